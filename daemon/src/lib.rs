@@ -1,0 +1,6 @@
+//! The countersign daemon. Data flows one way: `ipc → service → store`; `schedule → service`; a signature
+//! needs the proof that only [`gate`] makes.
+
+pub mod gate;
+pub mod identity;
+pub mod x509;

@@ -1,0 +1,100 @@
+//! SHA-256 values and the domain-separated hashes that the product takes.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A SHA-256 value; 64 lower-case hexadecimal digits on every surface.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The hash of the concatenation of `parts`. Callers separate domains by a first part that ends in NUL.
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+        for part in parts {
+            context.update(part);
+        }
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(context.finish().as_ref());
+        Self(bytes)
+    }
+
+    /// A digest taken elsewhere.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 octets.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Upper-case groups of four digits, four groups a line: short enough to read aloud over a telephone.
+    pub fn spoken(&self) -> Vec<String> {
+        let digits = self.to_string().to_uppercase();
+        let groups: Vec<&str> = (0..16).map(|i| &digits[i * 4..i * 4 + 4]).collect();
+        groups.chunks(4).map(|line| line.join(" ")).collect()
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut out = [0u8; 64];
+        for (i, byte) in self.0.iter().enumerate() {
+            out[2 * i] = HEX[usize::from(byte >> 4)];
+            out[2 * i + 1] = HEX[usize::from(byte & 15)];
+        }
+        f.write_str(std::str::from_utf8(&out).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = &'static str;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        const SHAPE: &str = "a digest is 64 lower-case hexadecimal digits (SHA-256)";
+        let digits = raw.as_bytes();
+        if digits.len() != 64 {
+            return Err(SHAPE);
+        }
+        let value = |digit: u8| match digit {
+            b'0'..=b'9' => Ok(digit - b'0'),
+            b'a'..=b'f' => Ok(digit - b'a' + 10),
+            _ => Err(SHAPE),
+        };
+        let mut bytes = [0; 32];
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = value(digits[2 * i])? << 4 | value(digits[2 * i + 1])?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+crate::string_on_the_wire!(Digest, "Digest", "SHA-256, 64 lower-case hexadecimal digits");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fips_180_vector_and_round_trip() {
+        let digest = Digest::of(&[b"a", b"bc"]);
+        assert_eq!(digest.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert_eq!(digest.spoken()[0], "BA78 16BF 8F01 CFEA");
+    }
+
+    #[test]
+    fn other_shapes_are_refused() {
+        for bad in ["", "00", &"0".repeat(63), &"A".repeat(64), &"é".repeat(32)] {
+            assert!(bad.parse::<Digest>().is_err(), "{bad}");
+        }
+    }
+}

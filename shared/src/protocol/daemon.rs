@@ -1,0 +1,98 @@
+//! `daemon.*` and `demo.act_as`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Damage;
+use crate::digest::Digest;
+use crate::time::Timestamp;
+
+/// The answer to `daemon.status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusResult {
+    /// The program's version.
+    pub version: String,
+    /// See [`super::PROTOCOL_VERSION`].
+    pub protocol: u32,
+    /// The installation's id, made at the first start; the origin of its checkpoints.
+    pub origin: String,
+    /// When this process began to serve.
+    pub started_at: Timestamp,
+    /// The daemon's wall clock now.
+    pub now: Timestamp,
+    /// True where damage was found and nothing is decided.
+    pub read_only: bool,
+    /// The damage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damage>,
+    /// True on a demo daemon.
+    pub demo: bool,
+    /// True where the approval bypass is on.
+    pub bypass: bool,
+    /// Requests waiting for people.
+    pub pending: u64,
+    /// When the oldest of them was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_pending_at: Option<Timestamp>,
+    /// Ledger records.
+    pub ledger_size: u64,
+    /// The Merkle root over them.
+    pub ledger_root: Digest,
+    /// Records not anchored off the host yet.
+    pub unanchored: u64,
+    /// The policy's digest.
+    pub policy_sha256: Digest,
+    /// True where the policy file differs from the policy in force: the file has no force of its own.
+    pub policy_file_differs: bool,
+    /// How callers are attested: `pidfd`, or `weak` before Linux 6.5.
+    pub attestation: String,
+}
+
+/// The answer to `daemon.whoami`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WhoamiResult {
+    /// The account that ledger rows would name.
+    pub account: String,
+    /// The user id that the kernel attests.
+    pub uid: u32,
+    /// The group id that the kernel attests.
+    pub gid: u32,
+    /// The pinned process.
+    pub pid: u32,
+    /// Who logged in; absent where nobody did (services, containers).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_uid: Option<u32>,
+    /// The login session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<u32>,
+    /// The person of the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// The roles in force now, each with its scope: `operator (p-web)`.
+    pub roles: Vec<String>,
+    /// True where a demo daemon let the caller choose.
+    pub demo: bool,
+    /// Why this caller can decide nothing, whatever its roles; absent where there is no such reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cannot_decide: Option<String>,
+}
+
+/// The answer to `daemon.metrics`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsResult {
+    /// `text/plain; version=0.0.4`
+    pub content_type: String,
+    /// Prometheus text exposition.
+    pub text: String,
+}
+
+/// `demo.act_as`: the acting person of this connection, on a demo daemon; `forbidden` anywhere else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActAsParams {
+    /// A person of the demo's policy.
+    pub person: String,
+}

@@ -1,0 +1,100 @@
+//! Every method, once: its name, parameters, result and summary. Dispatch, the client and the OpenRPC
+//! document are made from this table.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::*;
+
+/// A method of the protocol.
+pub trait Method {
+    /// `noun.verb`
+    const NAME: &'static str;
+    /// One line for `rpc.discover`.
+    const SUMMARY: &'static str;
+    /// What it takes.
+    type Params: Serialize + DeserializeOwned + JsonSchema;
+    /// What it answers.
+    type Result: Serialize + DeserializeOwned + JsonSchema;
+}
+
+/// A method as `rpc.discover` describes it.
+pub struct MethodInfo {
+    /// `noun.verb`
+    pub name: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// The schema of its parameters.
+    pub params: fn(&mut SchemaGenerator) -> Schema,
+    /// The schema of its result.
+    pub result: fn(&mut SchemaGenerator) -> Schema,
+}
+
+macro_rules! methods {
+    ($($type:ident = $name:literal: $params:ty => $result:ty, $summary:literal;)+) => {
+        $(
+            #[doc = concat!("`", $name, "`: ", $summary)]
+            pub struct $type;
+            impl Method for $type {
+                const NAME: &'static str = $name;
+                const SUMMARY: &'static str = $summary;
+                type Params = $params;
+                type Result = $result;
+            }
+        )+
+
+        /// Every method that is built.
+        pub const METHODS: &[MethodInfo] = &[$(MethodInfo {
+            name: $name,
+            summary: $summary,
+            params: |generator| generator.subschema_for::<$params>(),
+            result: |generator| generator.subschema_for::<$result>(),
+        }),+];
+    };
+}
+
+methods! {
+    RequestSubmit = "request.submit": SubmitParams => SubmitResult, "Ask for a certificate.";
+    RequestList = "request.list": ListRequestsParams => RequestPage, "Requests that the caller may see, newest first.";
+    RequestGet = "request.get": RequestIdParams => RequestDetail, "One request with everything a decision needs.";
+    RequestApprove = "request.approve": DecideParams => DecideResult, "Agree to exactly the content of this digest.";
+    RequestReject = "request.reject": DecideParams => DecideResult, "Refuse it, with a note.";
+    RequestWait = "request.wait": WaitParams => WaitResult, "Answer when the request or job has ended, or the time is up.";
+    CertificateList = "certificate.list": ListCertificatesParams => CertificatePage, "Managed certificates, newest first.";
+    CertificateGet = "certificate.get": CertificateIdParams => CertificateDetail, "One certificate with its versions and chain.";
+    JobList = "job.list": ListJobsParams => JobPage, "Jobs, newest first.";
+    JobGet = "job.get": JobIdParams => Job, "One job.";
+    JobRetry = "job.retry": JobIdParams => Job, "A new job under the same approval in place of a failed one.";
+    ProfileList_ = "profile.list": NoParams => ProfileList, "The profiles of the policy in force.";
+    ProfileGet = "profile.get": ProfileIdParams => Profile, "One profile.";
+    PolicyGet = "policy.get": NoParams => PolicyResult, "The policy in force.";
+    PolicyCheck = "policy.check": PolicyCheckParams => PolicyCheckResult, "Judge a policy document without changing anything.";
+    AuditList = "audit.list": ListAuditParams => AuditPage, "Ledger records, newest first.";
+    AuditGet = "audit.get": AuditGetParams => AuditRecord, "One ledger record with its exact bytes.";
+    AuditVerify = "audit.verify": NoParams => VerifyResult, "Verify the whole ledger now.";
+    DaemonStatus = "daemon.status": NoParams => StatusResult, "State, alarms and sizes.";
+    DaemonWhoami = "daemon.whoami": NoParams => WhoamiResult, "Who the kernel says the caller is, and what that may do.";
+    DaemonMetrics = "daemon.metrics": NoParams => MetricsResult, "Prometheus text.";
+    EventsSubscribe = "events.subscribe": SubscribeParams => SubscribeResult, "Ledger records as they commit, as `event` notifications.";
+    RpcDiscover = "rpc.discover": NoParams => serde_json::Value, "This interface as an OpenRPC document.";
+    DemoActAs = "demo.act_as": ActAsParams => WhoamiResult, "Choose the acting person of this connection; demo daemons only.";
+}
+
+/// Methods of the contract that this version refuses by name.
+pub const NOT_BUILT: &[&str] = &[
+    "request.void",
+    "request.withdraw",
+    "request.amend",
+    "request.comment",
+    "certificate.renew",
+    "certificate.revoke",
+    "certificate.import",
+    "policy.propose",
+    "audit.export",
+    "audit.checkpoint",
+    "audit.proof",
+    "alert.list",
+    "alert.test",
+    "alert.requeue",
+];

@@ -1,0 +1,50 @@
+//! The wire protocol: JSON-RPC 2.0, one object a line. Every method's parameters and result are types here;
+//! the OpenRPC document is generated from them.
+
+pub mod audit;
+pub mod certificate;
+pub mod daemon;
+pub mod event;
+pub mod frame;
+pub mod method;
+pub mod policy;
+pub mod request;
+
+pub use audit::*;
+pub use certificate::*;
+pub use daemon::*;
+pub use event::*;
+pub use policy::*;
+pub use request::*;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The protocol's version; it changes when the contract does.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// The largest page of a list.
+pub const MAX_LIMIT: u32 = 500;
+/// The page size where none is named.
+pub const DEFAULT_LIMIT: u32 = 100;
+/// The largest note, reason or filter text, in octets: 4 KiB.
+pub const MAX_TEXT: usize = 4096;
+/// The largest CSR, in octets of PEM or DER in base 64: 128 KiB.
+pub const MAX_CSR: usize = 128 * 1024;
+
+/// Parameters of a method that takes none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoParams {}
+
+/// A human who acted, as the kernel and the policy named them at that moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PersonRef {
+    /// The account's name, `uid:N` where the system knows none; followed by ` (DEMO)` on a demo daemon.
+    pub account: String,
+    /// The person of the policy that the account belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// The user id.
+    pub uid: u32,
+}
