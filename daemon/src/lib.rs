@@ -3,4 +3,6 @@
 
 pub mod gate;
 pub mod identity;
+pub mod intake;
+pub mod policy;
 pub mod x509;

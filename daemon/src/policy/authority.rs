@@ -1,0 +1,346 @@
+//! Who is who, and who may do what. Everything is denied that no grant gives.
+//!
+//! - `requester`: submits under its profiles, reads its own requests.
+//! - `operator`: decides for its profiles and reads their requests; reads the ledger.
+//! - `admin`: decides for every profile, counting as a member of any quorum step's group; voids; reads all and
+//!   exports the ledger.
+//! - `auditor`: reads and exports the ledger, reads the policy, nothing else.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use countersign_shared::time::Timestamp;
+
+use super::profile::Profile;
+use super::subject::{AccountName, Member};
+use super::{Policy, parts::Grant};
+use crate::identity::directory::Account;
+
+/// The roles of this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Submits.
+    Requester,
+    /// Decides for its profiles.
+    Operator,
+    /// Decides for any profile, and voids.
+    Admin,
+    /// Reads the ledger.
+    Auditor,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Requester, Self::Operator, Self::Admin, Self::Auditor];
+
+    /// The role as the policy writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requester => "requester",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A role that somebody has now. Shown as `operator (p-web, p-api)`, without a list where it has no limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleGrant {
+    /// The role.
+    pub role: Role,
+    /// Only for these profiles; all where there is no list.
+    pub profiles: Option<Vec<String>>,
+}
+
+impl RoleGrant {
+    fn reaches(&self, profile: &str) -> bool {
+        self.profiles
+            .as_ref()
+            .is_none_or(|ids| ids.iter().any(|id| id == profile))
+    }
+}
+
+impl fmt::Display for RoleGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.profiles {
+            Some(ids) => write!(f, "{} ({})", self.role, ids.join(", ")),
+            None => write!(f, "{}", self.role),
+        }
+    }
+}
+
+/// The closed list of things that somebody may do; the text is a profile's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission<'a> {
+    /// Submit under a profile, and take back or amend what was submitted.
+    Submit(&'a str),
+    /// See a profile.
+    ReadProfile(&'a str),
+    /// Read every request and certificate under a profile.
+    ReadAllRequests(&'a str),
+    /// Read what the caller submitted.
+    ReadOwnRequests,
+    /// Approve and reject under a profile.
+    Decide(&'a str),
+    /// End a pending request.
+    Void,
+    /// Read ledger records.
+    ReadLedger,
+    /// Take ledger records out.
+    ExportLedger,
+    /// Read the policy document.
+    ReadPolicy,
+}
+
+/// What an account may do at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permissions {
+    roles: Vec<RoleGrant>,
+}
+
+impl Permissions {
+    /// What `account` may do under `policy` at `now`.
+    pub fn of(policy: &Policy, account: &Account, now: Timestamp) -> Self {
+        Self {
+            roles: policy.roles(account, now),
+        }
+    }
+
+    pub(super) fn from_roles(roles: Vec<RoleGrant>) -> Self {
+        Self { roles }
+    }
+
+    /// The roles that they come from.
+    pub fn roles(&self) -> &[RoleGrant] {
+        &self.roles
+    }
+
+    /// True where a role gives the permission.
+    pub fn allows(&self, permission: Permission<'_>) -> bool {
+        self.roles.iter().any(|grant| gives(grant, permission))
+    }
+}
+
+/// The one table of roles and permissions.
+fn gives(grant: &RoleGrant, permission: Permission<'_>) -> bool {
+    match (grant.role, permission) {
+        (Role::Requester, Permission::Submit(profile) | Permission::ReadProfile(profile))
+        | (
+            Role::Operator,
+            Permission::Decide(profile)
+            | Permission::ReadAllRequests(profile)
+            | Permission::ReadProfile(profile),
+        ) => grant.reaches(profile),
+        (Role::Requester, Permission::ReadOwnRequests)
+        | (Role::Operator, Permission::ReadLedger)
+        | (
+            Role::Admin,
+            Permission::ReadProfile(_)
+            | Permission::ReadAllRequests(_)
+            | Permission::ReadOwnRequests
+            | Permission::Decide(_)
+            | Permission::Void
+            | Permission::ReadLedger
+            | Permission::ExportLedger
+            | Permission::ReadPolicy,
+        )
+        | (
+            Role::Auditor,
+            Permission::ReadLedger
+            | Permission::ExportLedger
+            | Permission::ReadPolicy
+            | Permission::ReadProfile(_),
+        ) => true,
+        (Role::Requester | Role::Operator | Role::Admin | Role::Auditor, _) => false,
+    }
+}
+
+impl Policy {
+    /// The person that an account belongs to. Root belongs to nobody, and an account that two people claim (one
+    /// by its name, one by its number) to neither: see [`Policy::conflicting_people`].
+    pub fn person_of(&self, account: &Account) -> Option<&str> {
+        match self.claims(account) {
+            (Some(one), Some(other)) if one != other => None,
+            (one, other) => one.or(other).map(|index| self.people[index].name.as_str()),
+        }
+    }
+
+    /// The two people who claim one account, by its name and by its number. Such an account has no role.
+    pub fn conflicting_people(&self, account: &Account) -> Option<(&str, &str)> {
+        match self.claims(account) {
+            (Some(one), Some(other)) if one != other => {
+                Some((&self.people[one].name, &self.people[other].name))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether an account is in a group of the policy, at any depth. A group that is not there has no members.
+    pub fn in_group(&self, group: &str, account: &Account) -> bool {
+        self.groups
+            .get(group)
+            .is_some_and(|members| self.among(members, account))
+    }
+
+    /// The roles of an account at `now`. A grant ends at its `until`; root and an account that two people claim
+    /// have none.
+    pub fn roles(&self, account: &Account, now: Timestamp) -> Vec<RoleGrant> {
+        self.roles_where(account, |grant| grant.until.is_none_or(|until| now < until))
+    }
+
+    /// Whether a vote of this account counts under a profile: the right to decide, and where the profile has a
+    /// quorum step also membership in the step's group, which an admin has everywhere.
+    pub fn counts_for(&self, profile: &Profile, account: &Account, now: Timestamp) -> bool {
+        self.roles_count_for(&self.roles(account, now), profile, account)
+    }
+
+    /// Who could decide under a profile at `now` besides the requester's person, in the policy's words: people,
+    /// accounts, and `members of the unix group …`; sorted.
+    pub fn deciders(&self, profile: &Profile, requester: &Account, now: Timestamp) -> Vec<String> {
+        let own = self.person_of(requester);
+        let mut named = BTreeSet::new();
+        for name in self.known_accounts() {
+            let account = synthetic(Some(&name), Vec::new());
+            let person = self.person_of(&account);
+            let same = name.is(requester) || (own.is_some() && person == own);
+            if !same && self.counts_for(profile, &account, now) {
+                named.insert(person.map_or_else(|| name.to_string(), str::to_owned));
+            }
+        }
+        let by_group = self.unix_groups.iter().filter(|group| {
+            self.counts_for(profile, &synthetic(None, vec![(*group).clone()]), now)
+        });
+        let by_group = by_group.map(|group| format!("members of the unix group {group}"));
+        named.into_iter().chain(by_group).collect()
+    }
+
+    pub(super) fn roles_where(
+        &self,
+        account: &Account,
+        holds: impl Fn(&Grant) -> bool,
+    ) -> Vec<RoleGrant> {
+        if account.uid == 0 || self.conflicting_people(account).is_some() {
+            return Vec::new();
+        }
+        let mine = self
+            .grants
+            .iter()
+            .filter(|grant| holds(grant) && self.is_member(&grant.to, account));
+        mine.map(|grant| RoleGrant {
+            role: grant.role,
+            profiles: grant.profiles.clone(),
+        })
+        .collect()
+    }
+
+    pub(super) fn roles_count_for(
+        &self,
+        roles: &[RoleGrant],
+        profile: &Profile,
+        account: &Account,
+    ) -> bool {
+        if roles.iter().any(|grant| grant.role == Role::Admin) {
+            return true;
+        }
+        let decides = roles
+            .iter()
+            .any(|grant| gives(grant, Permission::Decide(profile.id())));
+        let step = profile.rules().quorum.as_ref();
+        decides && step.is_none_or(|step| self.in_group(&step.group, account))
+    }
+
+    /// Every account that the document names.
+    pub(super) fn known_accounts(&self) -> BTreeSet<AccountName> {
+        let members = self
+            .groups
+            .values()
+            .flatten()
+            .chain(self.grants.iter().map(|grant| &grant.to));
+        let singled_out = members.filter_map(|member| match member {
+            Member::User(name) => Some(AccountName::Name(name.clone())),
+            Member::Uid(uid) => Some(AccountName::Uid(*uid)),
+            Member::Person(_) | Member::UnixGroup(_) | Member::Group(_) => None,
+        });
+        self.owners.keys().cloned().chain(singled_out).collect()
+    }
+
+    fn claims(&self, account: &Account) -> (Option<usize>, Option<usize>) {
+        if account.uid == 0 {
+            return (None, None);
+        }
+        let by_name = account
+            .name
+            .clone()
+            .and_then(|name| self.owners.get(&AccountName::Name(name)));
+        (
+            by_name.copied(),
+            self.owners.get(&AccountName::Uid(account.uid)).copied(),
+        )
+    }
+
+    fn is_member(&self, member: &Member, account: &Account) -> bool {
+        if account.uid == 0 {
+            return false;
+        }
+        match member {
+            Member::Person(person) => self.person_of(account) == Some(person),
+            Member::User(name) => account.name.as_ref() == Some(name),
+            Member::Uid(uid) => account.uid == *uid,
+            Member::UnixGroup(group) => account.unix_groups.contains(group),
+            Member::Group(group) => self.in_group(group, account),
+        }
+    }
+
+    /// The same for a whole group, without looking at every member.
+    fn among(&self, members: &BTreeSet<Member>, account: &Account) -> bool {
+        if account.uid == 0 {
+            return false;
+        }
+        let has = |member: Member| members.contains(&member);
+        has(Member::Uid(account.uid))
+            || account
+                .name
+                .as_ref()
+                .is_some_and(|name| has(Member::User(name.clone())))
+            || self
+                .person_of(account)
+                .is_some_and(|person| has(Member::Person(person.to_owned())))
+            || account
+                .unix_groups
+                .iter()
+                .any(|group| has(Member::UnixGroup(group.clone())))
+    }
+}
+
+/// An account as far as the document alone tells. Its uid, where the document has none, is the kernel's word for
+/// "no user", which no document can name.
+pub(super) fn synthetic(name: Option<&AccountName>, unix_groups: Vec<String>) -> Account {
+    match name {
+        Some(AccountName::Uid(uid)) => Account {
+            uid: *uid,
+            name: None,
+            unix_groups,
+        },
+        Some(AccountName::Name(name)) => Account {
+            uid: u32::MAX,
+            name: Some(name.clone()),
+            unix_groups,
+        },
+        None => Account {
+            uid: u32::MAX,
+            name: None,
+            unix_groups,
+        },
+    }
+}
+
+#[cfg(test)]
+#[path = "authority_tests.rs"]
+mod tests;

@@ -1,0 +1,221 @@
+use super::*;
+
+const POLICY: &str = r#"
+version = 1
+[[person]]
+name = "alice"
+accounts = ["alice", "alice-adm", "uid:61001"]
+[[person]]
+name = "bob"
+accounts = ["bob"]
+[[person]]
+name = "carol"
+accounts = ["carol"]
+[[group]]
+name = "pki"
+members = ["person:alice", "user:bob", "unixgroup:pki-unix"]
+[[group]]
+name = "outer"
+members = ["group:pki", "uid:7000"]
+[[grant]]
+role = "requester"
+to = "group:outer"
+profiles = ["p-web"]
+[[grant]]
+role = "operator"
+to = "group:outer"
+profiles = ["p-web", "p-api"]
+[[grant]]
+role = "admin"
+to = "person:carol"
+[[grant]]
+role = "auditor"
+to = "user:dave"
+until = 2030-01-01T00:00:00Z
+[[profile]]
+id = "p-web"
+name = "Web"
+environment = "production"
+names = ["*.corp.example"]
+requires_approval = true
+quorum = [{ group = "pki", need = 1 }]
+issuer = "local-ca"
+keys = ["rsa-2048"]
+max_validity = "90d"
+[[profile]]
+id = "p-api"
+name = "API"
+environment = "production"
+names = ["*.api.corp.example"]
+requires_approval = true
+issuer = "local-ca"
+keys = ["rsa-2048"]
+max_validity = "90d"
+[[issuer]]
+id = "local-ca"
+type = "local-ca"
+"#;
+
+fn policy() -> Policy {
+    Policy::parse(POLICY).unwrap().0
+}
+
+fn account(uid: u32, name: &str, unix_groups: &[&str]) -> Account {
+    let unix_groups = unix_groups
+        .iter()
+        .map(|group| (*group).to_owned())
+        .collect();
+    Account {
+        uid,
+        name: (!name.is_empty()).then(|| name.to_owned()),
+        unix_groups,
+    }
+}
+
+fn at(raw: &str) -> Timestamp {
+    raw.parse().unwrap()
+}
+
+#[test]
+fn accounts_fold_into_people() {
+    let policy = policy();
+    for (uid, name, person) in [
+        (1000, "alice", Some("alice")),
+        (1001, "alice-adm", Some("alice")),
+        (61001, "", Some("alice")),
+        (61001, "renamed", Some("alice")),
+        (61001, "bob", None),
+        (1002, "bob", Some("bob")),
+        (1003, "erin", None),
+        (0, "alice", None),
+        (0, "root", None),
+    ] {
+        assert_eq!(
+            policy.person_of(&account(uid, name, &[])),
+            person,
+            "{uid} {name}"
+        );
+    }
+    assert_eq!(
+        policy.conflicting_people(&account(61001, "bob", &[])),
+        Some(("bob", "alice"))
+    );
+}
+
+#[test]
+fn membership_is_by_person_account_number_and_unix_group() {
+    let policy = policy();
+    for (who, pki, outer) in [
+        (account(1001, "alice-adm", &[]), true, true),
+        (account(1002, "bob", &[]), true, true),
+        (account(1003, "erin", &["pki-unix"]), true, true),
+        (account(7000, "", &[]), false, true),
+        (account(1003, "erin", &["pki"]), false, false),
+        (account(0, "root", &["pki-unix"]), false, false),
+    ] {
+        assert_eq!(
+            (policy.in_group("pki", &who), policy.in_group("outer", &who)),
+            (pki, outer),
+            "{who:?}"
+        );
+        assert!(!policy.in_group("none", &who));
+    }
+}
+
+#[test]
+fn permissions_are_a_closed_table() {
+    let policy = policy();
+    let now = at("2029-12-31T23:59:59Z");
+    let all = |profile| {
+        [
+            Permission::Submit(profile),
+            Permission::ReadProfile(profile),
+            Permission::ReadAllRequests(profile),
+            Permission::ReadOwnRequests,
+            Permission::Decide(profile),
+            Permission::Void,
+            Permission::ReadLedger,
+            Permission::ExportLedger,
+            Permission::ReadPolicy,
+        ]
+    };
+    let allowed = |who: &Account, profile| {
+        let permissions = Permissions::of(&policy, who, now);
+        all(profile).map(|permission| u8::from(permissions.allows(permission)))
+    };
+    let alice = account(1000, "alice", &[]);
+    let (carol, dave) = (account(1005, "carol", &[]), account(1006, "dave", &[]));
+    assert_eq!(allowed(&alice, "p-web"), [1, 1, 1, 1, 1, 0, 1, 0, 0]);
+    assert_eq!(allowed(&alice, "p-api"), [0, 1, 1, 1, 1, 0, 1, 0, 0]);
+    assert_eq!(allowed(&alice, "p-other"), [0, 0, 0, 1, 0, 0, 1, 0, 0]);
+    assert_eq!(allowed(&carol, "p-other"), [0, 1, 1, 1, 1, 1, 1, 1, 1]);
+    assert_eq!(allowed(&dave, "p-web"), [0, 1, 0, 0, 0, 0, 1, 1, 1]);
+    for nobody in [
+        account(1003, "erin", &[]),
+        account(0, "root", &["pki-unix"]),
+        account(61001, "bob", &[]),
+    ] {
+        assert_eq!(allowed(&nobody, "p-web"), [0; 9], "{nobody:?}");
+    }
+}
+
+#[test]
+fn a_grant_ends_at_its_moment() {
+    let policy = policy();
+    let dave = account(1006, "dave", &[]);
+    assert_eq!(policy.roles(&dave, at("2029-12-31T23:59:59.999Z")).len(), 1);
+    assert_eq!(policy.roles(&dave, at("2030-01-01T00:00:00Z")), []);
+    let operator = &policy.roles(&account(1002, "bob", &[]), at("2029-01-01T00:00:00Z"))[1];
+    assert_eq!(operator.to_string(), "operator (p-web, p-api)");
+}
+
+#[test]
+fn a_vote_counts_with_the_right_to_decide_and_the_step_s_group_or_as_admin() {
+    let policy = policy();
+    let now = at("2029-01-01T00:00:00Z");
+    let web = policy.profile("p-web").unwrap();
+    let api = policy.profile("p-api").unwrap();
+    for (who, for_web, for_api) in [
+        (account(1000, "alice", &[]), true, true),
+        (account(7000, "", &[]), false, true),
+        (account(1005, "carol", &[]), true, true),
+        (account(1006, "dave", &[]), false, false),
+        (account(0, "alice", &[]), false, false),
+    ] {
+        assert_eq!(policy.counts_for(web, &who, now), for_web, "{who:?}");
+        assert_eq!(policy.counts_for(api, &who, now), for_api, "{who:?}");
+    }
+}
+
+#[test]
+fn deciders_are_named_without_the_requester_in_any_guise() {
+    let policy = policy();
+    let now = at("2029-01-01T00:00:00Z");
+    let web = policy.profile("p-web").unwrap();
+    let unix = "members of the unix group pki-unix".to_owned();
+    let named = |who: Account| policy.deciders(web, &who, now);
+    assert_eq!(
+        named(account(1001, "alice-adm", &[])),
+        ["bob".to_owned(), "carol".to_owned(), unix.clone()]
+    );
+    assert_eq!(
+        named(account(1003, "erin", &[])),
+        [
+            "alice".to_owned(),
+            "bob".to_owned(),
+            "carol".to_owned(),
+            unix
+        ]
+    );
+    let api = policy.profile("p-api").unwrap();
+    assert!(
+        policy
+            .deciders(api, &account(1003, "erin", &[]), now)
+            .contains(&"uid:7000".to_owned())
+    );
+    assert!(
+        !policy
+            .deciders(api, &account(7000, "svc", &[]), now)
+            .contains(&"uid:7000".to_owned())
+    );
+}

@@ -1,0 +1,113 @@
+//! From a document to a policy: what is written has to make sense as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_shared::digest::Digest;
+
+use super::read::{Source, read};
+use super::report::{Place, Report};
+use super::subject::Member;
+use super::{Policy, people, reach, trust};
+
+/// See [`Policy::parse`].
+pub(super) fn check(document: &str) -> Result<(Policy, Vec<String>), Vec<String>> {
+    let mut report = Report::default();
+    let source = read(document, &mut report);
+    let declared = Declared::of(&source, &mut report);
+    let readable = report.is_clean();
+
+    let mut unix_groups = BTreeSet::new();
+    let (people, owners) = people::people(&source.people, &mut report);
+    let groups = people::groups(&source.groups, &declared, &mut unix_groups, &mut report);
+    let grants = people::grants(&source.grants, &declared, &mut unix_groups, &mut report);
+    let issuers = trust::issuers(&source.issuers, &mut report);
+    let renewal_policies = trust::renewal_policies(&source.renewal_policies, &mut report);
+    let places: Vec<Place> = source
+        .profiles
+        .iter()
+        .map(|entry| entry.place.clone())
+        .collect();
+    let profiles = trust::profiles(&source.profiles, &issuers, &declared, &mut report);
+
+    let sha256 = Digest::of(&[document.as_bytes()]);
+    let document = document.to_owned();
+    let policy = Policy {
+        sha256,
+        document,
+        people,
+        owners,
+        groups,
+        grants,
+        profiles,
+        renewal_policies,
+        issuers,
+        unix_groups,
+    };
+    // Half a policy would make this one complain about the other half.
+    if readable && policy.profiles.len() == places.len() && report.is_clean() {
+        reach::check(&policy, &places, &mut report);
+    }
+    report.finish().map(|warnings| (policy, warnings))
+}
+
+/// The ids and names that the document declares, unreadable tables included.
+pub(super) struct Declared(BTreeMap<&'static str, BTreeSet<String>>);
+
+impl Declared {
+    fn of(source: &Source, report: &mut Report) -> Self {
+        let mut declared = Self(BTreeMap::new());
+        for (table, label) in &source.unreadable {
+            declared.0.entry(table).or_default().insert(label.clone());
+        }
+        let places = (source.people.iter().map(|entry| &entry.place))
+            .chain(source.groups.iter().map(|entry| &entry.place))
+            .chain(source.profiles.iter().map(|entry| &entry.place))
+            .chain(source.renewal_policies.iter().map(|entry| &entry.place))
+            .chain(source.issuers.iter().map(|entry| &entry.place));
+        for place in places {
+            if !declared
+                .0
+                .entry(place.table)
+                .or_default()
+                .insert(place.label.clone())
+            {
+                let key = if place.keys.contains_key("id") {
+                    "id"
+                } else {
+                    "name"
+                };
+                report.error(
+                    place,
+                    key,
+                    format!("a second [[{}]] of that {key}", place.table),
+                );
+            }
+        }
+        declared
+    }
+
+    /// Whether the table declares that id or name.
+    pub fn has(&self, table: &str, label: &str) -> bool {
+        self.0
+            .get(table)
+            .is_some_and(|labels| labels.contains(label))
+    }
+
+    /// Reports a member that names a person or group that is not declared; true where there is nothing to report.
+    pub fn resolves(&self, member: &Member, place: &Place, key: &str, report: &mut Report) -> bool {
+        let (table, name) = match member {
+            Member::Person(name) => ("person", name),
+            Member::Group(name) => ("group", name),
+            Member::User(_) | Member::Uid(_) | Member::UnixGroup(_) => return true,
+        };
+        let found = self.has(table, name);
+        if !found {
+            report.error(
+                place,
+                key,
+                format!("{member}: there is no [[{table}]] of that name"),
+            );
+        }
+        found
+    }
+}

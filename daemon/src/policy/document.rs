@@ -1,0 +1,350 @@
+//! The tables of `policy.toml` as they are written. The JSON Schema in `docs/policy.schema.json` is generated
+//! from these types; [`Policy::parse`](super::Policy::parse) makes the checked form of them.
+
+use std::collections::BTreeMap;
+
+use countersign_shared::content::{ExtendedKeyUsage, KeyAlgorithm, SubjectAttribute};
+use countersign_shared::time::Span;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::names::NamePattern;
+
+/// `policy.toml`: who is who, who may do what, which certificates may exist, and who has to agree to them.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[allow(
+    dead_code,
+    reason = "the schema's root; the tables are read one by one so that each mistake is reported"
+)]
+pub(super) struct PolicyDocument {
+    /// The format of this document: 1.
+    #[schemars(range(min = 1, max = 1))]
+    version: u32,
+    /// Humans.
+    #[schemars(default)]
+    person: Vec<PersonTable>,
+    /// Sets of people and accounts.
+    #[schemars(default)]
+    group: Vec<GroupTable>,
+    /// Who has which role.
+    #[schemars(default)]
+    grant: Vec<GrantTable>,
+    /// Trust profiles.
+    #[schemars(default)]
+    profile: Vec<ProfileTable>,
+    /// When certificates are renewed, and who is told.
+    #[schemars(default)]
+    renewal_policy: Vec<RenewalPolicyTable>,
+    /// Who signs.
+    #[schemars(default)]
+    issuer: Vec<IssuerTable>,
+}
+
+/// One human: one vote, however many accounts.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PersonTable {
+    /// Lower-case letters, digits, `.`, `_` and `-`; at most 64.
+    pub name: String,
+    /// User names, or `uid:61001`. An account belongs to one person at most; root belongs to nobody.
+    pub accounts: Vec<String>,
+    /// Where messages go.
+    pub email: Option<String>,
+    /// SSH public keys, as `authorized_keys` writes them, for signed decisions.
+    #[serde(default)]
+    pub keys: Vec<String>,
+}
+
+/// A set of people and accounts.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GroupTable {
+    /// Lower-case letters, digits, `.`, `_` and `-`; at most 64.
+    pub name: String,
+    /// Each `person:NAME`, `user:ACCOUNT`, `uid:N`, `unixgroup:NAME` or `group:NAME`.
+    pub members: Vec<String>,
+}
+
+/// A role given to somebody.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GrantTable {
+    /// `requester`, `operator`, `admin` or `auditor`.
+    pub role: String,
+    /// `group:NAME`, `person:NAME`, `user:ACCOUNT`, `uid:N` or `unixgroup:NAME`.
+    pub to: String,
+    /// Only for these profiles (requester and operator); all when left out.
+    pub profiles: Option<Vec<String>>,
+    /// A TOML date-time with an offset; no end when left out.
+    #[schemars(with = "Option<String>")]
+    pub until: Option<toml::value::Datetime>,
+}
+
+/// A trust profile.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProfileTable {
+    /// `p-…`
+    pub id: String,
+    /// For people.
+    pub name: String,
+    /// Lower-case letters, digits, `.`, `_` and `-`; at most 64.
+    pub environment: String,
+    /// Which names its certificates carry.
+    pub names: Vec<NamePattern>,
+    /// Whether people have to agree; false when left out.
+    #[serde(default)]
+    pub requires_approval: bool,
+    /// Who has to agree; exactly one step in this version. One operator of the profile when left out.
+    pub quorum: Option<Vec<QuorumStep>>,
+    /// The `id` of an issuer.
+    pub issuer: String,
+    /// The smallest allowed key of each kind; each elliptic curve is a kind of its own.
+    pub keys: Vec<KeyAlgorithm>,
+    /// What the certificates are for; `["server_auth"]` when left out.
+    #[serde(default = "server_auth")]
+    pub extended_key_usage: Vec<ExtendedKeyUsage>,
+    /// The longest validity: `1h` to `825d`, with `allow_ca` to `3650d`.
+    pub max_validity: Span,
+    /// Whether a reason must be given; `optional` when left out.
+    #[serde(default)]
+    pub justification: Justification,
+    /// A regular expression that the change ticket has to match; no ticket is required when left out.
+    pub ticket_pattern: Option<String>,
+    /// How long a request waits for people, `1s` to `365d`; the daemon's setting when left out.
+    pub approval_timeout: Option<Span>,
+    /// The `id` of a renewal policy.
+    pub renewal_policy: Option<String>,
+    /// Whether SANs such as `*.corp.example` are given; false when left out.
+    #[serde(default)]
+    pub allow_wildcards: bool,
+    /// Whether certification authorities are signed; false when left out. Not with a `local-ca` issuer.
+    #[serde(default)]
+    pub allow_ca: bool,
+    /// Whether SANs that are addresses are given; false when left out.
+    #[serde(default)]
+    pub allow_ip: bool,
+    /// Subject attributes that every certificate gets; all others of a CSR are dropped, except the common name.
+    #[serde(default)]
+    pub subject: SubjectTable,
+    /// Whether requests and decisions need a caller with a login session; false when left out.
+    #[serde(default)]
+    pub require_login_session: bool,
+    /// Where the daemon writes the chain; nowhere when left out.
+    pub deliver: Option<DeliverTable>,
+}
+
+fn server_auth() -> Vec<ExtendedKeyUsage> {
+    vec![ExtendedKeyUsage::ServerAuth]
+}
+
+/// One step of a quorum: so many different people of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuorumStep {
+    /// The group's name. An admin counts as a member of it.
+    pub group: String,
+    /// How many different people, the requester not among them; at least 1.
+    #[schemars(range(min = 1))]
+    pub need: u32,
+}
+
+/// Whether a request has to say why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Justification {
+    /// It has to.
+    Required,
+    /// It may.
+    #[default]
+    Optional,
+}
+
+/// Fixed subject attributes of a profile.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SubjectTable {
+    /// C: two capital letters (ISO 3166).
+    pub country: Option<String>,
+    /// ST, at most 128 characters.
+    pub state: Option<String>,
+    /// L, at most 128 characters.
+    pub locality: Option<String>,
+    /// O, at most 64 characters.
+    pub organization: Option<String>,
+    /// OU, at most 64 characters.
+    pub organizational_unit: Option<String>,
+}
+
+impl SubjectTable {
+    /// What is set, in the order of the enumeration.
+    pub fn into_attributes(self) -> Vec<(SubjectAttribute, String)> {
+        [
+            (SubjectAttribute::Country, self.country),
+            (SubjectAttribute::State, self.state),
+            (SubjectAttribute::Locality, self.locality),
+            (SubjectAttribute::Organization, self.organization),
+            (
+                SubjectAttribute::OrganizationalUnit,
+                self.organizational_unit,
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(attribute, value)| Some((attribute, value?)))
+        .collect()
+    }
+}
+
+/// Where the daemon writes a certificate's chain.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeliverTable {
+    /// An absolute path with `{certificate}`, which stands for the certificate's id.
+    pub path: String,
+    /// `user` or `user:group`; the daemon's own when left out.
+    pub owner: Option<String>,
+    /// Octal permission bits, writable by the owner alone; `0644` when left out.
+    #[serde(default = "readable")]
+    pub mode: String,
+}
+
+fn readable() -> String {
+    "0644".to_owned()
+}
+
+/// When a certificate is renewed, and who is told of its expiry.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RenewalPolicyTable {
+    /// `rp-…`
+    pub id: String,
+    /// Days before expiry at which renewal begins.
+    #[serde(default = "window")]
+    #[schemars(range(min = 1, max = 365))]
+    pub renewal_window_days: i64,
+    /// Whether the daemon asks for the renewal by itself.
+    #[serde(default = "yes")]
+    pub auto_renew: bool,
+    /// How often a failed renewal is tried again.
+    #[serde(default = "retries")]
+    #[schemars(range(min = 0, max = 10))]
+    pub max_retries: i64,
+    /// Seconds between tries.
+    #[serde(default = "interval")]
+    #[schemars(range(min = 60, max = 86400))]
+    pub retry_interval_seconds: i64,
+    /// Days before expiry at which an alert goes out, each 0 to 365.
+    #[serde(default = "thresholds")]
+    pub alert_thresholds_days: Vec<i64>,
+    /// A threshold's severity. One that is not named takes the nearest stricter neighbour's.
+    #[serde(default = "severities")]
+    pub alert_severity_map: BTreeMap<String, Severity>,
+    /// The channels of each severity: e-mail for one that is left out, none for an empty list.
+    #[serde(default)]
+    pub alert_channels: AlertChannels,
+}
+
+const fn window() -> i64 {
+    30
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn retries() -> i64 {
+    3
+}
+
+const fn interval() -> i64 {
+    300
+}
+
+fn thresholds() -> Vec<i64> {
+    vec![30, 14, 7, 0]
+}
+
+fn severities() -> BTreeMap<String, Severity> {
+    let map = [
+        ("30", Severity::Informational),
+        ("14", Severity::Warning),
+        ("7", Severity::Warning),
+        ("0", Severity::Critical),
+    ];
+    map.into_iter()
+        .map(|(days, severity)| (days.to_owned(), severity))
+        .collect()
+}
+
+/// How urgent an alert is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// For the record.
+    Informational,
+    /// Somebody should act this week.
+    Warning,
+    /// Somebody has to act now.
+    Critical,
+}
+
+/// The closed list of channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Channel {
+    /// SMTP.
+    Email,
+    /// Slack.
+    Slack,
+    /// Microsoft Teams.
+    Teams,
+    /// PagerDuty.
+    PagerDuty,
+    /// OpsGenie.
+    OpsGenie,
+    /// A signed HTTP request.
+    Webhook,
+    /// The journal.
+    Syslog,
+    /// A local program.
+    Command,
+    /// The terminals of logged-in approvers.
+    Wall,
+}
+
+/// The channels of each severity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlertChannels {
+    /// Of informational alerts; e-mail when left out.
+    pub informational: Option<Vec<Channel>>,
+    /// Of warnings; e-mail when left out.
+    pub warning: Option<Vec<Channel>>,
+    /// Of critical alerts; e-mail when left out.
+    pub critical: Option<Vec<Channel>>,
+}
+
+/// Who signs.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IssuerTable {
+    /// Lower-case letters, digits, `.`, `_` and `-`; at most 64.
+    pub id: String,
+    /// The embedded authority or a program.
+    #[serde(rename = "type")]
+    pub kind: IssuerType,
+    /// `exec`: the program by its absolute path, and its arguments.
+    pub command: Option<Vec<String>>,
+    /// `exec`: how long the program may take, `1s` to `1h`; `60s` when left out.
+    pub timeout: Option<Span>,
+}
+
+/// The kinds of issuer that this version has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum IssuerType {
+    /// The embedded authority.
+    LocalCa,
+    /// A program.
+    Exec,
+}

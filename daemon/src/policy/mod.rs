@@ -1,0 +1,113 @@
+//! The policy: one document that says who is who, who may do what, which certificates may exist and who has
+//! to agree. [`Policy`] is its checked form; there is no way to one but through [`Policy::parse`].
+
+mod authority;
+mod check;
+mod document;
+pub mod names;
+mod parts;
+mod people;
+mod profile;
+mod reach;
+mod read;
+mod report;
+mod subject;
+mod trust;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign_shared::digest::Digest;
+
+pub use authority::{Permission, Permissions, Role, RoleGrant};
+pub use document::{AlertChannels, Channel, Severity};
+pub use parts::{Issuer, IssuerKind, Person, RenewalPolicy};
+pub use profile::{Delivery, Justification, Profile, QuorumStep, Rules, TicketPattern};
+pub use read::MAX_DOCUMENT;
+pub use subject::{AccountName, Member};
+
+use parts::Grant;
+
+/// A checked policy.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    sha256: Digest,
+    document: String,
+    people: Vec<Person>,
+    /// Which person an account belongs to, by index into `people`.
+    owners: BTreeMap<AccountName, usize>,
+    /// Every group with all that it contains at any depth; no member is a group.
+    groups: BTreeMap<String, BTreeSet<Member>>,
+    grants: Vec<Grant>,
+    profiles: Vec<Profile>,
+    renewal_policies: Vec<RenewalPolicy>,
+    issuers: Vec<Issuer>,
+    unix_groups: BTreeSet<String>,
+}
+
+impl Policy {
+    /// Checks a document of at most [`MAX_DOCUMENT`] octets. Gives the policy and what deserves a look, or every
+    /// error: each names line, table and key (`line 12: [[profile]] p-web: max_validity: …`) and is safe to show.
+    pub fn parse(document: &str) -> Result<(Self, Vec<String>), Vec<String>> {
+        check::check(document)
+    }
+
+    /// SHA-256 of the document's octets.
+    pub fn sha256(&self) -> Digest {
+        self.sha256
+    }
+
+    /// The document as it came.
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+
+    /// The people, in the order of the document.
+    pub fn people(&self) -> &[Person] {
+        &self.people
+    }
+
+    /// The profiles, in the order of the document.
+    pub fn profiles(&self) -> &[Profile] {
+        &self.profiles
+    }
+
+    /// One profile.
+    pub fn profile(&self, id: &str) -> Option<&Profile> {
+        self.profiles.iter().find(|profile| profile.id() == id)
+    }
+
+    /// The issuers, in the order of the document.
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+
+    /// One issuer.
+    pub fn issuer(&self, id: &str) -> Option<&Issuer> {
+        self.issuers.iter().find(|issuer| issuer.id == id)
+    }
+
+    /// The renewal policies, in the order of the document.
+    pub fn renewal_policies(&self) -> &[RenewalPolicy] {
+        &self.renewal_policies
+    }
+
+    /// One renewal policy.
+    pub fn renewal_policy(&self, id: &str) -> Option<&RenewalPolicy> {
+        self.renewal_policies.iter().find(|policy| policy.id == id)
+    }
+
+    /// The groups of the name service that the policy names.
+    pub fn unix_groups(&self) -> impl Iterator<Item = &str> {
+        self.unix_groups.iter().map(String::as_str)
+    }
+
+    /// Whether an account's unix groups have to be looked up at all.
+    pub fn needs_unix_groups(&self) -> bool {
+        !self.unix_groups.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! People, grants, issuers and renewal policies in their checked form.
+
+use std::collections::BTreeMap;
+
+use countersign_shared::time::{Span, Timestamp};
+
+use super::authority::Role;
+use super::document::{AlertChannels, Severity};
+use super::subject::{AccountName, Member};
+
+/// One human: one vote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// The name in the policy.
+    pub name: String,
+    /// The accounts that are this human.
+    pub accounts: Vec<AccountName>,
+    /// Where messages go.
+    pub email: Option<String>,
+    /// SSH public keys as `authorized_keys` writes them.
+    pub keys: Vec<String>,
+}
+
+/// A role given to somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Grant {
+    pub role: Role,
+    pub to: Member,
+    /// All profiles where there is no list.
+    pub profiles: Option<Vec<String>>,
+    /// The first moment at which it holds no more.
+    pub until: Option<Timestamp>,
+}
+
+/// Who signs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// The name that profiles use.
+    pub id: String,
+    /// What it is.
+    pub kind: IssuerKind,
+}
+
+/// The kinds of issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IssuerKind {
+    /// The embedded authority: a root and an intermediate with a path length of 0.
+    LocalCa,
+    /// A program.
+    Exec {
+        /// The absolute path of the program, and its arguments.
+        command: Vec<String>,
+        /// How long it may take.
+        timeout: Span,
+    },
+}
+
+/// When a certificate is renewed, and who is told of its expiry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenewalPolicy {
+    /// `rp-…`
+    pub id: String,
+    /// Days before expiry at which renewal begins, 1 to 365.
+    pub renewal_window_days: u32,
+    /// Whether the daemon asks for the renewal by itself.
+    pub auto_renew: bool,
+    /// 0 to 10.
+    pub max_retries: u32,
+    /// 60 to 86400.
+    pub retry_interval_seconds: u32,
+    /// Days before expiry, largest first, each once, 0 to 365.
+    pub alert_thresholds_days: Vec<u32>,
+    /// The severities that the document names.
+    pub alert_severity_map: BTreeMap<u32, Severity>,
+    /// The channels of each severity.
+    pub alert_channels: AlertChannels,
+}
