@@ -1,8 +1,11 @@
 //! The countersign daemon. Data flows one way: `ipc → service → store`; `schedule → service`; a signature
 //! needs the proof that only [`gate`] makes.
 
+pub mod config;
 pub mod gate;
 pub mod identity;
 pub mod intake;
+pub mod ipc;
 pub mod policy;
+pub mod systemd;
 pub mod x509;

@@ -3,6 +3,8 @@
 use crate::identity::directory::Account;
 
 pub mod directory;
+pub mod peer;
+pub mod process;
 
 /// How sure the daemon is that the process it looked at is the one that connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
