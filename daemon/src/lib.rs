@@ -2,10 +2,12 @@
 //! needs the proof that only [`gate`] makes.
 
 pub mod config;
+pub mod deliver;
 pub mod gate;
 pub mod identity;
 pub mod intake;
 pub mod ipc;
+pub mod issuer;
 pub mod policy;
 pub mod systemd;
 pub mod x509;
