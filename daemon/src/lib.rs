@@ -1,6 +1,7 @@
 //! The countersign daemon. Data flows one way: `ipc → service → store`; `schedule → service`; a signature
 //! needs the proof that only [`gate`] makes.
 
+pub mod clock;
 pub mod config;
 pub mod deliver;
 pub mod gate;
@@ -8,6 +9,11 @@ pub mod identity;
 pub mod intake;
 pub mod ipc;
 pub mod issuer;
+pub mod ledger;
+pub mod metrics;
 pub mod policy;
+pub mod schedule;
+pub mod service;
+pub mod store;
 pub mod systemd;
 pub mod x509;

@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use unicode_normalization::is_nfc;
+/// True for text in Unicode normalization form C.
+pub fn is_nfc(text: &str) -> bool {
+    text.is_ascii() || unicode_normalization::is_nfc(text)
+}
 
 /// The largest canonical object: 16 KiB.
 pub const MAX_BYTES: usize = 16 * 1024;
@@ -60,7 +63,7 @@ impl Object {
 
     /// A string member.
     pub fn string(&mut self, key: &str, value: &str) -> &mut Self {
-        if !value.is_ascii() && !is_nfc(value) {
+        if !is_nfc(value) {
             self.fail(CanonicalError::NotNfc(key.to_owned()));
         }
         self.key(key);
@@ -189,7 +192,7 @@ impl CanonicalBytes {
 }
 
 /// RFC 8785 §3.2.2.2: the two-character escapes where JSON has them, `\u00xx` for other controls, all else literal.
-fn write_string(out: &mut Vec<u8>, value: &str) {
+pub fn write_string(out: &mut Vec<u8>, value: &str) {
     out.push(b'"');
     let mut plain_from = 0;
     for (i, byte) in value.bytes().enumerate() {

@@ -73,6 +73,32 @@ id!(JobId, "job-", "a job");
 id!(CertificateId, "mc-", "a certificate");
 id!(EventId, "ev-", "a ledger record");
 
+/// Eight digits hold sequence numbers up to 2⁴⁰.
+const SEQ_DIGITS: usize = 8;
+
+impl EventId {
+    /// The identifier of the record with this sequence number: it sorts by time and carries the number, so
+    /// that a look-up needs no index and two records never share one.
+    pub fn of_record(unix_millis: u64, seq: u64) -> Self {
+        let time = unique_part(unix_millis, 0);
+        let digit = |i: usize| char::from(ALPHABET[(seq >> (5 * i) & 31) as usize]);
+        let seq: String = (0..SEQ_DIGITS).rev().map(digit).collect();
+        Self(format!("{}{}{seq}", Self::PREFIX, &time[..TIME_DIGITS]))
+    }
+
+    /// The sequence number that [`EventId::of_record`] put in; `None` for an identifier of another shape.
+    pub fn seq(&self) -> Option<u64> {
+        let digits = self.0.strip_prefix(Self::PREFIX)?.get(TIME_DIGITS..)?;
+        if digits.len() != SEQ_DIGITS {
+            return None;
+        }
+        digits.bytes().try_fold(0, |seq, byte| {
+            let value = ALPHABET.iter().position(|&digit| digit == byte)?;
+            Some(seq << 5 | value as u64)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +110,15 @@ mod tests {
         assert!(early < late);
         assert_eq!(early.as_str().len(), "ar-".len() + 14);
         assert_eq!(late.to_string().parse(), Ok(late));
+    }
+
+    #[test]
+    fn an_event_id_carries_its_sequence_number() {
+        for seq in [0, 1, 31, 32, 1_000_000, (1 << 40) - 1] {
+            assert_eq!(EventId::of_record(1_790_000_000_000, seq).seq(), Some(seq));
+        }
+        assert_eq!("ev-1".parse::<EventId>().unwrap().seq(), None);
+        assert_eq!("ev-000000000iiiiiiii".parse::<EventId>().unwrap().seq(), None);
     }
 
     #[test]

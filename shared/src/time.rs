@@ -10,6 +10,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z
+    pub const EPOCH: Self = Self(DateTime::UNIX_EPOCH);
+
     /// A time from milliseconds since 1970; `None` outside the years that RFC 3339 can write.
     pub fn from_unix_millis(millis: i64) -> Option<Self> {
         let time = DateTime::from_timestamp_millis(millis)?;

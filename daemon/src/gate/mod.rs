@@ -1,66 +1,9 @@
 //! The one gate. Whatever leads to a signature passes here, and only here is [`Approved`] made.
 
-use countersign_shared::content::CertificateContent;
-use countersign_shared::digest::Digest;
-use countersign_shared::id::{CertificateId, JobId};
+mod approved;
+pub mod judge;
+mod prove;
+pub mod two_person;
 
-/// The proof that a committed ledger record allows exactly this certificate to be signed, once.
-///
-/// Its fields are private and it is neither `Clone` nor `Copy`: no other module can make, change or keep one.
-#[derive(Debug)]
-pub struct Approved {
-    job: JobId,
-    certificate: CertificateId,
-    content: CertificateContent,
-    csr_der: Vec<u8>,
-    record_seq: u64,
-    record: Digest,
-}
-
-impl Approved {
-    /// The job that is carried out.
-    pub fn job(&self) -> &JobId {
-        &self.job
-    }
-
-    /// The managed certificate.
-    pub fn certificate(&self) -> &CertificateId {
-        &self.certificate
-    }
-
-    /// Exactly what was agreed to.
-    pub fn content(&self) -> &CertificateContent {
-        &self.content
-    }
-
-    /// The CSR that it came with.
-    pub fn csr_der(&self) -> &[u8] {
-        &self.csr_der
-    }
-
-    /// The sequence number of the ledger record that allows it.
-    pub fn record_seq(&self) -> u64 {
-        self.record_seq
-    }
-
-    /// The hash of that record.
-    pub fn record(&self) -> Digest {
-        self.record
-    }
-
-    /// A proof out of nothing, for tests of issuers.
-    #[cfg(test)]
-    pub(crate) fn for_tests(content: CertificateContent, csr_der: Vec<u8>) -> Self {
-        let record = Digest::of(&[b"test"]);
-        let job = JobId::fresh(0, 1);
-        let certificate = CertificateId::fresh(0, 1);
-        Self {
-            job,
-            certificate,
-            content,
-            csr_der,
-            record_seq: 0,
-            record,
-        }
-    }
-}
+pub use approved::Approved;
+pub use prove::{Shut, prove};

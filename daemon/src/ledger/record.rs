@@ -1,0 +1,291 @@
+//! One record: what goes in, the bytes that come out, and the end of the chain that they are tied to.
+
+use std::collections::BTreeMap;
+
+use countersign_shared::canonical::{CanonicalBytes, CanonicalError, MAX_BYTES, Object, is_nfc, write_string};
+use countersign_shared::digest::Digest;
+use countersign_shared::id::EventId;
+use countersign_shared::protocol::{ActorType, AuditAction, Category};
+use countersign_shared::time::Timestamp;
+
+use super::Frontier;
+use super::frontier::leaf_hash;
+
+/// The format of records; a reader that meets another refuses it.
+pub const FORMAT: i64 = 1;
+
+/// A record before it has its place: who did what to which object.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// An account, `uid:N` or a system actor.
+    pub actor: String,
+    /// Human or daemon.
+    pub actor_type: ActorType,
+    /// What happened.
+    pub action: AuditAction,
+    /// What it is about, in the coarse.
+    pub category: Category,
+    /// `request`, `job`, `certificate`, `policy`, `daemon`, `ledger`.
+    pub resource_type: &'static str,
+    /// The object's id.
+    pub resource_id: String,
+    /// All else, sorted by key.
+    pub details: BTreeMap<&'static str, Detail>,
+}
+
+/// A value in a record's details. There are no free texts among them: those are held by salted digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// A string of the program's own or a checked shape.
+    Text(String),
+    /// A number.
+    Number(i64),
+    /// Yes or no.
+    Flag(bool),
+}
+
+impl Draft {
+    /// Adds a string.
+    #[must_use]
+    pub fn text(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.details.insert(key, Detail::Text(value.to_string()));
+        self
+    }
+
+    /// Adds a string where there is one.
+    #[must_use]
+    pub fn text_if(self, key: &'static str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.text(key, value),
+            None => self,
+        }
+    }
+
+    /// Adds a number.
+    #[must_use]
+    pub fn number(mut self, key: &'static str, value: impl Into<i64>) -> Self {
+        self.details.insert(key, Detail::Number(value.into()));
+        self
+    }
+
+    /// Adds a number where there is one.
+    #[must_use]
+    pub fn number_if(self, key: &'static str, value: Option<impl Into<i64>>) -> Self {
+        match value {
+            Some(value) => self.number(key, value),
+            None => self,
+        }
+    }
+
+    /// Adds a flag.
+    #[must_use]
+    pub fn flag(mut self, key: &'static str, value: bool) -> Self {
+        self.details.insert(key, Detail::Flag(value));
+        self
+    }
+}
+
+/// The columns of a record: together with the hash before it, they determine its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Columns<'a> {
+    /// See [`countersign_shared::protocol::AuditEvent`] for each.
+    pub seq: u64,
+    /// See `seq`.
+    pub event_id: &'a str,
+    /// See `seq`.
+    pub created_at: &'a str,
+    /// See `seq`.
+    pub actor: &'a str,
+    /// See `seq`.
+    pub actor_type: &'a str,
+    /// See `seq`.
+    pub action: &'a str,
+    /// See `seq`.
+    pub category: &'a str,
+    /// See `seq`.
+    pub resource_type: &'a str,
+    /// See `seq`.
+    pub resource_id: &'a str,
+    /// Canonical JSON, stands in the record to the letter.
+    pub details: &'a str,
+}
+
+impl Columns<'_> {
+    /// Writes the record's exact bytes: one canonical object. Sealing and verifying both come here, so that
+    /// a record verifies only if its columns make the very bytes that were hashed.
+    pub fn write_record(&self, prev: &Digest, out: &mut Vec<u8>) {
+        member(out, "{\"action\":", self.action);
+        member(out, ",\"actor\":", self.actor);
+        member(out, ",\"actor_type\":", self.actor_type);
+        member(out, ",\"at\":", self.created_at);
+        member(out, ",\"category\":", self.category);
+        out.extend_from_slice(b",\"details\":");
+        out.extend_from_slice(self.details.as_bytes());
+        member(out, ",\"event_id\":", self.event_id);
+        out.extend_from_slice(b",\"prev\":\"");
+        out.extend_from_slice(&prev.hex());
+        out.push(b'"');
+        member(out, ",\"resource_id\":", self.resource_id);
+        member(out, ",\"resource_type\":", self.resource_type);
+        out.extend_from_slice(format!(",\"seq\":{},\"v\":{FORMAT}}}", self.seq).as_bytes());
+    }
+}
+
+fn member(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(name.as_bytes());
+    write_string(out, value);
+}
+
+/// A record with its place, ready to be stored.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// Its sequence number.
+    pub seq: u64,
+    /// Its id.
+    pub event_id: EventId,
+    /// Its time.
+    pub created_at: Timestamp,
+    /// What it says.
+    pub draft: Draft,
+    /// Canonical JSON of the details.
+    pub details: CanonicalBytes,
+    /// The bytes that are hashed: canonical JSON.
+    pub record: Vec<u8>,
+    /// Their leaf hash.
+    pub hash: Digest,
+}
+
+/// The end of the chain: what the next record is tied to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tail {
+    prev: Digest,
+    frontier: Frontier,
+}
+
+/// What the first record carries as the hash before it.
+pub const GENESIS: Digest = Digest::from_bytes([0; 32]);
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self { prev: GENESIS, frontier: Frontier::default() }
+    }
+}
+
+impl Tail {
+    /// A tail as it was kept: the last record's hash and the tree's right edge.
+    pub fn from_parts(prev: Digest, frontier: Frontier) -> Self {
+        Self { prev, frontier }
+    }
+
+    /// The last record's hash.
+    pub fn prev(&self) -> Digest {
+        self.prev
+    }
+
+    /// The tree's right edge.
+    pub fn frontier(&self) -> &Frontier {
+        &self.frontier
+    }
+
+    /// How many records there are: the next one's sequence number.
+    pub fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// Gives a draft its place. The tail moves on; a caller that rolls back keeps the tail from before.
+    pub fn seal(&mut self, draft: Draft, at: Timestamp) -> Result<Sealed, CanonicalError> {
+        let seq = self.size();
+        let event_id = EventId::of_record(u64::try_from(at.unix_millis()).unwrap_or(0), seq);
+        let details = details(&draft.details)?;
+        let mut record = Vec::with_capacity(768);
+        Columns {
+            seq,
+            event_id: event_id.as_str(),
+            created_at: &at.to_string(),
+            actor: &draft.actor,
+            actor_type: draft.actor_type.as_str(),
+            action: draft.action.as_str(),
+            category: draft.category.as_str(),
+            resource_type: draft.resource_type,
+            resource_id: &draft.resource_id,
+            details: details.as_str(),
+        }
+        .write_record(&self.prev, &mut record);
+        if record.len() > MAX_BYTES {
+            return Err(CanonicalError::TooLarge(record.len()));
+        }
+        if let Some(text) = [&draft.actor, &draft.resource_id].into_iter().find(|text| !is_nfc(text)) {
+            return Err(CanonicalError::NotNfc(text.clone()));
+        }
+        let hash = leaf_hash(&record);
+        self.advance(hash);
+        Ok(Sealed { seq, event_id, created_at: at, draft, details, record, hash })
+    }
+
+    /// Moves past a record with this hash.
+    pub fn advance(&mut self, hash: Digest) {
+        self.prev = hash;
+        self.frontier.append(hash);
+    }
+}
+
+fn details(values: &BTreeMap<&'static str, Detail>) -> Result<CanonicalBytes, CanonicalError> {
+    let mut object = Object::new();
+    for (key, value) in values {
+        match value {
+            Detail::Text(text) => object.string(key, text),
+            Detail::Number(number) => object.integer(key, *number),
+            Detail::Flag(flag) => object.boolean(key, *flag),
+        };
+    }
+    object.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft() -> Draft {
+        Draft {
+            actor: "csbob".into(),
+            actor_type: ActorType::User,
+            action: AuditAction::ApprovalApproved,
+            category: Category::CertLifecycle,
+            resource_type: "request",
+            resource_id: "ar-1".into(),
+            details: BTreeMap::new(),
+        }
+        .number("uid", 61002)
+        .text("digest", "00")
+    }
+
+    #[test]
+    fn a_record_is_canonical_json_tied_to_the_one_before_it() {
+        let at = Timestamp::from_unix_millis(1_790_000_000_000).unwrap();
+        let mut tail = Tail::default();
+        let first = tail.seal(draft(), at).unwrap();
+        let canonical = |sealed: &Sealed, prev: &str| {
+            Object::new()
+                .string("action", "approval_approved")
+                .string("actor", "csbob")
+                .string("actor_type", "User")
+                .string("at", "2026-09-21T14:13:20.000Z")
+                .string("category", "cert_lifecycle")
+                .object("details", &Object::new().string("digest", "00").integer("uid", 61002).finish().unwrap())
+                .string("event_id", sealed.event_id.as_str())
+                .string("prev", prev)
+                .string("resource_id", "ar-1")
+                .string("resource_type", "request")
+                .integer("seq", i64::try_from(sealed.seq).unwrap())
+                .integer("v", FORMAT)
+                .finish()
+                .unwrap()
+                .into_vec()
+        };
+        assert_eq!(first.record, canonical(&first, &"0".repeat(64)));
+        let second = tail.seal(draft(), at).unwrap();
+        assert_eq!(second.record, canonical(&second, &first.hash.to_string()));
+        assert_eq!(tail.size(), 2);
+        assert_eq!(tail.frontier().root(), super::super::frontier::node_hash(&first.hash, &second.hash));
+    }
+}

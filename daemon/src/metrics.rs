@@ -1,0 +1,183 @@
+//! Counters, gauges and the age histogram of design §6, as Prometheus text.
+//!
+//! What counts ledger events starts from the ledger, so that a restart changes nothing.
+
+use countersign_shared::error::ApiError;
+use countersign_shared::lifecycle::JobState;
+use countersign_shared::time::Timestamp;
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use crate::store::Effect;
+use crate::store::rows::metrics::Outcome;
+
+/// Upper bounds of the ages, in seconds.
+const AGES: [f64; 6] = [60.0, 300.0, 1800.0, 3600.0, 21_600.0, 86_400.0];
+
+/// Every metric of the process.
+pub struct Metrics {
+    registry: Registry,
+    decisions: IntCounterVec,
+    age: Histogram,
+    rows: IntGauge,
+    verifications: IntCounter,
+    breaks: IntCounter,
+    last_verified: Gauge,
+    queue_depth: IntGauge,
+    pending: IntGauge,
+    oldest_pending: Gauge,
+    jobs: IntGaugeVec,
+}
+
+/// What is read at the moment of the question.
+pub struct Gauges {
+    /// Now.
+    pub now: Timestamp,
+    /// Commands that wait for the writer.
+    pub queue_depth: usize,
+    /// Ledger records.
+    pub ledger_size: u64,
+    /// Requests that wait for people.
+    pub pending: u64,
+    /// Since when the oldest does.
+    pub oldest_pending_at: Option<Timestamp>,
+    /// Jobs in each state.
+    pub jobs: Vec<(String, u64)>,
+}
+
+impl Metrics {
+    /// All at zero, every label of the closed sets present.
+    pub fn new<'a>(profiles: impl IntoIterator<Item = &'a str>) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let decisions = IntCounterVec::new(
+            Opts::new("countersign_approval_decisions_total", "Requests that ended, by how and under which profile."),
+            &["outcome", "profile_id"],
+        )?;
+        for profile in profiles {
+            for outcome in Outcome::ALL {
+                decisions.with_label_values(&[outcome.as_str(), profile]);
+            }
+        }
+        let jobs = IntGaugeVec::new(Opts::new("countersign_jobs", "Jobs by state."), &["state"])?;
+        for state in JobState::ALL {
+            jobs.with_label_values(&[state.as_str()]);
+        }
+        let build = IntGaugeVec::new(Opts::new("countersign_build_info", "Always 1."), &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let age = HistogramOpts::new(
+            "countersign_approval_pending_age_seconds",
+            "How long a request had been pending when people decided it.",
+        );
+        let metrics = Self {
+            decisions,
+            age: Histogram::with_opts(age.buckets(AGES.to_vec()))?,
+            rows: IntGauge::new("countersign_audit_chain_rows", "Ledger records.")?,
+            verifications: IntCounter::new("countersign_audit_chain_verify_total", "Verifications of the ledger.")?,
+            breaks: IntCounter::new("countersign_audit_chain_break_detected_total", "Verifications that found damage.")?,
+            last_verified: Gauge::new(
+                "countersign_audit_chain_last_verified_at",
+                "When the ledger was last verified, in seconds since 1970.",
+            )?,
+            queue_depth: IntGauge::new("countersign_writer_queue_depth", "Commands that wait for the writer.")?,
+            pending: IntGauge::new("countersign_approval_pending", "Requests that wait for people.")?,
+            oldest_pending: Gauge::new(
+                "countersign_approval_oldest_pending_age_seconds",
+                "How long the oldest pending request has waited.",
+            )?,
+            jobs,
+            registry,
+        };
+        metrics.register(build)?;
+        Ok(metrics)
+    }
+
+    fn register(&self, build: IntGaugeVec) -> prometheus::Result<()> {
+        let registry = &self.registry;
+        registry.register(Box::new(build))?;
+        registry.register(Box::new(self.decisions.clone()))?;
+        registry.register(Box::new(self.age.clone()))?;
+        registry.register(Box::new(self.rows.clone()))?;
+        registry.register(Box::new(self.verifications.clone()))?;
+        registry.register(Box::new(self.breaks.clone()))?;
+        registry.register(Box::new(self.last_verified.clone()))?;
+        registry.register(Box::new(self.queue_depth.clone()))?;
+        registry.register(Box::new(self.pending.clone()))?;
+        registry.register(Box::new(self.oldest_pending.clone()))?;
+        registry.register(Box::new(self.jobs.clone()))
+    }
+
+    /// Counts what a commit made true.
+    pub fn apply(&self, effect: &Effect) {
+        if let Effect::Decided { outcome, profile_id, age_millis } = effect {
+            self.ended(*outcome, profile_id, *age_millis);
+        }
+    }
+
+    /// Counts a request that ended.
+    pub fn ended(&self, outcome: Outcome, profile_id: &str, age_millis: i64) {
+        self.decisions.with_label_values(&[outcome.as_str(), profile_id]).inc();
+        if outcome.by_people() {
+            // Whole milliseconds below 2⁵³ are exact in a double.
+            self.age.observe(age_millis as f64 / 1000.0);
+        }
+    }
+
+    /// Counts a verification.
+    pub fn verified(&self, at: Timestamp, intact: bool) {
+        self.verifications.inc();
+        self.last_verified.set(at.unix_millis() as f64 / 1000.0);
+        if !intact {
+            self.breaks.inc();
+        }
+    }
+
+    /// Prometheus text, format 0.0.4; byte-stable for equal values.
+    pub fn text(&self, gauges: &Gauges) -> Result<String, ApiError> {
+        let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.rows.set(whole(gauges.ledger_size));
+        self.queue_depth.set(i64::try_from(gauges.queue_depth).unwrap_or(i64::MAX));
+        self.pending.set(whole(gauges.pending));
+        let oldest = gauges.oldest_pending_at.map_or(0, |at| gauges.now.unix_millis() - at.unix_millis());
+        self.oldest_pending.set(oldest.max(0) as f64 / 1000.0);
+        for state in JobState::ALL {
+            let count = gauges.jobs.iter().find(|(name, _)| name == state.as_str()).map_or(0, |(_, count)| *count);
+            self.jobs.with_label_values(&[state.as_str()]).set(whole(count));
+        }
+        let mut text = Vec::new();
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut text)
+            .map_err(|error| ApiError::internal(format!("the metrics cannot be written: {error}")))?;
+        String::from_utf8(text).map_err(|error| ApiError::internal(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gauges() -> Gauges {
+        let now = Timestamp::from_unix_millis(10_000).unwrap();
+        Gauges { now, queue_depth: 0, ledger_size: 3, pending: 1, oldest_pending_at: Some(Timestamp::EPOCH), jobs: vec![] }
+    }
+
+    #[test]
+    fn closed_labels_exact_counts_and_stable_bytes() {
+        let metrics = Metrics::new(["p-web"]).unwrap();
+        metrics.ended(Outcome::Approved, "p-web", 61_000);
+        metrics.ended(Outcome::Expired, "p-web", 9_999_000);
+        let text = metrics.text(&gauges()).unwrap();
+        for line in [
+            "countersign_approval_decisions_total{outcome=\"approved\",profile_id=\"p-web\"} 1",
+            "countersign_approval_decisions_total{outcome=\"bypassed\",profile_id=\"p-web\"} 0",
+            "countersign_approval_pending_age_seconds_bucket{le=\"60\"} 0",
+            "countersign_approval_pending_age_seconds_bucket{le=\"300\"} 1",
+            "countersign_approval_pending_age_seconds_bucket{le=\"+Inf\"} 1",
+            "countersign_approval_oldest_pending_age_seconds 10",
+            "countersign_jobs{state=\"awaiting_approval\"} 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert_eq!(text, metrics.text(&gauges()).unwrap());
+    }
+}

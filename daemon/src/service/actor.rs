@@ -1,0 +1,140 @@
+//! A caller as the policy in force knows it, at one moment.
+
+use countersign_shared::protocol::{ActorType, AuditAction, Category, PersonRef};
+use countersign_shared::text::Untrusted;
+use countersign_shared::time::Timestamp;
+
+use crate::gate::two_person::Party;
+use crate::identity::Caller;
+use crate::identity::directory::Account;
+use crate::ledger::Draft;
+use crate::policy::{Permissions, Policy};
+
+/// Acts when a deadline has passed.
+pub const REAPER: &str = "system-reaper";
+/// Acts when jobs are carried out.
+pub const SCHEDULER: &str = "system-scheduler";
+/// Acts in the place of people on a development host.
+pub const BYPASS: &str = "system-bypass";
+
+/// Demo people have uids of their own, far above what a host gives out, so that one human at one login can be
+/// two people there, and nowhere else.
+const DEMO_UIDS: u32 = 4_200_000_000;
+
+/// Who acts.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// By every name the kernel and the policy know.
+    pub party: Party,
+    /// The account that roles were looked up for.
+    pub account: Account,
+    /// What it may do.
+    pub permissions: Permissions,
+    /// The login session.
+    pub session: Option<u32>,
+    /// The real caller.
+    pub caller: Caller,
+}
+
+impl Actor {
+    /// Resolves a caller under `policy`.
+    pub fn resolve(policy: &Policy, caller: Caller, now: Timestamp) -> Self {
+        match caller.demo_person.clone() {
+            Some(name) => Self::demo(policy, caller, &name, now),
+            None => Self::real(policy, caller, now),
+        }
+    }
+
+    fn real(policy: &Policy, caller: Caller, now: Timestamp) -> Self {
+        let account = caller.account.clone();
+        let login = caller.login_uid.map(|uid| match &caller.login_account {
+            Some(account) => account.clone(),
+            None if uid == account.uid => account.clone(),
+            None => Account { uid, name: None, unix_groups: Vec::new() },
+        });
+        let party = Party {
+            account: account_name(&account),
+            uid: caller.uid,
+            login_uid: caller.login_uid,
+            person: policy.person_of(&account).map(str::to_owned),
+            login_person: login.and_then(|login| policy.person_of(&login).map(str::to_owned)),
+        };
+        let permissions = Permissions::of(policy, &account, now);
+        Self { party, account, permissions, session: caller.session, caller }
+    }
+
+    fn demo(policy: &Policy, caller: Caller, name: &str, now: Timestamp) -> Self {
+        let index = policy.people().iter().position(|person| person.name == name).unwrap_or(policy.people().len());
+        let uid = DEMO_UIDS + u32::try_from(index).unwrap_or(0);
+        let account = Account { uid, name: Some(name.to_owned()), unix_groups: Vec::new() };
+        let party = Party {
+            account: format!("{name} (DEMO)"),
+            uid,
+            login_uid: None,
+            person: policy.person_of(&account).map(str::to_owned),
+            login_person: None,
+        };
+        let permissions = Permissions::of(policy, &account, now);
+        Self { party, account, permissions, session: None, caller }
+    }
+
+    /// As results and rows name it.
+    pub fn person_ref(&self) -> PersonRef {
+        PersonRef { account: self.party.account.clone(), person: self.party.person.clone(), uid: self.party.uid }
+    }
+
+    /// A ledger record by this actor: who it was, in full.
+    pub fn draft(
+        &self,
+        action: AuditAction,
+        category: Category,
+        resource_type: &'static str,
+        resource_id: impl ToString,
+    ) -> Draft {
+        let draft = Draft {
+            actor: self.party.account.clone(),
+            actor_type: ActorType::User,
+            action,
+            category,
+            resource_type,
+            resource_id: resource_id.to_string(),
+            details: std::collections::BTreeMap::new(),
+        };
+        let demo = self.caller.demo_person.is_some();
+        let draft = draft
+            .number("uid", i64::from(self.party.uid))
+            .number("pid", i64::from(self.caller.pid))
+            .number_if("login_uid", self.party.login_uid)
+            .number_if("session", self.session)
+            .text_if("person", self.party.person.as_deref())
+            .text_if("login_person", self.party.login_person.as_deref());
+        if demo { draft.flag("demo", true).number("caller_uid", i64::from(self.caller.uid)) } else { draft }
+    }
+}
+
+/// A ledger record by the daemon itself.
+pub fn system_draft(
+    actor: &'static str,
+    action: AuditAction,
+    category: Category,
+    resource_type: &'static str,
+    resource_id: impl ToString,
+) -> Draft {
+    Draft {
+        actor: actor.to_owned(),
+        actor_type: ActorType::System,
+        action,
+        category,
+        resource_type,
+        resource_id: resource_id.to_string(),
+        details: std::collections::BTreeMap::new(),
+    }
+}
+
+fn account_name(account: &Account) -> String {
+    match &account.name {
+        // Somebody made this name once, with a tool that may have let anything through.
+        Some(name) => Untrusted::from(name.as_str()).safe().to_string(),
+        None => format!("uid:{}", account.uid),
+    }
+}

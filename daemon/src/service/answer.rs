@@ -1,0 +1,98 @@
+//! From a method's name to its verb.
+
+use std::sync::Arc;
+
+use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::json::to_line;
+use countersign_shared::lifecycle::Verdict;
+use countersign_shared::protocol::NoParams;
+use countersign_shared::protocol::method::NOT_BUILT;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{Service, audit, certificates, daemon, decide, demo, detail, discover, events, jobs, list, policies, submit, wait};
+use crate::ipc::{self, Connection, Reply, params};
+
+/// The service as the socket sees it.
+pub struct Answers(pub Arc<Service>);
+
+impl ipc::Service for Answers {
+    async fn call(&self, connection: &Connection, method: &str, raw: &RawValue) -> Result<Reply, ApiError> {
+        let service = &self.0;
+        match method {
+            "request.submit" => reply(submit::submit(service, connection, params(raw)?).await),
+            "request.list" => reply(list::list(service, connection, params(raw)?).await),
+            "request.get" => reply(detail::get(service, connection, params(raw)?).await),
+            "request.approve" => reply(decide::decide(service, connection, params(raw)?, Verdict::Approve).await),
+            "request.reject" => reply(decide::decide(service, connection, params(raw)?, Verdict::Reject).await),
+            "request.wait" => reply(wait::wait(service, connection, params(raw)?).await),
+            "certificate.list" => reply(certificates::list(service, connection, params(raw)?).await),
+            "certificate.get" => reply(certificates::get(service, connection, params(raw)?).await),
+            "job.list" => reply(jobs::list(service, connection, params(raw)?).await),
+            "job.get" => reply(jobs::get(service, connection, params(raw)?).await),
+            "job.retry" => reply(jobs::retry(service, connection, params(raw)?).await),
+            "profile.list" => {
+                let NoParams {} = params(raw)?;
+                reply(policies::profiles(service, connection))
+            }
+            "profile.get" => reply(policies::profile(service, connection, &params(raw)?)),
+            "policy.get" => {
+                let NoParams {} = params(raw)?;
+                reply(policies::get(service, connection).await)
+            }
+            "policy.check" => reply(Ok(policies::check(&params(raw)?))),
+            "audit.list" => reply(audit::list(service, connection, params(raw)?).await),
+            "audit.get" => reply(audit::get(service, connection, params(raw)?).await),
+            "audit.verify" => {
+                let NoParams {} = params(raw)?;
+                reply(audit::verify(service, connection).await)
+            }
+            "daemon.status" => {
+                let NoParams {} = params(raw)?;
+                reply(daemon::status(service).await)
+            }
+            "daemon.whoami" => {
+                let NoParams {} = params(raw)?;
+                reply(daemon::whoami(service, connection))
+            }
+            "daemon.metrics" => {
+                let NoParams {} = params(raw)?;
+                reply(daemon::metrics(service, connection).await)
+            }
+            "events.subscribe" => events::subscribe(service, connection, &params(raw)?),
+            "rpc.discover" => {
+                let NoParams {} = params(raw)?;
+                reply(Ok(discover::document()))
+            }
+            "demo.act_as" => reply(demo::act_as(service, connection, &params(raw)?)),
+            method if NOT_BUILT.contains(&method) => Err(ApiError::new(
+                ErrorKind::Unavailable,
+                format!("{method} is not built in this version"),
+            )
+            .hint("rpc.discover lists what is")),
+            method => Err(ipc::unknown_method(method)),
+        }
+    }
+
+    fn runs_aside(&self, method: &str) -> bool {
+        matches!(method, "request.wait" | "audit.verify")
+    }
+}
+
+fn reply(result: Result<impl Serialize, ApiError>) -> Result<Reply, ApiError> {
+    let line = to_line(&result?).map_err(|error| ApiError::internal(format!("the answer has no JSON form: {error}")))?;
+    Ok(Reply::Result(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_shared::protocol::method::METHODS;
+
+    #[test]
+    fn every_method_of_the_table_has_its_line_above() {
+        let source = include_str!("answer.rs");
+        for method in METHODS {
+            assert!(source.contains(&format!("\"{}\" =>", method.name)), "{}", method.name);
+        }
+    }
+}

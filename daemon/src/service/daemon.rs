@@ -1,0 +1,84 @@
+//! `daemon.status`, `daemon.whoami`, `daemon.metrics`.
+
+use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::protocol::{MetricsResult, PROTOCOL_VERSION, StatusResult, WhoamiResult};
+
+use super::Service;
+use super::actor::Actor;
+use crate::gate::two_person::own_session;
+use crate::ipc::Connection;
+use crate::store::rows::{jobs, requests};
+
+/// State, alarms and sizes: for everybody who may connect, since it names nobody and nothing.
+pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
+    // Where the database cannot be read, the alarm still has to reach every surface.
+    let pending = service.readers.read(|connection| Ok(requests::pending(connection)?)).await;
+    let (pending, oldest_pending_at) = match pending {
+        Ok(counted) => counted,
+        Err(_) if service.health.damage().is_some() => (0, None),
+        Err(error) => return Err(error),
+    };
+    let tail = service.writer.tail();
+    Ok(StatusResult {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol: PROTOCOL_VERSION,
+        origin: service.facts.origin.clone(),
+        started_at: service.facts.started_at,
+        now: service.line.wall(),
+        read_only: service.health.damage().is_some(),
+        damage: service.health.damage().cloned(),
+        demo: service.facts.demo,
+        bypass: service.facts.bypass,
+        pending,
+        oldest_pending_at,
+        ledger_size: tail.size(),
+        ledger_root: tail.frontier().root(),
+        // Nothing has been anchored off the host by this version.
+        unanchored: tail.size(),
+        policy_sha256: service.policy.now().sha256(),
+        policy_file_differs: service.facts.policy_file_differs,
+        attestation: service.facts.attestation.to_owned(),
+    })
+}
+
+/// Who the kernel says the caller is.
+pub fn whoami(service: &Service, connection: &Connection) -> Result<WhoamiResult, ApiError> {
+    Ok(described(&service.actor(connection)?))
+}
+
+/// An actor as `daemon.whoami` describes it.
+pub fn described(actor: &Actor) -> WhoamiResult {
+    WhoamiResult {
+        account: actor.party.account.clone(),
+        uid: actor.party.uid,
+        gid: actor.caller.gid,
+        pid: actor.caller.pid,
+        login_uid: actor.party.login_uid,
+        session: actor.session,
+        person: actor.party.person.clone(),
+        roles: actor.permissions.roles().iter().map(ToString::to_string).collect(),
+        demo: actor.caller.demo_person.is_some(),
+        cannot_decide: own_session(&actor.party).err().map(|error| error.message),
+    }
+}
+
+/// Prometheus text, for everybody with a role: it counts, and names profiles.
+pub async fn metrics(service: &Service, connection: &Connection) -> Result<MetricsResult, ApiError> {
+    let actor = service.actor(connection)?;
+    if actor.permissions.roles().is_empty() && actor.caller.uid != 0 {
+        let message = format!("{} has no role", actor.party.account);
+        return Err(ApiError::new(ErrorKind::Forbidden, message).hint("any role of the policy reads the metrics").rule("no_role"));
+    }
+    let (now, depth, size) = (service.line.wall(), service.writer.queue_depth(), service.writer.tail().size());
+    let (pending, states) =
+        service.readers.read(|connection| Ok((requests::pending(connection)?, jobs::counts(connection)?))).await?;
+    let text = service.metrics.text(&crate::metrics::Gauges {
+        now,
+        queue_depth: depth,
+        ledger_size: size,
+        pending: pending.0,
+        oldest_pending_at: pending.1,
+        jobs: states,
+    })?;
+    Ok(MetricsResult { content_type: "text/plain; version=0.0.4; charset=utf-8".to_owned(), text })
+}

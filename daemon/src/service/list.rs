@@ -1,0 +1,43 @@
+//! `request.list`: the queue.
+
+use countersign_shared::error::ApiError;
+use countersign_shared::protocol::{ListRequestsParams, MAX_TEXT, RequestPage};
+
+use super::Service;
+use super::sight::Sight;
+use crate::ipc::Connection;
+use crate::ledger::verify::stored_frontier;
+use crate::store::rows::page::Window;
+use crate::store::rows::requests;
+
+/// A page of what the caller may see.
+pub async fn list(
+    service: &Service,
+    connection: &Connection,
+    params: ListRequestsParams,
+) -> Result<RequestPage, ApiError> {
+    let window = Window::new(params.limit, params.cursor.as_deref())?;
+    check_text(params.text.as_deref())?;
+    let sight = Sight::of(&service.actor(connection)?, &service.policy.now())?;
+    service
+        .readers
+        .read(move |connection| {
+            // One snapshot: a subscriber that begins at `as_of_seq` misses nothing and sees nothing twice.
+            let snapshot = connection.unchecked_transaction()?;
+            let as_of_seq = stored_frontier(&snapshot)?.map_or(0, |frontier| frontier.size());
+            let (requests, next_cursor) = requests::page(&snapshot, &params, window, &sight)?;
+            snapshot.finish()?;
+            Ok(RequestPage { requests, next_cursor, as_of_seq })
+        })
+        .await
+}
+
+/// A search text has the size of a note at most.
+pub fn check_text(text: Option<&str>) -> Result<(), ApiError> {
+    match text {
+        Some(text) if text.len() > MAX_TEXT => {
+            Err(ApiError::invalid(format!("`text` has {} octets; at most {MAX_TEXT} are allowed", text.len())))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,124 @@
+//! What the daemon does for a caller: one verb, one file. Every verb authorises first, and changes state only
+//! through a transaction of the writer.
+
+pub mod actor;
+pub mod answer;
+pub mod audit;
+pub mod certificates;
+pub mod daemon;
+pub mod decide;
+pub mod demo;
+pub mod detail;
+pub mod discover;
+pub mod events;
+pub mod jobs;
+pub mod list;
+pub mod policies;
+pub mod refusal;
+pub mod sight;
+pub mod submit;
+pub mod wait;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use countersign_shared::error::ApiError;
+use countersign_shared::time::{Span, Timestamp};
+use tokio::sync::broadcast;
+
+use crate::clock::TimeLine;
+use crate::identity::directory::Directory;
+use crate::ipc::Connection;
+use crate::metrics::Metrics;
+use crate::policy::{Permissions, Policy};
+use crate::store::{Health, Readers, Writer};
+use actor::Actor;
+use countersign_shared::id::JobId;
+use refusal::Patience;
+
+/// The policy in force; one for the whole process.
+#[derive(Clone)]
+pub struct PolicyInForce(Arc<RwLock<Arc<Policy>>>);
+
+impl PolicyInForce {
+    /// The one that a start found.
+    pub fn new(policy: Policy) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(policy))))
+    }
+
+    /// The policy at this moment.
+    pub fn now(&self) -> Arc<Policy> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What is fixed for the life of the process.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The installation's id.
+    pub origin: String,
+    /// When the process began to serve.
+    pub started_at: Timestamp,
+    /// True on a demo daemon.
+    pub demo: bool,
+    /// True where the approval bypass is on.
+    pub bypass: bool,
+    /// How long a request waits where its profile does not say.
+    pub approval_timeout: Span,
+    /// True where the policy file differs from the policy in force.
+    pub policy_file_differs: bool,
+    /// `pidfd` or `weak`.
+    pub attestation: &'static str,
+}
+
+/// Everything that verbs need.
+pub struct Service {
+    /// Changes.
+    pub writer: Writer,
+    /// Reads.
+    pub readers: Readers,
+    /// May the daemon decide?
+    pub health: Health,
+    /// Time.
+    pub line: TimeLine,
+    /// Rules.
+    pub policy: PolicyInForce,
+    /// Accounts.
+    pub directory: Arc<dyn Directory>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Jobs that moved, after the commit that moved them.
+    pub moved: broadcast::Sender<JobId>,
+    /// What is fixed.
+    pub facts: Facts,
+    /// Refusals of each user.
+    pub patience: Patience,
+}
+
+impl Service {
+    /// Attests the caller now and resolves it under the policy in force.
+    pub fn actor(&self, connection: &Connection) -> Result<Actor, ApiError> {
+        let policy = self.policy.now();
+        let caller = connection.attest(self.directory.as_ref(), policy.needs_unix_groups())?;
+        Ok(Actor::resolve(&policy, caller, self.line.wall()))
+    }
+
+    /// The same for a verb that a rule may refuse into the ledger.
+    fn actor_with_patience(&self, connection: &Connection) -> Result<Actor, ApiError> {
+        let actor = self.actor(connection)?;
+        self.patience.check(actor.caller.uid, self.line.tick())?;
+        Ok(actor)
+    }
+
+    /// Counts a refusal that was recorded, and hands the result on.
+    fn after_attempt<T>(&self, actor: &Actor, result: Result<T, ApiError>) -> Result<T, ApiError> {
+        if result.as_ref().is_err_and(|error| error.rule.is_some()) {
+            self.patience.spend(actor.caller.uid, self.line.tick());
+        }
+        result
+    }
+}
+
+/// Roles again, at the moment of the transaction: a grant may have ended while the command waited.
+fn permissions_now(policy: &Policy, actor: &Actor, now: Timestamp) -> Permissions {
+    Permissions::of(policy, &actor.account, now)
+}

@@ -1,0 +1,107 @@
+//! Attempts are evidence: what a rule stopped becomes a ledger row, before the caller is told.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::protocol::{AuditAction, Category};
+
+use super::actor::Actor;
+use crate::store::Transaction;
+use crate::store::transaction::Failure;
+
+/// Refusals that one user can put into the ledger before it has to wait, and how many come back a minute.
+const BURST: i64 = 60;
+const MILLIS_EACH: i64 = 1000;
+
+/// Runs the steps of a verb. Where a rule stops them, everything is undone, the attempt is recorded, and the
+/// refusal comes out as a value: the record commits, the refused change does not exist.
+pub fn or_record<T>(
+    transaction: &mut Transaction<'_>,
+    actor: &Actor,
+    verb: &'static str,
+    resource: (&'static str, &str),
+    steps: impl FnOnce(&mut Transaction<'_>) -> Result<T, Failure>,
+) -> Result<Result<T, ApiError>, Failure> {
+    match transaction.attempt(steps) {
+        Ok(value) => Ok(Ok(value)),
+        Err(Failure::Api(error)) if error.rule.is_some() => {
+            record(transaction, actor, verb, resource, &error)?;
+            Ok(Err(error))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Records one refusal.
+pub fn record(
+    transaction: &mut Transaction<'_>,
+    actor: &Actor,
+    verb: &'static str,
+    (resource_type, resource_id): (&'static str, &str),
+    error: &ApiError,
+) -> Result<(), Failure> {
+    let kind = format!("{:?}", error.kind);
+    let draft = actor
+        .draft(AuditAction::ApprovalRefused, Category::Auth, resource_type, resource_id)
+        .text("verb", verb)
+        .text("rule", error.rule.unwrap_or("none"))
+        .text("kind", kind);
+    transaction.record(draft)?;
+    Ok(())
+}
+
+/// Keeps one caller from filling the ledger with refusals: a bucket for each user.
+#[derive(Default)]
+pub struct Patience(Mutex<HashMap<u32, Bucket>>);
+
+struct Bucket {
+    left: i64,
+    tick: i64,
+}
+
+impl Patience {
+    /// Refuses a user who has used up its refusals. The last one that still fits was recorded.
+    pub fn check(&self, uid: u32, tick: i64) -> Result<(), ApiError> {
+        let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match buckets.get(&uid) {
+            Some(bucket) if bucket.refilled(tick) < 1 => Err(ApiError::new(
+                ErrorKind::RateLimited,
+                format!("{BURST} attempts of yours were refused by a rule in short order"),
+            )
+            .hint("wait a minute; each refusal told what to do instead")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts a refusal.
+    pub fn spend(&self, uid: u32, tick: i64) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.retain(|_, bucket| bucket.refilled(tick) < BURST);
+        let bucket = buckets.entry(uid).or_insert(Bucket { left: BURST, tick });
+        *bucket = Bucket { left: bucket.refilled(tick) - 1, tick };
+    }
+}
+
+impl Bucket {
+    fn refilled(&self, tick: i64) -> i64 {
+        (self.left + (tick - self.tick).max(0) / MILLIS_EACH).min(BURST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_runs_out_and_time_gives_it_back() {
+        let patience = Patience::default();
+        for _ in 0..BURST {
+            patience.check(7, 0).unwrap();
+            patience.spend(7, 0);
+        }
+        assert_eq!(patience.check(7, 0).unwrap_err().kind, ErrorKind::RateLimited);
+        patience.check(8, 0).unwrap();
+        patience.check(7, MILLIS_EACH).unwrap();
+    }
+}

@@ -1,0 +1,105 @@
+//! One group: commands that arrived together, each on its own savepoint, made durable by one commit.
+
+use countersign_shared::error::{ApiError, ErrorKind};
+use rusqlite::{Connection, params};
+
+use super::open::is_corruption;
+use super::transaction::{Effect, Failure, Transaction};
+use super::{Health, writer::Command};
+use crate::clock::TimeLine;
+use crate::ledger::{Frontier, Tail};
+
+/// The most commands that share a commit.
+pub const MAX_GROUP: usize = 128;
+
+/// Runs the commands and commits. On success the tail has moved on; on failure it is where it was.
+pub fn run(
+    connection: &Connection,
+    tail: &mut Tail,
+    line: &TimeLine,
+    commands: &mut [Box<dyn Command>],
+    health: &Health,
+) -> Result<Vec<Effect>, ApiError> {
+    let result = commit(connection, tail, line, commands);
+    result.map_err(|error| {
+        // After a failed COMMIT the transaction may still be open; nothing of it may join the next group.
+        if !connection.is_autocommit()
+            && let Err(rollback) = connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!("rolling back failed: {rollback}");
+        }
+        meaning(error, health)
+    })
+}
+
+fn commit(
+    connection: &Connection,
+    tail: &mut Tail,
+    line: &TimeLine,
+    commands: &mut [Box<dyn Command>],
+) -> rusqlite::Result<Vec<Effect>> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let mut current = tail.clone();
+    let mut effects = Vec::new();
+    for command in commands {
+        let mut transaction = Transaction::new(connection, current, tail.size(), line);
+        let outcome = transaction.attempt(|transaction| command.run(transaction));
+        if let Err(failure) = outcome {
+            command.fail(failure);
+        }
+        effects.append(&mut transaction.effects);
+        current = transaction.tail;
+    }
+    if current.size() != tail.size() {
+        keep_frontier(connection, current.frontier())?;
+    }
+    connection.prepare_cached("COMMIT")?.execute([])?;
+    *tail = current;
+    Ok(effects)
+}
+
+fn keep_frontier(connection: &Connection, frontier: &Frontier) -> rusqlite::Result<()> {
+    let peaks: Vec<u8> = frontier.peaks().iter().flat_map(|peak| *peak.as_bytes()).collect();
+    connection
+        .prepare_cached(
+            "INSERT INTO ledger_frontier (id, size, peaks) VALUES (1, ?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET size = excluded.size, peaks = excluded.peaks",
+        )?
+        .execute(params![frontier.size(), peaks])?;
+    Ok(())
+}
+
+/// What a failure means to the caller. Corruption turns the daemon read-only.
+pub fn describe(failure: Failure, health: &Health) -> ApiError {
+    match failure {
+        Failure::Api(error) => error,
+        Failure::Database(error) => meaning(error, health),
+    }
+}
+
+fn meaning(error: rusqlite::Error, health: &Health) -> ApiError {
+    use rusqlite::ErrorCode::{ConstraintViolation, DiskFull, ReadOnly, SystemIoFailure};
+    tracing::error!("the database: {error}");
+    if is_corruption(&error) {
+        health.raise(countersign_shared::protocol::Damage {
+            seq: None,
+            rule: "database".into(),
+            text: error.to_string(),
+        });
+    }
+    if let Err(read_only) = health.check() {
+        return read_only;
+    }
+    let unknown = "look whether it took effect before you try again";
+    match error.sqlite_error_code() {
+        Some(DiskFull) => ApiError::new(ErrorKind::Unavailable, "the disk that holds the state is full; nothing was changed")
+            .hint("make room in the state directory, then try again"),
+        Some(SystemIoFailure | ReadOnly) => {
+            ApiError::new(ErrorKind::Unavailable, format!("the state cannot be written: {error}")).hint(unknown)
+        }
+        Some(ConstraintViolation) => {
+            ApiError::internal(format!("a rule of the database stopped it, nothing was changed: {error}"))
+        }
+        _ => ApiError::internal(format!("the database failed: {error}")).hint(unknown),
+    }
+}

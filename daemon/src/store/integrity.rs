@@ -1,0 +1,101 @@
+//! What is checked before the daemon decides anything: the file, the schema, the ledger, and that the state
+//! stands where the ledger says it does.
+
+use countersign_shared::digest::Digest;
+use countersign_shared::protocol::Damage;
+use countersign_shared::text::Untrusted;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::migrations::schema_difference;
+use super::open::OpenError;
+use crate::ledger::frontier::leaf_hash;
+use crate::ledger::verify::{Verified, stored_frontier, verify};
+use crate::ledger::{Frontier, Tail};
+
+/// Looks at everything. An error is a database that cannot be read at all.
+pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
+    let mut verified = verify(connection)?;
+    if verified.damage.is_none() {
+        verified.damage = database(connection)?.or(schema(connection)?).or(state(connection)?);
+    }
+    Ok(verified)
+}
+
+/// The end of the ledger as stored, without reading all of it.
+pub fn read_tail(connection: &Connection) -> rusqlite::Result<Result<Tail, Damage>> {
+    let malformed = |text: &str| Damage { seq: None, rule: "frontier".into(), text: text.into() };
+    let Some(frontier) = stored_frontier(connection)? else {
+        return Ok(Err(malformed("the stored tree is malformed")));
+    };
+    let last: Option<(u64, Vec<u8>)> = connection
+        .query_row("SELECT seq, record FROM audit_events ORDER BY seq DESC LIMIT 1", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(match last {
+        None if frontier.size() == 0 => Ok(Tail::default()),
+        Some((seq, record)) if seq + 1 == frontier.size() => Ok(Tail::from_parts(leaf_hash(&record), frontier)),
+        _ => Err(malformed("the stored tree does not end where the records do")),
+    })
+}
+
+/// The tail of a ledger that could not be read: nothing is known of it.
+pub fn unknown() -> Verified {
+    Verified { tail: Tail::from_parts(Digest::of(&[]), Frontier::default()), damage: None }
+}
+
+fn database(connection: &Connection) -> Result<Option<Damage>, OpenError> {
+    let word: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((word != "ok").then(|| Damage { seq: None, rule: "database".into(), text: Untrusted::new(word).safe().to_string() }))
+}
+
+fn schema(connection: &Connection) -> Result<Option<Damage>, OpenError> {
+    Ok(schema_difference(connection)?.map(|text| Damage { seq: None, rule: "schema".into(), text }))
+}
+
+/// Each state that only a ledger record can explain has that record.
+const STATES: &[(&str, &str)] = &[
+    (
+        "SELECT r.id, 'is ' || r.state FROM approval_requests r LEFT JOIN audit_events a ON a.seq = r.seq
+         WHERE a.resource_id IS NOT r.id OR NOT (
+            (r.state = 'pending' AND a.action IN ('approval_requested', 'approval_approved'))
+         OR (r.state = 'approved' AND a.action IN ('approval_approved', 'approval_bypassed'))
+         OR (r.state = 'rejected' AND a.action = 'approval_rejected')
+         OR (r.state = 'expired' AND a.action = 'approval_expired')
+         OR (r.state = 'voided' AND a.action = 'approval_voided')
+         OR (r.state = 'withdrawn' AND a.action = 'approval_withdrawn')) LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT d.request_id, 'has a vote of ' || d.account FROM decisions d LEFT JOIN audit_events a ON a.seq = d.seq
+         WHERE a.resource_id IS NOT d.request_id
+            OR a.action IS NOT (CASE d.verdict WHEN 'approve' THEN 'approval_approved' ELSE 'approval_rejected' END)
+         LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT j.id, 'is ' || j.state FROM jobs j LEFT JOIN audit_events a ON a.seq = j.record_seq
+         WHERE j.record_seq IS NOT NULL AND NOT (
+            (j.request_id IS NOT NULL AND a.resource_id IS j.request_id
+                AND a.action IN ('approval_approved', 'approval_bypassed'))
+         OR (j.request_id IS NULL AND a.resource_id IS j.id AND a.action IS 'issuance_requested')) LIMIT 1",
+        "job",
+    ),
+    (
+        "SELECT v.certificate_id, 'has version ' || v.version FROM certificate_versions v
+         LEFT JOIN audit_events a ON a.seq = v.seq
+         WHERE a.resource_id IS NOT v.certificate_id OR a.action NOT IN ('certificate_issued', 'job_failed') LIMIT 1",
+        "certificate",
+    ),
+];
+
+fn state(connection: &Connection) -> Result<Option<Damage>, OpenError> {
+    for (query, what) in STATES {
+        let found: Option<(String, String)> =
+            connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        if let Some((id, claim)) = found {
+            let (id, claim) = (Untrusted::new(id), Untrusted::new(claim));
+            let text = format!("the {what} {} {} and no ledger record says so", id.safe(), claim.safe());
+            return Ok(Some(Damage { seq: None, rule: "state".into(), text }));
+        }
+    }
+    Ok(None)
+}

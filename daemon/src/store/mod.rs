@@ -1,0 +1,17 @@
+//! The one database: settings, migrations, one writer that commits in groups, readers that cannot write.
+
+pub mod group;
+pub mod health;
+pub mod integrity;
+pub mod migrations;
+pub mod open;
+pub mod readers;
+pub mod rows;
+pub mod settings;
+pub mod transaction;
+pub mod writer;
+
+pub use health::Health;
+pub use readers::Readers;
+pub use transaction::{Effect, Transaction};
+pub use writer::Writer;

@@ -1,0 +1,230 @@
+//! `jobs`: the work, one step at a time.
+
+use countersign_shared::id::{CertificateId, JobId, RequestId};
+use countersign_shared::lifecycle::{JobKind, JobState};
+use countersign_shared::protocol::{Job, ListJobsParams, PersonRef};
+use countersign_shared::text::Untrusted;
+use countersign_shared::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::page::{Conditions, Window, cut};
+use super::{parsed, parsed_if};
+use crate::service::sight::Sight;
+
+/// A job as the gate and the executor need it.
+#[derive(Clone, Debug)]
+pub struct JobRow {
+    /// What callers see of it.
+    pub job: Job,
+    /// What will be signed.
+    pub submission_id: i64,
+    /// The ledger record that allows it; absent while it awaits approval.
+    pub record_seq: Option<u64>,
+    /// The serial number reserved when it was claimed.
+    pub serial: Option<String>,
+    /// Who asked.
+    pub requester: PersonRef,
+}
+
+/// A job that is made now.
+pub struct NewJob<'a> {
+    /// `job-…`
+    pub id: &'a JobId,
+    /// What it does.
+    pub kind: JobKind,
+    /// `awaiting_approval` or `pending`.
+    pub state: JobState,
+    /// For which certificate.
+    pub certificate_id: &'a CertificateId,
+    /// Under which profile.
+    pub profile_id: &'a str,
+    /// Under which request.
+    pub request_id: Option<&'a RequestId>,
+    /// What will be signed.
+    pub submission_id: i64,
+    /// The ledger record that allows it.
+    pub record_seq: Option<u64>,
+    /// The failed job that it takes the place of.
+    pub retry_of: Option<&'a JobId>,
+    /// Who asked.
+    pub requester: &'a PersonRef,
+    /// Now.
+    pub created_at: Timestamp,
+}
+
+/// Stores a new one.
+pub fn insert(connection: &Connection, new: &NewJob<'_>) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO jobs (id, kind, state, certificate_id, profile_id, request_id, submission_id, record_seq,
+                 retry_of, requester_uid, requester_account, requester_person, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(params![
+            new.id.as_str(),
+            new.kind.as_str(),
+            new.state.as_str(),
+            new.certificate_id.as_str(),
+            new.profile_id,
+            new.request_id.map(RequestId::as_str),
+            new.submission_id,
+            new.record_seq,
+            new.retry_of.map(JobId::as_str),
+            new.requester.uid,
+            new.requester.account,
+            new.requester.person,
+            new.created_at.to_string(),
+        ])?;
+    Ok(())
+}
+
+/// Reads one.
+pub fn get(connection: &Connection, id: &JobId) -> rusqlite::Result<Option<JobRow>> {
+    connection.prepare_cached("SELECT * FROM jobs WHERE id = ?1")?.query_row([id.as_str()], read).optional()
+}
+
+/// The job that a request came to: its own, or the newest retry.
+pub fn newest_of_request(connection: &Connection, id: &RequestId) -> rusqlite::Result<Option<JobRow>> {
+    connection
+        .prepare_cached("SELECT * FROM jobs WHERE request_id = ?1 ORDER BY row DESC LIMIT 1")?
+        .query_row([id.as_str()], read)
+        .optional()
+}
+
+/// The newest job that retries this one, directly or through others; itself where there is none.
+pub fn newest_retry(connection: &Connection, id: &JobId) -> rusqlite::Result<Option<JobRow>> {
+    connection
+        .prepare_cached(
+            "WITH RECURSIVE line (id) AS (SELECT ?1 UNION SELECT j.id FROM jobs j JOIN line l ON j.retry_of = l.id)
+             SELECT j.* FROM jobs j JOIN line USING (id) ORDER BY j.row DESC LIMIT 1",
+        )?
+        .query_row([id.as_str()], read)
+        .optional()
+}
+
+/// The job that is under way for a certificate.
+pub fn open_for(connection: &Connection, certificate: &CertificateId) -> rusqlite::Result<Option<JobId>> {
+    connection
+        .prepare_cached(
+            "SELECT id FROM jobs WHERE certificate_id = ?1 AND state IN ('awaiting_approval', 'pending', 'running')",
+        )?
+        .query_row([certificate.as_str()], |row| parsed(row, "id"))
+        .optional()
+}
+
+/// Jobs in a state, the oldest first.
+pub fn in_state(connection: &Connection, state: JobState, limit: u32) -> rusqlite::Result<Vec<JobRow>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM jobs WHERE state = ?1 ORDER BY row LIMIT ?2")?;
+    let rows = statement.query_map(params![state.as_str(), limit], read)?;
+    rows.collect()
+}
+
+/// Frees a job that awaited approval; `record_seq` is the record that allows it.
+pub fn free(connection: &Connection, id: &JobId, record_seq: u64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE jobs SET state = 'pending', record_seq = ?2 WHERE id = ?1 AND state = 'awaiting_approval'")?
+        .execute(params![id.as_str(), record_seq])
+        .and_then(one)
+}
+
+/// Cancels a job that awaited approval.
+pub fn cancel(connection: &Connection, id: &JobId, at: Timestamp, why: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE jobs SET state = 'cancelled', finished_at = ?2, error = ?3 WHERE id = ?1 AND state = 'awaiting_approval'",
+        )?
+        .execute(params![id.as_str(), at.to_string(), why])
+        .and_then(one)
+}
+
+/// Claims a pending job and reserves its serial number.
+pub fn claim(connection: &Connection, id: &JobId, at: Timestamp, serial: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE jobs SET state = 'running', started_at = ?2, serial = ?3 WHERE id = ?1 AND state = 'pending'",
+        )?
+        .execute(params![id.as_str(), at.to_string(), serial])
+        .and_then(one)
+}
+
+/// Completes a running job.
+pub fn complete(connection: &Connection, id: &JobId, at: Timestamp) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE jobs SET state = 'completed', finished_at = ?2 WHERE id = ?1 AND state = 'running'")?
+        .execute(params![id.as_str(), at.to_string()])
+        .and_then(one)
+}
+
+/// Fails a running job.
+pub fn fail(connection: &Connection, id: &JobId, at: Timestamp, why: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE jobs SET state = 'failed', finished_at = ?2, error = ?3 WHERE id = ?1 AND state = 'running'")?
+        .execute(params![id.as_str(), at.to_string(), why])
+        .and_then(one)
+}
+
+/// A page, newest first.
+pub fn page(
+    connection: &Connection,
+    filter: &ListJobsParams,
+    window: Window,
+    sight: &Sight,
+) -> rusqlite::Result<(Vec<Job>, Option<String>)> {
+    let mut conditions = Conditions::default();
+    conditions.and("row < ?", window.before);
+    conditions.and_if("state = ?", filter.state.map(|state| state.as_str()));
+    conditions.and_if("profile_id = ?", filter.profile.clone());
+    conditions.and_if("certificate_id = ?", filter.certificate.as_ref().map(ToString::to_string));
+    sight.limit_jobs(&mut conditions);
+    let sql = format!("SELECT * FROM jobs{} ORDER BY row DESC LIMIT {}", conditions.sql(), window.limit + 1);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(conditions.values().as_slice(), |row| Ok((row.get("row")?, read(row)?.job)))?;
+    let mut rows = rows.collect::<rusqlite::Result<Vec<(i64, Job)>>>()?;
+    let next = cut(&mut rows, window.limit);
+    Ok((rows.into_iter().map(|(_, job)| job).collect(), next))
+}
+
+/// Whether somebody may see a job.
+pub fn visible(connection: &Connection, id: &JobId, sight: &Sight) -> rusqlite::Result<bool> {
+    let mut conditions = Conditions::default();
+    conditions.and("id = ?", id.as_str().to_owned());
+    sight.limit_jobs(&mut conditions);
+    let sql = format!("SELECT count(*) FROM jobs{}", conditions.sql());
+    connection.prepare_cached(&sql)?.query_row(conditions.values().as_slice(), |row| Ok(row.get::<_, i64>(0)? > 0))
+}
+
+/// How many jobs there are in each state.
+pub fn counts(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
+    let mut statement = connection.prepare_cached("SELECT state, count(*) FROM jobs GROUP BY state")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// A step that found its row in another state is a fault, never a quiet success.
+fn one(changed: usize) -> rusqlite::Result<()> {
+    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<JobRow> {
+    Ok(JobRow {
+        job: Job {
+            id: parsed(row, "id")?,
+            kind: parsed(row, "kind")?,
+            state: parsed(row, "state")?,
+            certificate_id: parsed(row, "certificate_id")?,
+            request_id: parsed_if(row, "request_id")?,
+            profile_id: row.get("profile_id")?,
+            error: row.get::<_, Option<String>>("error")?.map(Untrusted::new),
+            created_at: parsed(row, "created_at")?,
+            finished_at: parsed_if(row, "finished_at")?,
+        },
+        submission_id: row.get("submission_id")?,
+        record_seq: row.get("record_seq")?,
+        serial: row.get("serial")?,
+        requester: PersonRef {
+            account: row.get("requester_account")?,
+            person: row.get("requester_person")?,
+            uid: row.get("requester_uid")?,
+        },
+    })
+}

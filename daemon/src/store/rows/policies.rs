@@ -1,0 +1,44 @@
+//! `policies`: every document that has been in force.
+
+use countersign_shared::digest::Digest;
+use countersign_shared::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::parsed;
+
+/// A policy as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRow {
+    /// 1, 2, …
+    pub version: u32,
+    /// SHA-256 of the document.
+    pub sha256: Digest,
+    /// TOML.
+    pub document: String,
+    /// When it took force.
+    pub in_force_since: Timestamp,
+}
+
+/// The policy in force: the newest.
+pub fn in_force(connection: &Connection) -> rusqlite::Result<Option<PolicyRow>> {
+    connection
+        .prepare_cached("SELECT version, sha256, document, in_force_since FROM policies ORDER BY version DESC LIMIT 1")?
+        .query_row([], |row| {
+            Ok(PolicyRow {
+                version: row.get("version")?,
+                sha256: parsed(row, "sha256")?,
+                document: row.get("document")?,
+                in_force_since: parsed(row, "in_force_since")?,
+            })
+        })
+        .optional()
+}
+
+/// Adds one.
+pub fn insert(connection: &Connection, row: &PolicyRow, seq: u64) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT INTO policies (version, sha256, document, in_force_since, seq) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![row.version, row.sha256.to_string(), row.document, row.in_force_since.to_string(), seq],
+    )?;
+    Ok(())
+}

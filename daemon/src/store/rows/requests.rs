@@ -1,0 +1,315 @@
+//! `approval_requests`: one row each, changed only while it is pending.
+
+use countersign_shared::digest::Digest;
+use countersign_shared::id::{CertificateId, JobId, RequestId};
+use countersign_shared::lifecycle::{RequestKind, RequestState};
+use countersign_shared::protocol::{ListRequestsParams, PersonRef, RequestSummary, Risk};
+use countersign_shared::content::San;
+use countersign_shared::text::Untrusted;
+use countersign_shared::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::page::{Conditions, TEXT_STRETCH, Window, containing, cut};
+use super::{json, parsed, parsed_if, to_json};
+use crate::service::sight::Sight;
+
+/// A request as decisions and the reaper need it.
+#[derive(Clone, Debug)]
+pub struct RequestRow {
+    /// `ar-…`
+    pub id: RequestId,
+    /// What is asked for.
+    pub kind: RequestKind,
+    /// Where it stands.
+    pub state: RequestState,
+    /// For which certificate.
+    pub certificate_id: CertificateId,
+    /// The job it blocks.
+    pub job_id: JobId,
+    /// The current version's submission.
+    pub submission_id: i64,
+    /// The current version.
+    pub version: u32,
+    /// Its content digest.
+    pub digest: Digest,
+    /// Under which profile.
+    pub profile_id: String,
+    /// Who asked.
+    pub requester: PersonRef,
+    /// Who had logged in then.
+    pub requester_login_uid: Option<u32>,
+    /// People that have to agree.
+    pub votes_needed: u32,
+    /// When it was made, on the time line.
+    pub created_tick: i64,
+    /// When it expires, on the time line.
+    pub deadline_tick: i64,
+    /// When it ended.
+    pub decided_at: Option<Timestamp>,
+    /// Who ended it.
+    pub decided_by: Option<String>,
+}
+
+/// A request that is made now.
+pub struct NewRequest<'a> {
+    /// `ar-…`
+    pub id: &'a RequestId,
+    /// What is asked for.
+    pub kind: RequestKind,
+    /// For which certificate.
+    pub certificate_id: &'a CertificateId,
+    /// The job it blocks.
+    pub job_id: &'a JobId,
+    /// What was submitted.
+    pub submission_id: i64,
+    /// The content digest.
+    pub digest: Digest,
+    /// Under which profile.
+    pub profile_id: &'a str,
+    /// The profile's environment.
+    pub environment: &'a str,
+    /// Who asks.
+    pub requester: &'a PersonRef,
+    /// Who has logged in.
+    pub requester_login_uid: Option<u32>,
+    /// The login session.
+    pub requester_session: Option<u32>,
+    /// The name it is known by.
+    pub primary_name: &'a Untrusted,
+    /// Every SAN.
+    pub sans: &'a [San],
+    /// What deserves a second look.
+    pub risks: &'a [Risk],
+    /// People that have to agree.
+    pub votes_needed: u32,
+    /// Now.
+    pub created_at: Timestamp,
+    /// The deadline by the wall clock as it stands now.
+    pub expires_at: Timestamp,
+    /// Now, on the time line.
+    pub created_tick: i64,
+    /// The deadline, on the time line.
+    pub deadline_tick: i64,
+    /// Its ledger record.
+    pub seq: u64,
+}
+
+/// SANs that a row of the queue shows.
+const NAMES_SHOWN: usize = 5;
+
+/// Stores a new one, pending.
+pub fn insert(connection: &Connection, new: &NewRequest<'_>) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO approval_requests (id, kind, state, certificate_id, job_id, submission_id, version, digest,
+                 profile_id, environment, requester_uid, requester_account, requester_person, requester_login_uid,
+                 requester_session, primary_name, names, names_total, risks, votes_needed, created_at, expires_at,
+                 created_tick, deadline_tick, seq)
+             VALUES (?1, ?2, 'pending', ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+                 ?19, ?20, ?21, ?22, ?23)",
+        )?
+        .execute(params![
+            new.id.as_str(),
+            new.kind.as_str(),
+            new.certificate_id.as_str(),
+            new.job_id.as_str(),
+            new.submission_id,
+            new.digest.to_string(),
+            new.profile_id,
+            new.environment,
+            new.requester.uid,
+            new.requester.account,
+            new.requester.person,
+            new.requester_login_uid,
+            new.requester_session,
+            new.primary_name.raw(),
+            to_json(&&new.sans[..new.sans.len().min(NAMES_SHOWN)])?,
+            new.sans.len(),
+            to_json(&new.risks)?,
+            new.votes_needed,
+            new.created_at.to_string(),
+            new.expires_at.to_string(),
+            new.created_tick,
+            new.deadline_tick,
+            new.seq,
+        ])?;
+    Ok(())
+}
+
+/// Reads one.
+pub fn get(connection: &Connection, id: &RequestId) -> rusqlite::Result<Option<RequestRow>> {
+    connection
+        .prepare_cached("SELECT * FROM approval_requests WHERE id = ?1")?
+        .query_row([id.as_str()], read)
+        .optional()
+}
+
+/// The pending one for a certificate.
+pub fn pending_for(connection: &Connection, certificate: &CertificateId) -> rusqlite::Result<Option<RequestId>> {
+    connection
+        .prepare_cached("SELECT id FROM approval_requests WHERE certificate_id = ?1 AND state = 'pending'")?
+        .query_row([certificate.as_str()], |row| parsed(row, "id"))
+        .optional()
+}
+
+/// Notes that a vote arrived that does not end it.
+pub fn touch(connection: &Connection, id: &RequestId, seq: u64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE approval_requests SET seq = ?2 WHERE id = ?1")?
+        .execute(params![id.as_str(), seq])?;
+    Ok(())
+}
+
+/// Ends it: terminal from here on.
+pub fn end(
+    connection: &Connection,
+    id: &RequestId,
+    state: RequestState,
+    at: Timestamp,
+    by: &str,
+    seq: u64,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE approval_requests SET state = ?2, decided_at = ?3, decided_by = ?4, seq = ?5 WHERE id = ?1")?
+        .execute(params![id.as_str(), state.as_str(), at.to_string(), by, seq])?;
+    Ok(())
+}
+
+/// Pending requests whose deadline is at or before `tick`, the oldest deadline first.
+pub fn overdue(connection: &Connection, tick: i64, limit: u32) -> rusqlite::Result<Vec<RequestRow>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT * FROM approval_requests WHERE state = 'pending' AND deadline_tick <= ?1 ORDER BY deadline_tick LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![tick, limit], read)?;
+    rows.collect()
+}
+
+/// The nearest deadline of a pending request.
+pub fn next_deadline(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT min(deadline_tick) FROM approval_requests WHERE state = 'pending'")?
+        .query_row([], |row| row.get(0))
+}
+
+/// A row of the queue.
+pub fn summary(connection: &Connection, id: &RequestId, sight: &Sight) -> rusqlite::Result<Option<RequestSummary>> {
+    let mut conditions = Conditions::default();
+    conditions.and("r.id = ?", id.as_str().to_owned());
+    sight.limit_requests(&mut conditions);
+    let sql = format!("{SUMMARY}{}", conditions.sql());
+    connection.prepare_cached(&sql)?.query_row(conditions.values().as_slice(), read_summary).optional()
+}
+
+const SUMMARY: &str =
+    "SELECT r.*, s.reason, s.ticket FROM approval_requests r JOIN submissions s ON s.id = r.submission_id";
+
+/// A page of the queue, newest first, and where the next begins.
+pub fn page(
+    connection: &Connection,
+    filter: &ListRequestsParams,
+    window: Window,
+    sight: &Sight,
+) -> rusqlite::Result<(Vec<RequestSummary>, Option<String>)> {
+    let mut conditions = Conditions::default();
+    conditions.and("r.row < ?", window.before);
+    conditions.and_if("r.state = ?", filter.state.map(|state| state.as_str()));
+    conditions.and_if("r.profile_id = ?", filter.profile.clone());
+    conditions.and_if("r.certificate_id = ?", filter.certificate.as_ref().map(ToString::to_string));
+    conditions.and_if("r.environment = ?", filter.environment.clone());
+    if let Some(requester) = &filter.requester {
+        conditions.any(vec![
+            ("r.requester_account = ?".to_owned(), Box::new(requester.clone())),
+            ("r.requester_person = ?".to_owned(), Box::new(requester.clone())),
+        ]);
+    }
+    sight.limit_requests(&mut conditions);
+    let mut stretch_end = None;
+    if let Some(text) = filter.text.as_deref().filter(|text| !text.is_empty()) {
+        let top = newest_row(connection)?.saturating_add(1).min(window.before);
+        let low = top - TEXT_STRETCH;
+        conditions.and("r.row >= ?", low);
+        let pattern = containing(text);
+        let columns = ["r.id", "r.primary_name", "r.names", "r.requester_account", "r.requester_person", "s.reason", "s.ticket"];
+        let like = columns.iter().map(|column| {
+            let value: Box<dyn rusqlite::ToSql> = Box::new(pattern.clone());
+            (format!("{column} LIKE ? ESCAPE '\\'"), value)
+        });
+        conditions.any(like.collect());
+        stretch_end = (low > 0).then(|| low.to_string());
+    }
+    let sql = format!("{SUMMARY}{} ORDER BY r.row DESC LIMIT {}", conditions.sql(), window.limit + 1);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(conditions.values().as_slice(), |row| Ok((row.get("row")?, read_summary(row)?)))?;
+    let mut rows = rows.collect::<rusqlite::Result<Vec<(i64, RequestSummary)>>>()?;
+    let next = cut(&mut rows, window.limit).or(stretch_end);
+    Ok((rows.into_iter().map(|(_, summary)| summary).collect(), next))
+}
+
+fn newest_row(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT coalesce(max(row), 0) FROM approval_requests", [], |row| row.get(0))
+}
+
+/// How many wait, and since when the oldest does.
+pub fn pending(connection: &Connection) -> rusqlite::Result<(u64, Option<Timestamp>)> {
+    connection.query_row(
+        "SELECT count(*) AS n, (SELECT created_at FROM approval_requests WHERE state = 'pending' ORDER BY row LIMIT 1)
+             AS oldest FROM approval_requests WHERE state = 'pending'",
+        [],
+        |row| Ok((row.get("n")?, parsed_if(row, "oldest")?)),
+    )
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
+    Ok(RequestRow {
+        id: parsed(row, "id")?,
+        kind: parsed(row, "kind")?,
+        state: parsed(row, "state")?,
+        certificate_id: parsed(row, "certificate_id")?,
+        job_id: parsed(row, "job_id")?,
+        submission_id: row.get("submission_id")?,
+        version: row.get("version")?,
+        digest: parsed(row, "digest")?,
+        profile_id: row.get("profile_id")?,
+        requester: read_requester(row)?,
+        requester_login_uid: row.get("requester_login_uid")?,
+        votes_needed: row.get("votes_needed")?,
+        created_tick: row.get("created_tick")?,
+        deadline_tick: row.get("deadline_tick")?,
+        decided_at: parsed_if(row, "decided_at")?,
+        decided_by: row.get("decided_by")?,
+    })
+}
+
+fn read_requester(row: &Row<'_>) -> rusqlite::Result<PersonRef> {
+    Ok(PersonRef {
+        account: row.get("requester_account")?,
+        person: row.get("requester_person")?,
+        uid: row.get("requester_uid")?,
+    })
+}
+
+fn read_summary(row: &Row<'_>) -> rusqlite::Result<RequestSummary> {
+    Ok(RequestSummary {
+        id: parsed(row, "id")?,
+        kind: parsed(row, "kind")?,
+        state: parsed(row, "state")?,
+        certificate_id: parsed(row, "certificate_id")?,
+        job_id: parsed(row, "job_id")?,
+        profile_id: row.get("profile_id")?,
+        environment: row.get("environment")?,
+        requester: read_requester(row)?,
+        primary_name: row.get::<_, String>("primary_name")?.into(),
+        names: json(row, "names")?,
+        names_total: row.get("names_total")?,
+        reason: row.get::<_, String>("reason")?.into(),
+        ticket: row.get::<_, Option<String>>("ticket")?.map(Untrusted::new),
+        risks: json(row, "risks")?,
+        version: row.get("version")?,
+        digest: parsed(row, "digest")?,
+        created_at: parsed(row, "created_at")?,
+        expires_at: parsed(row, "expires_at")?,
+        decided_at: parsed_if(row, "decided_at")?,
+        decided_by: row.get("decided_by")?,
+        seq: row.get("seq")?,
+    })
+}

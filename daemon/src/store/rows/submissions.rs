@@ -1,0 +1,93 @@
+//! `submissions`: what was asked for, checked and will be signed.
+
+use countersign_shared::content::CertificateContent;
+use countersign_shared::digest::Digest;
+use countersign_shared::protocol::{Change, Check};
+use countersign_shared::text::Untrusted;
+use rusqlite::{Connection, Row, params};
+
+use super::{json, parsed, parsed_if, to_json};
+use crate::policy::Profile;
+
+/// A submission as it is kept.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The content digest.
+    pub digest: Digest,
+    /// What will be signed.
+    pub content: CertificateContent,
+    /// The CSR's DER.
+    pub csr: Vec<u8>,
+    /// The subject as the CSR writes it.
+    pub csr_subject: Untrusted,
+    /// The profile as it was then: a request keeps the rules it was made under.
+    pub profile: Profile,
+    /// The policy that the profile comes from.
+    pub policy_sha256: Digest,
+    /// What the profile changed.
+    pub changes: Vec<Change>,
+    /// Its rules, applied.
+    pub checks: Vec<Check>,
+    /// The justification; empty where there is none.
+    pub reason: Untrusted,
+    /// The salt under which contents and records hold the reason.
+    pub reason_salt: Vec<u8>,
+    /// The salted digest itself; stands when the reason has been erased.
+    pub reason_sha256: Option<Digest>,
+    /// The change ticket.
+    pub ticket: Option<Untrusted>,
+}
+
+/// Stores one; returns its row.
+pub fn insert(connection: &Connection, submission: &Submission) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached(
+            "INSERT INTO submissions (digest, content, csr, csr_subject, profile, policy_sha256, changes, checks,
+                 reason, reason_salt, reason_sha256, ticket)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        )?
+        .execute(params![
+            submission.digest.to_string(),
+            to_json(&submission.content)?,
+            submission.csr,
+            submission.csr_subject.raw(),
+            to_json(&submission.profile)?,
+            submission.policy_sha256.to_string(),
+            to_json(&submission.changes)?,
+            to_json(&submission.checks)?,
+            submission.reason.raw(),
+            submission.reason_salt,
+            submission.reason_sha256.map(|digest| digest.to_string()),
+            submission.ticket.as_ref().map(Untrusted::raw),
+        ])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// Reads one.
+pub fn get(connection: &Connection, id: i64) -> rusqlite::Result<Submission> {
+    connection.prepare_cached("SELECT * FROM submissions WHERE id = ?1")?.query_row([id], read)
+}
+
+/// The profile alone: all that a decision needs.
+pub fn profile(connection: &Connection, id: i64) -> rusqlite::Result<Profile> {
+    connection
+        .prepare_cached("SELECT profile FROM submissions WHERE id = ?1")?
+        .query_row([id], |row| json(row, "profile"))
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Submission> {
+    Ok(Submission {
+        digest: parsed(row, "digest")?,
+        content: json(row, "content")?,
+        csr: row.get("csr")?,
+        csr_subject: row.get::<_, String>("csr_subject")?.into(),
+        profile: json(row, "profile")?,
+        policy_sha256: parsed(row, "policy_sha256")?,
+        changes: json(row, "changes")?,
+        checks: json(row, "checks")?,
+        reason: row.get::<_, String>("reason")?.into(),
+        reason_salt: row.get("reason_salt")?,
+        reason_sha256: parsed_if(row, "reason_sha256")?,
+        ticket: row.get::<_, Option<String>>("ticket")?.map(Untrusted::new),
+    })
+}

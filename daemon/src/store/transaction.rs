@@ -1,0 +1,207 @@
+//! What a command sees of the database: one transaction that also holds the end of the ledger.
+//!
+//! There is no other way to write. A command that fails leaves nothing behind, neither rows nor records.
+
+use countersign_shared::digest::Digest;
+use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::id::{CertificateId, JobId, RequestId};
+use countersign_shared::time::Timestamp;
+use ring::rand::{SecureRandom, SystemRandom};
+use rusqlite::{Connection, params};
+
+use super::rows::metrics::Outcome;
+use crate::clock::TimeLine;
+use crate::ledger::record::Sealed;
+use crate::ledger::{Draft, Tail};
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// A refusal or fault that the caller is told as it is.
+    Api(ApiError),
+    /// SQLite failed; the writer says what that means.
+    Database(rusqlite::Error),
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// What has to happen once a command's changes are durable: wake-ups and counters, never state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// A request waits for people until `deadline_tick`.
+    Pending {
+        /// On the daemon's time line.
+        deadline_tick: i64,
+    },
+    /// A request left `pending`.
+    Decided {
+        /// How.
+        outcome: Outcome,
+        /// Under which profile.
+        profile_id: String,
+        /// How long it had been pending, in milliseconds.
+        age_millis: i64,
+    },
+    /// A job can be picked up.
+    JobReady,
+    /// A job or request moved: whoever waits for it looks again.
+    Moved(JobId),
+}
+
+/// A record as it stands in the ledger now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its sequence number.
+    pub seq: u64,
+    /// Its leaf hash.
+    pub hash: Digest,
+}
+
+/// See the module.
+pub struct Transaction<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) tail: Tail,
+    /// The ledger's size as of the last commit: records below it are durable.
+    pub(super) durable: u64,
+    pub(super) effects: Vec<Effect>,
+    pub(super) line: &'a TimeLine,
+    pub(super) now: Timestamp,
+    pub(super) tick: i64,
+}
+
+impl<'a> Transaction<'a> {
+    pub(super) fn new(connection: &'a Connection, tail: Tail, durable: u64, line: &'a TimeLine) -> Self {
+        Self { connection, tail, durable, effects: Vec::new(), line, now: line.wall(), tick: line.tick() }
+    }
+
+    /// The connection, to read and to change rows; the ledger is changed by [`Transaction::record`] alone.
+    pub fn connection(&self) -> &Connection {
+        self.connection
+    }
+
+    /// The wall clock at the command's begin.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The time line at the command's begin.
+    pub fn tick(&self) -> i64 {
+        self.tick
+    }
+
+    /// The ledger's size, the records of this transaction included.
+    pub fn ledger_size(&self) -> u64 {
+        self.tail.size()
+    }
+
+    /// The ledger's size as of the last commit: only records below it may allow a signature.
+    pub fn durable_size(&self) -> u64 {
+        self.durable
+    }
+
+    /// Appends a record. Whatever a command changes, it says so here, in the same transaction.
+    pub fn record(&mut self, draft: Draft) -> Result<Recorded, Failure> {
+        let draft = draft.number("tick", self.tick).number("boot_ms", self.line.boot_millis());
+        let sealed = self
+            .tail
+            .seal(draft, self.now)
+            .map_err(|error| ApiError::internal(format!("the ledger record has no canonical form: {error}")))?;
+        insert(self.connection, &sealed)?;
+        Ok(Recorded { seq: sealed.seq, hash: sealed.hash })
+    }
+
+    /// Asks for something to happen after the commit.
+    pub fn after_commit(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Runs `steps`; where they fail, everything they did is undone and the transaction goes on.
+    pub fn attempt<T>(&mut self, steps: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        let (tail, effects) = (self.tail.clone(), self.effects.len());
+        self.connection.prepare_cached("SAVEPOINT attempt")?.execute([])?;
+        let result = steps(self);
+        if result.is_err() {
+            self.connection.prepare_cached("ROLLBACK TO attempt")?.execute([])?;
+            self.tail = tail;
+            self.effects.truncate(effects);
+        }
+        self.connection.prepare_cached("RELEASE attempt")?.execute([])?;
+        result
+    }
+
+    /// A fresh request id.
+    pub fn fresh_request(&self) -> Result<RequestId, Failure> {
+        Ok(RequestId::fresh(self.millis(), random_bits()?))
+    }
+
+    /// A fresh job id.
+    pub fn fresh_job(&self) -> Result<JobId, Failure> {
+        Ok(JobId::fresh(self.millis(), random_bits()?))
+    }
+
+    /// A fresh certificate id.
+    pub fn fresh_certificate(&self) -> Result<CertificateId, Failure> {
+        Ok(CertificateId::fresh(self.millis(), random_bits()?))
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.now.unix_millis()).unwrap_or(0)
+    }
+}
+
+/// Sixteen random octets that stand before a free text when it is hashed: the text can be erased later and
+/// not be guessed from its hash.
+pub fn fresh_salt() -> Result<[u8; 16], Failure> {
+    let mut salt = [0; 16];
+    fill_random(&mut salt)?;
+    Ok(salt)
+}
+
+/// The salted digest by which records and contents hold a free text.
+pub fn salted(salt: &[u8], text: &str) -> Digest {
+    Digest::of(&[b"countersign-text-v1\0", salt, text.as_bytes()])
+}
+
+fn random_bits() -> Result<u32, Failure> {
+    let mut bytes = [0; 4];
+    fill_random(&mut bytes)?;
+    Ok(u32::from_be_bytes(bytes))
+}
+
+fn fill_random(bytes: &mut [u8]) -> Result<(), Failure> {
+    SystemRandom::new()
+        .fill(bytes)
+        .map_err(|_| ApiError::new(ErrorKind::Unavailable, "the system has no random numbers").into())
+}
+
+fn insert(connection: &Connection, sealed: &Sealed) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO audit_events (seq, event_id, created_at, actor, actor_type, action, category,
+                 resource_type, resource_id, details, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
+        .execute(params![
+            sealed.seq,
+            sealed.event_id.as_str(),
+            sealed.created_at.to_string(),
+            sealed.draft.actor,
+            sealed.draft.actor_type.as_str(),
+            sealed.draft.action.as_str(),
+            sealed.draft.category.as_str(),
+            sealed.draft.resource_type,
+            sealed.draft.resource_id,
+            sealed.details.as_str(),
+            sealed.record,
+        ])?;
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! The one writer: a thread that owns the only connection that can write.
+
+use std::thread::JoinHandle;
+
+use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::protocol::Damage;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::group::{self, MAX_GROUP};
+use super::transaction::{Effect, Failure, Transaction};
+use super::{Health, integrity};
+use crate::clock::TimeLine;
+use crate::ledger::Tail;
+
+/// Commands that may wait for the writer before senders wait themselves.
+const QUEUE: usize = 1024;
+
+/// A command in two steps: run inside the group's transaction, answer after its commit.
+pub trait Command: Send {
+    /// Changes the database; an error undoes this command alone.
+    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Failure>;
+    /// Keeps the failure for the answer.
+    fn fail(&mut self, failure: Failure);
+    /// Tells the caller, once it is known whether the group is durable.
+    fn answer(self: Box<Self>, committed: Result<(), ApiError>);
+}
+
+struct Call<T, F> {
+    steps: Option<F>,
+    result: Option<Result<T, Failure>>,
+    reply: oneshot::Sender<Result<T, ApiError>>,
+    health: Health,
+}
+
+impl<T, F> Command for Call<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Transaction<'_>) -> Result<T, Failure> + Send,
+{
+    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Failure> {
+        if let Some(steps) = self.steps.take() {
+            self.result = Some(Ok(steps(transaction)?));
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.result = Some(Err(failure));
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), ApiError>) {
+        let answer = match (committed, self.result) {
+            (_, Some(Err(failure))) => Err(group::describe(failure, &self.health)),
+            (Ok(()), Some(Ok(value))) => Ok(value),
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => Err(ApiError::internal("the command was not run")),
+        };
+        // A caller that went away does not undo what is committed.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// A handle to the writer; cheap to clone. The thread ends when the last handle is dropped.
+#[derive(Clone)]
+pub struct Writer {
+    queue: mpsc::Sender<Box<dyn Command>>,
+    health: Health,
+    end: watch::Receiver<Tail>,
+}
+
+impl Writer {
+    /// Starts the thread. `after_commit` runs on it with the effects of each durable group, before answers go out.
+    pub fn start(
+        connection: Connection,
+        tail: Tail,
+        line: TimeLine,
+        health: Health,
+        after_commit: impl FnMut(Vec<Effect>) + Send + 'static,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (queue, commands) = mpsc::channel(QUEUE);
+        let (published, end) = watch::channel(tail.clone());
+        let thread_health = health.clone();
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
+            Loop { connection, tail, line, health: thread_health, published }.run(commands, after_commit);
+        })?;
+        Ok((Self { queue, health, end }, thread))
+    }
+
+    /// Runs `steps` in a transaction of the writer; returns once it is durable, or with nothing changed.
+    pub async fn write<T, F>(&self, steps: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        self.health.check()?;
+        let gone = || ApiError::new(ErrorKind::Unavailable, "the daemon is shutting down").hint("try again in a moment");
+        let (reply, answer) = oneshot::channel();
+        let call = Call { steps: Some(steps), result: None, reply, health: self.health.clone() };
+        self.queue.send(Box::new(call)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// The durable end of the ledger, as of the last commit.
+    pub fn tail(&self) -> Tail {
+        self.end.borrow().clone()
+    }
+
+    /// Changes with every commit that appended to the ledger.
+    pub fn watch(&self) -> watch::Receiver<Tail> {
+        self.end.clone()
+    }
+
+    /// How many commands wait.
+    pub fn queue_depth(&self) -> usize {
+        QUEUE - self.queue.capacity()
+    }
+}
+
+struct Loop {
+    connection: Connection,
+    tail: Tail,
+    line: TimeLine,
+    health: Health,
+    published: watch::Sender<Tail>,
+}
+
+impl Loop {
+    fn run(mut self, mut commands: mpsc::Receiver<Box<dyn Command>>, mut after_commit: impl FnMut(Vec<Effect>)) {
+        let mut batch = Vec::with_capacity(MAX_GROUP);
+        while let Some(first) = commands.blocking_recv() {
+            batch.push(first);
+            while batch.len() < MAX_GROUP
+                && let Ok(next) = commands.try_recv()
+            {
+                batch.push(next);
+            }
+            let outcome = self.group(&mut batch, &mut after_commit);
+            for command in batch.drain(..) {
+                command.answer(outcome.clone());
+            }
+        }
+        if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+            tracing::warn!("folding the log back at the end failed, the next start does it: {error}");
+        }
+    }
+
+    fn group(
+        &mut self,
+        batch: &mut [Box<dyn Command>],
+        after_commit: &mut impl FnMut(Vec<Effect>),
+    ) -> Result<(), ApiError> {
+        self.health.check()?;
+        let size = self.tail.size();
+        match group::run(&self.connection, &mut self.tail, &self.line, batch, &self.health) {
+            Ok(effects) => {
+                if self.tail.size() != size {
+                    self.published.send_replace(self.tail.clone());
+                }
+                after_commit(effects);
+                Ok(())
+            }
+            Err(error) => {
+                self.look_again();
+                Err(error)
+            }
+        }
+    }
+
+    /// A commit that failed may still have reached the disk: what the database says now is what counts.
+    fn look_again(&mut self) {
+        match integrity::read_tail(&self.connection) {
+            Ok(Ok(tail)) => {
+                self.tail = tail;
+                self.published.send_replace(self.tail.clone());
+            }
+            Ok(Err(damage)) => self.health.raise(damage),
+            Err(error) => self.health.raise(Damage {
+                seq: None,
+                rule: "database".into(),
+                text: format!("after a failed commit the ledger cannot be read: {error}"),
+            }),
+        }
+    }
+}
