@@ -6,7 +6,7 @@
 //!   exports the ledger.
 //! - `auditor`: reads and exports the ledger, reads the policy, nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use countersign_shared::time::Timestamp;
@@ -55,15 +55,13 @@ impl fmt::Display for Role {
 pub struct RoleGrant {
     /// The role.
     pub role: Role,
-    /// Only for these profiles; all where there is no list.
+    /// Only for these profiles, sorted; all where there is no list.
     pub profiles: Option<Vec<String>>,
 }
 
 impl RoleGrant {
     fn reaches(&self, profile: &str) -> bool {
-        self.profiles
-            .as_ref()
-            .is_none_or(|ids| ids.iter().any(|id| id == profile))
+        self.profiles.as_ref().is_none_or(|ids| ids.binary_search_by(|id| id.as_str().cmp(profile)).is_ok())
     }
 }
 
@@ -108,9 +106,7 @@ pub struct Permissions {
 impl Permissions {
     /// What `account` may do under `policy` at `now`.
     pub fn of(policy: &Policy, account: &Account, now: Timestamp) -> Self {
-        Self {
-            roles: policy.roles(account, now),
-        }
+        Self { roles: policy.roles(account, now) }
     }
 
     pub(super) fn from_roles(roles: Vec<RoleGrant>) -> Self {
@@ -134,9 +130,7 @@ fn gives(grant: &RoleGrant, permission: Permission<'_>) -> bool {
         (Role::Requester, Permission::Submit(profile) | Permission::ReadProfile(profile))
         | (
             Role::Operator,
-            Permission::Decide(profile)
-            | Permission::ReadAllRequests(profile)
-            | Permission::ReadProfile(profile),
+            Permission::Decide(profile) | Permission::ReadAllRequests(profile) | Permission::ReadProfile(profile),
         ) => grant.reaches(profile),
         (Role::Requester, Permission::ReadOwnRequests)
         | (Role::Operator, Permission::ReadLedger)
@@ -153,10 +147,7 @@ fn gives(grant: &RoleGrant, permission: Permission<'_>) -> bool {
         )
         | (
             Role::Auditor,
-            Permission::ReadLedger
-            | Permission::ExportLedger
-            | Permission::ReadPolicy
-            | Permission::ReadProfile(_),
+            Permission::ReadLedger | Permission::ExportLedger | Permission::ReadPolicy | Permission::ReadProfile(_),
         ) => true,
         (Role::Requester | Role::Operator | Role::Admin | Role::Auditor, _) => false,
     }
@@ -175,21 +166,17 @@ impl Policy {
     /// The two people who claim one account, by its name and by its number. Such an account has no role.
     pub fn conflicting_people(&self, account: &Account) -> Option<(&str, &str)> {
         match self.claims(account) {
-            (Some(one), Some(other)) if one != other => {
-                Some((&self.people[one].name, &self.people[other].name))
-            }
+            (Some(one), Some(other)) if one != other => Some((&self.people[one].name, &self.people[other].name)),
             _ => None,
         }
     }
 
     /// Whether an account is in a group of the policy, at any depth. A group that is not there has no members.
     pub fn in_group(&self, group: &str, account: &Account) -> bool {
-        self.groups
-            .get(group)
-            .is_some_and(|members| self.among(members, account))
+        self.group_has(group, &self.names_of(account))
     }
 
-    /// The roles of an account at `now`. A grant ends at its `until`; root and an account that two people claim
+    /// The roles of an account at `now`, each once with the scope of all its grants. A grant ends at its `until`; root and an account that two people claim
     /// have none.
     pub fn roles(&self, account: &Account, now: Timestamp) -> Vec<RoleGrant> {
         self.roles_where(account, |grant| grant.until.is_none_or(|until| now < until))
@@ -198,7 +185,7 @@ impl Policy {
     /// Whether a vote of this account counts under a profile: the right to decide, and where the profile has a
     /// quorum step also membership in the step's group, which an admin has everywhere.
     pub fn counts_for(&self, profile: &Profile, account: &Account, now: Timestamp) -> bool {
-        self.roles_count_for(&self.roles(account, now), profile, account)
+        roles_count(&self.roles(account, now), profile, |group| self.in_group(group, account))
     }
 
     /// Who could decide under a profile at `now` besides the requester's person, in the policy's words: people,
@@ -214,55 +201,43 @@ impl Policy {
                 named.insert(person.map_or_else(|| name.to_string(), str::to_owned));
             }
         }
-        let by_group = self.unix_groups.iter().filter(|group| {
-            self.counts_for(profile, &synthetic(None, vec![(*group).clone()]), now)
-        });
+        let by_group = self
+            .unix_groups
+            .iter()
+            .filter(|group| self.counts_for(profile, &synthetic(None, vec![(*group).clone()]), now));
         let by_group = by_group.map(|group| format!("members of the unix group {group}"));
         named.into_iter().chain(by_group).collect()
     }
 
-    pub(super) fn roles_where(
-        &self,
-        account: &Account,
-        holds: impl Fn(&Grant) -> bool,
-    ) -> Vec<RoleGrant> {
+    pub(super) fn roles_where(&self, account: &Account, holds: impl Fn(&Grant) -> bool) -> Vec<RoleGrant> {
         if account.uid == 0 || self.conflicting_people(account).is_some() {
             return Vec::new();
         }
-        let mine = self
-            .grants
-            .iter()
-            .filter(|grant| holds(grant) && self.is_member(&grant.to, account));
-        mine.map(|grant| RoleGrant {
-            role: grant.role,
-            profiles: grant.profiles.clone(),
-        })
-        .collect()
-    }
-
-    pub(super) fn roles_count_for(
-        &self,
-        roles: &[RoleGrant],
-        profile: &Profile,
-        account: &Account,
-    ) -> bool {
-        if roles.iter().any(|grant| grant.role == Role::Admin) {
-            return true;
+        let names = self.names_of(account);
+        let mut groups: BTreeMap<&str, bool> = BTreeMap::new();
+        let mine = self.grants.iter().filter(|grant| {
+            let reached = match &grant.to {
+                Member::Group(group) => *groups.entry(group).or_insert_with(|| self.group_has(group, &names)),
+                other => names.contains(other),
+            };
+            reached && holds(grant)
+        });
+        let mut scopes: BTreeMap<Role, Option<BTreeSet<&String>>> = BTreeMap::new();
+        for grant in mine {
+            let scope = scopes.entry(grant.role).or_insert_with(|| Some(BTreeSet::new()));
+            match (&grant.profiles, scope.as_mut()) {
+                (Some(more), Some(some)) => some.extend(more),
+                (Some(_), None) => {}
+                (None, _) => *scope = None,
+            }
         }
-        let decides = roles
-            .iter()
-            .any(|grant| gives(grant, Permission::Decide(profile.id())));
-        let step = profile.rules().quorum.as_ref();
-        decides && step.is_none_or(|step| self.in_group(&step.group, account))
+        let sorted = |ids: BTreeSet<&String>| ids.into_iter().cloned().collect();
+        scopes.into_iter().map(|(role, scope)| RoleGrant { role, profiles: scope.map(sorted) }).collect()
     }
 
     /// Every account that the document names.
     pub(super) fn known_accounts(&self) -> BTreeSet<AccountName> {
-        let members = self
-            .groups
-            .values()
-            .flatten()
-            .chain(self.grants.iter().map(|grant| &grant.to));
+        let members = self.groups.values().flatten().chain(self.grants.iter().map(|grant| &grant.to));
         let singled_out = members.filter_map(|member| match member {
             Member::User(name) => Some(AccountName::Name(name.clone())),
             Member::Uid(uid) => Some(AccountName::Uid(*uid)),
@@ -275,69 +250,43 @@ impl Policy {
         if account.uid == 0 {
             return (None, None);
         }
-        let by_name = account
-            .name
-            .clone()
-            .and_then(|name| self.owners.get(&AccountName::Name(name)));
-        (
-            by_name.copied(),
-            self.owners.get(&AccountName::Uid(account.uid)).copied(),
-        )
+        let by_name = account.name.clone().and_then(|name| self.owners.get(&AccountName::Name(name)));
+        (by_name.copied(), self.owners.get(&AccountName::Uid(account.uid)).copied())
     }
 
-    fn is_member(&self, member: &Member, account: &Account) -> bool {
+    /// Every way in which the policy can name an account, groups of the policy apart; none for root.
+    fn names_of(&self, account: &Account) -> Vec<Member> {
         if account.uid == 0 {
-            return false;
+            return Vec::new();
         }
-        match member {
-            Member::Person(person) => self.person_of(account) == Some(person),
-            Member::User(name) => account.name.as_ref() == Some(name),
-            Member::Uid(uid) => account.uid == *uid,
-            Member::UnixGroup(group) => account.unix_groups.contains(group),
-            Member::Group(group) => self.in_group(group, account),
-        }
+        let person = self.person_of(account).map(|person| Member::Person(person.to_owned()));
+        let user = account.name.clone().map(Member::User);
+        let unix_groups = account.unix_groups.iter().filter(|group| self.unix_groups.contains(*group));
+        let unix_groups = unix_groups.map(|group| Member::UnixGroup(group.clone()));
+        [Some(Member::Uid(account.uid)), user, person].into_iter().flatten().chain(unix_groups).collect()
     }
 
-    /// The same for a whole group, without looking at every member.
-    fn among(&self, members: &BTreeSet<Member>, account: &Account) -> bool {
-        if account.uid == 0 {
-            return false;
-        }
-        let has = |member: Member| members.contains(&member);
-        has(Member::Uid(account.uid))
-            || account
-                .name
-                .as_ref()
-                .is_some_and(|name| has(Member::User(name.clone())))
-            || self
-                .person_of(account)
-                .is_some_and(|person| has(Member::Person(person.to_owned())))
-            || account
-                .unix_groups
-                .iter()
-                .any(|group| has(Member::UnixGroup(group.clone())))
+    fn group_has(&self, group: &str, names: &[Member]) -> bool {
+        self.groups.get(group).is_some_and(|members| names.iter().any(|name| members.contains(name)))
     }
+}
+
+/// The rule of [`Policy::counts_for`] over roles and membership of the step's group.
+pub(super) fn roles_count(roles: &[RoleGrant], profile: &Profile, in_group: impl FnOnce(&str) -> bool) -> bool {
+    if roles.iter().any(|grant| grant.role == Role::Admin) {
+        return true;
+    }
+    let decides = roles.iter().any(|grant| gives(grant, Permission::Decide(profile.id())));
+    decides && profile.rules().quorum.as_ref().is_none_or(|step| in_group(&step.group))
 }
 
 /// An account as far as the document alone tells. Its uid, where the document has none, is the kernel's word for
 /// "no user", which no document can name.
 pub(super) fn synthetic(name: Option<&AccountName>, unix_groups: Vec<String>) -> Account {
     match name {
-        Some(AccountName::Uid(uid)) => Account {
-            uid: *uid,
-            name: None,
-            unix_groups,
-        },
-        Some(AccountName::Name(name)) => Account {
-            uid: u32::MAX,
-            name: Some(name.clone()),
-            unix_groups,
-        },
-        None => Account {
-            uid: u32::MAX,
-            name: None,
-            unix_groups,
-        },
+        Some(AccountName::Uid(uid)) => Account { uid: *uid, name: None, unix_groups },
+        Some(AccountName::Name(name)) => Account { uid: u32::MAX, name: Some(name.clone()), unix_groups },
+        None => Account { uid: u32::MAX, name: None, unix_groups },
     }
 }
 

@@ -61,15 +61,8 @@ fn policy() -> Policy {
 }
 
 fn account(uid: u32, name: &str, unix_groups: &[&str]) -> Account {
-    let unix_groups = unix_groups
-        .iter()
-        .map(|group| (*group).to_owned())
-        .collect();
-    Account {
-        uid,
-        name: (!name.is_empty()).then(|| name.to_owned()),
-        unix_groups,
-    }
+    let unix_groups = unix_groups.iter().map(|group| (*group).to_owned()).collect();
+    Account { uid, name: (!name.is_empty()).then(|| name.to_owned()), unix_groups }
 }
 
 fn at(raw: &str) -> Timestamp {
@@ -90,16 +83,9 @@ fn accounts_fold_into_people() {
         (0, "alice", None),
         (0, "root", None),
     ] {
-        assert_eq!(
-            policy.person_of(&account(uid, name, &[])),
-            person,
-            "{uid} {name}"
-        );
+        assert_eq!(policy.person_of(&account(uid, name, &[])), person, "{uid} {name}");
     }
-    assert_eq!(
-        policy.conflicting_people(&account(61001, "bob", &[])),
-        Some(("bob", "alice"))
-    );
+    assert_eq!(policy.conflicting_people(&account(61001, "bob", &[])), Some(("bob", "alice")));
 }
 
 #[test]
@@ -113,11 +99,7 @@ fn membership_is_by_person_account_number_and_unix_group() {
         (account(1003, "erin", &["pki"]), false, false),
         (account(0, "root", &["pki-unix"]), false, false),
     ] {
-        assert_eq!(
-            (policy.in_group("pki", &who), policy.in_group("outer", &who)),
-            (pki, outer),
-            "{who:?}"
-        );
+        assert_eq!((policy.in_group("pki", &who), policy.in_group("outer", &who)), (pki, outer), "{who:?}");
         assert!(!policy.in_group("none", &who));
     }
 }
@@ -150,11 +132,7 @@ fn permissions_are_a_closed_table() {
     assert_eq!(allowed(&alice, "p-other"), [0, 0, 0, 1, 0, 0, 1, 0, 0]);
     assert_eq!(allowed(&carol, "p-other"), [0, 1, 1, 1, 1, 1, 1, 1, 1]);
     assert_eq!(allowed(&dave, "p-web"), [0, 1, 0, 0, 0, 0, 1, 1, 1]);
-    for nobody in [
-        account(1003, "erin", &[]),
-        account(0, "root", &["pki-unix"]),
-        account(61001, "bob", &[]),
-    ] {
+    for nobody in [account(1003, "erin", &[]), account(0, "root", &["pki-unix"]), account(61001, "bob", &[])] {
         assert_eq!(allowed(&nobody, "p-web"), [0; 9], "{nobody:?}");
     }
 }
@@ -165,8 +143,16 @@ fn a_grant_ends_at_its_moment() {
     let dave = account(1006, "dave", &[]);
     assert_eq!(policy.roles(&dave, at("2029-12-31T23:59:59.999Z")).len(), 1);
     assert_eq!(policy.roles(&dave, at("2030-01-01T00:00:00Z")), []);
+    let mut wider =
+        POLICY.replacen("profiles = [\"p-web\"]\n", "profiles = [\"p-web\"]\nuntil = 2029-06-01T00:00:00Z\n", 1);
+    wider.push_str("[[grant]]\nrole = \"requester\"\nto = \"user:alice\"\n");
+    let (wider, _) = Policy::parse(&wider).unwrap();
+    let shown = |name, now| wider.roles(&account(1000, name, &[]), at(now))[0].to_string();
+    assert_eq!(shown("alice", "2029-01-01T00:00:00Z"), "requester");
+    assert_eq!(shown("bob", "2029-05-31T00:00:00Z"), "requester (p-web)");
+    assert_eq!(shown("bob", "2029-06-01T00:00:00Z"), "operator (p-api, p-web)");
     let operator = &policy.roles(&account(1002, "bob", &[]), at("2029-01-01T00:00:00Z"))[1];
-    assert_eq!(operator.to_string(), "operator (p-web, p-api)");
+    assert_eq!(operator.to_string(), "operator (p-api, p-web)");
 }
 
 #[test]
@@ -194,28 +180,9 @@ fn deciders_are_named_without_the_requester_in_any_guise() {
     let web = policy.profile("p-web").unwrap();
     let unix = "members of the unix group pki-unix".to_owned();
     let named = |who: Account| policy.deciders(web, &who, now);
-    assert_eq!(
-        named(account(1001, "alice-adm", &[])),
-        ["bob".to_owned(), "carol".to_owned(), unix.clone()]
-    );
-    assert_eq!(
-        named(account(1003, "erin", &[])),
-        [
-            "alice".to_owned(),
-            "bob".to_owned(),
-            "carol".to_owned(),
-            unix
-        ]
-    );
+    assert_eq!(named(account(1001, "alice-adm", &[])), ["bob".to_owned(), "carol".to_owned(), unix.clone()]);
+    assert_eq!(named(account(1003, "erin", &[])), ["alice".to_owned(), "bob".to_owned(), "carol".to_owned(), unix]);
     let api = policy.profile("p-api").unwrap();
-    assert!(
-        policy
-            .deciders(api, &account(1003, "erin", &[]), now)
-            .contains(&"uid:7000".to_owned())
-    );
-    assert!(
-        !policy
-            .deciders(api, &account(7000, "svc", &[]), now)
-            .contains(&"uid:7000".to_owned())
-    );
+    assert!(policy.deciders(api, &account(1003, "erin", &[]), now).contains(&"uid:7000".to_owned()));
+    assert!(!policy.deciders(api, &account(7000, "svc", &[]), now).contains(&"uid:7000".to_owned()));
 }

@@ -7,7 +7,7 @@ use countersign_shared::digest::Digest;
 use super::read::{Source, read};
 use super::report::{Place, Report};
 use super::subject::Member;
-use super::{Policy, people, reach, trust};
+use super::{Policy, issuers, people, profiles, reach, renewal};
 
 /// See [`Policy::parse`].
 pub(super) fn check(document: &str) -> Result<(Policy, Vec<String>), Vec<String>> {
@@ -20,29 +20,15 @@ pub(super) fn check(document: &str) -> Result<(Policy, Vec<String>), Vec<String>
     let (people, owners) = people::people(&source.people, &mut report);
     let groups = people::groups(&source.groups, &declared, &mut unix_groups, &mut report);
     let grants = people::grants(&source.grants, &declared, &mut unix_groups, &mut report);
-    let issuers = trust::issuers(&source.issuers, &mut report);
-    let renewal_policies = trust::renewal_policies(&source.renewal_policies, &mut report);
-    let places: Vec<Place> = source
-        .profiles
-        .iter()
-        .map(|entry| entry.place.clone())
-        .collect();
-    let profiles = trust::profiles(&source.profiles, &issuers, &declared, &mut report);
+    let issuers = issuers::issuers(&source.issuers, &mut report);
+    let renewal_policies = renewal::renewal_policies(&source.renewal_policies, &mut report);
+    let places: Vec<Place> = source.profiles.iter().map(|entry| entry.place.clone()).collect();
+    let profiles = profiles::profiles(&source.profiles, &issuers, &declared, &mut report);
 
     let sha256 = Digest::of(&[document.as_bytes()]);
     let document = document.to_owned();
-    let policy = Policy {
-        sha256,
-        document,
-        people,
-        owners,
-        groups,
-        grants,
-        profiles,
-        renewal_policies,
-        issuers,
-        unix_groups,
-    };
+    let policy =
+        Policy { sha256, document, people, owners, groups, grants, profiles, renewal_policies, issuers, unix_groups };
     // Half a policy would make this one complain about the other half.
     if readable && policy.profiles.len() == places.len() && report.is_clean() {
         reach::check(&policy, &places, &mut report);
@@ -65,22 +51,9 @@ impl Declared {
             .chain(source.renewal_policies.iter().map(|entry| &entry.place))
             .chain(source.issuers.iter().map(|entry| &entry.place));
         for place in places {
-            if !declared
-                .0
-                .entry(place.table)
-                .or_default()
-                .insert(place.label.clone())
-            {
-                let key = if place.keys.contains_key("id") {
-                    "id"
-                } else {
-                    "name"
-                };
-                report.error(
-                    place,
-                    key,
-                    format!("a second [[{}]] of that {key}", place.table),
-                );
+            if !declared.0.entry(place.table).or_default().insert(place.label.clone()) {
+                let key = if place.keys.contains_key("id") { "id" } else { "name" };
+                report.error(place, key, format!("a second [[{}]] of that {key}", place.table));
             }
         }
         declared
@@ -88,9 +61,7 @@ impl Declared {
 
     /// Whether the table declares that id or name.
     pub fn has(&self, table: &str, label: &str) -> bool {
-        self.0
-            .get(table)
-            .is_some_and(|labels| labels.contains(label))
+        self.0.get(table).is_some_and(|labels| labels.contains(label))
     }
 
     /// Reports a member that names a person or group that is not declared; true where there is nothing to report.
@@ -102,11 +73,7 @@ impl Declared {
         };
         let found = self.has(table, name);
         if !found {
-            report.error(
-                place,
-                key,
-                format!("{member}: there is no [[{table}]] of that name"),
-            );
+            report.error(place, key, format!("{member}: there is no [[{table}]] of that name"));
         }
         found
     }

@@ -12,11 +12,8 @@ use super::names::NamePattern;
 
 /// `policy.toml`: who is who, who may do what, which certificates may exist, and who has to agree to them.
 #[derive(Debug, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-#[allow(
-    dead_code,
-    reason = "the schema's root; the tables are read one by one so that each mistake is reported"
-)]
+#[schemars(deny_unknown_fields, rename = "countersign policy")]
+#[allow(dead_code, reason = "the schema's root; the tables are read one by one so that each mistake is reported")]
 pub(super) struct PolicyDocument {
     /// The format of this document: 1.
     #[schemars(range(min = 1, max = 1))]
@@ -44,6 +41,7 @@ pub(super) struct PolicyDocument {
 /// One human: one vote, however many accounts.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Person")]
 pub(super) struct PersonTable {
     /// Lower-case letters, digits, `.`, `_` and `-`; at most 64.
     pub name: String,
@@ -59,6 +57,7 @@ pub(super) struct PersonTable {
 /// A set of people and accounts.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Group")]
 pub(super) struct GroupTable {
     /// Lower-case letters, digits, `.`, `_` and `-`; at most 64.
     pub name: String,
@@ -69,6 +68,7 @@ pub(super) struct GroupTable {
 /// A role given to somebody.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Grant")]
 pub(super) struct GrantTable {
     /// `requester`, `operator`, `admin` or `auditor`.
     pub role: String,
@@ -84,6 +84,7 @@ pub(super) struct GrantTable {
 /// A trust profile.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Profile")]
 pub(super) struct ProfileTable {
     /// `p-…`
     pub id: String,
@@ -164,6 +165,7 @@ pub enum Justification {
 /// Fixed subject attributes of a profile.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Subject")]
 pub(super) struct SubjectTable {
     /// C: two capital letters (ISO 3166).
     pub country: Option<String>,
@@ -185,10 +187,7 @@ impl SubjectTable {
             (SubjectAttribute::State, self.state),
             (SubjectAttribute::Locality, self.locality),
             (SubjectAttribute::Organization, self.organization),
-            (
-                SubjectAttribute::OrganizationalUnit,
-                self.organizational_unit,
-            ),
+            (SubjectAttribute::OrganizationalUnit, self.organizational_unit),
         ]
         .into_iter()
         .filter_map(|(attribute, value)| Some((attribute, value?)))
@@ -199,6 +198,7 @@ impl SubjectTable {
 /// Where the daemon writes a certificate's chain.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Deliver")]
 pub(super) struct DeliverTable {
     /// An absolute path with `{certificate}`, which stands for the certificate's id.
     pub path: String,
@@ -216,6 +216,7 @@ fn readable() -> String {
 /// When a certificate is renewed, and who is told of its expiry.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RenewalPolicy")]
 pub(super) struct RenewalPolicyTable {
     /// `rp-…`
     pub id: String,
@@ -272,9 +273,7 @@ fn severities() -> BTreeMap<String, Severity> {
         ("7", Severity::Warning),
         ("0", Severity::Critical),
     ];
-    map.into_iter()
-        .map(|(days, severity)| (days.to_owned(), severity))
-        .collect()
+    map.into_iter().map(|(days, severity)| (days.to_owned(), severity)).collect()
 }
 
 /// How urgent an alert is.
@@ -327,6 +326,7 @@ pub struct AlertChannels {
 /// Who signs.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Issuer")]
 pub(super) struct IssuerTable {
     /// Lower-case letters, digits, `.`, `_` and `-`; at most 64.
     pub id: String,

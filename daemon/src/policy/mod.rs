@@ -4,15 +4,17 @@
 mod authority;
 mod check;
 mod document;
+mod issuers;
 pub mod names;
 mod parts;
 mod people;
 mod profile;
+mod profiles;
 mod reach;
 mod read;
+mod renewal;
 mod report;
 mod subject;
-mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -41,24 +41,19 @@ impl NamePattern {
     /// wildcards at all is its `allow_wildcards`.
     pub fn covers(&self, name: &San) -> bool {
         match (self, name) {
-            (Self::Exact(_) | Self::OneLabel(_) | Self::Below(_), San::Dns(text)) => {
-                self.covers_dns(text.raw())
-            }
-            (Self::Network(network, bits), San::Ip(address)) => {
-                in_network(*address, *network, *bits)
-            }
+            (Self::Exact(_) | Self::OneLabel(_) | Self::Below(_), San::Dns(text)) => self.covers_dns(text.raw()),
+            (Self::Network(network, bits), San::Ip(address)) => in_network(*address, *network, *bits),
             (Self::Uri(uri), San::Uri(text)) => {
                 is_plain_uri(text.raw()) && fold_authority(text.raw()) == fold_authority(uri)
             }
             (Self::UriBelow(prefix), San::Uri(text)) => {
                 let uri = text.raw();
                 let longer = uri.len() > prefix.len();
-                longer
-                    && is_plain_uri(uri)
-                    && fold_authority(uri).starts_with(&fold_authority(prefix))
+                longer && is_plain_uri(uri) && fold_authority(uri).starts_with(&fold_authority(prefix))
             }
-            (Self::MailDomain(domain), San::Email(text)) => split_mailbox(text.raw())
-                .is_some_and(|(_, found)| found.eq_ignore_ascii_case(domain)),
+            (Self::MailDomain(domain), San::Email(text)) => {
+                split_mailbox(text.raw()).is_some_and(|(_, found)| found.eq_ignore_ascii_case(domain))
+            }
             _ => false,
         }
     }
@@ -128,19 +123,16 @@ impl FromStr for NamePattern {
             return network_pattern(raw);
         }
         let name = raw.to_ascii_lowercase();
-        let (make, host): (fn(String) -> Self, &str) =
-            match (name.strip_prefix("*."), name.strip_prefix('.')) {
-                (Some(base), _) => (Self::OneLabel, base),
-                (_, Some(base)) => (Self::Below, base),
-                _ => (Self::Exact, &name),
-            };
+        let (make, host): (fn(String) -> Self, &str) = match (name.strip_prefix("*."), name.strip_prefix('.')) {
+            (Some(base), _) => (Self::OneLabel, base),
+            (_, Some(base)) => (Self::Below, base),
+            _ => (Self::Exact, &name),
+        };
         if is_dns_name(host) {
             Ok(make(host.to_owned()))
         } else {
-            Err(
-                "a name pattern is corp.example, *.corp.example, .corp.example, an address, a network \
-                 (10.0.0.0/8), uri:… or email:@…; IDNA names are written as A-labels (xn--…)",
-            )
+            Err("a name pattern is corp.example, *.corp.example, .corp.example, an address, a network \
+                 (10.0.0.0/8), uri:… or email:@…; IDNA names are written as A-labels (xn--…)")
         }
     }
 }
@@ -153,9 +145,7 @@ impl Serialize for NamePattern {
 
 impl<'de> Deserialize<'de> for NamePattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -181,14 +171,10 @@ pub fn is_dns_name(name: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
     let last = name.rsplit('.').next().unwrap_or_default();
-    name.len() <= 253
-        && name.split('.').all(label_fits)
-        && !last.bytes().all(|b| b.is_ascii_digit())
+    name.len() <= 253 && name.split('.').all(label_fits) && !last.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// What stands before `.base` in `host`.
@@ -219,8 +205,7 @@ fn in_network(address: IpAddr, network: IpAddr, bits: u8) -> bool {
 }
 
 fn network_pattern(raw: &str) -> Result<NamePattern, &'static str> {
-    const SHAPE: &str =
-        "a network is an address and its number of leading bits: 10.0.0.0/8, 2001:db8::/32";
+    const SHAPE: &str = "a network is an address and its number of leading bits: 10.0.0.0/8, 2001:db8::/32";
     let (address, bits) = raw.split_once('/').ok_or(SHAPE)?;
     let network: IpAddr = address.parse().map_err(|_| SHAPE)?;
     let plain = !bits.is_empty() && bits.len() <= 3 && bits.bytes().all(|b| b.is_ascii_digit());
@@ -252,23 +237,14 @@ fn uri_pattern(uri: &str) -> Result<NamePattern, &'static str> {
         return Ok(NamePattern::Uri(stem.to_owned()));
     }
     // Without the closing slash the prefix would reach into other authorities: `https://corp.example.evil`.
-    let behind_authority =
-        authority_end(stem).is_some_and(|end| end < stem.len()) && !stem.contains(":///");
-    if behind_authority && stem.ends_with('/') {
-        Ok(NamePattern::UriBelow(stem.to_owned()))
-    } else {
-        Err(SHAPE)
-    }
+    let behind_authority = authority_end(stem).is_some_and(|end| end < stem.len()) && !stem.contains(":///");
+    if behind_authority && stem.ends_with('/') { Ok(NamePattern::UriBelow(stem.to_owned())) } else { Err(SHAPE) }
 }
 
 /// Where the authority of a URI ends (RFC 3986 §3.2); `None` where it has none.
 fn authority_end(uri: &str) -> Option<usize> {
     let start = uri.find("://")? + 3;
-    Some(
-        uri[start..]
-            .find(['/', '?', '#'])
-            .map_or(uri.len(), |at| start + at),
-    )
+    Some(uri[start..].find(['/', '?', '#']).map_or(uri.len(), |at| start + at))
 }
 
 /// Scheme and authority in lower case; they do not depend on case (RFC 3986 §6.2.2.1), the rest does.
@@ -283,19 +259,11 @@ fn is_plain_uri(uri: &str) -> bool {
     let scheme = uri.split(':').next().unwrap_or_default();
     let scheme_fits = uri.len() > scheme.len() + 1
         && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-    let octets_fit = uri
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&b));
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let octets_fit = uri.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&b));
     let folded = uri.to_ascii_lowercase();
-    let hidden = ["%2e", "%2f", "%5c", "%00"]
-        .iter()
-        .any(|escape| folded.contains(escape));
-    let dots = uri
-        .split(['/', '?', '#'])
-        .any(|segment| segment == "." || segment == "..");
+    let hidden = ["%2e", "%2f", "%5c", "%00"].iter().any(|escape| folded.contains(escape));
+    let dots = uri.split(['/', '?', '#']).any(|segment| segment == "." || segment == "..");
     scheme_fits && octets_fit && !hidden && !dots && uri.len() <= 2048
 }
 
@@ -303,10 +271,7 @@ fn is_plain_uri(uri: &str) -> bool {
 fn split_mailbox(mailbox: &str) -> Option<(&str, &str)> {
     let (local, domain) = mailbox.split_once('@')?;
     let atom = |atom: &str| {
-        !atom.is_empty()
-            && atom
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b))
+        !atom.is_empty() && atom.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b))
     };
     (local.len() <= 64 && local.split('.').all(atom)).then_some((local, domain))
 }

@@ -25,11 +25,7 @@ pub(super) fn people(
 ) -> (Vec<Person>, BTreeMap<AccountName, usize>) {
     let mut people: Vec<Person> = Vec::with_capacity(entries.len());
     let mut owners: BTreeMap<AccountName, usize> = BTreeMap::new();
-    for Entry {
-        value: table,
-        place,
-    } in entries
-    {
+    for Entry { value: table, place } in entries {
         check_person(table, place, report);
         let mut accounts = Vec::with_capacity(table.accounts.len());
         for raw in &table.accounts {
@@ -46,26 +42,17 @@ pub(super) fn people(
                     report.error(place, "accounts", format!("`{raw}` is there twice"));
                 }
                 Some(owner) => {
-                    let other = people
-                        .get(owner)
-                        .map_or("another person", |person| &person.name);
+                    let other = people.get(owner).map_or("another person", |person| &person.name);
                     report.error(
                         place,
                         "accounts",
-                        format!(
-                            "`{raw}` is an account of {other} already: one account is one human"
-                        ),
+                        format!("`{raw}` is an account of {other} already: one account is one human"),
                     );
                 }
             }
         }
         let table = table.clone();
-        people.push(Person {
-            name: table.name,
-            accounts,
-            email: table.email,
-            keys: table.keys,
-        });
+        people.push(Person { name: table.name, accounts, email: table.email, keys: table.keys });
     }
     (people, owners)
 }
@@ -75,18 +62,10 @@ fn check_person(table: &PersonTable, place: &Place, report: &mut Report) {
         report.error(place, "name", IDENTIFIER_SHAPE);
     }
     if table.accounts.is_empty() {
-        report.warning(
-            place,
-            "accounts",
-            "a person without an account can do nothing",
-        );
+        report.warning(place, "accounts", "a person without an account can do nothing");
     }
     if table.accounts.len() > MAX_OF_A_PERSON || table.keys.len() > MAX_OF_A_PERSON {
-        report.error(
-            place,
-            "accounts",
-            format!("a person has at most {MAX_OF_A_PERSON} accounts and as many keys"),
-        );
+        report.error(place, "accounts", format!("a person has at most {MAX_OF_A_PERSON} accounts and as many keys"));
     }
     let mailbox = |email: &String| {
         let (local, domain) = email.split_once('@').unwrap_or_default();
@@ -94,9 +73,7 @@ fn check_person(table: &PersonTable, place: &Place, report: &mut Report) {
             && !domain.is_empty()
             && !domain.contains('@')
             && email.len() <= 254
-            && !email
-                .chars()
-                .any(|c| c == ' ' || c == ',' || c == '<' || c == '>' || is_deceiving(c))
+            && !email.chars().any(|c| c == ' ' || c == ',' || c == '<' || c == '>' || is_deceiving(c))
     };
     if table.email.as_ref().is_some_and(|email| !mailbox(email)) {
         report.error(place, "email", "expected one address: alice@corp.example");
@@ -105,11 +82,7 @@ fn check_person(table: &PersonTable, place: &Place, report: &mut Report) {
         let mut words = key.split(' ');
         let shape = matches!((words.next(), words.next()), (Some(kind), Some(blob)) if kind.contains('-') && blob.starts_with("AAAA"));
         if !shape || key.len() > 2048 || key.chars().any(is_deceiving) {
-            report.error(
-                place,
-                "keys",
-                "a key is one line of authorized_keys: a type, base 64 and a comment",
-            );
+            report.error(place, "keys", "a key is one line of authorized_keys: a type, base 64 and a comment");
         }
     }
 }
@@ -122,11 +95,7 @@ pub(super) fn groups(
     report: &mut Report,
 ) -> BTreeMap<String, BTreeSet<Member>> {
     let mut direct: BTreeMap<&str, Vec<Member>> = BTreeMap::new();
-    for Entry {
-        value: table,
-        place,
-    } in entries
-    {
+    for Entry { value: table, place } in entries {
         if !is_identifier(&table.name) {
             report.error(place, "name", IDENTIFIER_SHAPE);
         }
@@ -172,9 +141,7 @@ fn flatten(group: &str, direct: &BTreeMap<&str, Vec<Member>>) -> Result<BTreeSet
             }
         }
         if members.len() > MAX_MEMBERS {
-            return Err(format!(
-                "more than {MAX_MEMBERS} members, those of its groups included"
-            ));
+            return Err(format!("more than {MAX_MEMBERS} members, those of its groups included"));
         }
     }
     Ok(members)
@@ -188,52 +155,32 @@ pub(super) fn grants(
     report: &mut Report,
 ) -> Vec<Grant> {
     let mut grants = Vec::with_capacity(entries.len());
-    for Entry {
-        value: table,
-        place,
-    } in entries
-    {
-        let role = Role::ALL
-            .into_iter()
-            .find(|role| role.as_str() == table.role);
+    for Entry { value: table, place } in entries {
+        let role = Role::ALL.into_iter().find(|role| role.as_str() == table.role);
         if role.is_none() {
             report.error(
                 place,
                 "role",
-                format!("`{}`: roles of the policy's own are not built yet: use requester, operator, admin or auditor", table.role),
+                format!(
+                    "`{}`: roles of the policy's own are not built yet: use requester, operator, admin or auditor",
+                    table.role
+                ),
             );
         }
         let to = member(&table.to, place, "to", declared, unix_groups, report);
         check_scope(table, role, place, declared, report);
-        let until = table
-            .until
-            .map(|until| until.to_string().parse::<Timestamp>());
+        let until = table.until.map(|until| until.to_string().parse::<Timestamp>());
         if matches!(until, Some(Err(_))) {
-            report.error(
-                place,
-                "until",
-                "expected a date-time with an offset: 2027-01-01T00:00:00Z",
-            );
+            report.error(place, "until", "expected a date-time with an offset: 2027-01-01T00:00:00Z");
         }
         if let (Some(role), Some(to), Ok(until)) = (role, to, until.transpose()) {
-            grants.push(Grant {
-                role,
-                to,
-                profiles: table.profiles.clone(),
-                until,
-            });
+            grants.push(Grant { role, to, profiles: table.profiles.clone(), until });
         }
     }
     grants
 }
 
-fn check_scope(
-    table: &GrantTable,
-    role: Option<Role>,
-    place: &Place,
-    declared: &Declared,
-    report: &mut Report,
-) {
+fn check_scope(table: &GrantTable, role: Option<Role>, place: &Place, declared: &Declared, report: &mut Report) {
     let Some(profiles) = &table.profiles else {
         return;
     };
@@ -245,11 +192,7 @@ fn check_scope(
         );
     }
     if profiles.is_empty() {
-        report.error(
-            place,
-            "profiles",
-            "an empty list grants nothing: name profiles, or leave the key out for all",
-        );
+        report.error(place, "profiles", "an empty list grants nothing: name profiles, or leave the key out for all");
     }
     for id in profiles.iter().filter(|id| !declared.has("profile", id)) {
         report.error(place, "profiles", format!("there is no [[profile]] `{id}`"));
@@ -274,7 +217,5 @@ fn member(
     if let Member::UnixGroup(name) = &member {
         unix_groups.insert(name.clone());
     }
-    declared
-        .resolves(&member, place, key, report)
-        .then_some(member)
+    declared.resolves(&member, place, key, report).then_some(member)
 }

@@ -132,9 +132,7 @@ impl Profile {
             extended_key_usage: rules.extended_key_usage,
             max_validity: rules.max_validity,
             justification_required: rules.justification == Justification::Required,
-            ticket_pattern: rules
-                .ticket_pattern
-                .map(|pattern| pattern.as_str().to_owned()),
+            ticket_pattern: rules.ticket_pattern.map(|pattern| pattern.as_str().to_owned()),
         }
     }
 
@@ -181,39 +179,24 @@ impl Rules {
             form.object("deliver", &inner);
         }
         form.string("environment", &self.environment)
-            .strings(
-                "extended_key_usage",
-                self.extended_key_usage.iter().map(|usage| usage.as_str()),
-            )
+            .strings("extended_key_usage", self.extended_key_usage.iter().map(|usage| usage.as_str()))
             .string("id", &self.id)
             .string("issuer", &self.issuer)
-            .boolean(
-                "justification_required",
-                self.justification == Justification::Required,
-            )
+            .boolean("justification_required", self.justification == Justification::Required)
             .strings("keys", self.keys.iter().map(KeyAlgorithm::to_string))
             .integer("max_validity_ms", millis(self.max_validity))
             .strings("names", self.names.iter().map(NamePattern::to_string));
         if let Some(step) = &self.quorum {
-            let inner = Object::new()
-                .string("group", &step.group)
-                .integer("need", i64::from(step.need))
-                .finish()?;
+            let inner = Object::new().string("group", &step.group).integer("need", i64::from(step.need)).finish()?;
             form.object("quorum", &inner);
         }
-        let subject = self
-            .subject
-            .iter()
-            .map(|(attribute, value)| format!("{attribute}:{value}"));
+        let subject = self.subject.iter().map(|(attribute, value)| format!("{attribute}:{value}"));
         let bytes = form
             .string_if("renewal_policy", self.renewal_policy.as_deref())
             .boolean("require_login_session", self.require_login_session)
             .boolean("requires_approval", self.requires_approval)
             .strings("subject", subject)
-            .string_if(
-                "ticket_pattern",
-                self.ticket_pattern.as_ref().map(TicketPattern::as_str),
-            )
+            .string_if("ticket_pattern", self.ticket_pattern.as_ref().map(TicketPattern::as_str))
             .finish_within(CANONICAL_LIMIT)?;
         Ok(Digest::of(&[b"countersign-profile-v1\0", bytes.as_bytes()]))
     }
@@ -234,13 +217,8 @@ impl TicketPattern {
         if pattern.is_empty() || pattern.len() > MAX_PATTERN {
             return Err(format!("a ticket pattern has 1 to {MAX_PATTERN} octets"));
         }
-        let compiled = RegexBuilder::new(pattern)
-            .size_limit(MAX_COMPILED)
-            .nest_limit(16)
-            .build();
-        compiled
-            .map(Self)
-            .map_err(|why| format!("not a regular expression that can be used: {why}"))
+        let compiled = RegexBuilder::new(pattern).size_limit(MAX_COMPILED).nest_limit(16).build();
+        compiled.map(Self).map_err(|why| format!("not a regular expression that can be used: {why}"))
     }
 
     /// True where the ticket matches; an expression without `^` and `$` matches a part.

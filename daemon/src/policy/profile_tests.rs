@@ -9,10 +9,7 @@ fn rules() -> Rules {
         environment: "production".to_owned(),
         names: vec!["*.corp.example".parse().unwrap()],
         requires_approval: true,
-        quorum: Some(QuorumStep {
-            group: "pki".to_owned(),
-            need: 2,
-        }),
+        quorum: Some(QuorumStep { group: "pki".to_owned(), need: 2 }),
         issuer: "local-ca".to_owned(),
         keys: vec![KeyAlgorithm::Rsa(2048)],
         extended_key_usage: vec![ExtendedKeyUsage::ServerAuth],
@@ -32,11 +29,7 @@ fn rules() -> Rules {
 
 #[test]
 fn every_rule_changes_the_digest_and_the_display_name_does_not() {
-    let delivery = || Delivery {
-        path: "/a/{certificate}".to_owned(),
-        owner: None,
-        mode: 0o644,
-    };
+    let delivery = || Delivery { path: "/a/{certificate}".to_owned(), owner: None, mode: 0o644 };
     let edits: [&dyn Fn(&mut Rules); 23] = [
         &|_| {},
         &|r| r.id = "p-x".to_owned(),
@@ -44,12 +37,7 @@ fn every_rule_changes_the_digest_and_the_display_name_does_not() {
         &|r| r.names.push("corp.example".parse().unwrap()),
         &|r| r.requires_approval = false,
         &|r| r.quorum = None,
-        &|r| {
-            r.quorum = Some(QuorumStep {
-                group: "pki".to_owned(),
-                need: 1,
-            })
-        },
+        &|r| r.quorum = Some(QuorumStep { group: "pki".to_owned(), need: 1 }),
         &|r| r.issuer = "other".to_owned(),
         &|r| r.keys.push(KeyAlgorithm::Ed25519),
         &|r| r.extended_key_usage.clear(),
@@ -64,18 +52,8 @@ fn every_rule_changes_the_digest_and_the_display_name_does_not() {
         &|r| r.subject.clear(),
         &|r| r.require_login_session = true,
         &|r| r.deliver = Some(delivery()),
-        &|r| {
-            r.deliver = Some(Delivery {
-                mode: 0o600,
-                ..delivery()
-            })
-        },
-        &|r| {
-            r.deliver = Some(Delivery {
-                owner: Some("www".to_owned()),
-                ..delivery()
-            })
-        },
+        &|r| r.deliver = Some(Delivery { mode: 0o600, ..delivery() }),
+        &|r| r.deliver = Some(Delivery { owner: Some("www".to_owned()), ..delivery() }),
     ];
     let digest = |edit: &dyn Fn(&mut Rules)| {
         let mut rules = rules();
@@ -97,10 +75,7 @@ fn a_snapshot_reads_back_with_its_digest() {
     let with_more = snapshot.replacen('{', "{\"allow_all\":true,", 1);
     assert!(serde_json::from_str::<Profile>(&with_more).is_err());
     let text = snapshot.replace("\"Corp\"", "\"e\u{301}\"");
-    assert!(
-        serde_json::from_str::<Profile>(&text).is_err(),
-        "no canonical form"
-    );
+    assert!(serde_json::from_str::<Profile>(&text).is_err(), "no canonical form");
 }
 
 #[test]
@@ -113,38 +88,18 @@ fn the_view_says_who_has_to_agree() {
         (profile.votes_needed(), profile.to_view(default))
     };
     let (votes, with_step) = view(&|_| {});
-    assert_eq!(
-        (votes, with_step.quorum),
-        (2, vec!["2 of group pki".to_owned()])
-    );
+    assert_eq!((votes, with_step.quorum), (2, vec!["2 of group pki".to_owned()]));
     assert_eq!(with_step.approval_timeout, default);
     let (votes, without) = view(&|r| r.quorum = None);
-    assert_eq!(
-        (votes, without.quorum),
-        (
-            1,
-            vec!["1 operator of the profile other than the requester".to_owned()]
-        )
-    );
+    assert_eq!((votes, without.quorum), (1, vec!["1 operator of the profile other than the requester".to_owned()]));
     let (votes, unattended) = view(&|r| r.requires_approval = false);
     assert_eq!((votes, unattended.quorum), (0, Vec::new()));
 }
 
 #[test]
 fn ticket_patterns_are_bounded() {
-    assert!(
-        TicketPattern::new("^SECOPS-[0-9]+$")
-            .unwrap()
-            .is_match("SECOPS-7")
-    );
-    for bad in [
-        "",
-        "(",
-        "a{1000}{1000}",
-        &"(".repeat(200),
-        &"a".repeat(257),
-        "\\p{Greek}",
-    ] {
+    assert!(TicketPattern::new("^SECOPS-[0-9]+$").unwrap().is_match("SECOPS-7"));
+    for bad in ["", "(", "a{1000}{1000}", &"(".repeat(200), &"a".repeat(257), "\\p{Greek}"] {
         assert!(TicketPattern::new(bad).is_err(), "{bad}");
     }
 }

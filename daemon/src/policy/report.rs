@@ -45,8 +45,7 @@ impl Report {
     /// Something that is allowed and deserves a look.
     pub fn warning(&mut self, place: &Place, key: &str, what: impl AsRef<str>) {
         if self.warnings.len() < MAX_ERRORS {
-            self.warnings
-                .push(shown(&located(place, key, what.as_ref())));
+            self.warnings.push(shown(&located(place, key, what.as_ref())));
         }
     }
 
@@ -77,15 +76,8 @@ impl Report {
 
 fn located(place: &Place, key: &str, what: &str) -> String {
     let line = place.keys.get(key).copied().unwrap_or(place.line);
-    let key = if key.is_empty() {
-        String::new()
-    } else {
-        format!("{key}: ")
-    };
-    format!(
-        "line {line}: [[{}]] {}: {key}{what}",
-        place.table, place.label
-    )
+    let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
+    format!("line {line}: [[{}]] {}: {key}{what}", place.table, place.label)
 }
 
 /// A document comes from outside, and so does what its errors quote.

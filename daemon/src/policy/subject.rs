@@ -78,8 +78,7 @@ impl FromStr for Member {
     type Err = &'static str;
 
     fn from_str(raw: &str) -> Result<Self, Self::Err> {
-        const SHAPE: &str =
-            "expected person:NAME, user:ACCOUNT, uid:N, unixgroup:NAME or group:NAME";
+        const SHAPE: &str = "expected person:NAME, user:ACCOUNT, uid:N, unixgroup:NAME or group:NAME";
         let (kind, rest) = raw.split_once(':').ok_or(SHAPE)?;
         match kind {
             "person" => Ok(Self::Person(rest.to_owned())),
@@ -96,21 +95,18 @@ impl FromStr for Member {
 pub(super) fn is_identifier(raw: &str) -> bool {
     (1..=64).contains(&raw.len())
         && raw.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && raw
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
+        && raw.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
 }
 
 /// What a message says of a name that is none.
-pub(super) const IDENTIFIER_SHAPE: &str = "a name is 1 to 64 lower-case letters, digits, `.`, `_` or `-` and begins with a letter or digit";
+pub(super) const IDENTIFIER_SHAPE: &str =
+    "a name is 1 to 64 lower-case letters, digits, `.`, `_` or `-` and begins with a letter or digit";
 
 fn user_of(raw: &str) -> Result<String, &'static str> {
     match raw {
         "root" => Err(ROOT),
         _ if is_account_name(raw) => Ok(raw.to_owned()),
-        _ => Err(
-            "an account is a user name (at most 256 octets, no white space, `:` or `,`) or uid:N",
-        ),
+        _ => Err("an account is a user name (at most 256 octets, no white space, `:` or `,`) or uid:N"),
     }
 }
 
@@ -129,9 +125,7 @@ fn uid_of(raw: &str) -> Result<u32, &'static str> {
 fn is_account_name(raw: &str) -> bool {
     (1..=256).contains(&raw.len())
         && !raw.starts_with('-')
-        && !raw
-            .chars()
-            .any(|c| c == ':' || c == ',' || c == ' ' || countersign_shared::text::is_deceiving(c))
+        && !raw.chars().any(|c| c == ':' || c == ',' || c == ' ' || countersign_shared::text::is_deceiving(c))
 }
 
 #[cfg(test)]
@@ -140,13 +134,7 @@ mod tests {
 
     #[test]
     fn members_and_accounts_read_back() {
-        for raw in [
-            "person:alice",
-            "user:bob",
-            "uid:61001",
-            "unixgroup:pki-approvers",
-            "group:pki",
-        ] {
+        for raw in ["person:alice", "user:bob", "uid:61001", "unixgroup:pki-approvers", "group:pki"] {
             assert_eq!(raw.parse::<Member>().unwrap().to_string(), raw);
         }
         for raw in ["alice", "CORP\\alice", "uid:1"] {
@@ -157,19 +145,9 @@ mod tests {
     #[test]
     fn root_and_other_shapes_are_refused() {
         for raw in ["user:root", "uid:0"] {
-            assert!(
-                raw.parse::<Member>()
-                    .unwrap_err()
-                    .contains("nobody in particular"),
-                "{raw}"
-            );
+            assert!(raw.parse::<Member>().unwrap_err().contains("nobody in particular"), "{raw}");
         }
-        assert!(
-            "root"
-                .parse::<AccountName>()
-                .unwrap_err()
-                .contains("nobody in particular")
-        );
+        assert!("root".parse::<AccountName>().unwrap_err().contains("nobody in particular"));
         for raw in [
             "",
             "alice",
