@@ -1,6 +1,7 @@
 //! The socket under peers that send nonsense, too much, too slowly, too often, or do not read.
 
 #[path = "ipc/host.rs"]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod host;
 
 use std::sync::atomic::Ordering;
@@ -420,6 +421,37 @@ fn an_answer_over_the_frame_limit_becomes_an_error() {
         (refused["id"].as_u64(), kind(&refused)),
         (Some(1), "invalid")
     );
+}
+
+#[test]
+fn large_frames_and_answers_share_the_memory_of_their_user() {
+    let host = Host::new(Limits {
+        memory_per_uid: 1_000_000,
+        ..Limits::default()
+    });
+    let half = [
+        b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"a\":\"",
+        &[b'a'; 450_000][..],
+    ]
+    .concat();
+    let mut first = host.connect();
+    let mut second = host.connect();
+    first.send(&half);
+    std::thread::sleep(Duration::from_millis(200));
+    second.send(&half);
+    second.send(b"\"}}\n");
+    assert_eq!(kind(&second.next().unwrap()), "rate_limited");
+    second.call(2, "large", "{\"n\":600000}");
+    assert_eq!(kind(&second.next().unwrap()), "rate_limited");
+    second.call(3, "large", "{\"n\":400000}");
+    assert!(second.next().unwrap()["result"].is_string());
+    // The one that came first is whole, and gives back what it held.
+    first.send(b"\"}}\n");
+    assert!(first.next().unwrap()["result"].is_object());
+    first.call(2, "echo", "{}");
+    assert!(first.next().unwrap()["result"].is_object());
+    second.call(4, "large", "{\"n\":900000}");
+    assert!(second.next().unwrap()["result"].is_string());
 }
 
 #[test]
