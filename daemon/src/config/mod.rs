@@ -1,1 +1,14 @@
-//! Settings.
+//! Settings: flags over environment over `countersign.toml` over defaults, each judged once, at boot.
+//!
+//! Errors name the file, line and key, the flag, or the variable.
+
+mod environment;
+mod file;
+mod flags;
+mod settings;
+mod value;
+
+pub use environment::Environment;
+pub use flags::Flags;
+pub use settings::{ConfigError, Settings};
+pub use value::{LogLevel, SocketMode};

@@ -424,7 +424,7 @@ mod tests {
         );
         let (_, _, message) = refused(line.as_bytes());
         assert!(
-            message.contains("<U+001B>") && message.len() < 300,
+            message.contains("<U+001B>") && message.len() < 600,
             "{message}"
         );
         assert!(unknown_method("a\u{202e}b").message.contains("<U+202E>"));

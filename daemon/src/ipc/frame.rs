@@ -3,6 +3,7 @@
 use countersign_shared::error::ApiError;
 
 use super::limits::Limits;
+use super::seats::{Reserve, no_memory};
 
 /// The buffer of a connection that has sent nothing large.
 const SMALL: usize = 8 * 1024;
@@ -20,10 +21,19 @@ pub(super) struct Decoder {
     scanned: usize,
     /// Up to where octets were received.
     end: usize,
-    /// Octets thrown away of an oversized frame, while one is under way.
-    skipped: Option<usize>,
+    /// The frame under way while it is being thrown away.
+    skipped: Option<Skipped>,
+    reserve: Reserve,
     frame_limit: usize,
     skip_limit: usize,
+}
+
+/// A frame that is not kept.
+#[derive(Debug, Clone, Copy)]
+struct Skipped {
+    octets: usize,
+    /// False where the frame itself may have been small enough but the user's memory was used up.
+    oversized: bool,
 }
 
 /// What came out of the octets.
@@ -31,20 +41,21 @@ pub(super) struct Decoder {
 pub(super) enum Decoded<'a> {
     /// A line without its line feed.
     Frame(&'a [u8]),
-    /// A frame was too large; it is gone up to its line feed and the connection goes on.
+    /// A frame was too large, or too large for now; it is gone up to its line feed and the connection goes on.
     Refused(ApiError),
     /// The peer sends without end: answer, then close.
     Endless(ApiError),
 }
 
 impl Decoder {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, reserve: Reserve) -> Self {
         Self {
             buffer: Vec::new(),
             start: 0,
             scanned: 0,
             end: 0,
             skipped: None,
+            reserve,
             frame_limit: limits.frame,
             skip_limit: limits.oversized_frame,
         }
@@ -56,6 +67,7 @@ impl Decoder {
             (self.start, self.scanned, self.end) = (0, 0, 0);
             if self.buffer.len() > KEPT {
                 self.buffer = Vec::new();
+                self.reserve.hold(0);
             }
         }
         if self.end == self.buffer.len() {
@@ -65,12 +77,24 @@ impl Decoder {
                 self.end -= self.start;
                 self.start = 0;
             } else {
-                let size =
-                    (self.buffer.len() * 2).clamp(SMALL.min(self.frame_limit), self.frame_limit);
-                self.buffer.resize(size, 0);
+                self.grow();
             }
         }
         &mut self.buffer[self.end..]
+    }
+
+    /// Doubles the buffer. Where the user's share of memory does not allow it, the frame under way is thrown away.
+    fn grow(&mut self) {
+        let size = (self.buffer.len() * 2).clamp(SMALL.min(self.frame_limit), self.frame_limit);
+        if size <= KEPT || self.reserve.hold(size) {
+            self.buffer.resize(size, 0);
+        } else {
+            self.skipped = Some(Skipped {
+                octets: self.end,
+                oversized: false,
+            });
+            (self.start, self.scanned, self.end) = (0, 0, 0);
+        }
     }
 
     /// `octets` were read into the room.
@@ -86,18 +110,26 @@ impl Decoder {
             self.start = end + 1;
             self.scanned = self.start;
             return Some(match self.skipped.take() {
-                Some(skipped) => Decoded::Refused(self.oversized(skipped + end - first)),
+                Some(mut skipped) => {
+                    skipped.octets += end - first;
+                    Decoded::Refused(self.refusal(skipped))
+                }
                 None => Decoded::Frame(&self.buffer[first..end]),
             });
         }
         self.scanned = self.end;
         let held = self.end - self.start;
         if self.skipped.is_some() || held >= self.frame_limit {
-            let skipped = self.skipped.unwrap_or(0) + held;
+            let mut skipped = self.skipped.unwrap_or(Skipped {
+                octets: 0,
+                oversized: true,
+            });
+            skipped.octets += held;
+            skipped.oversized |= skipped.octets >= self.frame_limit;
             self.skipped = Some(skipped);
             self.start = self.end;
-            if skipped > self.skip_limit {
-                return Some(Decoded::Endless(self.oversized(skipped)));
+            if skipped.octets > self.skip_limit {
+                return Some(Decoded::Endless(self.refusal(skipped)));
             }
         }
         None
@@ -108,7 +140,11 @@ impl Decoder {
         self.skipped.is_some() || self.end > self.start
     }
 
-    fn oversized(&self, octets: usize) -> ApiError {
+    fn refusal(&self, skipped: Skipped) -> ApiError {
+        let octets = skipped.octets;
+        if !skipped.oversized {
+            return no_memory("a frame", octets);
+        }
         ApiError::invalid(format!(
             "a frame of at least {octets} octets is over the limit of {} octets, line feed included",
             self.frame_limit
@@ -137,20 +173,26 @@ pub(super) fn slow_frame(limits: &Limits) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::seats::Seats;
     use super::*;
+    use countersign_shared::error::ErrorKind;
     use proptest::prelude::*;
+    use std::sync::Arc;
 
-    fn limits(frame: usize) -> Limits {
-        Limits {
+    fn decoder(frame: usize, memory_per_uid: usize) -> Decoder {
+        let limits = Limits {
+            memory_per_uid,
             frame,
             oversized_frame: frame * 4,
             ..Limits::default()
-        }
+        };
+        let seats = Seats::new(Arc::new(limits.clone()));
+        Decoder::new(&limits, Reserve::new(seats.take(0).unwrap()))
     }
 
     /// Feeds `input` in pieces of at most `piece` octets; oversized frames come out as `None`.
     fn lines(input: &[u8], piece: usize, frame: usize) -> (Vec<Option<Vec<u8>>>, bool) {
-        let mut decoder = Decoder::new(&limits(frame));
+        let mut decoder = decoder(frame, 1 << 20);
         let mut out = Vec::new();
         let mut rest = input;
         while !rest.is_empty() {
@@ -184,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_large_buffer_is_given_back() {
-        let mut decoder = Decoder::new(&limits(1 << 20));
+        let mut decoder = decoder(1 << 20, 1 << 20);
         let mut sent = 0;
         while sent < 200_000 {
             let room = decoder.room();
@@ -199,6 +241,28 @@ mod tests {
         assert!(matches!(decoder.next(), Some(Decoded::Frame(line)) if line.len() == sent));
         assert!(!decoder.is_within_frame());
         assert_eq!(decoder.room().len(), SMALL);
+    }
+
+    #[test]
+    fn a_frame_without_room_is_refused_and_small_ones_still_pass() {
+        let mut decoder = decoder(1 << 20, 100_000);
+        let mut sent = 0;
+        while sent < 200_000 {
+            let room = decoder.room();
+            room.fill(b'a');
+            sent += room.len();
+            let n = room.len();
+            decoder.filled(n);
+            assert_eq!(decoder.next(), None);
+        }
+        decoder.room()[..3].copy_from_slice(b"\nb\n");
+        decoder.filled(3);
+        let Some(Decoded::Refused(refused)) = decoder.next() else {
+            panic!("not refused")
+        };
+        assert_eq!(refused.kind, ErrorKind::RateLimited);
+        assert!(refused.message.contains(&sent.to_string()), "{refused}");
+        assert_eq!(decoder.next(), Some(Decoded::Frame(b"b")));
     }
 
     proptest! {

@@ -1,11 +1,8 @@
-//! Every limit of the socket, by name, and the seats that connections take.
+//! Every limit of the socket, by name.
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::frame::MAX_FRAME;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -16,6 +13,9 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at once of one user: 1024.
     pub connections_per_uid: usize,
+    /// Octets of large frames under way and of large answers not read yet, over all connections of one user:
+    /// 64 MiB. A connection's first 64 KiB either way do not count.
+    pub memory_per_uid: usize,
     /// Octets of a frame, line feed included: 1 MiB. An answer is held to it as well.
     pub frame: usize,
     /// Octets of an oversized frame that are read and thrown away before the connection is closed: 64 MiB.
@@ -39,6 +39,7 @@ impl Default for Limits {
         Self {
             connections: 4096,
             connections_per_uid: 1024,
+            memory_per_uid: 64 * 1024 * 1024,
             frame: MAX_FRAME,
             oversized_frame: 64 * MAX_FRAME,
             frame_time: Duration::from_secs(30),
@@ -79,101 +80,9 @@ pub fn raise_open_files() -> io::Result<u64> {
     Ok(hard)
 }
 
-/// Counts connections, in all and by user.
-#[derive(Debug, Default)]
-pub(super) struct Seats {
-    taken: Mutex<Taken>,
-}
-
-#[derive(Debug, Default)]
-struct Taken {
-    all: usize,
-    by_uid: HashMap<u32, usize>,
-}
-
-/// One connection's seat, given back when it is dropped.
-#[derive(Debug)]
-pub(super) struct Seat {
-    seats: Arc<Seats>,
-    uid: u32,
-}
-
-impl Seats {
-    /// A seat for a connection of `uid`, or the refusal that the peer gets.
-    pub(super) fn take(self: &Arc<Self>, uid: u32, limits: &Limits) -> Result<Seat, ApiError> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.all >= limits.connections {
-            return Err(full(format!(
-                "the daemon serves {} connections, which is its limit",
-                taken.all
-            )));
-        }
-        let of_uid = taken.by_uid.entry(uid).or_default();
-        if *of_uid >= limits.connections_per_uid {
-            return Err(full(format!(
-                "uid {uid} has {of_uid} connections open, which is the limit of one user"
-            )));
-        }
-        *of_uid += 1;
-        taken.all += 1;
-        Ok(Seat {
-            seats: Arc::clone(self),
-            uid,
-        })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut taken = self
-            .seats
-            .taken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        taken.all -= 1;
-        if let Some(of_uid) = taken.by_uid.get_mut(&self.uid) {
-            *of_uid -= 1;
-            if *of_uid == 0 {
-                taken.by_uid.remove(&self.uid);
-            }
-        }
-    }
-}
-
-fn full(message: String) -> ApiError {
-    ApiError::new(ErrorKind::RateLimited, message)
-        .hint("close connections that are not used, then connect again")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn seats_are_counted_by_user_and_in_all_and_given_back() {
-        let limits = Limits {
-            connections: 3,
-            connections_per_uid: 2,
-            ..Limits::default()
-        };
-        let seats = Arc::new(Seats::default());
-        let one = seats.take(1, &limits).unwrap();
-        let _two = seats.take(1, &limits).unwrap();
-        let refused = seats.take(1, &limits).unwrap_err();
-        assert_eq!(refused.kind, ErrorKind::RateLimited);
-        assert!(refused.message.contains("uid 1 has 2"), "{refused}");
-        let _three = seats.take(2, &limits).unwrap();
-        assert!(
-            seats
-                .take(3, &limits)
-                .unwrap_err()
-                .message
-                .contains("serves 3")
-        );
-        drop(one);
-        assert!(seats.take(3, &limits).is_ok());
-        assert_eq!(seats.taken.lock().unwrap().by_uid.len(), 2);
-    }
 
     #[test]
     fn connections_leave_descriptors_for_the_daemon_itself() {

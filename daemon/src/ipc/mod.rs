@@ -21,6 +21,7 @@ mod limits;
 mod listener;
 mod outgoing;
 mod params;
+mod seats;
 mod server;
 mod session;
 

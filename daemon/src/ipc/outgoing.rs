@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::seats::{Reserve, no_memory};
 use super::{Limits, Reply, answer};
 
 /// Why a connection cannot go on.
@@ -36,7 +37,7 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(socket: Arc<UnixStream>, limits: Arc<Limits>) -> Self {
+    pub(super) fn new(socket: Arc<UnixStream>, limits: Arc<Limits>, reserve: Reserve) -> Self {
         let queue = Queue {
             socket,
             octets: Vec::new(),
@@ -44,6 +45,7 @@ impl Outgoing {
             due: 0,
             due_at: None,
             write_time: limits.write_time,
+            reserve,
         };
         Self {
             queue,
@@ -88,6 +90,8 @@ impl Outgoing {
                 ApiError::invalid(message)
                     .hint("ask for less: a smaller `limit`, a narrower filter"),
             );
+        } else if !self.queue.holds(text.len()) {
+            self.refuse(Some(id), no_memory("an answer", text.len()));
         } else {
             answer::result(&mut self.queue.octets, id, text);
         }
@@ -184,12 +188,18 @@ struct Queue {
     due: usize,
     due_at: Option<Instant>,
     write_time: Duration,
+    reserve: Reserve,
 }
 
 /// A queue's buffer above this is given back once it is empty.
 const KEPT: usize = 64 * 1024;
 
 impl Queue {
+    /// Reserves memory for an answer of `octets`. Small ones always pass.
+    fn holds(&mut self, octets: usize) -> bool {
+        octets <= KEPT || self.reserve.hold(self.waiting() + octets)
+    }
+
     fn waiting(&self) -> usize {
         self.octets.len() - self.sent
     }
@@ -213,6 +223,7 @@ impl Queue {
             if self.octets.capacity() > KEPT {
                 self.octets = Vec::new();
             }
+            self.reserve.hold(0);
             (self.due, self.due_at) = (0, None);
         } else if self.due == 0 {
             self.due = self.waiting();

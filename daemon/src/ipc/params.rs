@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 /// The most characters of foreign text that a message repeats.
-const SHOWN: usize = 200;
+const SHOWN: usize = 400;
 
 /// Reads a method's parameters. Unknown fields and values, duplicate keys and wrong types are refused where
 /// `T` denies unknown fields, as every type of the protocol does.
@@ -50,8 +50,8 @@ enum Level<'a> {
     Array(usize),
 }
 
-/// The path of the value that ends at, or has, octet `offset` of JSON text. The text has been read by a real
-/// parser up to there, so it is well formed that far.
+/// The path of the value that a parser was at after it took `offset` octets of JSON text. What it took is well
+/// formed.
 fn path_at(text: &str, offset: usize) -> String {
     let bytes = text.as_bytes();
     let end = offset.min(bytes.len());
@@ -59,8 +59,6 @@ fn path_at(text: &str, offset: usize) -> String {
     let mut expects_key = false;
     let mut at = 0;
     while at < end {
-        // The error may be found at the octet after the value: what closes or separates there is not crossed.
-        let last = at + 1 == end;
         match bytes[at] {
             b'"' => {
                 let close = string_end(bytes, at);
@@ -70,16 +68,16 @@ fn path_at(text: &str, offset: usize) -> String {
                 }
                 at = close;
             }
-            b'{' if !last => {
+            b'{' => {
                 levels.push(Level::Object(""));
                 expects_key = true;
             }
-            b'[' if !last => levels.push(Level::Array(0)),
-            b'}' | b']' if !last => {
+            b'[' => levels.push(Level::Array(0)),
+            b'}' | b']' => {
                 levels.pop();
                 expects_key = false;
             }
-            b',' if !last => match levels.last_mut() {
+            b',' => match levels.last_mut() {
                 Some(Level::Array(index)) => *index += 1,
                 _ => expects_key = true,
             },

@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::limits::{Seat, Seats};
+use super::seats::{Seat, Seats};
 use super::session::Session;
 use super::{Connection, Limits, Listener, Service, answer};
 use crate::identity::peer::Peer;
@@ -27,7 +27,7 @@ pub async fn serve<S: Service>(
     mut shutdown: watch::Receiver<bool>,
 ) {
     let limits = Arc::new(limits);
-    let seats = Arc::new(Seats::default());
+    let seats = Seats::new(Arc::clone(&limits));
     let mut connections = JoinSet::new();
     let mut stop = shutdown.clone();
     loop {
@@ -44,18 +44,16 @@ pub async fn serve<S: Service>(
         };
         match accepted {
             Ok(socket) => {
-                if let Some((connection, socket, seat)) = admit(socket, &seats, &limits) {
+                if let Some((connection, socket, seat)) = admit(socket, &seats) {
                     let session = Session {
                         socket,
                         connection,
+                        seat,
                         service: Arc::clone(&service),
                         limits: Arc::clone(&limits),
                         shutdown: shutdown.clone(),
                     };
-                    connections.spawn(async move {
-                        session.run().await;
-                        drop(seat);
-                    });
+                    connections.spawn(session.run());
                 }
             }
             Err(error) => pause_after(&error, &mut stop).await,
@@ -79,8 +77,7 @@ pub async fn serve<S: Service>(
 fn admit(
     socket: UnixStream,
     seats: &Arc<Seats>,
-    limits: &Limits,
-) -> Option<(Arc<Connection>, Arc<UnixStream>, Seat)> {
+) -> Option<(Arc<Connection>, Arc<UnixStream>, Arc<Seat>)> {
     let socket = Arc::new(socket);
     let peer = match Peer::of(Arc::<UnixStream>::clone(&socket)) {
         Ok(peer) => peer,
@@ -89,7 +86,7 @@ fn admit(
             return None;
         }
     };
-    match seats.take(peer.uid(), limits) {
+    match seats.take(peer.uid()) {
         Ok(seat) => Some((Arc::new(Connection::new(peer)), socket, seat)),
         Err(error) => {
             tracing::debug!(uid = peer.uid(), %error, "a connection was turned away");

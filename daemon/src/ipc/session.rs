@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use super::envelope::{self, Call, Refusal};
 use super::frame::{self, Decoded, Decoder};
 use super::outgoing::{Closed, Outgoing};
+use super::seats::{Reserve, Seat};
 use super::{Connection, Limits, Reply, Service};
 
 /// How often a peer that ended its input is looked at for having gone altogether. Only while it still has
@@ -30,6 +31,7 @@ const GONE_CHECK: Duration = Duration::from_secs(1);
 pub(super) struct Session<S> {
     pub(super) socket: Arc<UnixStream>,
     pub(super) connection: Arc<Connection>,
+    pub(super) seat: Arc<Seat>,
     pub(super) service: Arc<S>,
     pub(super) limits: Arc<Limits>,
     pub(super) shutdown: watch::Receiver<bool>,
@@ -48,7 +50,11 @@ enum End {
 impl<S: Service> Session<S> {
     /// Serves the connection until either side ends it.
     pub(super) async fn run(mut self) {
-        let mut outgoing = Outgoing::new(Arc::clone(&self.socket), Arc::clone(&self.limits));
+        let mut outgoing = Outgoing::new(
+            Arc::clone(&self.socket),
+            Arc::clone(&self.limits),
+            self.reserve(),
+        );
         let outcome = match self.serve(&mut outgoing).await {
             Ok(end) => self.finish(end, &mut outgoing).await,
             Err(closed) => Err(closed),
@@ -63,8 +69,12 @@ impl<S: Service> Session<S> {
         }
     }
 
+    fn reserve(&self) -> Reserve {
+        Reserve::new(Arc::clone(&self.seat))
+    }
+
     async fn serve(&mut self, outgoing: &mut Outgoing) -> Result<End, Closed> {
-        let mut decoder = Decoder::new(&self.limits);
+        let mut decoder = Decoder::new(&self.limits, self.reserve());
         let mut frame_due: Option<Instant> = None;
         loop {
             while outgoing.is_full() {
