@@ -54,13 +54,6 @@ impl Approved {
         let record = Digest::of(&[b"test"]);
         let job = JobId::fresh(0, 1);
         let certificate = CertificateId::fresh(0, 1);
-        Self {
-            job,
-            certificate,
-            content,
-            csr_der,
-            record_seq: 0,
-            record,
-        }
+        Self { job, certificate, content, csr_der, record_seq: 0, record }
     }
 }
