@@ -1,7 +1,7 @@
 //! The way to a directory, one component at a time, never through a symlink.
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use countersign_shared::text::Untrusted;
 use nix::errno::Errno;
@@ -104,7 +104,7 @@ pub(super) fn walk(
     Ok((directory, path))
 }
 
-fn trusted(directory: &OwnedFd, path: &PathBuf, owner: Option<&Owner>) -> Result<(), DeliverError> {
+fn trusted(directory: &OwnedFd, path: &Path, owner: Option<&Owner>) -> Result<(), DeliverError> {
     let found = fstat(directory).map_err(|error| {
         DeliverError::Failed(format!("cannot look at {}: {}", shown(path), error.desc()))
     })?;
