@@ -1,1 +1,147 @@
-//! P
+//! Delivery: the daemon writes a chain where the policy says, and nowhere else.
+//!
+//! The path is walked one directory at a time, by descriptor: a symlink on the way, or a directory that somebody
+//! else could rearrange, is refused. The file is written beside its place and renamed, so that a reader sees the
+//! old chain or the new one, whole.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use countersign_shared::id::CertificateId;
+use countersign_shared::text::Untrusted;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod directory;
+mod place;
+
+use directory::Owner;
+
+/// The mode of a delivered file where the rule names none.
+const DEFAULT_MODE: u32 = 0o644;
+/// What stands for the certificate's identifier in a rule's path.
+const PLACEHOLDER: &str = "{certificate}";
+
+/// Where a profile's certificates are written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeliverRule {
+    /// An absolute path; `{certificate}` stands for the certificate's identifier. Without it every certificate of
+    /// the profile is written to the one path, and the last one stays.
+    pub path: String,
+    /// `user` or `user:group`, by name; the daemon's own where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Permission bits, at most 0775 (`0o640` in TOML); 0644 where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+}
+
+/// Why a chain was not delivered; the sentences are safe to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeliverError {
+    /// The rule itself is wrong: the policy must change.
+    Rule(String),
+    /// Something on the way is not as it must be; nothing was written.
+    Refused(String),
+    /// The system failed; the old file, if any, stands as it was, unless the sentence says otherwise.
+    Failed(String),
+}
+
+impl fmt::Display for DeliverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(sentence) => write!(f, "the delivery rule is wrong: {sentence}"),
+            Self::Refused(sentence) => write!(f, "delivery refused: {sentence}"),
+            Self::Failed(sentence) => write!(f, "delivery failed: {sentence}"),
+        }
+    }
+}
+
+impl std::error::Error for DeliverError {}
+
+impl DeliverRule {
+    /// Checks what can be checked without a certificate and without the file system.
+    pub fn check(&self) -> Result<(), DeliverError> {
+        self.components("mc-0")?;
+        self.permissions().map(drop)
+    }
+
+    /// The directories on the way, and the file's name.
+    fn components(&self, certificate: &str) -> Result<(Vec<String>, String), DeliverError> {
+        let wrong = |why: &str| {
+            let path: String = self.path.chars().take(200).collect();
+            Err(DeliverError::Rule(format!(
+                "the path \"{}\" {why}",
+                Untrusted::new(path).safe()
+            )))
+        };
+        let Some(relative) = self.path.strip_prefix('/') else {
+            return wrong("is not absolute");
+        };
+        if self.path.len() > 1024 || self.path.chars().any(char::is_control) {
+            return wrong("is longer than 1024 octets or has control characters");
+        }
+        if self.path.replace(PLACEHOLDER, "").contains(['{', '}']) {
+            return wrong("has a placeholder other than {certificate}");
+        }
+        let mut names: Vec<String> = relative
+            .split('/')
+            .map(|name| name.replace(PLACEHOLDER, certificate))
+            .collect();
+        if names
+            .iter()
+            .any(|name| matches!(name.as_str(), "" | "." | "..") || name.len() > 255)
+        {
+            return wrong(
+                "has an empty component, a \".\" or \"..\", or one longer than 255 octets",
+            );
+        }
+        match names.pop() {
+            Some(file) => Ok((names, file)),
+            None => wrong("names no file"),
+        }
+    }
+
+    fn permissions(&self) -> Result<u32, DeliverError> {
+        let mode = self.mode.unwrap_or(DEFAULT_MODE);
+        if mode & !0o775 != 0 || mode & 0o400 == 0 {
+            return Err(DeliverError::Rule(format!(
+                "the mode {mode:04o} has bits beyond 0775, or its owner may not read"
+            )));
+        }
+        Ok(mode)
+    }
+}
+
+/// Writes a chain where `rule` says and returns the path.
+///
+/// Missing directories are not made: who owns them is not for the daemon to guess. Blocks for the time of two
+/// `fsync`.
+///
+/// # Errors
+/// See [`DeliverError`]. No temporary file stays behind.
+pub fn deliver(
+    rule: &DeliverRule,
+    certificate: &CertificateId,
+    chain_pem: &str,
+) -> Result<PathBuf, DeliverError> {
+    let (directories, file) = rule.components(certificate.as_str())?;
+    let mode = rule.permissions()?;
+    let owner = rule.owner.as_deref().map(Owner::look_up).transpose()?;
+    let (directory, path) = directory::walk(&directories, owner.as_ref())?;
+    let path = path.join(&file);
+    place::refuse_special(&directory, &file, &path)?;
+    place::place(&directory, &file, &path, |temporary| {
+        place::fill(temporary, chain_pem.as_bytes(), owner.as_ref(), mode)
+    })?;
+    Ok(path)
+}
+
+/// A path that may be shown.
+fn shown(path: &Path) -> String {
+    Untrusted::new(path.to_string_lossy()).safe().to_string()
+}
+
+#[cfg(test)]
+mod tests;

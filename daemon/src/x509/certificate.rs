@@ -6,10 +6,11 @@ use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use x509_parser::asn1_rs::FromDer;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::{SubjectPublicKeyInfo, X509Version};
 
-use super::{extension, key, name, pem, quoted, signature};
+use super::{dotted, extension, key, name, pem, quoted, signature};
 
 /// The most certificates of a chain.
 pub const MAX_CHAIN: usize = 10;
@@ -61,15 +62,14 @@ pub struct IssuedCertificate {
     pub other_extensions: Vec<String>,
     /// OIDs of those of `other_extensions` that are critical.
     pub other_critical: Vec<String>,
-    /// The name of the algorithm it was signed with.
-    pub signature_algorithm: &'static str,
+    /// The OID of the algorithm it was signed with; judged where the signature is verified.
+    pub signature_algorithm: String,
 }
 
 impl IssuedCertificate {
     /// Reads one certificate in DER; the error is a sentence that is safe to show.
     ///
-    /// Refused is what could be read in two ways: trailing octets, extensions twice, keys, signatures and SANs
-    /// that a CSR could not have either. Whether it is the certificate that was wanted, [`super::compare`] says.
+    /// Refused is what could be read in two ways, and keys and SANs that a CSR could not have either. Whether it is the certificate that was wanted, [`super::compare`] says.
     pub fn parse(der: &[u8]) -> Result<Self, String> {
         let (rest, certificate) = X509Certificate::from_der(der)
             .map_err(|_| "the certificate is not readable X.509".to_owned())?;
@@ -96,7 +96,12 @@ impl IssuedCertificate {
             key::classify(&tbs.subject_pki).map_err(|error| about("the public key", error))?;
         let extensions =
             extension::read(tbs.extensions()).map_err(|error| about("the extensions", error))?;
-        let algorithm = signature::accepted(&certificate.signature_algorithm);
+        if let Some(name) = dotted_name(tbs.extensions()) {
+            return Err(format!(
+                "the DNS name {} ends in a dot (RFC 5280 §4.2.1.6)",
+                quoted(name)
+            ));
+        }
         Ok(Self {
             der: der.to_vec(),
             sha256: Digest::of(&[der]),
@@ -120,14 +125,15 @@ impl IssuedCertificate {
             not_after: timestamp(tbs.validity().not_after)?,
             other_extensions: extensions.other,
             other_critical: extensions.other_critical,
-            signature_algorithm: algorithm.map_err(|error| error.message)?,
+            signature_algorithm: dotted(&certificate.signature_algorithm.algorithm),
         })
     }
 
-    /// Checks the signature with the issuer's key.
+    /// Checks the signature with the issuer's key; algorithms that a CSR could not use are refused.
     pub fn verify_signed_by(&self, issuer: &Self) -> Result<(), String> {
         let failed = || "the signature does not verify with the issuer's key".to_owned();
         let (_, certificate) = X509Certificate::from_der(&self.der).map_err(|_| failed())?;
+        signature::accepted(&certificate.signature_algorithm).map_err(|error| error.message)?;
         let (_, spki) = SubjectPublicKeyInfo::from_der(&issuer.spki_der).map_err(|_| failed())?;
         certificate
             .verify_signature(Some(&spki))
@@ -174,4 +180,74 @@ fn timestamp(time: ASN1Time) -> Result<Timestamp, String> {
     millis
         .and_then(Timestamp::from_unix_millis)
         .ok_or_else(|| "the validity is out of range".to_owned())
+}
+
+/// The first DNS name that ends in a dot: reading folds it into the name without, clients do not.
+fn dotted_name<'a>(extensions: &'a [X509Extension<'_>]) -> Option<&'a str> {
+    let names = extensions
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),
+            _ => None,
+        });
+    names?.iter().find_map(|name| match name {
+        GeneralName::DNSName(name) if name.ends_with('.') => Some(*name),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rcgen::{CertificateParams, KeyPair};
+
+    fn self_signed(name: &str) -> Vec<u8> {
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params
+            .self_signed(&KeyPair::generate().unwrap())
+            .unwrap()
+            .der()
+            .to_vec()
+    }
+
+    #[test]
+    fn trailing_octets_final_dots_and_long_chains_are_refused() {
+        let mut der = self_signed("www.corp.example");
+        assert!(IssuedCertificate::parse(&der).is_ok());
+        let chain = pem::encode("CERTIFICATE", &der);
+        assert_eq!(
+            chain_pem(&parse_chain(&format!("text\n{chain}more\n")).unwrap()),
+            chain
+        );
+        assert!(parse_chain(&chain.repeat(MAX_CHAIN)).is_ok());
+        assert!(
+            parse_chain(&chain.repeat(MAX_CHAIN + 1))
+                .unwrap_err()
+                .contains("more than 10")
+        );
+        der.push(0);
+        assert_eq!(
+            IssuedCertificate::parse(&der).unwrap_err(),
+            "1 octets follow the certificate"
+        );
+        let dot = IssuedCertificate::parse(&self_signed("www.corp.example.")).unwrap_err();
+        assert!(dot.contains("ends in a dot"), "{dot}");
+    }
+
+    proptest! {
+        #[test]
+        fn mutated_certificates_never_panic(
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        ) {
+            let mut der = self_signed("www.corp.example");
+            for (place, value) in &changes {
+                let place = place.index(der.len());
+                der[place] = *value;
+            }
+            if let Ok(certificate) = IssuedCertificate::parse(&der) {
+                let _ = certificate.verify_signed_by(&certificate);
+            }
+        }
+    }
 }

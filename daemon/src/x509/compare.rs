@@ -29,9 +29,10 @@ pub struct Window {
 ///
 /// The leaf must carry exactly the approved key, names, subject, usages and authority flag, be valid no longer
 /// than approved, begin within five minutes before the order (a minute of clock skew allowed on both sides), and
-/// have no critical extension that the comparison does not know. Each certificate must be signed by the next
-/// one, which must be an authority that may sign it, and the leaf must lie within its issuers' validity. Whether
-/// the chain's last certificate is trusted is not judged here.
+/// have no critical extension that the comparison does not know. DNS names are compared without regard to case
+/// (RFC 4343). Each certificate must be signed by the next one, which must be an authority that may sign it, and
+/// the leaf must lie within its issuers' validity. Whether the chain's last certificate is trusted is not judged
+/// here.
 ///
 /// # Errors
 /// One sentence for each difference, at most 20, safe to show.

@@ -9,6 +9,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+type ContentEdit<'a> = &'a dyn Fn(&mut CertificateContent);
+type DirectoryEdit<'a> = &'a dyn Fn(&Path);
+
 fn names() -> CaNames {
     CaNames {
         organization: Some("Corp GmbH".into()),
@@ -104,7 +107,7 @@ fn rsa_keys_and_an_empty_subject_are_written_as_they_came() {
 fn what_it_cannot_write_exactly_is_refused() {
     let (_place, _, ca) = authority();
     let csr = fresh_csr(&rcgen::PKCS_ED25519, &["www.corp.example"]);
-    let edits: [(&dyn Fn(&mut CertificateContent), &str); 6] = [
+    let edits: [(ContentEdit<'_>, &str); 6] = [
         (&|content| content.ca = true, "path length 0"),
         (
             &|content| content.valid_for = Span::from_secs(6 * 366 * 86_400),
@@ -205,7 +208,7 @@ fn a_damaged_or_open_directory_is_refused_by_name() {
     let set_mode =
         |path: PathBuf, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     let other = authority();
-    let edits: [(&dyn Fn(&Path), &str); 10] = [
+    let edits: [(DirectoryEdit<'_>, &str); 10] = [
         (
             &|dir| set_mode(dir.join("intermediate.key"), 0o640),
             "intermediate.key is open to others (mode 0640)",

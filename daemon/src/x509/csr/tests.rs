@@ -182,6 +182,52 @@ fn der_in_base_64_and_old_labels_are_read() {
     );
 }
 
+/// 20,000 SEQUENCEs in one another.
+fn deep() -> Vec<u8> {
+    let mut reversed: Vec<u8> = Vec::new();
+    for _ in 0..20_000 {
+        let length = reversed.len();
+        match length {
+            0..128 => reversed.push(length as u8),
+            _ => {
+                let octets = u32::try_from(length).unwrap().to_be_bytes();
+                reversed.extend(octets[1..].iter().rev());
+                reversed.push(0x83);
+            }
+        }
+        reversed.push(0x30);
+    }
+    reversed.reverse();
+    reversed
+}
+
+#[test]
+fn deep_nesting_is_met_without_deep_recursion() {
+    let deep = deep();
+    for last in [14, 15, 17, 18, 19, 30, 31, 32, 33, 35, 36, 37, 54] {
+        let mut params = rcgen::CertificateParams::default();
+        params
+            .custom_extensions
+            .push(rcgen::CustomExtension::from_oid_content(
+                &[2, 5, 29, last],
+                deep.clone(),
+            ));
+        let key = rcgen::KeyPair::generate().unwrap();
+        let request = params.serialize_request(&key).unwrap();
+        assert!(request.der().len() < MAX_CSR);
+        // A stack overflow would end the whole process. What is not interpreted may also be listed as unused.
+        let oid = format!("2.5.29.{last}");
+        match parse_der(request.der()) {
+            Ok(csr) => assert!(
+                ![15, 17, 19, 37].contains(&last) && csr.other_extensions == [oid.as_str()],
+                "{oid}"
+            ),
+            Err(error) => assert!(error.message.contains(&oid), "{oid}: {error}"),
+        }
+    }
+    assert!(parse_der(&deep).is_err());
+}
+
 proptest! {
     #[test]
     fn arbitrary_octets_never_panic(der in proptest::collection::vec(any::<u8>(), 0..600)) {
