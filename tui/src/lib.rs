@@ -1,1 +1,3 @@
-//! The console.
+//! The console and the command line of countersign, and the client that both speak through.
+
+pub mod client;

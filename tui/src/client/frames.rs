@@ -1,0 +1,108 @@
+//! Lines in and out of the socket: whole frames, a limit on their size, and a deadline on each wait.
+
+use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
+
+use interprocess::local_socket::Stream;
+use interprocess::local_socket::traits::Stream as _;
+
+/// The largest answer that is read, in octets: 16 MiB. A page of 500 rows with every text at its limit fits.
+pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// What one read takes at most, in octets.
+const CHUNK: usize = 64 * 1024;
+
+/// Why there is no frame.
+#[derive(Debug)]
+pub(super) enum FrameError {
+    /// The deadline passed.
+    TimedOut,
+    /// The frame is larger than [`MAX_ANSWER`].
+    TooLarge,
+    /// The stream ended or failed.
+    Io(io::Error),
+}
+
+/// A socket that is read line by line.
+#[derive(Debug)]
+pub(super) struct Frames {
+    stream: Stream,
+    /// What was read and not taken yet.
+    pending: Vec<u8>,
+    /// How much of `pending` is known to hold no line feed.
+    scanned: usize,
+}
+
+impl Frames {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream, pending: Vec::new(), scanned: 0 }
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Writes one frame, line feed included.
+    pub(super) fn send(&mut self, frame: &[u8], deadline: Option<Instant>) -> Result<(), FrameError> {
+        let mut rest = frame;
+        while !rest.is_empty() {
+            self.stream.set_send_timeout(remaining(deadline)?).map_err(FrameError::Io)?;
+            match (&self.stream).write(rest) {
+                Ok(0) => return Err(FrameError::Io(io::ErrorKind::WriteZero.into())),
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(error) => retriable(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The next line without its line feed.
+    pub(super) fn receive(&mut self, deadline: Option<Instant>) -> Result<Vec<u8>, FrameError> {
+        loop {
+            if let Some(at) = self.pending.iter().skip(self.scanned).position(|&byte| byte == b'\n') {
+                let end = self.scanned + at;
+                let rest = self.pending.split_off(end + 1);
+                let mut frame = std::mem::replace(&mut self.pending, rest);
+                self.scanned = 0;
+                frame.truncate(end);
+                return Ok(frame);
+            }
+            self.scanned = self.pending.len();
+            if self.scanned > MAX_ANSWER {
+                return Err(FrameError::TooLarge);
+            }
+            self.fill(deadline)?;
+        }
+    }
+
+    fn fill(&mut self, deadline: Option<Instant>) -> Result<(), FrameError> {
+        self.stream.set_recv_timeout(remaining(deadline)?).map_err(FrameError::Io)?;
+        let held = self.pending.len();
+        self.pending.resize(held + CHUNK, 0);
+        let outcome = (&self.stream).read(self.pending.get_mut(held..).unwrap_or_default());
+        self.pending.truncate(held + outcome.as_ref().copied().unwrap_or(0));
+        match outcome {
+            Ok(0) => Err(FrameError::Io(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the daemon closed the connection",
+            ))),
+            Ok(_) => Ok(()),
+            Err(error) => retriable(error),
+        }
+    }
+}
+
+/// What is left until the deadline, for the socket's own time limit; an error once it has passed.
+fn remaining(deadline: Option<Instant>) -> Result<Option<Duration>, FrameError> {
+    let Some(deadline) = deadline else { return Ok(None) };
+    let left = deadline.saturating_duration_since(Instant::now());
+    // A limit of zero would mean none at all to the kernel, which counts whole microseconds.
+    if left < Duration::from_micros(1) { Err(FrameError::TimedOut) } else { Ok(Some(left)) }
+}
+
+/// A wait that was interrupted or ran out goes round again: the deadline alone decides.
+fn retriable(error: io::Error) -> Result<(), FrameError> {
+    match error.kind() {
+        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Ok(()),
+        _ => Err(FrameError::Io(error)),
+    }
+}
