@@ -38,7 +38,7 @@ pub(super) fn make(kind: NewKeyType, common_name: Option<&str>, sans: &[San]) ->
     let key = match kind {
         NewKeyType::EcdsaP256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
         NewKeyType::EcdsaP384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
-        NewKeyType::Ed25519 => KeyPair::generate_for(&rcgen::PKCS_ED25519),
+        NewKeyType::Ed25519 => KeyPair::generate_for(&rcgen::PKCS_ED25519).and_then(without_public_key),
     }
     .map_err(failed)?;
     let mut params = CertificateParams::default();
@@ -49,6 +49,23 @@ pub(super) fn make(kind: NewKeyType, common_name: Option<&str>, sans: &[San]) ->
     params.subject_alt_names = sans.iter().map(general_name).collect::<Result<_, _>>().map_err(failed)?;
     let csr = params.serialize_request(&key).and_then(|csr| csr.pem()).map_err(failed)?;
     Ok(KeyAndCsr { key: key.serialize_pem(), csr })
+}
+
+/// What stands before the 32 octets of an Ed25519 key in PKCS#8 version 1 (RFC 8410 §7).
+const ED25519_V1: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+
+/// The same Ed25519 key as PKCS#8 version 1: OpenSSL up to 3.0 at least does not read version 2 (RFC 5958),
+/// which is what comes from the generator.
+fn without_public_key(key: KeyPair) -> Result<KeyPair, rcgen::Error> {
+    let fields = ED25519_V1.get(5..).unwrap_or_default();
+    let seed = key
+        .serialized_der()
+        .get(5..48)
+        .filter(|from_algorithm| from_algorithm.starts_with(fields))
+        .and_then(|octets| octets.get(fields.len()..))
+        .filter(|seed| seed.len() == 32)
+        .ok_or(rcgen::Error::CouldNotParseKeyPair)?;
+    KeyPair::try_from([&ED25519_V1, seed].concat())
 }
 
 fn general_name(san: &San) -> Result<SanType, rcgen::Error> {

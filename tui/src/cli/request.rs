@@ -19,7 +19,7 @@ use crate::client::{Client, ClientError};
 
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("source").required(true).args(["csr", "new_key"])))]
-#[command(group(ArgGroup::new("name").multiple(true).args(["cn", "san"]).requires("new_key")))]
+#[command(group(ArgGroup::new("name").multiple(true).args(["cn", "san"]).requires("new_key").conflicts_with("csr")))]
 pub(super) struct RequestArgs {
     /// A certificate signing request, PEM or DER, or - for standard input
     #[arg(long, value_name = "FILE")]
@@ -35,7 +35,7 @@ pub(super) struct RequestArgs {
     #[arg(long, value_name = "NAME")]
     san: Vec<String>,
     /// The kind of the new key
-    #[arg(long, value_name = "KIND", requires = "new_key", default_value = "ecdsa-p256")]
+    #[arg(long, value_name = "KIND", conflicts_with = "csr", default_value = "ecdsa-p256")]
     key_type: NewKeyType,
     /// Why the certificate is wanted, at most 4 KiB
     #[arg(long)]
