@@ -62,6 +62,9 @@ fn mailbox(text: &str) -> Result<Typed, String> {
     let (local, host) =
         text.rsplit_once('@').ok_or_else(|| format!("a mailbox holds an @: {}", shown(text)))?;
     let local = ascii(local, "the part before the @ is written in ASCII (RFC 5280 §4.2.1.6)")?;
+    if local.raw().contains('@') {
+        return Err(format!("a mailbox holds one @: {}", shown(text)));
+    }
     let (host, remark) = domain(host)?;
     Ok(Typed { san: San::Email(format!("{}@{host}", local.raw()).into()), remark })
 }
