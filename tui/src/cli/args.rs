@@ -10,15 +10,16 @@ use super::{approve, audit, certs, completions, job, ls, not_built, policy, prof
 pub(super) const DEFAULT_SOCKET: &str = "/run/countersign/countersign.sock";
 
 const EXIT_STATUS: &str = "\
-Exit status: 0 done, 1 internal fault, 2 usage, 3 refused, 4 not found, 5 conflict (decided already, stale \
-content), 6 daemon unreachable; `wait` and `request --wait` also 10 rejected, 11 expired, 12 voided or \
-withdrawn, 13 issuing failed, 124 timed out.
+Exit status: 0 done, 1 internal fault, 2 usage, 3 refused, 4 not found,
+5 conflict (decided already, stale content), 6 daemon unreachable; `wait` and
+`request --wait` also 10 rejected, 11 expired, 12 voided or withdrawn,
+13 issuing failed, 124 timed out.
 
 Without a command the console opens.";
 
 /// Ask for certificates, decide on them, and look at the ledger.
 #[derive(Debug, Parser)]
-#[command(name = "countersign", version, about, after_help = EXIT_STATUS, infer_subcommands = false)]
+#[command(name = "countersign", version, after_help = EXIT_STATUS)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
@@ -30,13 +31,13 @@ pub(super) struct Cli {
 #[derive(Debug, Args)]
 pub(super) struct Global {
     /// The daemon's socket
-    #[arg(long, global = true, value_name = "PATH", env = "COUNTERSIGN_SOCKET", default_value = DEFAULT_SOCKET)]
+    #[arg(long, global = true, value_name = "PATH", env = "COUNTERSIGN_SOCKET", hide_env_values = true, default_value = DEFAULT_SOCKET)]
     pub(super) socket: PathBuf,
     /// Print the daemon's result unchanged, one line of JSON; errors too, on standard error
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// The acting person; only on a demo daemon
-    #[arg(long = "as", global = true, value_name = "NAME", env = "COUNTERSIGN_AS")]
+    #[arg(long = "as", global = true, value_name = "NAME", env = "COUNTERSIGN_AS", hide_env_values = true)]
     pub(super) act_as: Option<String>,
 }
 

@@ -61,14 +61,17 @@ struct Running {
 impl Demo {
     /// Starts `countersignd --demo` on a new directory (mode 0700) and returns when it serves.
     pub fn start() -> Result<Self, Failure> {
-        let program = daemon_program()?;
+        Self::launch(&daemon_program()?)
+    }
+
+    fn launch(program: &Path) -> Result<Self, Failure> {
         let directory = tempfile::Builder::new()
             .prefix("countersign-demo-")
             .permissions(Permissions::from_mode(0o700))
             .tempdir()
             .map_err(|error| Failure::internal(format!("cannot make a temporary directory: {error}")))?;
         let socket = directory.path().join("cs.sock");
-        let daemon = spawn(&program, directory.path(), &socket)?;
+        let daemon = spawn(program, directory.path(), &socket)?;
         let running = Arc::new(Mutex::new(Some(Running { daemon, directory })));
         let demo = Self { socket, mask: stop_on_signals(&running)?, running };
         demo.until_it_serves()?;
@@ -237,4 +240,63 @@ fn tail(path: &Path) -> io::Result<String> {
     let mut octets = Vec::new();
     file.take(TAIL).read_to_end(&mut octets)?;
     Ok(String::from_utf8_lossy(&octets).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::errno::Errno;
+
+    /// An executable script in the place of `countersignd`; its third and fifth argument are state directory
+    /// and socket.
+    fn script(home: &Path, text: &str) -> PathBuf {
+        let path = home.join("countersignd");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o700)).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_daemon_that_ends_is_reported_with_its_log_and_nothing_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let program =
+            script(home.path(), "#!/bin/sh\ndirname \"$5\" > \"$0.where\"\necho no luck >&2\nexit 7\n");
+        let failure = Demo::launch(&program).unwrap_err();
+        assert!(failure.object().message.contains("exit status: 7"), "{failure:?}");
+        assert!(failure.object().data.hint.contains("no luck"), "{failure:?}");
+        let directory = std::fs::read_to_string(home.path().join("countersignd.where")).unwrap();
+        assert!(!Path::new(directory.trim()).exists(), "{directory}");
+    }
+
+    #[test]
+    fn the_end_of_the_demo_is_the_end_of_daemon_and_directory() {
+        const SERVER: &str = r#"#!/usr/bin/env python3
+import json, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[5])
+s.listen()
+zero = "0" * 64
+status = dict(version="1", protocol=1, origin="o", started_at="2027-01-31T08:00:00Z", now="2027-01-31T08:00:00Z",
+    read_only=False, demo=True, bypass=False, pending=0, ledger_size=0, ledger_root=zero, unanchored=0,
+    policy_sha256=zero, policy_file_differs=False, attestation="pidfd")
+while True:
+    c, _ = s.accept()
+    call = json.loads(c.makefile().readline())
+    c.sendall((json.dumps(dict(jsonrpc="2.0", id=call["id"], result=status)) + "\n").encode())
+"#;
+        if !Command::new("python3").arg("--version").output().is_ok_and(|found| found.status.success()) {
+            eprintln!("SKIPPED: python3 is not installed, no stand-in for the daemon");
+            return;
+        }
+        let home = tempfile::tempdir().unwrap();
+        let demo = Demo::launch(&script(home.path(), SERVER)).unwrap();
+        let directory = demo.socket.parent().unwrap().to_owned();
+        assert_eq!(directory.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let daemon = demo.running.lock().unwrap().as_ref().unwrap().daemon.id();
+        let daemon = Pid::from_raw(i32::try_from(daemon).unwrap());
+        assert_eq!(kill(daemon, None), Ok(()));
+        drop(demo);
+        assert_eq!(kill(daemon, None), Err(Errno::ESRCH));
+        assert!(!directory.exists());
+    }
 }

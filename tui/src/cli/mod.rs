@@ -35,7 +35,7 @@ use clap::Parser as _;
 
 use args::{Cli, Command};
 use context::Context;
-use failure::Failure;
+pub use failure::Failure;
 
 /// What opens the console: the daemon's socket, and the acting person on a demo daemon.
 pub type Console = dyn Fn(&Path, Option<&str>) -> ExitCode;

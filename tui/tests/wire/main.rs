@@ -13,4 +13,6 @@ mod requests;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod terminal;
+#[cfg(test)]
 mod waits;
