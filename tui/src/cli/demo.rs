@@ -55,7 +55,8 @@ pub struct Demo {
 #[derive(Debug)]
 struct Running {
     daemon: Child,
-    directory: TempDir,
+    /// Held for its removal.
+    _directory: TempDir,
 }
 
 impl Demo {
@@ -72,7 +73,7 @@ impl Demo {
             .map_err(|error| Failure::internal(format!("cannot make a temporary directory: {error}")))?;
         let socket = directory.path().join("cs.sock");
         let daemon = spawn(program, directory.path(), &socket)?;
-        let running = Arc::new(Mutex::new(Some(Running { daemon, directory })));
+        let running = Arc::new(Mutex::new(Some(Running { daemon, _directory: directory })));
         let demo = Self { socket, mask: stop_on_signals(&running)?, running };
         demo.until_it_serves()?;
         Ok(demo)
@@ -187,7 +188,7 @@ fn stop_on_signals(running: &Arc<Mutex<Option<Running>>>) -> Result<SigSet, Fail
     let before =
         signals.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).map_err(|error| failed(&error))?;
     let running = Arc::clone(running);
-    thread::Builder::new()
+    let listener = thread::Builder::new()
         .name("demo-signals".to_owned())
         .spawn(move || {
             let Ok(signal) = signals.wait() else { return };
@@ -196,7 +197,12 @@ fn stop_on_signals(running: &Arc<Mutex<Option<Running>>>) -> Result<SigSet, Fail
             // The shell's convention for an end by a signal.
             std::process::exit(128 + signal as i32);
         })
-        .map_err(|error| failed(&error))?;
+        .map_err(|error| failed(&error));
+    if let Err(failure) = listener {
+        // Without a listener the signals go back to ending the process by themselves.
+        let _ = before.thread_set_mask();
+        return Err(failure);
+    }
     Ok(before)
 }
 
@@ -210,10 +216,14 @@ fn restore_terminal() {
 /// Stops the daemon and removes its directory, once, whoever comes first.
 fn take_down(running: &Mutex<Option<Running>>) {
     let taken = running.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(Running { mut daemon, directory }) = taken {
-        stop(&mut daemon);
-        // A directory that cannot be removed is in the temporary directory, where the system clears it away.
-        let _ = directory.close();
+    drop(taken);
+}
+
+impl Drop for Running {
+    /// Stops the daemon; the directory goes after it. One that cannot be removed is in the temporary
+    /// directory, where the system clears it away.
+    fn drop(&mut self) {
+        stop(&mut self.daemon);
     }
 }
 

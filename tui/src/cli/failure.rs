@@ -62,6 +62,14 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.object.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let exit = error.exit_code();

@@ -134,3 +134,20 @@ fn a_connection_that_ends_leaves_the_outcome_open() {
     assert!(matches!(error, ClientError::Lost { .. }), "{error:?}");
     assert!(!error.nothing_happened());
 }
+
+#[test]
+fn many_small_frames_and_one_large_come_out_whole_however_they_are_cut() {
+    let mut octets = Vec::new();
+    for seq in 0..2000 {
+        octets.extend(ALARM.replace('9', &seq.to_string()).bytes().chain([b'\n']));
+    }
+    let large = "x".repeat(300_000);
+    octets.extend(format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{{\"a\":\"{large}\"}}}}\n").bytes());
+    let daemon = FakeDaemon::start(move |_, _| Answer::Raw(octets.clone()));
+    let mut client = Client::connect(&daemon.socket).unwrap();
+    let result = client.call_raw("x.y", &json!({})).unwrap();
+    assert_eq!(result.get(), format!("{{\"a\":\"{large}\"}}"));
+    for seq in 0..2000 {
+        assert_eq!(client.next_event().unwrap(), Event::Alarm { seq });
+    }
+}

@@ -4,8 +4,11 @@ use countersign_shared::protocol::{AuditAction, AuditEvent, AuditRecord, Damage,
 
 use super::fields::Fields;
 use super::style::Tone;
-use super::table::{Cell, table};
+use super::table::{Cell, cut, table};
 use super::{View, text, when};
+
+/// Columns of an object's id in a list: every id of ours fits, a digest is cut.
+const OBJECT: usize = 20;
 
 /// A page of the ledger.
 pub(in crate::cli) fn list(events: &[AuditEvent], view: View) -> String {
@@ -24,13 +27,13 @@ pub(in crate::cli) fn list(events: &[AuditEvent], view: View) -> String {
             vec![
                 Cell::new(event.seq.to_string()),
                 Cell::new(when::seconds(event.created_at)),
-                Cell::new(text::safe(&event.actor)),
                 Cell::toned(event.action.as_str(), tone),
-                Cell::new(text::safe(&event.resource_id)),
+                Cell::new(text::safe(&event.actor)),
+                Cell::new(cut(&text::safe(&event.resource_id), OBJECT)),
             ]
         })
         .collect();
-    table(&["SEQ", "TIME", "ACTOR…", "ACTION…", "OBJECT…"], &rows, view.style)
+    table(&["SEQ", "TIME", "ACTION…", "ACTOR…", "OBJECT"], &rows, view.style)
 }
 
 /// One record with its octets.

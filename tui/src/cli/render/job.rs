@@ -18,14 +18,13 @@ pub(in crate::cli) fn list(jobs: &[Job], view: View) -> String {
             vec![
                 Cell::new(job.id.as_str()),
                 Cell::toned(job.state.as_str(), of_job(job.state)),
-                Cell::new(job.kind.as_str()),
                 Cell::new(job.certificate_id.as_str()),
                 Cell::new(when::age(job.created_at, view.now)),
                 Cell::new(job.error.as_ref().map_or("-".to_owned(), |error| error.safe().to_string())),
             ]
         })
         .collect();
-    table(&["ID", "STATE", "KIND", "CERTIFICATE…", "AGE", "ERROR…"], &rows, view.style)
+    table(&["ID", "STATE", "CERTIFICATE", "AGE", "ERROR…"], &rows, view.style)
 }
 
 /// One job.

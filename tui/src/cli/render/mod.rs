@@ -25,3 +25,10 @@ pub(in crate::cli) struct View {
     /// The time that spans are counted from.
     pub(in crate::cli) now: Timestamp,
 }
+
+#[cfg(test)]
+mod pictures;
+#[cfg(test)]
+#[path = "../../../tests/wire/samples.rs"]
+#[allow(dead_code, reason = "the tests of the command line use what these do not")]
+mod samples;

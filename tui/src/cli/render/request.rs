@@ -7,6 +7,8 @@ use countersign_shared::protocol::{
     Change, CheckOutcome, Difference, RequestDetail, RequestSummary, Risk, SubmitResult,
 };
 
+use countersign_shared::time::Span;
+
 use super::fields::Fields;
 use super::style::{Tone, of_job, of_request};
 use super::table::{Cell, table};
@@ -19,7 +21,7 @@ pub(in crate::cli) fn list(requests: &[RequestSummary], view: View) -> String {
         return "no requests\n".to_owned();
     }
     let rows: Vec<Vec<Cell>> = requests.iter().map(|request| row(request, view)).collect();
-    table(&["ID", "STATE", "NAMES…", "PROFILE…", "REQUESTER…", "AGE", "LEFT"], &rows, view.style)
+    table(&["ID", "STATE", "NAMES…", "PROFILE…", "REQUESTER…", "TIME"], &rows, view.style)
 }
 
 fn row(request: &RequestSummary, view: View) -> Vec<Cell> {
@@ -28,11 +30,9 @@ fn row(request: &RequestSummary, view: View) -> Vec<Cell> {
     if more > 0 {
         names = format!("{names} +{more}");
     }
-    let left = match request.state {
-        RequestState::Pending => {
-            when::distance(request.expires_at, view.now).trim_start_matches("in ").to_owned()
-        }
-        _ => "-".to_owned(),
+    let time = match request.state {
+        RequestState::Pending => left(request, view),
+        _ => when::distance(request.decided_at.unwrap_or(request.created_at), view.now),
     };
     vec![
         Cell::new(request.id.as_str()),
@@ -40,9 +40,17 @@ fn row(request: &RequestSummary, view: View) -> Vec<Cell> {
         Cell::new(names),
         Cell::new(text::safe(&request.profile_id)),
         Cell::new(text::person(&request.requester)),
-        Cell::new(when::age(request.created_at, view.now)),
-        Cell::new(left),
+        Cell::new(time),
     ]
+}
+
+/// How long a pending request still waits.
+fn left(request: &RequestSummary, view: View) -> String {
+    let gap = request.expires_at.unix_millis().saturating_sub(view.now.unix_millis());
+    match u64::try_from(gap) {
+        Ok(millis) if millis > 0 => format!("{} left", Span::from_millis(millis).rough()),
+        _ => "expiring".to_owned(),
+    }
 }
 
 /// Everything that a decision needs.

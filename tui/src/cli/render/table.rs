@@ -26,8 +26,8 @@ impl Cell {
     }
 }
 
-/// Lines of cells under headings. Columns whose heading ends in `…` give way where the line is too long, the
-/// widest first; the others are shown whole.
+/// Lines of cells under headings. Columns whose heading ends in `…` give way where the line is too long: the
+/// first of them last, the others widest first. All other columns are shown whole.
 pub(super) fn table(headings: &[&str], rows: &[Vec<Cell>], style: Style) -> String {
     let heading = |text: &&str| text.trim_end_matches('…').to_owned();
     let mut widths: Vec<usize> = headings
@@ -48,18 +48,22 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<Cell>], style: Style) -> Stri
 }
 
 fn give_way(headings: &[&str], widths: &mut [usize], line: usize) {
-    loop {
-        let total = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
-        let widest = widths
-            .iter_mut()
-            .zip(headings)
-            .filter(|(width, heading)| heading.ends_with('…') && **width > NARROWEST)
-            .map(|(width, _)| width)
-            .max_by_key(|width| **width);
+    let mut total = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+    let first = headings.iter().position(|heading| heading.ends_with('…'));
+    while total > line {
+        let spare = widths.iter_mut().zip(headings).enumerate().filter(|(column, (width, heading))| {
+            heading.ends_with('…') && **width > NARROWEST && Some(*column) != first
+        });
+        let widest = spare.map(|(_, (width, _))| width).max_by_key(|width| **width);
         match widest {
-            Some(width) if total > line => *width -= 1,
-            _ => return,
+            Some(width) => *width -= 1,
+            None => match first.and_then(|column| widths.get_mut(column)).filter(|width| **width > NARROWEST)
+            {
+                Some(width) => *width -= 1,
+                None => return,
+            },
         }
+        total -= 1;
     }
 }
 
@@ -75,7 +79,7 @@ fn push_row(out: &mut String, row: &[Cell], widths: &[usize], style: Style) {
 }
 
 /// The text, or as much of it as fits before a `…`.
-fn cut(text: &str, width: usize) -> String {
+pub(super) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
