@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
 use super::{approve, audit, certs, completions, job, ls, not_built, policy, profiles, request, show, wait};
@@ -31,7 +32,15 @@ pub(super) struct Cli {
 #[derive(Debug, Args)]
 pub(super) struct Global {
     /// The daemon's socket
-    #[arg(long, global = true, value_name = "PATH", env = "COUNTERSIGN_SOCKET", hide_env_values = true, default_value = DEFAULT_SOCKET)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "COUNTERSIGN_SOCKET",
+        hide_env_values = true,
+        default_value = DEFAULT_SOCKET,
+        value_parser = OsStringValueParser::new().map(PathBuf::from)
+    )]
     pub(super) socket: PathBuf,
     /// Print the daemon's result unchanged, one line of JSON; errors too, on standard error
     #[arg(long, global = true)]

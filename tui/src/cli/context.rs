@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use countersign_shared::protocol::method::Method;
 use countersign_shared::time::Timestamp;
 
-use super::args::Global;
+use super::args::{DEFAULT_SOCKET, Global};
 use super::failure::Failure;
 use super::output::Output;
 use super::render::View;
@@ -26,9 +26,11 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(global: &Global) -> Self {
+        // An empty variable is an unset one, as shells have it.
+        let socket =
+            if global.socket.as_os_str().is_empty() { Path::new(DEFAULT_SOCKET) } else { &global.socket };
         Self {
-            socket: global.socket.clone(),
-            // An empty variable is an unset one, as shells have it.
+            socket: socket.to_owned(),
             act_as: global.act_as.clone().filter(|name| !name.is_empty()),
             out: Output::new(global.json),
         }
