@@ -130,6 +130,7 @@ mod tests {
             "countersign request",
             "countersign request --csr a --new-key b --cn c",
             "countersign request --csr a --cn c",
+            "countersign request --csr a --key-type ed25519",
             "countersign request --new-key k",
             "countersign request --csr a --out f",
             "countersign request --csr a --timeout 5m",

@@ -106,7 +106,12 @@ impl Wait<'_> {
             chain.ok_or_else(|| Failure::internal("the daemon says issued and sends no certificate"))?;
         match target {
             Target::Stdout => context.out().text(&text::document(chain)),
-            Target::File(path) => out_file::write(path, chain.as_bytes()),
+            Target::File(path) => out_file::write(path, chain.as_bytes()).map_err(|failure| {
+                failure.hint(format!(
+                    "it is issued: `countersign wait {} --out FILE` writes it elsewhere",
+                    self.id
+                ))
+            }),
         }
     }
 

@@ -93,6 +93,34 @@ fn a_request_can_wait_for_its_certificate() {
     assert_eq!(daemon.calls()[1].1["id"], REQUEST);
 }
 
+#[test]
+fn an_unattended_profile_is_waited_for_by_its_job() {
+    let daemon = FakeDaemon::start(|method, _| {
+        let mut submitted = samples::submitted();
+        submitted.request = None;
+        match method {
+            "request.submit" => Answer::of(&submitted),
+            _ => Answer::of(&samples::ended(Outcome::Issued)),
+        }
+    });
+    let ran = daemon.run("request --new-key dev.key --cn a.dev.corp.example --wait");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("none needed under p-web"), "{ran:?}");
+    assert_eq!(daemon.calls()[1].1["id"], samples::JOB);
+}
+
+#[test]
+fn a_refused_wait_does_not_take_the_key_back() {
+    let daemon = FakeDaemon::start(|method, _| match method {
+        "request.submit" => Answer::of(&samples::submitted()),
+        _ => Answer::of(&samples::ended(Outcome::Rejected)),
+    });
+    let ran = daemon.run("request --new-key web.key --cn www.corp.example --wait --out web.crt");
+    assert_eq!(ran.code, 10, "{ran:?}");
+    assert!(daemon.home.path().join("web.key").exists());
+    assert!(!daemon.home.path().join("web.crt").exists());
+}
+
 /// A result as the line that `--json` prints for it.
 fn line(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap() + "\n"
