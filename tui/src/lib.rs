@@ -1,1 +1,4 @@
-//! The console.
+//! The console and the command line of countersign, and the client that both speak through.
+
+pub mod cli;
+pub mod client;
