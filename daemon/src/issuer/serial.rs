@@ -1,6 +1,7 @@
 //! Serial numbers: random, so that nobody can foresee or collide them (CA/Browser Forum asks for 64 bits).
 
 use std::fmt;
+use std::str::FromStr;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -32,6 +33,17 @@ impl Serial {
 impl fmt::Display for Serial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&data_encoding::HEXLOWER.encode(&self.0))
+    }
+}
+
+impl FromStr for Serial {
+    type Err = &'static str;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        const SHAPE: &str = "a serial number is 32 lower-case hexadecimal digits, positive";
+        let octets = data_encoding::HEXLOWER.decode(raw.as_bytes()).map_err(|_| SHAPE)?;
+        let octets: [u8; 16] = octets.try_into().map_err(|_| SHAPE)?;
+        if (0x40..=0x7f).contains(&octets[0]) { Ok(Self(octets)) } else { Err(SHAPE) }
     }
 }
 
