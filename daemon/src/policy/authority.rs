@@ -176,8 +176,8 @@ impl Policy {
         self.group_has(group, &self.names_of(account))
     }
 
-    /// The roles of an account at `now`, each once with the scope of all its grants. A grant ends at its `until`; root and an account that two people claim
-    /// have none.
+    /// The roles of an account at `now`, each once with the scope of all its grants. A grant ends at its `until`;
+    /// root and an account that two people claim have none.
     pub fn roles(&self, account: &Account, now: Timestamp) -> Vec<RoleGrant> {
         self.roles_where(account, |grant| grant.until.is_none_or(|until| now < until))
     }

@@ -79,8 +79,8 @@ fn check_person(table: &PersonTable, place: &Place, report: &mut Report) {
         report.error(place, "email", "expected one address: alice@corp.example");
     }
     for key in &table.keys {
-        let mut words = key.split(' ');
-        let shape = matches!((words.next(), words.next()), (Some(kind), Some(blob)) if kind.contains('-') && blob.starts_with("AAAA"));
+        let (kind, rest) = key.split_once(' ').unwrap_or_default();
+        let shape = kind.contains('-') && rest.starts_with("AAAA");
         if !shape || key.len() > 2048 || key.chars().any(is_deceiving) {
             report.error(place, "keys", "a key is one line of authorized_keys: a type, base 64 and a comment");
         }

@@ -90,14 +90,15 @@ fn check_words(table: &ProfileTable, place: &Place, report: &mut Report) {
             SubjectAttribute::Organization | SubjectAttribute::OrganizationalUnit => is_plain(&value, 64),
         };
         if !fits {
-            report.error(place, "subject", format!("{attribute}: two capital letters for a country, else 1 to 64 characters (128 for state and locality), none of them invisible"));
+            let what = "two capital letters for a country, else 1 to 64 characters (128 for state and locality)";
+            report.error(place, "subject", format!("{attribute}: {what}, none of them invisible"));
         }
     }
 }
 
 fn check_names(table: &ProfileTable, place: &Place, report: &mut Report) {
     if table.names.is_empty() || table.names.len() > MAX_NAMES {
-        report.error(place, "names", format!("1 to {MAX_NAMES} patterns"));
+        return report.error(place, "names", format!("1 to {MAX_NAMES} patterns"));
     }
     for (i, pattern) in table.names.iter().enumerate() {
         if table.names[..i].contains(pattern) {

@@ -84,7 +84,7 @@ pub(super) fn read(document: &str, report: &mut Report) -> Source {
                 Some((_, sentence)) => report.line_error(line, format!("{name}: {sentence}")),
                 None => report.line_error(
                     line,
-                    format!("unknown key `{name}`: expected version, person, group, grant, profile, renewal_policy or issuer"),
+                    format!("unknown key `{name}`: expected version, {}", TABLES.map(|(table, _)| table).join(", ")),
                 ),
             },
         }

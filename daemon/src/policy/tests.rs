@@ -269,7 +269,10 @@ proptest::proptest! {
         if document.is_char_boundary(at) {
             document.insert_str(at, &noise);
         }
-        let _either = Policy::parse(&document).is_ok();
+        for error in errors(&document) {
+            proptest::prop_assert!(error.starts_with("line ") || error.starts_with("and "), "{error}");
+            proptest::prop_assert!(!error.chars().any(countersign_shared::text::is_deceiving), "{error}");
+        }
     }
 }
 
