@@ -39,7 +39,13 @@ impl Host {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join("s")).unwrap();
         let program = dir.path().join("caller");
-        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        // By a process of its own: a copy made here would be open for writing in children that other tests start
+        // at the same time, and could not be executed until those are done (ETXTBSY).
+        let copied = Command::new("cp")
+            .arg(std::env::current_exe().unwrap())
+            .arg(&program)
+            .status();
+        assert!(copied.unwrap().success());
         for (path, mode) in [
             (dir.path(), 0o755),
             (&dir.path().join("s"), 0o666),

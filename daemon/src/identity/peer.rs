@@ -148,10 +148,9 @@ impl Peer {
     /// process is a setuid program that somebody else started, or one that can change sides at will; where
     /// the effective user differs, it changed sides since it connected. Neither speaks for one human.
     fn refuse_other_user(&self, process: &Process) -> Result<(), ApiError> {
-        if process.uids.iter().all(|uid| *uid == self.uid) {
+        let Some([real, effective, saved]) = process.other_uids else {
             return Ok(());
-        }
-        let [real, effective, saved] = process.uids;
+        };
         Err(forbidden(
             "peer_changed_user",
             format!(
@@ -173,7 +172,7 @@ impl Peer {
     }
 
     fn read_process(&self) -> Result<Process, ApiError> {
-        Process::read(self.pid).map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
+        Process::read(self.pid, self.uid).map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::ESRCH) => self.gone(),
             Some(Errno::ENOENT | Errno::EACCES | Errno::EPERM) => forbidden(
                 "peer_hidden",

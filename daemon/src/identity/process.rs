@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 
 /// What the kernel writes for an id that nobody set (`(uid_t) -1`).
 const UNSET: u32 = u32::MAX;
@@ -13,28 +14,39 @@ pub struct Process {
     pub login_uid: Option<u32>,
     /// The audit session; `None` as above.
     pub session: Option<u32>,
-    /// Real, effective and saved user id.
-    pub uids: [u32; 3],
+    /// Real, effective and saved user id, where they are not all the one that was expected.
+    pub other_uids: Option<[u32; 3]>,
 }
 
 impl Process {
-    /// Reads the process that has `pid` now.
+    /// Reads the process that has `pid` now and is expected to run as `uid`.
     ///
     /// # Errors
     /// `ENOENT` or `ESRCH` where there is no such process or it is hidden; `InvalidData` where a file does
     /// not have the documented shape. Unreadable is never the same as unset.
-    pub fn read(pid: u32) -> io::Result<Self> {
-        let login_uid = audit_id(pid, "loginuid")?;
-        let session = audit_id(pid, "sessionid")?;
-        let mut buffer = [0; 4096];
-        let status = read(&format!("/proc/{pid}/status"), &mut buffer)?;
-        let uids = uids(&status).ok_or_else(|| malformed(pid, "status"))?;
+    pub fn read(pid: u32, uid: u32) -> io::Result<Self> {
+        let (login_uid, owner) = audit_id(pid, "loginuid")?;
+        let (session, _) = audit_id(pid, "sessionid")?;
+        let settled = uid != 0 && owner == Some(uid);
+        let other_uids = if settled { None } else { other_uids(pid, uid)? };
         Ok(Self {
             login_uid,
             session,
-            uids,
+            other_uids,
         })
     }
+}
+
+/// `status` costs more than all the rest of an attestation, so the owner of `loginuid` is asked first: it is the
+/// effective user of a process that may be dumped, and root otherwise. The kernel makes a process undumpable when
+/// its effective user changes, or differs from the real one at exec (proc(5), PR_SET_DUMPABLE(2const)), so an
+/// owner that is the expected user settles it, except for root. Under `fs.suid_dumpable=1` that does not hold;
+/// there anybody may take over a setuid program by starting it, and no users are left to tell apart.
+fn other_uids(pid: u32, uid: u32) -> io::Result<Option<[u32; 3]>> {
+    let mut buffer = [0; 4096];
+    let status = read(&format!("/proc/{pid}/status"), &mut buffer)?.0;
+    let uids = uids(&status).ok_or_else(|| malformed(pid, "status"))?;
+    Ok(Some(uids).filter(|uids| uids.iter().any(|other| *other != uid)))
 }
 
 /// When the process that has `pid` now started, in clock ticks since boot (field 22 of `stat`).
@@ -43,23 +55,26 @@ impl Process {
 /// As for [`Process::read`].
 pub fn start_time(pid: u32) -> io::Result<u64> {
     let mut buffer = [0; 4096];
-    let stat = read(&format!("/proc/{pid}/stat"), &mut buffer)?;
+    let stat = read(&format!("/proc/{pid}/stat"), &mut buffer)?.0;
     parse_start_time(&stat).ok_or_else(|| malformed(pid, "stat"))
 }
 
-fn audit_id(pid: u32, name: &str) -> io::Result<Option<u32>> {
+/// The id that a file holds, and the file's owner.
+fn audit_id(pid: u32, name: &str) -> io::Result<(Option<u32>, Option<u32>)> {
     let mut buffer = [0; 16];
-    let text = match read(&format!("/proc/{pid}/{name}"), &mut buffer) {
+    let (text, owner) = match read(&format!("/proc/{pid}/{name}"), &mut buffer) {
         Ok(text) => text,
         // A kernel without auditing has the file for no process at all, this one included.
         Err(error) if error.kind() == io::ErrorKind::NotFound && is_absent(name) => {
-            return Ok(None);
+            // Gone or hidden is still an error, which the directory tells.
+            std::fs::metadata(format!("/proc/{pid}"))?;
+            return Ok((None, None));
         }
         Err(error) => return Err(error),
     };
     match text.trim().parse::<u32>() {
-        Ok(UNSET) => Ok(None),
-        Ok(id) => Ok(Some(id)),
+        Ok(UNSET) => Ok((None, Some(owner))),
+        Ok(id) => Ok((Some(id), Some(owner))),
         Err(_) => Err(malformed(pid, name)),
     }
 }
@@ -70,10 +85,12 @@ fn is_absent(name: &str) -> bool {
 }
 
 /// One read is enough: the kernel makes these files whole at the first one, and what is looked for stands in
-/// the first page. A process may name itself in any bytes; the ids stand apart from its name.
-fn read(path: &str, buffer: &mut [u8]) -> io::Result<String> {
-    let length = File::open(path)?.read(buffer)?;
-    Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+/// the first page. Beside the text stands the file's owner. A process may name itself in any bytes; the ids stand apart from its name.
+fn read(path: &str, buffer: &mut [u8]) -> io::Result<(String, u32)> {
+    let mut file = File::open(path)?;
+    let length = file.read(buffer)?;
+    let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+    Ok((text, file.metadata()?.uid()))
 }
 
 /// `Uid:` real, effective, saved, file system. The kernel escapes line feeds in `Name:`, the only line that a
@@ -104,9 +121,14 @@ mod tests {
 
     #[test]
     fn this_process_reads_as_the_kernel_says() {
-        let me = Process::read(std::process::id()).unwrap();
-        assert_eq!(me.uids[0], nix::unistd::getuid().as_raw());
-        assert_eq!(me.uids[1], nix::unistd::geteuid().as_raw());
+        let me = nix::unistd::geteuid().as_raw();
+        let [pid, nobody] = [std::process::id(), u32::MAX - 1];
+        assert_eq!(
+            Process::read(pid, nobody).unwrap().other_uids,
+            Some([me; 3])
+        );
+        let me = Process::read(pid, me).unwrap();
+        assert_eq!(me.other_uids, None);
         let login = std::fs::read_to_string("/proc/self/loginuid").ok();
         let login = login
             .and_then(|text| text.trim().parse().ok())
@@ -117,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_process_that_is_not_there_is_an_error_and_never_unset() {
-        assert!(Process::read(u32::try_from(i32::MAX).unwrap()).is_err());
+        assert!(Process::read(u32::try_from(i32::MAX).unwrap(), 1).is_err());
         assert!(start_time(u32::try_from(i32::MAX).unwrap()).is_err());
     }
 
