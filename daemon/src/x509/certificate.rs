@@ -235,6 +235,29 @@ mod tests {
         assert!(dot.contains("ends in a dot"), "{dot}");
     }
 
+    #[test]
+    fn other_versions_and_two_algorithms_are_refused() {
+        let der = self_signed("www.corp.example");
+        let replaced = |from: &[u8], to: &[u8]| {
+            let place = der
+                .windows(from.len())
+                .position(|window| window == from)
+                .unwrap();
+            let mut other = der.clone();
+            other[place..place + to.len()].copy_from_slice(to);
+            IssuedCertificate::parse(&other).unwrap_err()
+        };
+        let version = replaced(&[0xa0, 3, 2, 1, 2], &[0xa0, 3, 2, 1, 1]);
+        assert!(version.contains("version 3"), "{version}");
+        let sha256 = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+        let sha384 = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3];
+        let algorithms = replaced(&sha256, &sha384);
+        assert!(
+            algorithms.contains("two different signature algorithms"),
+            "{algorithms}"
+        );
+    }
+
     proptest! {
         #[test]
         fn mutated_certificates_never_panic(

@@ -177,11 +177,11 @@ fn a_hang_is_ended_with_its_whole_group_and_its_outcome_is_unknown() {
     let pid = bench.path("pid");
     let script = format!("trap '' TERM; sleep 600 & echo $! >{pid}; sleep 600");
     let begun = Instant::now();
-    let issuer = bench.issuer(&script, Duration::from_millis(500));
+    let issuer = bench.issuer(&script, Duration::from_millis(1500));
     let reason = unknown(issuer.issue(&bench.approved, &bench.order));
     assert!(reason.contains("did not end within"), "{reason}");
     assert!(
-        begun.elapsed() < Duration::from_secs(5),
+        begun.elapsed() < Duration::from_secs(10),
         "{:?}",
         begun.elapsed()
     );

@@ -272,6 +272,32 @@ fn a_damaged_or_open_directory_is_refused_by_name() {
     assert!(LocalCa::open_or_create(&place.path().join("no/ca"), &names(), at(0)).is_err());
 }
 
+#[test]
+fn a_root_that_is_no_authority_is_refused() {
+    let (_place, dir, _) = authority();
+    let (root_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let root = CertificateParams::default();
+    let mut intermediate = CertificateParams::default();
+    intermediate.is_ca = IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+    let signed = intermediate
+        .signed_by(&key, &rcgen::Issuer::from_params(&root, &root_key))
+        .unwrap();
+    fs::write(
+        dir.join("root.crt"),
+        root.self_signed(&root_key).unwrap().pem(),
+    )
+    .unwrap();
+    fs::write(dir.join("intermediate.crt"), signed.pem()).unwrap();
+    fs::write(dir.join("intermediate.key"), key.serialize_pem()).unwrap();
+    let error = LocalCa::open_or_create(&dir, &names(), at(0))
+        .err()
+        .unwrap();
+    assert!(
+        error.message.contains("not a certification authority"),
+        "{error}"
+    );
+}
+
 /// The real openssl is the judge of what clients will accept.
 #[test]
 fn openssl_verifies_the_chain() {

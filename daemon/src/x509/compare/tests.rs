@@ -213,6 +213,43 @@ fn the_approved_certificate_passes_and_every_other_is_told_apart() {
 }
 
 #[test]
+fn what_takes_two_edits_to_show_is_told_too() {
+    let other_kind = judged(
+        &|_| {},
+        &|_| {},
+        &|c| c.key = countersign_shared::content::KeyAlgorithm::Ed25519,
+        &|_| {},
+    );
+    assert_eq!(other_kind, ["the key is ecdsa-p256, approved is ed25519"]);
+    let useless_authority = judged(
+        &|_| {},
+        &|p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+        &|c| c.ca = true,
+        &|_| {},
+    );
+    assert_eq!(
+        useless_authority,
+        ["the issuer may not make certification authorities (path length 0)"]
+    );
+    let nameless = |critical: bool| {
+        judged(
+            &|_| {},
+            &|p| p.distinguished_name = DistinguishedName::new(),
+            &|c| {
+                c.common_name = None;
+                c.subject.clear();
+            },
+            &|chain| chain[0].san_critical = critical,
+        )
+    };
+    assert_eq!(nameless(true), Vec::<String>::new());
+    assert_eq!(
+        nameless(false),
+        ["the subject is empty and the subject alternative names are not critical"]
+    );
+}
+
+#[test]
 fn the_chain_is_verified_link_by_link() {
     let stranger = || {
         let der = ca_params()

@@ -5,6 +5,8 @@ use countersign_shared::content::{KeyAlgorithm, San};
 use countersign_shared::text::{Untrusted, is_deceiving};
 use proptest::prelude::*;
 
+mod forged;
+
 macro_rules! fixture {
     ($name:literal) => {
         include_str!(concat!("../../../tests/fixtures/csr/", $name, ".pem"))
