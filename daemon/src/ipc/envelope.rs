@@ -2,14 +2,12 @@
 //! own id where one can be read.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use countersign_shared::error::ApiError;
 use countersign_shared::protocol::frame::CallId;
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::members::Members;
 use super::params::shown;
 
 /// Not JSON (JSON-RPC 2.0 §5.1).
@@ -120,17 +118,6 @@ fn is_deeper_than(text: &str, limit: usize) -> bool {
     false
 }
 
-/// The members of the object, before they are judged: one bad member must not hide the id.
-#[derive(Default)]
-struct Members<'a> {
-    jsonrpc: Option<&'a RawValue>,
-    id: Option<&'a RawValue>,
-    method: Option<&'a RawValue>,
-    params: Option<&'a RawValue>,
-    /// The first member that should not be there.
-    problem: Option<String>,
-}
-
 impl<'a> Members<'a> {
     fn call(self, id: Option<Result<CallId, ApiError>>) -> Result<Call<'a>, ApiError> {
         if let Some(problem) = self.problem {
@@ -210,52 +197,6 @@ fn not_json(message: String) -> ApiError {
         .code(PARSE_ERROR)
         .hint("send one JSON object a line, in UTF-8")
 }
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a call object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-        let mut members = Members::default();
-        while let Some(Name(name)) = map.next_key::<Name>()? {
-            let slot = match name.as_str() {
-                "jsonrpc" => &mut members.jsonrpc,
-                "id" => &mut members.id,
-                "method" => &mut members.method,
-                "params" => &mut members.params,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    let problem = || format!("unknown member `{}`", shown(&name));
-                    members.problem.get_or_insert_with(problem);
-                    continue;
-                }
-            };
-            if slot.replace(map.next_value()?).is_some() {
-                // Of two ids neither is the call's own.
-                members.id = members.id.filter(|_| name != "id");
-                members
-                    .problem
-                    .get_or_insert_with(|| format!("member `{name}` stands there twice"));
-            }
-        }
-        Ok(members)
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Name(String);
 
 #[cfg(test)]
 mod tests {

@@ -19,6 +19,7 @@ mod envelope;
 mod frame;
 mod limits;
 mod listener;
+mod members;
 mod outgoing;
 mod params;
 mod seats;

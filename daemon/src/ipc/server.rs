@@ -30,6 +30,7 @@ pub async fn serve<S: Service>(
     let seats = Seats::new(Arc::clone(&limits));
     let mut connections = JoinSet::new();
     let mut stop = shutdown.clone();
+    let mut is_short = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -44,6 +45,7 @@ pub async fn serve<S: Service>(
         };
         match accepted {
             Ok(socket) => {
+                is_short = false;
                 if let Some((connection, socket, seat)) = admit(socket, &seats) {
                     let session = Session {
                         socket,
@@ -56,7 +58,18 @@ pub async fn serve<S: Service>(
                     connections.spawn(session.run());
                 }
             }
-            Err(error) => pause_after(&error, &mut stop).await,
+            Err(error) if is_passing(&error) => {}
+            Err(error) => {
+                // Once for a shortage, not ten times a second.
+                if !is_short {
+                    tracing::warn!(%error, "connections cannot be accepted now; trying on");
+                }
+                is_short = true;
+                tokio::select! {
+                    _ = stop.wait_for(|stop| *stop) => {}
+                    () = tokio::time::sleep(SHORTAGE_PAUSE) => {}
+                }
+            }
         }
     }
     listener.close();
@@ -106,18 +119,12 @@ fn turn_away(socket: &UnixStream, error: ApiError) {
     }
 }
 
-/// Accepting goes on after every error. A shortage needs a pause, or the loop would only turn.
-async fn pause_after(error: &io::Error, stop: &mut watch::Receiver<bool>) {
+/// True for an error of one connection, which says nothing about the next. After any other one accepting goes on
+/// as well, but not at once, or the loop would only turn.
+fn is_passing(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
-    if matches!(
+    matches!(
         errno,
         Some(Errno::ECONNABORTED | Errno::EINTR | Errno::EAGAIN)
-    ) {
-        return;
-    }
-    tracing::warn!(%error, "a connection could not be accepted; trying again");
-    tokio::select! {
-        _ = stop.wait_for(|stop| *stop) => {}
-        () = tokio::time::sleep(SHORTAGE_PAUSE) => {}
-    }
+    )
 }
