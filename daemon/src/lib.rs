@@ -1,9 +1,11 @@
 //! The countersign daemon. Data flows one way: `ipc → service → store`; `schedule → service`; a signature
 //! needs the proof that only [`gate`] makes.
 
+pub mod boot;
 pub mod clock;
 pub mod config;
 pub mod deliver;
+pub mod demo;
 pub mod gate;
 pub mod identity;
 pub mod intake;

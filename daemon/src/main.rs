@@ -1,1 +1,38 @@
-fn main(){}
+//! `countersignd`: reads its settings, then boots.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use countersignd::boot;
+use countersignd::config::{Environment, Flags, Settings};
+
+fn main() -> ExitCode {
+    let settings = match Environment::of_process().and_then(|environment| Settings::load(Flags::parse(), environment)) {
+        Ok(settings) => settings,
+        Err(error) => return end(&error.to_string(), 2),
+    };
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    // The journal has its own clock and no colours.
+    let log =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(settings.log_level.0).with_ansi(false);
+    if journal {
+        log.without_time().init()
+    } else {
+        log.init()
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(&format!("no threads to serve with: {error}"), 1),
+    };
+    match runtime.block_on(boot::run(settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => end(&error.to_string(), 1),
+    }
+}
+
+fn end(message: &str, code: u8) -> ExitCode {
+    // There may be nobody to read it.
+    let _ = writeln!(std::io::stderr(), "countersignd: {message}");
+    ExitCode::from(code)
+}

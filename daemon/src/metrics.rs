@@ -6,7 +6,8 @@ use countersign_shared::error::ApiError;
 use countersign_shared::lifecycle::JobState;
 use countersign_shared::time::Timestamp;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::store::Effect;
@@ -74,7 +75,10 @@ impl Metrics {
             age: Histogram::with_opts(age.buckets(AGES.to_vec()))?,
             rows: IntGauge::new("countersign_audit_chain_rows", "Ledger records.")?,
             verifications: IntCounter::new("countersign_audit_chain_verify_total", "Verifications of the ledger.")?,
-            breaks: IntCounter::new("countersign_audit_chain_break_detected_total", "Verifications that found damage.")?,
+            breaks: IntCounter::new(
+                "countersign_audit_chain_break_detected_total",
+                "Verifications that found damage.",
+            )?,
             last_verified: Gauge::new(
                 "countersign_audit_chain_last_verified_at",
                 "When the ledger was last verified, in seconds since 1970.",
@@ -158,7 +162,14 @@ mod tests {
 
     fn gauges() -> Gauges {
         let now = Timestamp::from_unix_millis(10_000).unwrap();
-        Gauges { now, queue_depth: 0, ledger_size: 3, pending: 1, oldest_pending_at: Some(Timestamp::EPOCH), jobs: vec![] }
+        Gauges {
+            now,
+            queue_depth: 0,
+            ledger_size: 3,
+            pending: 1,
+            oldest_pending_at: Some(Timestamp::EPOCH),
+            jobs: vec![],
+        }
     }
 
     #[test]

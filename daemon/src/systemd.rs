@@ -1,9 +1,6 @@
 //! The service manager's side of the daemon: readiness, watchdog, an activated socket, credentials.
 //! Outside systemd every function here does nothing.
-#![allow(
-    unsafe_code,
-    reason = "a descriptor inherited by number can be owned in no other way"
-)]
+#![allow(unsafe_code, reason = "a descriptor inherited by number can be owned in no other way")]
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -38,9 +35,7 @@ pub fn status(text: &str) -> io::Result<()> {
 /// How often [`watchdog`] has to be called: half of what the unit allows (sd_watchdog_enabled(3)); `None`
 /// where no watchdog is set.
 pub fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled()
-        .map(|allowed| allowed / 2)
-        .filter(|half| !half.is_zero())
+    sd_notify::watchdog_enabled().map(|allowed| allowed / 2).filter(|half| !half.is_zero())
 }
 
 /// Answers the watchdog once.
@@ -60,9 +55,7 @@ pub fn activated_listener() -> io::Result<Option<UnixListener>> {
         return Ok(None);
     };
     if fds.len() > 0 {
-        return Err(refused(
-            "systemd passed more than one socket; the unit must have exactly one ListenStream=",
-        ));
+        return Err(refused("systemd passed more than one socket; the unit must have exactly one ListenStream="));
     }
     if TAKEN.swap(true, Ordering::SeqCst) {
         return Err(refused("the activated socket was taken before"));
@@ -74,19 +67,14 @@ pub fn activated_listener() -> io::Result<Option<UnixListener>> {
 }
 
 fn listening(fd: OwnedFd) -> io::Result<UnixListener> {
-    const SHAPE: &str =
-        "the activated descriptor is not a listening Unix stream socket; use ListenStream=/path";
+    const SHAPE: &str = "the activated descriptor is not a listening Unix stream socket; use ListenStream=/path";
     let is_stream = getsockopt(&fd, sockopt::SockType) == Ok(SockType::Stream);
     let accepts = getsockopt(&fd, sockopt::AcceptConn) == Ok(true);
     let is_unix = {
         use std::os::fd::AsRawFd;
         getsockname::<UnixAddr>(fd.as_raw_fd()).is_ok()
     };
-    if is_stream && accepts && is_unix {
-        Ok(UnixListener::from(fd))
-    } else {
-        Err(refused(SHAPE))
-    }
+    if is_stream && accepts && is_unix { Ok(UnixListener::from(fd)) } else { Err(refused(SHAPE)) }
 }
 
 /// A credential of the unit (`LoadCredential=`, systemd.exec(5)); `None` where the unit has none of that name.
@@ -133,12 +121,7 @@ mod tests {
             std::fs::File::open("/dev/null").unwrap().into(),
         ];
         for other in others {
-            assert!(
-                listening(other)
-                    .unwrap_err()
-                    .to_string()
-                    .contains("not a listening Unix stream socket")
-            );
+            assert!(listening(other).unwrap_err().to_string().contains("not a listening Unix stream socket"));
         }
     }
 
@@ -146,10 +129,7 @@ mod tests {
     fn credentials_are_read_by_file_name_only() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("smtp"), "secret").unwrap();
-        assert_eq!(
-            credential_in(dir.path(), "smtp").unwrap(),
-            Some(b"secret".to_vec())
-        );
+        assert_eq!(credential_in(dir.path(), "smtp").unwrap(), Some(b"secret".to_vec()));
         assert_eq!(credential_in(dir.path(), "other").unwrap(), None);
         for bad in ["", ".", "..", "../smtp", "a/b", "a\0"] {
             assert!(credential_in(dir.path(), bad).is_err(), "{bad:?}");

@@ -41,23 +41,12 @@ impl Host {
         let program = dir.path().join("caller");
         // By a process of its own: a copy made here would be open for writing in children that other tests start
         // at the same time, and could not be executed until those are done (ETXTBSY).
-        let copied = Command::new("cp")
-            .arg(std::env::current_exe().unwrap())
-            .arg(&program)
-            .status();
+        let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status();
         assert!(copied.unwrap().success());
-        for (path, mode) in [
-            (dir.path(), 0o755),
-            (&dir.path().join("s"), 0o666),
-            (&program, 0o755),
-        ] {
+        for (path, mode) in [(dir.path(), 0o755), (&dir.path().join("s"), 0o666), (&program, 0o755)] {
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
         }
-        Some(Self {
-            listener,
-            program,
-            dir,
-        })
+        Some(Self { listener, program, dir })
     }
 
     /// A process that runs `prelude` in a shell as root, turns into this test's `caller`, and connects.
@@ -76,10 +65,7 @@ impl Host {
         let mut line = String::new();
         while !line.contains("connected") {
             line.clear();
-            assert!(
-                stdout.read_line(&mut line).unwrap() > 0,
-                "the caller ended before it connected"
-            );
+            assert!(stdout.read_line(&mut line).unwrap() > 0, "the caller ended before it connected");
         }
         let (stream, _) = self.listener.accept().unwrap();
         (Peer::of(Arc::new(stream)).unwrap(), Caller(child))
@@ -130,14 +116,8 @@ fn another_user_is_who_the_kernel_says() {
     let Some(host) = Host::new() else { return };
     let (peer, child) = host.caller(&as_user(ALICE), "");
     let caller = peer.attest(&FixedDirectory::default(), true).unwrap();
-    assert_eq!(
-        (caller.uid, caller.gid, caller.pid),
-        (ALICE, 65534, child.0.id())
-    );
-    assert_eq!(
-        (caller.login_uid, caller.attestation),
-        (own_login(), pin_kind())
-    );
+    assert_eq!((caller.uid, caller.gid, caller.pid), (ALICE, 65534, child.0.id()));
+    assert_eq!((caller.login_uid, caller.attestation), (own_login(), pin_kind()));
     assert_eq!(caller.account.name, None);
 }
 
@@ -148,23 +128,14 @@ fn the_login_uid_is_seen_through_a_change_of_user() {
         eprintln!("SKIPPED: this kernel keeps no login uid");
         return;
     }
-    let (peer, _child) = host.caller(
-        &format!("echo {BOB} > /proc/self/loginuid && {}", as_user(ALICE)),
-        "",
-    );
+    let (peer, _child) = host.caller(&format!("echo {BOB} > /proc/self/loginuid && {}", as_user(ALICE)), "");
     let caller = peer.attest(&FixedDirectory::default(), false).unwrap();
     assert_eq!((caller.uid, caller.login_uid), (ALICE, Some(BOB)));
     assert!(caller.session.is_some());
     assert_eq!(caller.login_account.map(|account| account.uid), Some(BOB));
-    let (peer, _child) = host.caller(
-        &format!("echo {ALICE} > /proc/self/loginuid && {}", as_user(ALICE)),
-        "",
-    );
+    let (peer, _child) = host.caller(&format!("echo {ALICE} > /proc/self/loginuid && {}", as_user(ALICE)), "");
     let caller = peer.attest(&FixedDirectory::default(), false).unwrap();
-    assert_eq!(
-        (caller.login_uid, caller.login_account),
-        (Some(ALICE), None)
-    );
+    assert_eq!((caller.login_uid, caller.login_account), (Some(ALICE), None));
 }
 
 #[test]
@@ -177,25 +148,14 @@ fn a_peer_that_died_is_refused_whether_reaped_or_not() {
     let begin = std::time::Instant::now();
     let refused = loop {
         match peer.attest(&FixedDirectory::default(), false) {
-            Ok(_) => assert!(
-                begin.elapsed().as_secs() < 10,
-                "a killed process is still attested"
-            ),
+            Ok(_) => assert!(begin.elapsed().as_secs() < 10, "a killed process is still attested"),
             Err(refused) => break refused,
         }
     };
-    assert_eq!(
-        (refused.kind, refused.rule),
-        (ErrorKind::Forbidden, Some("peer_gone")),
-        "{refused}"
-    );
+    assert_eq!((refused.kind, refused.rule), (ErrorKind::Forbidden, Some("peer_gone")), "{refused}");
     child.0.wait().unwrap();
     let refused = peer.attest(&FixedDirectory::default(), false).unwrap_err();
-    assert_eq!(
-        (refused.kind, refused.rule),
-        (ErrorKind::Forbidden, Some("peer_gone")),
-        "{refused}"
-    );
+    assert_eq!((refused.kind, refused.rule), (ErrorKind::Forbidden, Some("peer_gone")), "{refused}");
 }
 
 #[test]
@@ -204,11 +164,7 @@ fn a_process_of_two_users_speaks_for_neither() {
     for change in ["effective before", "all after"] {
         let (peer, _child) = host.caller("exec", change);
         let refused = peer.attest(&FixedDirectory::default(), false).unwrap_err();
-        assert_eq!(
-            refused.rule,
-            Some("peer_changed_user"),
-            "{change}: {refused}"
-        );
+        assert_eq!(refused.rule, Some("peer_changed_user"), "{change}: {refused}");
     }
 }
 

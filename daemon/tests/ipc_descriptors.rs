@@ -1,11 +1,7 @@
 //! The socket while the process has no descriptor left. Alone in its file: the shortage is the whole process's.
 
 #[path = "ipc/host.rs"]
-#[allow(
-    clippy::unwrap_used,
-    dead_code,
-    reason = "a test fails by panicking; several tests share this file"
-)]
+#[allow(clippy::unwrap_used, dead_code, reason = "a test fails by panicking; several tests share this file")]
 mod host;
 
 use std::fs::File;
@@ -40,10 +36,7 @@ fn a_shortage_of_descriptors_is_waited_out_without_spinning() {
     let before = processor_time();
     std::thread::sleep(Duration::from_millis(500));
     let spent = processor_time() - before;
-    assert!(
-        spent < Duration::from_millis(150),
-        "{spent:?} of processor time while waiting"
-    );
+    assert!(spent < Duration::from_millis(150), "{spent:?} of processor time while waiting");
     drop(held);
     assert_eq!(client.next().unwrap()["id"], 1);
     host.assert_serves("the shortage");

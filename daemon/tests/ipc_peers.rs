@@ -1,11 +1,7 @@
 //! The socket under peers that are many, do not read, go away, or wait; and its end.
 
 #[path = "ipc/host.rs"]
-#[allow(
-    clippy::unwrap_used,
-    dead_code,
-    reason = "a test fails by panicking; several tests share this file"
-)]
+#[allow(clippy::unwrap_used, dead_code, reason = "a test fails by panicking; several tests share this file")]
 mod host;
 
 use std::sync::atomic::Ordering;
@@ -18,35 +14,23 @@ use serde_json::Value;
 const CALL: &str = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{}}\n";
 
 fn kind(answer: &Value) -> &str {
-    answer["error"]["data"]["kind"]
-        .as_str()
-        .unwrap_or("no error")
+    answer["error"]["data"]["kind"].as_str().unwrap_or("no error")
 }
 
 #[test]
 fn calls_that_wait_for_people_hold_up_nobody_and_have_a_limit() {
-    let host = Host::new(Limits {
-        aside: 3,
-        ..Limits::default()
-    });
+    let host = Host::new(Limits { aside: 3, ..Limits::default() });
     let mut client = host.connect();
     for id in 0..4 {
         client.call(id, "wait", "{\"n\":400}");
     }
     client.call(9, "echo", "{}");
     let refused = client.next().unwrap();
-    assert_eq!(
-        (refused["id"].as_u64(), kind(&refused)),
-        (Some(3), "rate_limited")
-    );
+    assert_eq!((refused["id"].as_u64(), kind(&refused)), (Some(3), "rate_limited"));
     assert_eq!(client.next().unwrap()["id"], 9);
     // Ending the input takes nothing from what is under way.
     client.end_input();
-    let mut ids: Vec<_> = client
-        .rest()
-        .iter()
-        .map(|answer| answer["id"].as_u64().unwrap())
-        .collect();
+    let mut ids: Vec<_> = client.rest().iter().map(|answer| answer["id"].as_u64().unwrap()).collect();
     ids.sort_unstable();
     assert_eq!(ids, [0, 1, 2]);
 }
@@ -56,27 +40,17 @@ fn calls_aside_end_with_their_peer_and_others_are_finished() {
     let host = Host::new(Limits::default());
     let mut client = host.connect();
     client.call(1, "wait", "{\"n\":600000}");
-    host.wait_until("the call", |service| {
-        service.waiting.load(Ordering::SeqCst) == 1
-    });
+    host.wait_until("the call", |service| service.waiting.load(Ordering::SeqCst) == 1);
     drop(client);
-    host.wait_until("the end of the call", |service| {
-        service.waiting.load(Ordering::SeqCst) == 0
-    });
+    host.wait_until("the end of the call", |service| service.waiting.load(Ordering::SeqCst) == 0);
 
     let mut client = host.connect();
     client.call(1, "wait", "{\"n\":600000}");
     client.call(2, "sleep", "{\"n\":200}");
-    host.wait_until("the call", |service| {
-        service.waiting.load(Ordering::SeqCst) == 1
-    });
+    host.wait_until("the call", |service| service.waiting.load(Ordering::SeqCst) == 1);
     drop(client);
-    host.wait_until("the sleeper", |service| {
-        service.finished.load(Ordering::SeqCst) == 1
-    });
-    host.wait_until("the end of the call", |service| {
-        service.waiting.load(Ordering::SeqCst) == 0
-    });
+    host.wait_until("the sleeper", |service| service.finished.load(Ordering::SeqCst) == 1);
+    host.wait_until("the end of the call", |service| service.waiting.load(Ordering::SeqCst) == 0);
 }
 
 #[test]
@@ -101,11 +75,7 @@ fn five_hundred_half_open_frames_harm_nobody() {
         .collect();
     let begin = Instant::now();
     host.assert_serves("500 half-open frames");
-    assert!(
-        begin.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
     drop(held);
 }
 
@@ -119,10 +89,7 @@ fn ten_thousand_connections_one_after_another() {
 
 #[test]
 fn one_user_has_a_limited_number_of_connections() {
-    let host = Host::new(Limits {
-        connections_per_uid: 5,
-        ..Limits::default()
-    });
+    let host = Host::new(Limits { connections_per_uid: 5, ..Limits::default() });
     let mut held: Vec<_> = (0..5).map(|_| host.connect()).collect();
     for client in &mut held {
         client.send(CALL.as_bytes());
@@ -130,35 +97,19 @@ fn one_user_has_a_limited_number_of_connections() {
     }
     let mut sixth = host.connect();
     let refused = sixth.next().unwrap();
-    assert_eq!(
-        (kind(&refused), &refused["id"]),
-        ("rate_limited", &Value::Null)
-    );
-    assert!(
-        refused["error"]["message"]
-            .as_str()
-            .unwrap()
-            .contains("5 connections"),
-        "{refused}"
-    );
+    assert_eq!((kind(&refused), &refused["id"]), ("rate_limited", &Value::Null));
+    assert!(refused["error"]["message"].as_str().unwrap().contains("5 connections"), "{refused}");
     assert_eq!(sixth.next(), None);
     drop(held);
     let begin = Instant::now();
-    while host
-        .exchange(CALL.as_bytes())
-        .first()
-        .is_none_or(|answer| answer["result"].is_null())
-    {
+    while host.exchange(CALL.as_bytes()).first().is_none_or(|answer| answer["result"].is_null()) {
         assert!(begin.elapsed() < host::PATIENCE, "seats are not given back");
     }
 }
 
 #[test]
 fn a_peer_that_does_not_read_is_closed_and_holds_a_bounded_queue() {
-    let host = Host::new(Limits {
-        write_time: Duration::from_millis(300),
-        ..Limits::default()
-    });
+    let host = Host::new(Limits { write_time: Duration::from_millis(300), ..Limits::default() });
     let mut deaf = host.connect();
     for id in 0..20 {
         deaf.call(id, "large", "{\"n\":500000}");
@@ -176,19 +127,12 @@ fn a_peer_that_does_not_read_is_closed_and_holds_a_bounded_queue() {
             Ok(n) => got += n,
         }
     }
-    assert!(
-        got < 2_000_000,
-        "{got} octets of 10,000,000 were sent to a peer that did not read"
-    );
+    assert!(got < 2_000_000, "{got} octets of 10,000,000 were sent to a peer that did not read");
 }
 
 #[test]
 fn a_peer_that_reads_slowly_but_steadily_gets_everything() {
-    let host = Host::new(Limits {
-        write_time: Duration::from_millis(500),
-        queued: 100_000,
-        ..Limits::default()
-    });
+    let host = Host::new(Limits { write_time: Duration::from_millis(500), queued: 100_000, ..Limits::default() });
     let mut client = host.connect();
     for id in 0..40 {
         client.call(id, "large", "{\"n\":100000}");
@@ -201,15 +145,9 @@ fn a_peer_that_reads_slowly_but_steadily_gets_everything() {
 
 #[test]
 fn large_frames_and_answers_share_the_memory_of_their_user() {
-    let host = Host::new(Limits {
-        memory_per_uid: 1_000_000,
-        ..Limits::default()
-    });
-    let half = [
-        b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"a\":\"",
-        &[b'a'; 450_000][..],
-    ]
-    .concat();
+    let host = Host::new(Limits { memory_per_uid: 1_000_000, ..Limits::default() });
+    let half =
+        [b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\",\"params\":{\"a\":\"", &[b'a'; 450_000][..]].concat();
     let mut first = host.connect();
     let mut second = host.connect();
     first.send(&half);
@@ -232,10 +170,7 @@ fn large_frames_and_answers_share_the_memory_of_their_user() {
 
 #[test]
 fn events_follow_their_subscription_while_calls_go_on() {
-    let host = Host::new(Limits {
-        streams: 2,
-        ..Limits::default()
-    });
+    let host = Host::new(Limits { streams: 2, ..Limits::default() });
     let mut client = host.connect();
     client.call(1, "stream", "{\"n\":1000}");
     client.call(2, "sleep", "{\"n\":50}");
@@ -266,9 +201,7 @@ fn stopping_lets_calls_end_answers_those_that_wait_and_removes_the_socket() {
     let mut client = host.connect();
     client.call(1, "wait", "{\"n\":600000}");
     client.call(2, "sleep", "{\"n\":300}");
-    host.wait_until("the call", |service| {
-        service.waiting.load(Ordering::SeqCst) == 1
-    });
+    host.wait_until("the call", |service| service.waiting.load(Ordering::SeqCst) == 1);
     std::thread::sleep(Duration::from_millis(50));
     let took = host.stop();
     assert!(took < Duration::from_secs(5), "{took:?}");
@@ -282,17 +215,11 @@ fn stopping_lets_calls_end_answers_those_that_wait_and_removes_the_socket() {
 
 #[test]
 fn stopping_does_not_wait_for_ever() {
-    let mut host = Host::new(Limits {
-        drain_time: Duration::from_millis(200),
-        ..Limits::default()
-    });
+    let mut host = Host::new(Limits { drain_time: Duration::from_millis(200), ..Limits::default() });
     let mut client = host.connect();
     client.call(1, "sleep", "{\"n\":600000}");
     client.send(CALL.as_bytes());
     std::thread::sleep(Duration::from_millis(50));
     let took = host.stop();
-    assert!(
-        took >= Duration::from_millis(200) && took < Duration::from_secs(5),
-        "{took:?}"
-    );
+    assert!(took >= Duration::from_millis(200) && took < Duration::from_secs(5), "{took:?}");
 }

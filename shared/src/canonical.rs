@@ -235,7 +235,10 @@ mod tests {
             .string_if("e", None)
             .finish()
             .unwrap();
-        assert_eq!(bytes.as_str(), "{\"a\":[\"1\",\"€\"],\"b\":-7,\"c\":{\"x\":true},\"d\":\"\\u0000\\t\\\"\\\\/\u{7f}\"}");
+        assert_eq!(
+            bytes.as_str(),
+            "{\"a\":[\"1\",\"€\"],\"b\":-7,\"c\":{\"x\":true},\"d\":\"\\u0000\\t\\\"\\\\/\u{7f}\"}"
+        );
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //!
 //! The database repeats these rules as constraints and triggers; a test drives both and compares.
 
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -139,15 +138,8 @@ pub enum RequestEvent {
 
 impl RequestEvent {
     /// Every event.
-    pub const ALL: [Self; 7] = [
-        Self::Vote,
-        Self::QuorumReached,
-        Self::Bypass,
-        Self::Reject,
-        Self::Expire,
-        Self::Void,
-        Self::Withdraw,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Vote, Self::QuorumReached, Self::Bypass, Self::Reject, Self::Expire, Self::Void, Self::Withdraw];
 }
 
 /// What a transition does to the request and to the job that it blocks; both commit together.

@@ -100,9 +100,8 @@ fn write_visible(out: &mut impl fmt::Write, raw: &str) -> fmt::Result {
 ///
 /// `None` where the name has no A-label. A name that claims to be IDNA and does not decode is said to be so.
 pub fn unicode_form(name: &str) -> Option<Cow<'static, str>> {
-    let has_label = name.split('.').any(|label| {
-        label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--"))
-    });
+    let has_label =
+        name.split('.').any(|label| label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")));
     if !has_label {
         return None;
     }

@@ -100,7 +100,7 @@ impl Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0;
-        match UNITS.iter().find(|(_, size)| millis != 0 && millis % size == 0) {
+        match UNITS.iter().find(|(_, size)| millis != 0 && millis.is_multiple_of(*size)) {
             Some((unit, size)) => write!(f, "{}{unit}", millis / size),
             None => f.write_str("0s"),
         }

@@ -54,11 +54,7 @@ impl Environment {
         let approval_bypass = text(BYPASS)?.map_or(Ok(false), |raw| switch(&raw))?;
         let first = |joined: OsString| {
             use std::os::unix::ffi::{OsStrExt, OsStringExt};
-            let first = joined
-                .as_bytes()
-                .split(|octet| *octet == b':')
-                .next()
-                .unwrap_or_default();
+            let first = joined.as_bytes().split(|octet| *octet == b':').next().unwrap_or_default();
             PathBuf::from(OsString::from_vec(first.to_vec()))
         };
         Ok(Self {
@@ -71,18 +67,9 @@ impl Environment {
 }
 
 fn timeout(raw: &str) -> Result<Span, ConfigError> {
-    let refused = |why: &str| {
-        ConfigError(format!(
-            "{TIMEOUT}: `{}`: {why}",
-            Untrusted::from(raw).safe()
-        ))
-    };
+    let refused = |why: &str| ConfigError(format!("{TIMEOUT}: `{}`: {why}", Untrusted::from(raw).safe()));
     let span: Span = raw.parse().map_err(refused)?;
-    if span < Span::from_secs(1) {
-        Err(refused("at least one second is needed"))
-    } else {
-        Ok(span)
-    }
+    if span < Span::from_secs(1) { Err(refused("at least one second is needed")) } else { Ok(span) }
 }
 
 fn switch(raw: &str) -> Result<bool, ConfigError> {
@@ -109,10 +96,7 @@ mod tests {
         let environment = Environment::read(|_| None).unwrap();
         assert_eq!(environment.awaiting_approval_timeout.to_string(), "7d");
         assert!(!environment.approval_bypass);
-        assert_eq!(
-            (environment.socket, environment.state_directory),
-            (None, None)
-        );
+        assert_eq!((environment.socket, environment.state_directory), (None, None));
         assert_eq!(read(BYPASS, ""), Environment::read(|_| None));
     }
 
@@ -132,41 +116,18 @@ mod tests {
         }
         for raw in ["TRUE", "2", "ture", " true", "\u{1b}"] {
             let refused = read(BYPASS, raw).unwrap_err().to_string();
-            assert!(
-                refused.starts_with(BYPASS) && !refused.contains('\u{1b}'),
-                "{refused}"
-            );
+            assert!(refused.starts_with(BYPASS) && !refused.contains('\u{1b}'), "{refused}");
         }
         for (raw, shown) in [("1s", "1s"), ("72h", "3d"), ("1500ms", "1500ms")] {
-            assert_eq!(
-                read(TIMEOUT, raw)
-                    .unwrap()
-                    .awaiting_approval_timeout
-                    .to_string(),
-                shown
-            );
+            assert_eq!(read(TIMEOUT, raw).unwrap().awaiting_approval_timeout.to_string(), shown);
         }
         for raw in ["0s", "999ms", "-1h", "soon", "168"] {
-            assert!(
-                read(TIMEOUT, raw)
-                    .unwrap_err()
-                    .to_string()
-                    .starts_with(TIMEOUT),
-                "{raw}"
-            );
+            assert!(read(TIMEOUT, raw).unwrap_err().to_string().starts_with(TIMEOUT), "{raw}");
         }
-        assert_eq!(
-            read(STATE_DIRECTORY, "/a:/b").unwrap().state_directory,
-            Some("/a".into())
-        );
+        assert_eq!(read(STATE_DIRECTORY, "/a:/b").unwrap().state_directory, Some("/a".into()));
         assert_eq!(read(SOCKET, "/s").unwrap().socket, Some("/s".into()));
         use std::os::unix::ffi::OsStringExt;
         let octets = |asked: &str| (asked == BYPASS).then(|| OsString::from_vec(vec![0xff]));
-        assert!(
-            Environment::read(octets)
-                .unwrap_err()
-                .to_string()
-                .contains("not UTF-8")
-        );
+        assert!(Environment::read(octets).unwrap_err().to_string().contains("not UTF-8"));
     }
 }

@@ -21,6 +21,14 @@ pub(super) struct ConfigFile {
     pub(super) log_level: Option<LogLevel>,
 }
 
+/// Judges a file without taking it; gives the digest of its octets.
+///
+/// # Errors
+/// As at boot: the file, the line and the key.
+pub fn check_file(path: &Path) -> Result<Digest, ConfigError> {
+    ConfigFile::read(path).map(|(_, digest)| digest)
+}
+
 /// The largest configuration file: 1 MiB.
 const MAX_FILE: u64 = 1024 * 1024;
 
@@ -31,25 +39,14 @@ impl ConfigFile {
         let failed = |error: std::io::Error| ConfigError(format!("{}: {error}", path.display()));
         let mut octets = Vec::new();
         let file = std::fs::File::open(path).map_err(failed)?;
-        file.take(MAX_FILE + 1)
-            .read_to_end(&mut octets)
-            .map_err(failed)?;
+        file.take(MAX_FILE + 1).read_to_end(&mut octets).map_err(failed)?;
         if octets.len() as u64 > MAX_FILE {
-            return Err(ConfigError(format!(
-                "{}: larger than {MAX_FILE} octets",
-                path.display()
-            )));
+            return Err(ConfigError(format!("{}: larger than {MAX_FILE} octets", path.display())));
         }
         let digest = Digest::of(&[&octets]);
-        let text = std::str::from_utf8(&octets).map_err(|error| {
-            ConfigError(format!(
-                "{}: not UTF-8 at octet {}",
-                path.display(),
-                error.valid_up_to()
-            ))
-        })?;
-        let parsed = Self::parse(text)
-            .map_err(|problem| ConfigError(format!("{}: {problem}", path.display())))?;
+        let text = std::str::from_utf8(&octets)
+            .map_err(|error| ConfigError(format!("{}: not UTF-8 at octet {}", path.display(), error.valid_up_to())))?;
+        let parsed = Self::parse(text).map_err(|problem| ConfigError(format!("{}: {problem}", path.display())))?;
         Ok((parsed, digest))
     }
 
@@ -59,20 +56,13 @@ impl ConfigFile {
             let start = error.span().map_or(0, |span| span.start).min(text.len());
             let before = text.as_bytes().get(..start).unwrap_or_default();
             let number = before.iter().filter(|octet| **octet == b'\n').count() + 1;
-            let key = text
-                .lines()
-                .nth(number - 1)
-                .and_then(|line| line.split_once('='))
-                .map_or("", |(key, _)| key.trim());
+            let key =
+                text.lines().nth(number - 1).and_then(|line| line.split_once('=')).map_or("", |(key, _)| key.trim());
             let message = Untrusted::from(error.message());
             if key.is_empty() {
                 format!("line {number}: {}", message.safe())
             } else {
-                format!(
-                    "line {number}: key `{}`: {}",
-                    Untrusted::from(key).safe(),
-                    message.safe()
-                )
+                format!("line {number}: key `{}`: {}", Untrusted::from(key).safe(), message.safe())
             }
         })
     }
@@ -103,31 +93,13 @@ mod tests {
     #[test]
     fn errors_name_line_and_key() {
         for (text, words) in [
-            (
-                "\n\nsokcet = \"/s\"\n",
-                &["line 3", "`sokcet`", "unknown field", "socket_mode"][..],
-            ),
+            ("\n\nsokcet = \"/s\"\n", &["line 3", "`sokcet`", "unknown field", "socket_mode"][..]),
             ("socket = 5\n", &["line 1", "`socket`", "invalid type"]),
-            (
-                "# c\nsocket_mode = 660\n",
-                &["line 2", "`socket_mode`", "expected a string"],
-            ),
-            (
-                "socket_mode = \"0888\"\n",
-                &["line 1", "`socket_mode`", "octal"],
-            ),
-            (
-                "demo = \"yes\"\n",
-                &["line 1", "`demo`", "expected a boolean"],
-            ),
-            (
-                "log_level = \"loud\"\n",
-                &["line 1", "`log_level`", "none of error"],
-            ),
-            (
-                "socket = \"/a\"\nsocket = \"/b\"\n",
-                &["line 2", "duplicate key"],
-            ),
+            ("# c\nsocket_mode = 660\n", &["line 2", "`socket_mode`", "expected a string"]),
+            ("socket_mode = \"0888\"\n", &["line 1", "`socket_mode`", "octal"]),
+            ("demo = \"yes\"\n", &["line 1", "`demo`", "expected a boolean"]),
+            ("log_level = \"loud\"\n", &["line 1", "`log_level`", "none of error"]),
+            ("socket = \"/a\"\nsocket = \"/b\"\n", &["line 2", "duplicate key"]),
             ("socket = \n", &["line 1"]),
             ("[socket]\n", &["line 1"]),
             ("\"\\u001b[2J\" = 1\n", &["line 1", "unknown field"]),
@@ -149,19 +121,9 @@ mod tests {
         std::fs::write(&path, "# x\n").unwrap();
         assert_eq!(ConfigFile::read(&path).unwrap().1, Digest::of(&[b"# x\n"]));
         std::fs::write(&path, b"\xff").unwrap();
-        assert!(
-            ConfigFile::read(&path)
-                .unwrap_err()
-                .to_string()
-                .contains("not UTF-8")
-        );
+        assert!(ConfigFile::read(&path).unwrap_err().to_string().contains("not UTF-8"));
         std::fs::write(&path, " ".repeat(1024 * 1024 + 1)).unwrap();
-        assert!(
-            ConfigFile::read(&path)
-                .unwrap_err()
-                .to_string()
-                .contains("larger than")
-        );
+        assert!(ConfigFile::read(&path).unwrap_err().to_string().contains("larger than"));
         assert!(ConfigFile::read(dir.path()).is_err());
     }
 }

@@ -67,65 +67,35 @@ impl Settings {
         Self::load_with_default(flags, environment, Path::new(CONFIG))
     }
 
-    fn load_with_default(
-        flags: Flags,
-        environment: Environment,
-        default: &Path,
-    ) -> Result<Self, ConfigError> {
+    fn load_with_default(flags: Flags, environment: Environment, default: &Path) -> Result<Self, ConfigError> {
         let (config, file, config_sha256) = read_config(&flags, default)?;
         let demo = flags.demo || file.demo.unwrap_or(false);
         let policy = flags.policy.or(file.policy);
         if demo && policy.is_some() {
-            return Err(ConfigError(
-                "--demo brings its own policy; leave --policy (key `policy`) out".to_owned(),
-            ));
+            return Err(ConfigError("--demo brings its own policy; leave --policy (key `policy`) out".to_owned()));
         }
-        let state_dir = flags
-            .state_dir
-            .or(file.state_dir)
-            .or(environment.state_directory);
+        let state_dir = flags.state_dir.or(file.state_dir).or(environment.state_directory);
         let socket = flags.socket.or(environment.socket).or(file.socket);
-        let temporary = if demo && state_dir.is_none() {
-            Some(demo_directory()?)
-        } else {
-            None
-        };
+        let temporary = if demo && state_dir.is_none() { Some(demo_directory()?) } else { None };
         let (state_dir, socket) = match &temporary {
-            Some(own) => (
-                own.path().join("state"),
-                socket.unwrap_or_else(|| own.path().join("countersign.sock")),
-            ),
+            Some(own) => (own.path().join("state"), socket.unwrap_or_else(|| own.path().join("countersign.sock"))),
             None => {
                 let state_dir = state_dir.unwrap_or_else(|| STATE_DIR.into());
-                let beside = if demo {
-                    state_dir.join("countersign.sock")
-                } else {
-                    SOCKET.into()
-                };
+                let beside = if demo { state_dir.join("countersign.sock") } else { SOCKET.into() };
                 (state_dir, socket.unwrap_or(beside))
             }
         };
-        let policy = if demo {
-            None
-        } else {
-            Some(absolute(policy.unwrap_or_else(|| POLICY.into()), "policy")?)
-        };
+        let policy = if demo { None } else { Some(absolute(policy.unwrap_or_else(|| POLICY.into()), "policy")?) };
         Ok(Self {
             config,
             config_sha256,
             policy,
             state_dir: absolute(state_dir, "state_dir")?,
             socket: absolute(socket, "socket")?,
-            socket_mode: flags
-                .socket_mode
-                .or(file.socket_mode)
-                .unwrap_or(SocketMode::DEFAULT),
+            socket_mode: flags.socket_mode.or(file.socket_mode).unwrap_or(SocketMode::DEFAULT),
             socket_group: flags.socket_group.or(file.socket_group),
             demo,
-            log_level: flags
-                .log_level
-                .or(file.log_level)
-                .unwrap_or(LogLevel::DEFAULT),
+            log_level: flags.log_level.or(file.log_level).unwrap_or(LogLevel::DEFAULT),
             awaiting_approval_timeout: environment.awaiting_approval_timeout,
             approval_bypass: environment.approval_bypass,
             temporary,
@@ -134,10 +104,7 @@ impl Settings {
 }
 
 /// A file that was named has to be there; the one at the default place need not, and a demo does not look for it.
-fn read_config(
-    flags: &Flags,
-    default: &Path,
-) -> Result<(Option<PathBuf>, ConfigFile, Digest), ConfigError> {
+fn read_config(flags: &Flags, default: &Path) -> Result<(Option<PathBuf>, ConfigFile, Digest), ConfigError> {
     let none = || (None, ConfigFile::default(), Digest::of(&[]));
     let path = match &flags.config {
         Some(named) => absolute(named.clone(), "config")?,
@@ -152,15 +119,12 @@ fn read_config(
 }
 
 fn demo_directory() -> Result<TempDir, ConfigError> {
-    let made = tempfile::Builder::new()
-        .prefix("countersign-demo-")
-        .tempdir();
+    let made = tempfile::Builder::new().prefix("countersign-demo-").tempdir();
     made.map_err(|error| ConfigError(format!("no temporary directory for the demo: {error}")))
 }
 
 fn absolute(path: PathBuf, key: &str) -> Result<PathBuf, ConfigError> {
-    std::path::absolute(&path)
-        .map_err(|error| ConfigError(format!("`{key}`: {}: {error}", path.display())))
+    std::path::absolute(&path).map_err(|error| ConfigError(format!("`{key}`: {}: {error}", path.display())))
 }
 
 #[cfg(test)]
@@ -168,18 +132,9 @@ mod tests {
     use super::*;
     use clap::Parser;
 
-    fn load(
-        arguments: &[&str],
-        variables: &[(&str, &str)],
-        default: &Path,
-    ) -> Result<Settings, ConfigError> {
+    fn load(arguments: &[&str], variables: &[(&str, &str)], default: &Path) -> Result<Settings, ConfigError> {
         let flags = Flags::try_parse_from([&["countersignd"], arguments].concat()).unwrap();
-        let value = |name: &str| {
-            variables
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, value)| value.into())
-        };
+        let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
         Settings::load_with_default(flags, Environment::read(value)?, default)
     }
 
@@ -197,10 +152,7 @@ mod tests {
             (settings.state_dir.as_path(), settings.socket.as_path()),
             (Path::new(STATE_DIR), Path::new(SOCKET))
         );
-        assert_eq!(
-            (settings.socket_mode, settings.socket_group),
-            (SocketMode::DEFAULT, None)
-        );
+        assert_eq!((settings.socket_mode, settings.socket_group), (SocketMode::DEFAULT, None));
         assert!(!settings.demo && !settings.approval_bypass && settings.temporary.is_none());
     }
 
@@ -208,37 +160,18 @@ mod tests {
     fn flags_win_over_environment_over_file_over_default() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.toml");
-        std::fs::write(
-            &path,
-            "socket = \"/file/s\"\nstate_dir = \"/file/d\"\nsocket_mode = \"0600\"\n",
-        )
-        .unwrap();
+        std::fs::write(&path, "socket = \"/file/s\"\nstate_dir = \"/file/d\"\nsocket_mode = \"0600\"\n").unwrap();
         let shown = |settings: Settings| {
-            let Settings {
-                socket,
-                state_dir,
-                socket_mode,
-                ..
-            } = settings;
+            let Settings { socket, state_dir, socket_mode, .. } = settings;
             format!("{} {} {socket_mode}", socket.display(), state_dir.display())
         };
-        let environment = [
-            ("COUNTERSIGN_SOCKET", "/env/s"),
-            ("STATE_DIRECTORY", "/env/d"),
-        ];
+        let environment = [("COUNTERSIGN_SOCKET", "/env/s"), ("STATE_DIRECTORY", "/env/d")];
         let config = path.to_str().unwrap();
         for (arguments, variables, expected) in [
             (&[][..], &[][..], "/file/s /file/d 0600"),
             (&[], &environment, "/env/s /file/d 0600"),
             (
-                &[
-                    "--socket",
-                    "/flag/s",
-                    "--state-dir",
-                    "/flag/d",
-                    "--socket-mode",
-                    "0666",
-                ],
+                &["--socket", "/flag/s", "--state-dir", "/flag/d", "--socket-mode", "0666"],
                 &environment,
                 "/flag/s /flag/d 0666",
             ),
@@ -247,17 +180,12 @@ mod tests {
             let named = [&["--config", config], arguments].concat();
             assert_eq!(shown(load(&named, variables, nowhere()).unwrap()), expected);
         }
-        assert_eq!(
-            shown(load(&[], &environment, nowhere()).unwrap()),
-            "/env/s /env/d 0660"
-        );
+        assert_eq!(shown(load(&[], &environment, nowhere()).unwrap()), "/env/s /env/d 0660");
     }
 
     #[test]
     fn a_named_file_has_to_be_there_and_right() {
-        let refused = load(&["--config", "/nonexistent/c.toml"], &[], nowhere())
-            .unwrap_err()
-            .to_string();
+        let refused = load(&["--config", "/nonexistent/c.toml"], &[], nowhere()).unwrap_err().to_string();
         assert!(refused.starts_with("/nonexistent/c.toml: "), "{refused}");
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.toml");
@@ -279,10 +207,7 @@ mod tests {
         assert_eq!(settings.socket, Path::new("/d/countersign.sock"));
         assert!(settings.temporary.is_none());
         assert!(
-            load(&["--demo", "--policy", "/p"], &[], nowhere())
-                .unwrap_err()
-                .to_string()
-                .contains("its own policy")
+            load(&["--demo", "--policy", "/p"], &[], nowhere()).unwrap_err().to_string().contains("its own policy")
         );
     }
 
@@ -290,24 +215,13 @@ mod tests {
     fn relative_paths_hold_wherever_the_daemon_goes() {
         let settings = load(&["--socket", "s", "--state-dir", "d"], &[], nowhere()).unwrap();
         let here = std::env::current_dir().unwrap();
-        assert_eq!(
-            (settings.socket, settings.state_dir),
-            (here.join("s"), here.join("d"))
-        );
+        assert_eq!((settings.socket, settings.state_dir), (here.join("s"), here.join("d")));
     }
 
     #[test]
     fn unknown_flags_and_bad_values_are_usage_errors() {
-        for bad in [
-            &["--port", "1"][..],
-            &["--socket-mode", "0888"],
-            &["--log-level", "loud"],
-            &["extra"],
-        ] {
-            assert!(
-                Flags::try_parse_from([&["countersignd"], bad].concat()).is_err(),
-                "{bad:?}"
-            );
+        for bad in [&["--port", "1"][..], &["--socket-mode", "0888"], &["--log-level", "loud"], &["extra"]] {
+            assert!(Flags::try_parse_from([&["countersignd"], bad].concat()).is_err(), "{bad:?}");
         }
     }
 }

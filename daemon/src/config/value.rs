@@ -24,13 +24,10 @@ impl FromStr for SocketMode {
     type Err = String;
 
     fn from_str(raw: &str) -> Result<Self, Self::Err> {
-        let digits =
-            (3..=4).contains(&raw.len()) && raw.bytes().all(|octet| (b'0'..=b'7').contains(&octet));
+        let digits = (3..=4).contains(&raw.len()) && raw.bytes().all(|octet| (b'0'..=b'7').contains(&octet));
         match u32::from_str_radix(raw, 8) {
             Ok(mode) if digits && mode <= 0o777 => Ok(Self(mode)),
-            _ => Err(
-                "a socket mode is written in octal, as in \"0660\", and is at most 0777".to_owned(),
-            ),
+            _ => Err("a socket mode is written in octal, as in \"0660\", and is at most 0777".to_owned()),
         }
     }
 }
@@ -43,9 +40,7 @@ impl fmt::Display for SocketMode {
 
 impl<'de> Deserialize<'de> for SocketMode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -70,10 +65,7 @@ impl FromStr for LogLevel {
             "trace" => tracing::Level::TRACE,
             other => {
                 let other = Untrusted::from(other);
-                return Err(format!(
-                    "log level `{}` is none of error, warn, info, debug, trace",
-                    other.safe()
-                ));
+                return Err(format!("log level `{}` is none of error, warn, info, debug, trace", other.safe()));
             }
         }))
     }
@@ -87,9 +79,7 @@ impl fmt::Display for LogLevel {
 
 impl<'de> Deserialize<'de> for LogLevel {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -100,23 +90,9 @@ mod tests {
     #[test]
     fn socket_modes_are_octal() {
         for (raw, bits) in [("0660", 0o660), ("666", 0o666), ("0777", 0o777), ("000", 0)] {
-            assert_eq!(
-                raw.parse::<SocketMode>().map(SocketMode::bits),
-                Ok(bits),
-                "{raw}"
-            );
+            assert_eq!(raw.parse::<SocketMode>().map(SocketMode::bits), Ok(bits), "{raw}");
         }
-        for bad in [
-            "",
-            "60",
-            "0o660",
-            "0680",
-            "1777",
-            "rw-rw----",
-            "+660",
-            "00660",
-            " 660",
-        ] {
+        for bad in ["", "60", "0o660", "0680", "1777", "rw-rw----", "+660", "00660", " 660"] {
             assert!(bad.parse::<SocketMode>().is_err(), "{bad}");
         }
         assert_eq!(SocketMode::DEFAULT.to_string(), "0660");
@@ -125,10 +101,7 @@ mod tests {
     #[test]
     fn log_levels_are_a_closed_set() {
         for raw in ["error", "warn", "info", "debug", "trace"] {
-            assert_eq!(
-                raw.parse::<LogLevel>().map(|level| level.to_string()),
-                Ok(raw.to_owned())
-            );
+            assert_eq!(raw.parse::<LogLevel>().map(|level| level.to_string()), Ok(raw.to_owned()));
         }
         for bad in ["", "INFO", "verbose", "\u{1b}[2J"] {
             let refused = bad.parse::<LogLevel>().unwrap_err();

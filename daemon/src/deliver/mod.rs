@@ -71,10 +71,7 @@ impl DeliverRule {
     fn components(&self, certificate: &str) -> Result<(Vec<String>, String), DeliverError> {
         let wrong = |why: &str| {
             let path: String = self.path.chars().take(200).collect();
-            Err(DeliverError::Rule(format!(
-                "the path \"{}\" {why}",
-                Untrusted::new(path).safe()
-            )))
+            Err(DeliverError::Rule(format!("the path \"{}\" {why}", Untrusted::new(path).safe())))
         };
         let Some(relative) = self.path.strip_prefix('/') else {
             return wrong("is not absolute");
@@ -85,17 +82,9 @@ impl DeliverRule {
         if self.path.replace(PLACEHOLDER, "").contains(['{', '}']) {
             return wrong("has a placeholder other than {certificate}");
         }
-        let mut names: Vec<String> = relative
-            .split('/')
-            .map(|name| name.replace(PLACEHOLDER, certificate))
-            .collect();
-        if names
-            .iter()
-            .any(|name| matches!(name.as_str(), "" | "." | "..") || name.len() > 255)
-        {
-            return wrong(
-                "has an empty component, a \".\" or \"..\", or one longer than 255 octets",
-            );
+        let mut names: Vec<String> = relative.split('/').map(|name| name.replace(PLACEHOLDER, certificate)).collect();
+        if names.iter().any(|name| matches!(name.as_str(), "" | "." | "..") || name.len() > 255) {
+            return wrong("has an empty component, a \".\" or \"..\", or one longer than 255 octets");
         }
         match names.pop() {
             Some(file) => Ok((names, file)),
@@ -121,11 +110,7 @@ impl DeliverRule {
 ///
 /// # Errors
 /// See [`DeliverError`]. No temporary file stays behind.
-pub fn deliver(
-    rule: &DeliverRule,
-    certificate: &CertificateId,
-    chain_pem: &str,
-) -> Result<PathBuf, DeliverError> {
+pub fn deliver(rule: &DeliverRule, certificate: &CertificateId, chain_pem: &str) -> Result<PathBuf, DeliverError> {
     let (directories, file) = rule.components(certificate.as_str())?;
     let mode = rule.permissions()?;
     let owner = rule.owner.as_deref().map(Owner::look_up).transpose()?;

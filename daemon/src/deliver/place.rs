@@ -15,25 +15,15 @@ use super::{DeliverError, shown};
 use crate::issuer::Serial;
 
 /// Refuses to replace anything but a regular file.
-pub(super) fn refuse_special(
-    directory: &OwnedFd,
-    name: &str,
-    path: &Path,
-) -> Result<(), DeliverError> {
+pub(super) fn refuse_special(directory: &OwnedFd, name: &str, path: &Path) -> Result<(), DeliverError> {
     match fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Err(Errno::ENOENT) => Ok(()),
-        Ok(found) if SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG => {
-            Ok(())
-        }
+        Ok(found) if SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG => Ok(()),
         Ok(_) => Err(DeliverError::Refused(format!(
             "{} exists and is not a regular file (a symlink, a directory or a device)",
             shown(path)
         ))),
-        Err(error) => Err(DeliverError::Failed(format!(
-            "cannot look at {}: {}",
-            shown(path),
-            error.desc()
-        ))),
+        Err(error) => Err(DeliverError::Failed(format!("cannot look at {}: {}", shown(path), error.desc()))),
     }
 }
 
@@ -46,29 +36,15 @@ pub(super) fn place(
     path: &Path,
     fill: impl FnOnce(&mut File) -> Result<(), String>,
 ) -> Result<(), DeliverError> {
-    let failed = |what: &str, why: &str| {
-        DeliverError::Failed(format!("cannot {what} {}: {why}", shown(path)))
-    };
-    let random = Serial::random()
-        .map_err(|_| failed("name a temporary file for", "the system has no randomness"))?;
+    let failed = |what: &str, why: &str| DeliverError::Failed(format!("cannot {what} {}: {why}", shown(path)));
+    let random = Serial::random().map_err(|_| failed("name a temporary file for", "the system has no randomness"))?;
     let name_beside = format!(".countersign-{random}.tmp");
-    let flags =
-        OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let file = openat(
-        directory,
-        name_beside.as_str(),
-        flags,
-        Mode::S_IRUSR | Mode::S_IWUSR,
-    )
-    .map_err(|error| failed("make a file beside", error.desc()))?;
-    let mut temporary = Temporary {
-        directory,
-        name: &name_beside,
-        renamed: false,
-    };
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let file = openat(directory, name_beside.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)
+        .map_err(|error| failed("make a file beside", error.desc()))?;
+    let mut temporary = Temporary { directory, name: &name_beside, renamed: false };
     fill(&mut File::from(file)).map_err(|why| failed("write", &why))?;
-    renameat(directory, name_beside.as_str(), directory, name)
-        .map_err(|error| failed("replace", error.desc()))?;
+    renameat(directory, name_beside.as_str(), directory, name).map_err(|error| failed("replace", error.desc()))?;
     temporary.renamed = true;
     fsync(directory).map_err(|error| {
         DeliverError::Failed(format!(
@@ -80,22 +56,14 @@ pub(super) fn place(
 }
 
 /// Writes, hands over, opens up and syncs, in this order: nobody else can read half a file.
-pub(super) fn fill(
-    file: &mut File,
-    contents: &[u8],
-    owner: Option<&Owner>,
-    mode: u32,
-) -> Result<(), String> {
-    file.write_all(contents)
-        .map_err(|error| error.to_string())?;
+pub(super) fn fill(file: &mut File, contents: &[u8], owner: Option<&Owner>, mode: u32) -> Result<(), String> {
+    file.write_all(contents).map_err(|error| error.to_string())?;
     if let Some(owner) = owner {
         fchown(&*file, Some(owner.uid), owner.gid)
             .map_err(|error| format!("cannot give it to uid {}: {}", owner.uid, error.desc()))?;
     }
-    fchmod(&*file, Mode::from_bits_truncate(mode))
-        .map_err(|error| format!("cannot set its mode: {}", error.desc()))?;
-    file.sync_all()
-        .map_err(|error| format!("cannot sync it: {error}"))
+    fchmod(&*file, Mode::from_bits_truncate(mode)).map_err(|error| format!("cannot set its mode: {}", error.desc()))?;
+    file.sync_all().map_err(|error| format!("cannot sync it: {error}"))
 }
 
 /// A file that is removed unless it reached its place.

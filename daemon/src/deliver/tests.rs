@@ -15,10 +15,7 @@ impl Bench {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir(place.path().join("ssl")).unwrap();
         fs::set_permissions(place.path().join("ssl"), fs::Permissions::from_mode(0o755)).unwrap();
-        Self {
-            place,
-            certificate: CertificateId::fresh(1, 2),
-        }
+        Self { place, certificate: CertificateId::fresh(1, 2) }
     }
 
     fn path(&self, rest: &str) -> PathBuf {
@@ -26,11 +23,7 @@ impl Bench {
     }
 
     fn rule(&self, rest: &str) -> DeliverRule {
-        DeliverRule {
-            path: self.path(rest).to_str().unwrap().to_owned(),
-            owner: None,
-            mode: None,
-        }
+        DeliverRule { path: self.path(rest).to_str().unwrap().to_owned(), owner: None, mode: None }
     }
 
     fn deliver(&self, rule: &DeliverRule) -> Result<PathBuf, DeliverError> {
@@ -46,9 +39,7 @@ impl Bench {
 
     fn entries(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("ssl")).unwrap();
-        entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 }
 
@@ -59,23 +50,13 @@ fn a_chain_arrives_whole_and_replaces_the_one_before() {
     let path = bench.deliver(&rule).unwrap();
     assert_eq!(path, bench.path(&format!("ssl/{}.pem", bench.certificate)));
     assert_eq!(fs::read_to_string(&path).unwrap(), "CHAIN\n");
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
-        0o644
-    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o644);
     fs::write(&path, "an older and much longer chain").unwrap();
     let me = User::from_uid(geteuid()).unwrap().unwrap().name;
-    let rule = DeliverRule {
-        owner: Some(me),
-        mode: Some(0o440),
-        ..rule
-    };
+    let rule = DeliverRule { owner: Some(me), mode: Some(0o440), ..rule };
     bench.deliver(&rule).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "CHAIN\n");
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
-        0o440
-    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o440);
     assert_eq!(bench.entries().len(), 1);
 }
 
@@ -86,25 +67,16 @@ fn another_owner_is_set_or_refused() {
         eprintln!("SKIPPED: this system has no account nobody");
         return;
     };
-    let rule = DeliverRule {
-        owner: Some("nobody".into()),
-        ..bench.rule("ssl/web.pem")
-    };
+    let rule = DeliverRule { owner: Some("nobody".into()), ..bench.rule("ssl/web.pem") };
     match bench.deliver(&rule) {
         Ok(path) => assert_eq!(fs::metadata(path).unwrap().uid(), nobody.uid.as_raw()),
         Err(error) => {
-            assert!(
-                !geteuid().is_root() && error.to_string().contains("cannot give it to uid"),
-                "{error}"
-            );
+            assert!(!geteuid().is_root() && error.to_string().contains("cannot give it to uid"), "{error}");
             assert!(bench.entries().is_empty());
         }
     }
     for owner in ["no-such-account", "root:no-such-group", ""] {
-        let rule = DeliverRule {
-            owner: Some(owner.into()),
-            ..bench.rule("ssl/other.pem")
-        };
+        let rule = DeliverRule { owner: Some(owner.into()), ..bench.rule("ssl/other.pem") };
         assert!(bench.refused(&rule).contains("of this system"));
     }
     assert!(!bench.path("ssl/other.pem").exists());
@@ -115,70 +87,28 @@ fn symlinks_on_the_way_and_at_the_end_are_refused() {
     let bench = Bench::new();
     fs::create_dir(bench.path("real")).unwrap();
     symlink(bench.path("real"), bench.path("ssl/link")).unwrap();
-    assert!(
-        bench
-            .refused(&bench.rule("ssl/link/web.pem"))
-            .contains("is a symlink or not a directory")
-    );
+    assert!(bench.refused(&bench.rule("ssl/link/web.pem")).contains("is a symlink or not a directory"));
     fs::create_dir(bench.path("real/deep")).unwrap();
-    assert!(
-        bench
-            .refused(&bench.rule("ssl/link/deep/web.pem"))
-            .contains("is a symlink or not a directory")
-    );
+    assert!(bench.refused(&bench.rule("ssl/link/deep/web.pem")).contains("is a symlink or not a directory"));
     fs::write(bench.path("victim"), "untouched").unwrap();
     symlink(bench.path("victim"), bench.path("ssl/web.pem")).unwrap();
-    assert!(
-        bench
-            .refused(&bench.rule("ssl/web.pem"))
-            .contains("not a regular file")
-    );
+    assert!(bench.refused(&bench.rule("ssl/web.pem")).contains("not a regular file"));
     symlink("nowhere", bench.path("ssl/dangling.pem")).unwrap();
-    assert!(
-        bench
-            .refused(&bench.rule("ssl/dangling.pem"))
-            .contains("not a regular file")
-    );
+    assert!(bench.refused(&bench.rule("ssl/dangling.pem")).contains("not a regular file"));
     fs::create_dir(bench.path("ssl/dir.pem")).unwrap();
-    assert!(
-        bench
-            .refused(&bench.rule("ssl/dir.pem"))
-            .contains("not a regular file")
-    );
-    assert_eq!(
-        fs::read_to_string(bench.path("victim")).unwrap(),
-        "untouched"
-    );
-    assert!(
-        fs::read_dir(bench.path("real/deep"))
-            .unwrap()
-            .next()
-            .is_none()
-    );
+    assert!(bench.refused(&bench.rule("ssl/dir.pem")).contains("not a regular file"));
+    assert_eq!(fs::read_to_string(bench.path("victim")).unwrap(), "untouched");
+    assert!(fs::read_dir(bench.path("real/deep")).unwrap().next().is_none());
     assert!(bench.entries().iter().all(|name| !name.ends_with(".tmp")));
 }
 
 #[test]
 fn missing_and_shared_directories_are_refused() {
     let bench = Bench::new();
-    assert!(
-        bench
-            .refused(&bench.rule("ssl/none/web.pem"))
-            .contains("does not exist")
-    );
+    assert!(bench.refused(&bench.rule("ssl/none/web.pem")).contains("does not exist"));
     fs::write(bench.path("ssl/file"), "").unwrap();
-    assert!(
-        bench
-            .refused(&bench.rule("ssl/file/web.pem"))
-            .contains("not a directory")
-    );
-    for (mode, fits) in [
-        (0o775, false),
-        (0o757, false),
-        (0o1777, true),
-        (0o755, true),
-        (0o700, true),
-    ] {
+    assert!(bench.refused(&bench.rule("ssl/file/web.pem")).contains("not a directory"));
+    for (mode, fits) in [(0o775, false), (0o757, false), (0o1777, true), (0o755, true), (0o700, true)] {
         fs::set_permissions(bench.path("ssl"), fs::Permissions::from_mode(mode)).unwrap();
         let result = bench.deliver(&bench.rule("ssl/web.pem"));
         assert_eq!(result.is_ok(), fits, "{mode:o} {result:?}");
@@ -190,18 +120,11 @@ fn a_directory_of_a_stranger_is_refused() {
     let bench = Bench::new();
     let found = nix::sys::stat::stat(bench.place.path()).unwrap();
     let me = Uid::from_raw(found.st_uid);
-    let (other, third) = (
-        Uid::from_raw(me.as_raw() + 1),
-        Uid::from_raw(me.as_raw() + 2),
-    );
+    let (other, third) = (Uid::from_raw(me.as_raw() + 1), Uid::from_raw(me.as_raw() + 2));
     let mut of_other = found;
     of_other.st_uid = other.as_raw();
     assert_eq!(directory::judge(&found, me, None), Ok(()));
-    assert!(
-        directory::judge(&of_other, me, None)
-            .unwrap_err()
-            .contains("belongs to uid")
-    );
+    assert!(directory::judge(&of_other, me, None).unwrap_err().contains("belongs to uid"));
     assert!(directory::judge(&of_other, me, Some(third)).is_err());
     assert_eq!(directory::judge(&of_other, me, Some(other)), Ok(()));
 }
@@ -211,30 +134,17 @@ fn a_failure_half_way_leaves_nothing_behind() {
     let bench = Bench::new();
     fs::write(bench.path("ssl/web.pem"), "old").unwrap();
     fs::create_dir(bench.path("ssl/dir")).unwrap();
-    let names: Vec<String> = bench
-        .path("ssl")
-        .iter()
-        .skip(1)
-        .map(|name| name.to_str().unwrap().to_owned())
-        .collect();
+    let names: Vec<String> = bench.path("ssl").iter().skip(1).map(|name| name.to_str().unwrap().to_owned()).collect();
     let (directory, _) = directory::walk(&names, None).unwrap();
     let error = place::place(&directory, "web.pem", Path::new("/x"), |file| {
         use std::io::Write as _;
         file.write_all(b"ha").unwrap();
         Err("the disk is full".to_owned())
     });
-    assert_eq!(
-        error,
-        Err(DeliverError::Failed(
-            "cannot write /x: the disk is full".into()
-        ))
-    );
+    assert_eq!(error, Err(DeliverError::Failed("cannot write /x: the disk is full".into())));
     let error = place::place(&directory, "dir", Path::new("/x"), |_| Ok(())).unwrap_err();
     assert!(error.to_string().contains("cannot replace /x"), "{error}");
-    assert_eq!(
-        fs::read_to_string(bench.path("ssl/web.pem")).unwrap(),
-        "old"
-    );
+    assert_eq!(fs::read_to_string(bench.path("ssl/web.pem")).unwrap(), "old");
     let mut entries = bench.entries();
     entries.sort();
     assert_eq!(entries, ["dir", "web.pem"]);
@@ -257,28 +167,13 @@ fn wrong_rules_are_told_by_the_policy_check() {
         ("/etc/web.pem", Some(0o666), "0666"),
         ("/etc/web.pem", Some(0), "0000"),
     ] {
-        let rule = DeliverRule {
-            path: path.into(),
-            owner: None,
-            mode,
-        };
+        let rule = DeliverRule { path: path.into(), owner: None, mode };
         let error = rule.check().unwrap_err();
-        assert!(
-            matches!(&error, DeliverError::Rule(sentence) if sentence.contains(word)),
-            "{error}"
-        );
+        assert!(matches!(&error, DeliverError::Rule(sentence) if sentence.contains(word)), "{error}");
         assert_eq!(deliver(&rule, &CertificateId::fresh(1, 2), "x"), Err(error));
     }
-    let rule = DeliverRule {
-        path: "/etc/ssl/{certificate}/{certificate}.pem".into(),
-        owner: None,
-        mode: Some(0o600),
-    };
+    let rule = DeliverRule { path: "/etc/ssl/{certificate}/{certificate}.pem".into(), owner: None, mode: Some(0o600) };
     assert_eq!(rule.check(), Ok(()));
-    let long = DeliverRule {
-        path: format!("/{}", "a".repeat(256)),
-        owner: None,
-        mode: None,
-    };
+    let long = DeliverRule { path: format!("/{}", "a".repeat(256)), owner: None, mode: None };
     assert!(long.check().is_err());
 }

@@ -90,7 +90,9 @@ pub fn may_decide(case: &Case<'_>) -> Result<(), ApiError> {
             case.request.id,
             vote.decision.by.account
         );
-        return Err(ApiError::new(ErrorKind::AlreadyDecided, message).hint("somebody else has to decide").rule("one_vote"));
+        return Err(ApiError::new(ErrorKind::AlreadyDecided, message)
+            .hint("somebody else has to decide")
+            .rule("one_vote"));
     }
     Ok(())
 }

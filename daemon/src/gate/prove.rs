@@ -161,9 +161,9 @@ fn nobody_has_to_agree(job: &JobRow, submission: &Submission, record: &Record) -
 
 /// A profile that cannot be loaded means refusal, never the unattended path.
 fn rules_in_force_allow(policy: &Policy, job: &JobRow, submission: &Submission) -> Result<(), Shut> {
-    let profile = policy.profile(&job.job.profile_id).ok_or_else(|| {
-        Shut::Refused(format!("profile {} is not in the policy in force", job.job.profile_id))
-    })?;
+    let profile = policy
+        .profile(&job.job.profile_id)
+        .ok_or_else(|| Shut::Refused(format!("profile {} is not in the policy in force", job.job.profile_id)))?;
     if job.job.request_id.is_none() && profile.rules().requires_approval {
         let id = profile.id();
         return Err(Shut::Refused(format!("profile {id} requires approval now; nobody has agreed to this job")));

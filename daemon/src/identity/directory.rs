@@ -38,22 +38,10 @@ pub struct SystemDirectory;
 impl Directory for SystemDirectory {
     fn account(&self, uid: u32, with_groups: bool) -> io::Result<Account> {
         let Some(user) = User::from_uid(Uid::from_raw(uid))? else {
-            return Ok(Account {
-                uid,
-                name: None,
-                unix_groups: Vec::new(),
-            });
+            return Ok(Account { uid, name: None, unix_groups: Vec::new() });
         };
-        let unix_groups = if with_groups {
-            groups_of(&user)?
-        } else {
-            Vec::new()
-        };
-        Ok(Account {
-            uid,
-            name: Some(user.name),
-            unix_groups,
-        })
+        let unix_groups = if with_groups { groups_of(&user)? } else { Vec::new() };
+        Ok(Account { uid, name: Some(user.name), unix_groups })
     }
 
     fn uid_of(&self, name: &str) -> io::Result<Option<u32>> {
@@ -90,16 +78,8 @@ pub struct FixedDirectory {
 
 impl Directory for FixedDirectory {
     fn account(&self, uid: u32, with_groups: bool) -> io::Result<Account> {
-        let known = self
-            .accounts
-            .iter()
-            .find(|account| account.uid == uid)
-            .cloned();
-        let mut account = known.unwrap_or(Account {
-            uid,
-            name: None,
-            unix_groups: Vec::new(),
-        });
+        let known = self.accounts.iter().find(|account| account.uid == uid).cloned();
+        let mut account = known.unwrap_or(Account { uid, name: None, unix_groups: Vec::new() });
         if !with_groups {
             account.unix_groups.clear();
         }
@@ -107,21 +87,13 @@ impl Directory for FixedDirectory {
     }
 
     fn uid_of(&self, name: &str) -> io::Result<Option<u32>> {
-        let account = self
-            .accounts
-            .iter()
-            .find(|account| account.name.as_deref() == Some(name));
+        let account = self.accounts.iter().find(|account| account.name.as_deref() == Some(name));
         Ok(account.map(|account| account.uid))
     }
 
     fn gid_of(&self, name: &str) -> io::Result<Option<u32>> {
-        let mut groups = self
-            .accounts
-            .iter()
-            .flat_map(|account| &account.unix_groups);
-        Ok(groups
-            .position(|group| group == name)
-            .and_then(|at| u32::try_from(at).ok()))
+        let mut groups = self.accounts.iter().flat_map(|account| &account.unix_groups);
+        Ok(groups.position(|group| group == name).and_then(|at| u32::try_from(at).ok()))
     }
 }
 
@@ -133,14 +105,8 @@ mod tests {
     fn the_system_knows_root_and_its_groups() {
         let account = SystemDirectory.account(0, true).unwrap();
         assert_eq!(account.name.as_deref(), Some("root"));
-        assert!(
-            account.unix_groups.contains(&"root".to_owned()),
-            "{account:?}"
-        );
-        assert_eq!(
-            SystemDirectory.account(0, false).unwrap().unix_groups,
-            Vec::<String>::new()
-        );
+        assert!(account.unix_groups.contains(&"root".to_owned()), "{account:?}");
+        assert_eq!(SystemDirectory.account(0, false).unwrap().unix_groups, Vec::<String>::new());
         assert_eq!(SystemDirectory.uid_of("root").unwrap(), Some(0));
         assert_eq!(SystemDirectory.gid_of("root").unwrap(), Some(0));
     }
@@ -148,14 +114,7 @@ mod tests {
     #[test]
     fn an_unknown_user_has_no_name_and_no_groups() {
         let account = SystemDirectory.account(4_000_000_123, true).unwrap();
-        assert_eq!(
-            account,
-            Account {
-                uid: 4_000_000_123,
-                name: None,
-                unix_groups: Vec::new()
-            }
-        );
+        assert_eq!(account, Account { uid: 4_000_000_123, name: None, unix_groups: Vec::new() });
         assert_eq!(SystemDirectory.uid_of("no such user").unwrap(), None);
         assert_eq!(SystemDirectory.gid_of("no such group").unwrap(), None);
     }

@@ -47,10 +47,7 @@ impl Peer {
         Self::pinned_by(socket, pin)
     }
 
-    fn pinned_by(
-        socket: Arc<dyn AsFd + Send + Sync>,
-        attestation: Attestation,
-    ) -> io::Result<Self> {
+    fn pinned_by(socket: Arc<dyn AsFd + Send + Sync>, attestation: Attestation) -> io::Result<Self> {
         let credentials = getsockopt(&socket.as_fd(), sockopt::PeerCredentials)?;
         // A peer in a pid namespace that this one cannot see has pid 0 here; `attest` refuses it.
         let pid = u32::try_from(credentials.pid()).unwrap_or(0);
@@ -58,13 +55,7 @@ impl Peer {
             Attestation::Pidfd => Pin::Pidfd,
             Attestation::Weak => Pin::StartTime(process::start_time(pid).ok()),
         };
-        Ok(Self {
-            socket,
-            uid: credentials.uid(),
-            gid: credentials.gid(),
-            pid,
-            pin,
-        })
+        Ok(Self { socket, uid: credentials.uid(), gid: credentials.gid(), pid, pin })
     }
 
     /// The effective user id that the process had at `connect`.
@@ -165,9 +156,7 @@ impl Peer {
         getsockopt(&self.socket.as_fd(), sockopt::PeerPidfd).map_err(|errno| match errno {
             // The kernel has no pidfd to give for a process that was reaped (Linux 6.5 to 6.15).
             Errno::ESRCH | Errno::EINVAL | Errno::ENODATA => self.gone(),
-            other => unavailable(format!(
-                "the kernel gave no pidfd of the calling process: {other}"
-            )),
+            other => unavailable(format!("the kernel gave no pidfd of the calling process: {other}")),
         })
     }
 
@@ -188,9 +177,7 @@ impl Peer {
         match nix::poll::poll(&mut fds, PollTimeout::ZERO) {
             Ok(0) => Ok(()),
             Ok(_) => Err(self.gone()),
-            Err(errno) => Err(unavailable(format!(
-                "polling the calling process failed: {errno}"
-            ))),
+            Err(errno) => Err(unavailable(format!("polling the calling process failed: {errno}"))),
         }
     }
 
@@ -216,10 +203,8 @@ pub fn pin_kind() -> Attestation {
 
 fn look_up(directory: &dyn Directory, uid: u32, with_groups: bool) -> Result<Account, ApiError> {
     directory.account(uid, with_groups).map_err(|error| {
-        unavailable(format!(
-            "the name service did not answer for uid {uid}: {error}"
-        ))
-        .hint("check `getent passwd` and `id` on the host; without an answer nobody is let through")
+        unavailable(format!("the name service did not answer for uid {uid}: {error}"))
+            .hint("check `getent passwd` and `id` on the host; without an answer nobody is let through")
     })
 }
 
@@ -238,10 +223,7 @@ mod tests {
 
     fn pair_peer(attestation: Attestation) -> (Peer, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        (
-            Peer::pinned_by(Arc::new(ours), attestation).unwrap(),
-            theirs,
-        )
+        (Peer::pinned_by(Arc::new(ours), attestation).unwrap(), theirs)
     }
 
     /// The process that made a socket pair is the peer of both ends.
@@ -254,10 +236,7 @@ mod tests {
             assert_eq!((caller.uid, caller.pid), (me, std::process::id()));
             assert_eq!(caller.attestation, attestation);
             assert_eq!(caller.account, SystemDirectory.account(me, true).unwrap());
-            assert_eq!(
-                caller.login_account.is_some(),
-                caller.login_uid.is_some_and(|uid| uid != me)
-            );
+            assert_eq!(caller.login_account.is_some(), caller.login_uid.is_some_and(|uid| uid != me));
         }
     }
 
@@ -272,21 +251,11 @@ mod tests {
             (change(|peer| peer.pid = 0), "peer_hidden"),
             (change(|peer| peer.uid = OVERFLOW_UID), "peer_unmapped"),
             (change(|peer| peer.uid = 4242), "peer_changed_user"),
-            (
-                change(|peer| peer.pid = u32::try_from(i32::MAX).unwrap()),
-                "peer_hidden",
-            ),
-            (
-                change(|peer| peer.pin = Pin::StartTime(Some(1))),
-                "peer_gone",
-            ),
+            (change(|peer| peer.pid = u32::try_from(i32::MAX).unwrap()), "peer_hidden"),
+            (change(|peer| peer.pin = Pin::StartTime(Some(1))), "peer_gone"),
             (change(|peer| peer.pin = Pin::StartTime(None)), "peer_gone"),
         ] {
-            assert_eq!(
-                (refused.kind, refused.rule),
-                (ErrorKind::Forbidden, Some(rule)),
-                "{refused}"
-            );
+            assert_eq!((refused.kind, refused.rule), (ErrorKind::Forbidden, Some(rule)), "{refused}");
             assert!(!refused.hint.is_empty());
         }
     }

@@ -29,11 +29,7 @@ impl Process {
         let (session, _) = audit_id(pid, "sessionid")?;
         let settled = uid != 0 && owner == Some(uid);
         let other_uids = if settled { None } else { other_uids(pid, uid)? };
-        Ok(Self {
-            login_uid,
-            session,
-            other_uids,
-        })
+        Ok(Self { login_uid, session, other_uids })
     }
 }
 
@@ -109,10 +105,7 @@ fn parse_start_time(stat: &str) -> Option<u64> {
 }
 
 fn malformed(pid: u32, name: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("/proc/{pid}/{name} has an unknown shape"),
-    )
+    io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/{name} has an unknown shape"))
 }
 
 #[cfg(test)]
@@ -123,16 +116,11 @@ mod tests {
     fn this_process_reads_as_the_kernel_says() {
         let me = nix::unistd::geteuid().as_raw();
         let [pid, nobody] = [std::process::id(), u32::MAX - 1];
-        assert_eq!(
-            Process::read(pid, nobody).unwrap().other_uids,
-            Some([me; 3])
-        );
+        assert_eq!(Process::read(pid, nobody).unwrap().other_uids, Some([me; 3]));
         let me = Process::read(pid, me).unwrap();
         assert_eq!(me.other_uids, None);
         let login = std::fs::read_to_string("/proc/self/loginuid").ok();
-        let login = login
-            .and_then(|text| text.trim().parse().ok())
-            .filter(|id| *id != UNSET);
+        let login = login.and_then(|text| text.trim().parse().ok()).filter(|id| *id != UNSET);
         assert_eq!(me.login_uid, login);
         assert!(start_time(std::process::id()).unwrap() > 0);
     }

@@ -53,23 +53,13 @@ mod tests {
     fn answers_are_one_line_that_a_client_reads() {
         let mut out = Vec::new();
         result(&mut out, &CallId::Number(-7), "{\"a\":1}");
-        error(
-            &mut out,
-            Some(&CallId::Text("x\n\u{1b}\"".into())),
-            ApiError::invalid("no").hint("do"),
-        );
+        error(&mut out, Some(&CallId::Text("x\n\u{1b}\"".into())), ApiError::invalid("no").hint("do"));
         error(&mut out, None, ApiError::internal("broken"));
         event(&mut out, "{\"seq\":3}");
         let text = String::from_utf8(out).unwrap();
-        let lines: Vec<Incoming<'_>> = text
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let lines: Vec<Incoming<'_>> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 4);
-        assert_eq!(
-            (lines[0].id.clone(), lines[0].result.unwrap().get()),
-            (Some(CallId::Number(-7)), "{\"a\":1}")
-        );
+        assert_eq!((lines[0].id.clone(), lines[0].result.unwrap().get()), (Some(CallId::Number(-7)), "{\"a\":1}"));
         assert_eq!(lines[1].id, Some(CallId::Text("x\n\u{1b}\"".into())));
         assert_eq!(lines[1].error.as_ref().unwrap().code, -32602);
         assert!(text.lines().nth(2).unwrap().contains("\"id\":null"));

@@ -18,10 +18,7 @@ pub struct Connection {
 impl Connection {
     /// A connection that acts as nobody but its peer.
     pub fn new(peer: Peer) -> Self {
-        Self {
-            peer,
-            demo_person: Mutex::new(None),
-        }
+        Self { peer, demo_person: Mutex::new(None) }
     }
 
     /// Attests the peer now, see [`Peer::attest`].
@@ -33,17 +30,11 @@ impl Connection {
 
     /// The person chosen with `demo.act_as`.
     pub fn demo_person(&self) -> Option<String> {
-        self.demo_person
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.demo_person.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Chooses the acting person of the calls that follow. Whether that is allowed is the caller's to judge.
     pub fn act_as(&self, person: Option<String>) {
-        *self
-            .demo_person
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = person;
+        *self.demo_person.lock().unwrap_or_else(PoisonError::into_inner) = person;
     }
 }

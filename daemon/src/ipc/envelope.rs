@@ -58,39 +58,26 @@ pub(super) fn parse(line: &[u8]) -> Result<Call<'_>, Box<Refusal>> {
     let id = members.id.map(call_id);
     match members.call(id.clone()) {
         Ok(call) => Ok(call),
-        Err(error) => Err(Box::new(Refusal {
-            id: id.and_then(Result::ok),
-            error,
-        })),
+        Err(error) => Err(Box::new(Refusal { id: id.and_then(Result::ok), error })),
     }
 }
 
 /// The checks that need no parser, and those that protect it.
 fn text(line: &[u8]) -> Result<&str, ApiError> {
-    let text = std::str::from_utf8(line).map_err(|error| {
-        not_json(format!(
-            "a frame is UTF-8; octet {} of this one is not",
-            error.valid_up_to()
-        ))
-    })?;
+    let text = std::str::from_utf8(line)
+        .map_err(|error| not_json(format!("a frame is UTF-8; octet {} of this one is not", error.valid_up_to())))?;
     if text.trim().is_empty() {
         return Err(invalid_request("a blank line is no call"));
     }
     if let Some(at) = text.find('\0') {
-        return Err(not_json(format!(
-            "octet {at} of the frame is NUL, which JSON does not allow"
-        )));
+        return Err(not_json(format!("octet {at} of the frame is NUL, which JSON does not allow")));
     }
     if is_deeper_than(text, MAX_DEPTH) {
-        return Err(invalid_request(format!(
-            "the frame is nested deeper than {MAX_DEPTH} levels"
-        )));
+        return Err(invalid_request(format!("the frame is nested deeper than {MAX_DEPTH} levels")));
     }
     if text.trim_start().starts_with('[') {
-        return Err(
-            invalid_request("batches are not served: a frame is one object, not an array")
-                .hint("send one object a line; calls can be pipelined without waiting for answers"),
-        );
+        return Err(invalid_request("batches are not served: a frame is one object, not an array")
+            .hint("send one object a line; calls can be pipelined without waiting for answers"));
     }
     Ok(text)
 }
@@ -126,49 +113,35 @@ impl<'a> Members<'a> {
         match self.jsonrpc.map(RawValue::get) {
             Some("\"2.0\"") => {}
             Some(_) => {
-                return Err(invalid_request(
-                    "member `jsonrpc` has to be the string \"2.0\"",
-                ));
+                return Err(invalid_request("member `jsonrpc` has to be the string \"2.0\""));
             }
             None => {
-                return Err(invalid_request(
-                    "member `jsonrpc` is missing; it has to be \"2.0\"",
-                ));
+                return Err(invalid_request("member `jsonrpc` is missing; it has to be \"2.0\""));
             }
         }
         let id = id.unwrap_or_else(|| {
-            Err(invalid_request(
-                "member `id` is missing: every call is answered, so it needs an id",
-            )
-            .hint("notifications are not served; give an integer or a string"))
+            Err(invalid_request("member `id` is missing: every call is answered, so it needs an id")
+                .hint("notifications are not served; give an integer or a string"))
         })?;
-        let method = self
-            .method
-            .ok_or_else(|| invalid_request("member `method` is missing"))?;
-        let method =
-            string(method).ok_or_else(|| invalid_request("member `method` has to be a string"))?;
+        let method = self.method.ok_or_else(|| invalid_request("member `method` is missing"))?;
+        let method = string(method).ok_or_else(|| invalid_request("member `method` has to be a string"))?;
         if method.len() > MAX_METHOD {
             return Err(unknown_method(&method));
         }
         let params = match self.params {
             Some(params) if params.get().starts_with('{') => params,
             Some(_) => {
-                return Err(ApiError::invalid(
-                    "member `params` has to be an object with named members",
-                )
-                .hint("rpc.discover describes the parameters of each method"));
+                return Err(ApiError::invalid("member `params` has to be an object with named members")
+                    .hint("rpc.discover describes the parameters of each method"));
             }
-            None => {
-                serde_json::from_str("{}").map_err(|error| ApiError::internal(error.to_string()))?
-            }
+            None => serde_json::from_str("{}").map_err(|error| ApiError::internal(error.to_string()))?,
         };
         Ok(Call { id, method, params })
     }
 }
 
 fn call_id(raw: &RawValue) -> Result<CallId, ApiError> {
-    const SHAPE: &str =
-        "member `id` has to be an integer of at most 64 bits or a string of at most 128 octets";
+    const SHAPE: &str = "member `id` has to be an integer of at most 64 bits or a string of at most 128 octets";
     let refused = || invalid_request(SHAPE);
     match string(raw) {
         Some(text) if text.len() <= MAX_ID => Ok(CallId::Text(text.into_owned())),
@@ -179,11 +152,7 @@ fn call_id(raw: &RawValue) -> Result<CallId, ApiError> {
 
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') {
-        serde_json::from_str(raw.get()).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(inner))
-    }
+    if inner.contains('\\') { serde_json::from_str(raw.get()).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
 fn invalid_request(message: impl Into<String>) -> ApiError {
@@ -193,9 +162,7 @@ fn invalid_request(message: impl Into<String>) -> ApiError {
 }
 
 fn not_json(message: String) -> ApiError {
-    ApiError::invalid(message)
-        .code(PARSE_ERROR)
-        .hint("send one JSON object a line, in UTF-8")
+    ApiError::invalid(message).code(PARSE_ERROR).hint("send one JSON object a line, in UTF-8")
 }
 
 #[cfg(test)]
@@ -211,15 +178,11 @@ mod tests {
     #[test]
     fn calls_are_read() {
         let call = parse(br#"{"jsonrpc":"2.0","id":1,"method":"daemon.whoami"}"#).unwrap();
-        assert_eq!(
-            (call.id, &*call.method, call.params.get()),
-            (CallId::Number(1), "daemon.whoami", "{}")
-        );
-        let call = parse(b" {\"params\": {\"a\":[1]} , \"method\":\"a\\u002eb\",\"id\":\"x\\\"y\",\"jsonrpc\":\"2.0\"}\r").unwrap();
-        assert_eq!(
-            (call.id, &*call.method, call.params.get()),
-            (CallId::Text("x\"y".into()), "a.b", "{\"a\":[1]}")
-        );
+        assert_eq!((call.id, &*call.method, call.params.get()), (CallId::Number(1), "daemon.whoami", "{}"));
+        let call =
+            parse(b" {\"params\": {\"a\":[1]} , \"method\":\"a\\u002eb\",\"id\":\"x\\\"y\",\"jsonrpc\":\"2.0\"}\r")
+                .unwrap();
+        assert_eq!((call.id, &*call.method, call.params.get()), (CallId::Text("x\"y".into()), "a.b", "{\"a\":[1]}"));
     }
 
     #[test]
@@ -236,78 +199,18 @@ mod tests {
             (b"null", None, INVALID_REQUEST, "one JSON object"),
             (b"{}", None, INVALID_REQUEST, "`jsonrpc` is missing"),
             (b"{\"jsonrpc\":", None, PARSE_ERROR, "not JSON"),
-            (
-                br#"{"jsonrpc":"2.0","id":1,"method":"a"} {}"#,
-                None,
-                PARSE_ERROR,
-                "trailing",
-            ),
-            (
-                br#"{"jsonrpc":"1.0","id":1,"method":"a"}"#,
-                one.clone(),
-                INVALID_REQUEST,
-                "`jsonrpc`",
-            ),
-            (
-                br#"{"jsonrpc":"2.0","method":"a"}"#,
-                None,
-                INVALID_REQUEST,
-                "`id` is missing",
-            ),
-            (
-                br#"{"jsonrpc":"2.0","id":null,"method":"a"}"#,
-                None,
-                INVALID_REQUEST,
-                "`id` has to be",
-            ),
-            (
-                br#"{"jsonrpc":"2.0","id":1.5,"method":"a"}"#,
-                None,
-                INVALID_REQUEST,
-                "`id` has to be",
-            ),
-            (
-                br#"{"jsonrpc":"2.0","id":99999999999999999999,"method":"a"}"#,
-                None,
-                INVALID_REQUEST,
-                "`id` has to be",
-            ),
-            (
-                br#"{"jsonrpc":"2.0","id":{},"method":"a"}"#,
-                None,
-                INVALID_REQUEST,
-                "`id` has to be",
-            ),
-            (
-                br#"{"jsonrpc":"2.0","id":1}"#,
-                one.clone(),
-                INVALID_REQUEST,
-                "`method` is missing",
-            ),
-            (
-                br#"{"jsonrpc":"2.0","id":1,"method":7}"#,
-                one.clone(),
-                INVALID_REQUEST,
-                "`method` has to be",
-            ),
-            (
-                br#"{"jsonrpc":"2.0","id":1,"method":"a","params":[1]}"#,
-                one.clone(),
-                -32602,
-                "`params` has to be",
-            ),
-            (
-                br#"{"jsonrpc":"2.0","id":1,"method":"a","extra":[[{}]]}"#,
-                one.clone(),
-                INVALID_REQUEST,
-                "`extra`",
-            ),
-            (
-                br#"{"jsonrpc":"2.0","id":1,"id":2,"method":"a"}"#,
-                None,
-                INVALID_REQUEST,
-                "`id` stands there twice",
-            ),
+            (br#"{"jsonrpc":"2.0","id":1,"method":"a"} {}"#, None, PARSE_ERROR, "trailing"),
+            (br#"{"jsonrpc":"1.0","id":1,"method":"a"}"#, one.clone(), INVALID_REQUEST, "`jsonrpc`"),
+            (br#"{"jsonrpc":"2.0","method":"a"}"#, None, INVALID_REQUEST, "`id` is missing"),
+            (br#"{"jsonrpc":"2.0","id":null,"method":"a"}"#, None, INVALID_REQUEST, "`id` has to be"),
+            (br#"{"jsonrpc":"2.0","id":1.5,"method":"a"}"#, None, INVALID_REQUEST, "`id` has to be"),
+            (br#"{"jsonrpc":"2.0","id":99999999999999999999,"method":"a"}"#, None, INVALID_REQUEST, "`id` has to be"),
+            (br#"{"jsonrpc":"2.0","id":{},"method":"a"}"#, None, INVALID_REQUEST, "`id` has to be"),
+            (br#"{"jsonrpc":"2.0","id":1}"#, one.clone(), INVALID_REQUEST, "`method` is missing"),
+            (br#"{"jsonrpc":"2.0","id":1,"method":7}"#, one.clone(), INVALID_REQUEST, "`method` has to be"),
+            (br#"{"jsonrpc":"2.0","id":1,"method":"a","params":[1]}"#, one.clone(), -32602, "`params` has to be"),
+            (br#"{"jsonrpc":"2.0","id":1,"method":"a","extra":[[{}]]}"#, one.clone(), INVALID_REQUEST, "`extra`"),
+            (br#"{"jsonrpc":"2.0","id":1,"id":2,"method":"a"}"#, None, INVALID_REQUEST, "`id` stands there twice"),
             (
                 br#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}"#,
                 one,
@@ -323,12 +226,7 @@ mod tests {
 
     #[test]
     fn ids_have_a_limit() {
-        let call = |length: usize| {
-            format!(
-                r#"{{"jsonrpc":"2.0","id":"{}","method":"a"}}"#,
-                "x".repeat(length)
-            )
-        };
+        let call = |length: usize| format!(r#"{{"jsonrpc":"2.0","id":"{}","method":"a"}}"#, "x".repeat(length));
         assert!(parse(call(128).as_bytes()).is_ok());
         assert!(refused(call(129).as_bytes()).2.contains("128 octets"));
     }
@@ -337,37 +235,22 @@ mod tests {
     fn nesting_is_bounded_in_params_too() {
         let call = |depth: usize| {
             let (open, close) = ("[".repeat(depth), "]".repeat(depth));
-            format!(
-                r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":{{"s":"[[\"[[","a":{open}{close}}}}}"#
-            )
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":{{"s":"[[\"[[","a":{open}{close}}}}}"#)
         };
         assert!(parse(call(30).as_bytes()).is_ok());
         for depth in [31, 100_000] {
-            assert!(
-                refused(call(depth).as_bytes())
-                    .2
-                    .contains("nested deeper than 32")
-            );
+            assert!(refused(call(depth).as_bytes()).2.contains("nested deeper than 32"));
         }
         assert!(refused(&[b'['; 100_000]).2.contains("nested deeper"));
-        let unclosed = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"params":{{"a":{}"#,
-            "[".repeat(100_000)
-        );
+        let unclosed = format!(r#"{{"jsonrpc":"2.0","id":1,"params":{{"a":{}"#, "[".repeat(100_000));
         assert!(refused(unclosed.as_bytes()).2.contains("nested deeper"));
     }
 
     #[test]
     fn hostile_names_come_back_safe_and_short() {
-        let line = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"\u001b[2J{}":1}}"#,
-            "x".repeat(10_000)
-        );
+        let line = format!(r#"{{"jsonrpc":"2.0","id":1,"\u001b[2J{}":1}}"#, "x".repeat(10_000));
         let (_, _, message) = refused(line.as_bytes());
-        assert!(
-            message.contains("<U+001B>") && message.len() < 600,
-            "{message}"
-        );
+        assert!(message.contains("<U+001B>") && message.len() < 600, "{message}");
         assert!(unknown_method("a\u{202e}b").message.contains("<U+202E>"));
     }
 }

@@ -89,10 +89,7 @@ impl Decoder {
         if size <= KEPT || self.reserve.hold(size) {
             self.buffer.resize(size, 0);
         } else {
-            self.skipped = Some(Skipped {
-                octets: self.end,
-                oversized: false,
-            });
+            self.skipped = Some(Skipped { octets: self.end, oversized: false });
             (self.start, self.scanned, self.end) = (0, 0, 0);
         }
     }
@@ -120,10 +117,7 @@ impl Decoder {
         self.scanned = self.end;
         let held = self.end - self.start;
         if self.skipped.is_some() || held >= self.frame_limit {
-            let mut skipped = self.skipped.unwrap_or(Skipped {
-                octets: 0,
-                oversized: true,
-            });
+            let mut skipped = self.skipped.unwrap_or(Skipped { octets: 0, oversized: true });
             skipped.octets += held;
             skipped.oversized |= skipped.octets >= self.frame_limit;
             self.skipped = Some(skipped);
@@ -163,12 +157,9 @@ pub(super) fn half_frame() -> ApiError {
 
 /// What a peer is told that took too long over a frame.
 pub(super) fn slow_frame(limits: &Limits) -> ApiError {
-    ApiError::invalid(format!(
-        "a frame that was begun did not end within {} s",
-        limits.frame_time.as_secs_f32()
-    ))
-    .code(super::envelope::INVALID_REQUEST)
-    .hint("send each JSON object in one go and end it with a line feed")
+    ApiError::invalid(format!("a frame that was begun did not end within {} s", limits.frame_time.as_secs_f32()))
+        .code(super::envelope::INVALID_REQUEST)
+        .hint("send each JSON object in one go and end it with a line feed")
 }
 
 #[cfg(test)]
@@ -180,12 +171,7 @@ mod tests {
     use std::sync::Arc;
 
     fn decoder(frame: usize, memory_per_uid: usize) -> Decoder {
-        let limits = Limits {
-            memory_per_uid,
-            frame,
-            oversized_frame: frame * 4,
-            ..Limits::default()
-        };
+        let limits = Limits { memory_per_uid, frame, oversized_frame: frame * 4, ..Limits::default() };
         let seats = Seats::new(Arc::new(limits.clone()));
         Decoder::new(&limits, Reserve::new(seats.take(0).unwrap()))
     }
@@ -257,9 +243,7 @@ mod tests {
         }
         decoder.room()[..3].copy_from_slice(b"\nb\n");
         decoder.filled(3);
-        let Some(Decoded::Refused(refused)) = decoder.next() else {
-            panic!("not refused")
-        };
+        let Some(Decoded::Refused(refused)) = decoder.next() else { panic!("not refused") };
         assert_eq!(refused.kind, ErrorKind::RateLimited);
         assert!(refused.message.contains(&sent.to_string()), "{refused}");
         assert_eq!(decoder.next(), Some(Decoded::Frame(b"b")));

@@ -61,12 +61,8 @@ impl Limits {
     #[must_use]
     pub fn within(mut self, open_files: u64) -> Self {
         let free = open_files.saturating_sub(Self::RESERVED).max(16);
-        self.connections = self
-            .connections
-            .min(usize::try_from(free).unwrap_or(usize::MAX));
-        self.connections_per_uid = self
-            .connections_per_uid
-            .min((self.connections * 3 / 4).max(1));
+        self.connections = self.connections.min(usize::try_from(free).unwrap_or(usize::MAX));
+        self.connections_per_uid = self.connections_per_uid.min((self.connections * 3 / 4).max(1));
         self
     }
 }

@@ -49,17 +49,9 @@ impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InTheWay(path, kind) => {
-                write!(
-                    f,
-                    "socket {}: {kind} is in the way; it is neither followed nor replaced",
-                    path.display()
-                )
+                write!(f, "socket {}: {kind} is in the way; it is neither followed nor replaced", path.display())
             }
-            Self::Served(path) => write!(
-                f,
-                "socket {}: already served by another process",
-                path.display()
-            ),
+            Self::Served(path) => write!(f, "socket {}: already served by another process", path.display()),
             Self::System(path, what, error) => {
                 write!(f, "socket {}: {what}: {error}", path.display())
             }
@@ -79,9 +71,7 @@ impl Listener {
     pub fn bind(path: &Path, mode: u32, group: Option<u32>) -> Result<Self, BindError> {
         let failed = |what| move |error: io::Error| BindError::System(path.to_owned(), what, error);
         clear_the_way(path)?;
-        let name = path
-            .to_fs_name::<GenericFilePath>()
-            .map_err(failed("not a usable path"))?;
+        let name = path.to_fs_name::<GenericFilePath>().map_err(failed("not a usable path"))?;
         let mode_while_binding = WHILE_BINDING as nix::libc::mode_t;
         let inner = ListenerOptions::new()
             .name(name)
@@ -89,34 +79,18 @@ impl Listener {
             .reclaim_name(false)
             .create_tokio()
             .map_err(failed("cannot be bound"))?;
-        let handle = nix::fcntl::open(
-            path,
-            OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
-            Mode::empty(),
-        )
-        .map_err(|errno| failed("vanished after binding")(errno.into()))?;
-        let file = SocketFile {
-            path: path.to_owned(),
-            handle,
-        };
-        file.set_owner_and_mode(mode, group)
-            .map_err(|(what, error)| failed(what)(error))?;
-        Ok(Self {
-            inner,
-            file: Some(file),
-        })
+        let handle = nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
+            .map_err(|errno| failed("vanished after binding")(errno.into()))?;
+        let file = SocketFile { path: path.to_owned(), handle };
+        file.set_owner_and_mode(mode, group).map_err(|(what, error)| failed(what)(error))?;
+        Ok(Self { inner, file: Some(file) })
     }
 
     /// Takes a socket that the service manager opened; its file is the service manager's and stays. Runs within
     /// a tokio runtime.
     pub fn activated(listener: StdListener) -> io::Result<Self> {
-        let inner = interprocess::os::unix::uds_local_socket::tokio::Listener::try_from(
-            OwnedFd::from(listener),
-        )?;
-        Ok(Self {
-            inner: inner.into(),
-            file: None,
-        })
+        let inner = interprocess::os::unix::uds_local_socket::tokio::Listener::try_from(OwnedFd::from(listener))?;
+        Ok(Self { inner: inner.into(), file: None })
     }
 
     /// The next connection.
@@ -147,44 +121,19 @@ impl Listener {
 
 impl SocketFile {
     /// Works on the open file, not on the path: whoever may write the directory could have put a symlink there.
-    fn set_owner_and_mode(
-        &self,
-        mode: u32,
-        group: Option<u32>,
-    ) -> Result<(), (&'static str, io::Error)> {
-        let kind = nix::sys::stat::fstat(&self.handle)
-            .map_err(|errno| ("cannot be examined", errno.into()))?
-            .st_mode;
+    fn set_owner_and_mode(&self, mode: u32, group: Option<u32>) -> Result<(), (&'static str, io::Error)> {
+        let kind = nix::sys::stat::fstat(&self.handle).map_err(|errno| ("cannot be examined", errno.into()))?.st_mode;
         if kind & nix::libc::S_IFMT != nix::libc::S_IFSOCK {
-            return Err((
-                "was replaced by something else while it was bound",
-                io::ErrorKind::InvalidData.into(),
-            ));
+            return Err(("was replaced by something else while it was bound", io::ErrorKind::InvalidData.into()));
         }
         if let Some(group) = group {
-            nix::unistd::fchownat(
-                &self.handle,
-                "",
-                None,
-                Some(Gid::from_raw(group)),
-                AtFlags::AT_EMPTY_PATH,
-            )
-            .map_err(|errno| {
-                (
-                    "its group cannot be set (the daemon has to be a member)",
-                    errno.into(),
-                )
-            })?;
+            nix::unistd::fchownat(&self.handle, "", None, Some(Gid::from_raw(group)), AtFlags::AT_EMPTY_PATH)
+                .map_err(|errno| ("its group cannot be set (the daemon has to be a member)", errno.into()))?;
         }
         let through_handle = format!("/proc/self/fd/{}", self.handle.as_raw_fd());
         let mode = Mode::from_bits_truncate(mode);
-        nix::sys::stat::fchmodat(
-            AT_FDCWD,
-            through_handle.as_str(),
-            mode,
-            FchmodatFlags::FollowSymlink,
-        )
-        .map_err(|errno| ("its mode cannot be set", errno.into()))
+        nix::sys::stat::fchmodat(AT_FDCWD, through_handle.as_str(), mode, FchmodatFlags::FollowSymlink)
+            .map_err(|errno| ("its mode cannot be set", errno.into()))
     }
 
     fn is_still_there(&self) -> io::Result<bool> {
@@ -200,11 +149,7 @@ fn clear_the_way(path: &Path) -> Result<(), BindError> {
         Ok(metadata) => metadata.file_type(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => {
-            return Err(BindError::System(
-                path.to_owned(),
-                "cannot be examined",
-                error,
-            ));
+            return Err(BindError::System(path.to_owned(), "cannot be examined", error));
         }
     };
     let in_the_way = match () {
@@ -218,20 +163,11 @@ fn clear_the_way(path: &Path) -> Result<(), BindError> {
     }
     match probe(path) {
         Ok(()) => Err(BindError::Served(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path).map_err(|error| {
-                BindError::System(path.to_owned(), "a dead socket cannot be removed", error)
-            })
-        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)
+            .map_err(|error| BindError::System(path.to_owned(), "a dead socket cannot be removed", error)),
         // A full backlog means that somebody listens.
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            Err(BindError::Served(path.to_owned()))
-        }
-        Err(error) => Err(BindError::System(
-            path.to_owned(),
-            "cannot tell whether it is served",
-            error,
-        )),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(BindError::Served(path.to_owned())),
+        Err(error) => Err(BindError::System(path.to_owned(), "cannot tell whether it is served", error)),
     }
 }
 
@@ -250,11 +186,7 @@ mod tests {
     use std::os::unix::net::UnixStream as StdStream;
 
     fn mode_of(path: &Path) -> u32 {
-        std::fs::symlink_metadata(path)
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o7777
+        std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
     }
 
     #[tokio::test]
@@ -262,8 +194,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");
         for mode in [0o660, 0o666, 0o600] {
-            let listener =
-                Listener::bind(&path, mode, Some(nix::unistd::getegid().as_raw())).unwrap();
+            let listener = Listener::bind(&path, mode, Some(nix::unistd::getegid().as_raw())).unwrap();
             assert_eq!(mode_of(&path), mode);
             listener.close();
             assert!(!path.exists());
@@ -275,11 +206,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let live = dir.path().join("live");
         let _listener = Listener::bind(&live, 0o600, None).unwrap();
-        let (file, link, dangling) = (
-            dir.path().join("file"),
-            dir.path().join("link"),
-            dir.path().join("dangling"),
-        );
+        let (file, link, dangling) = (dir.path().join("file"), dir.path().join("link"), dir.path().join("dangling"));
         std::fs::write(&file, "precious").unwrap();
         std::os::unix::fs::symlink(&live, &link).unwrap();
         std::os::unix::fs::symlink(dir.path().join("nothing"), &dangling).unwrap();
@@ -293,10 +220,7 @@ mod tests {
             (&dir.path().join("x".repeat(200)), "cannot be bound"),
         ] {
             let error = Listener::bind(path, 0o600, None).unwrap_err().to_string();
-            assert!(
-                error.contains(words) && error.contains(&*path.to_string_lossy()),
-                "{error}"
-            );
+            assert!(error.contains(words) && error.contains(&*path.to_string_lossy()), "{error}");
         }
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
         assert!(StdStream::connect(&live).is_ok());

@@ -52,9 +52,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
             if slot.replace(map.next_value()?).is_some() {
                 // Of two ids neither is the call's own.
                 members.id = members.id.filter(|_| name != "id");
-                members
-                    .problem
-                    .get_or_insert_with(|| format!("member `{name}` stands there twice"));
+                members.problem.get_or_insert_with(|| format!("member `{name}` stands there twice"));
             }
         }
         Ok(members)

@@ -38,21 +38,9 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     pub(super) fn new(socket: Arc<UnixStream>, limits: Arc<Limits>, reserve: Reserve) -> Self {
-        let queue = Queue {
-            socket,
-            octets: Vec::new(),
-            sent: 0,
-            due: 0,
-            due_at: None,
-            write_time: limits.write_time,
-            reserve,
-        };
-        Self {
-            queue,
-            aside: JoinSet::new(),
-            streams: Vec::new(),
-            limits,
-        }
+        let queue =
+            Queue { socket, octets: Vec::new(), sent: 0, due: 0, due_at: None, write_time: limits.write_time, reserve };
+        Self { queue, aside: JoinSet::new(), streams: Vec::new(), limits }
     }
 
     /// Queues what a call came to.
@@ -61,13 +49,9 @@ impl Outgoing {
             Ok(Reply::Result(text)) => self.result(id, &text),
             Ok(Reply::Stream { .. }) if self.streams.len() >= self.limits.streams => {
                 let held = self.streams.len();
-                let message =
-                    format!("the connection has {held} subscriptions, which is its limit");
+                let message = format!("the connection has {held} subscriptions, which is its limit");
                 let error = ApiError::new(ErrorKind::RateLimited, message);
-                self.refuse(
-                    Some(id),
-                    error.hint("one subscription carries every event; open another connection"),
-                );
+                self.refuse(Some(id), error.hint("one subscription carries every event; open another connection"));
             }
             Ok(Reply::Stream { result, events }) => {
                 self.result(id, &result);
@@ -81,14 +65,10 @@ impl Outgoing {
         // The room for the envelope: the largest id, escaped, and the fixed members.
         let limit = self.limits.frame.saturating_sub(1024);
         if text.len() > limit {
-            let message = format!(
-                "the result has {} octets, over the limit of {limit} for one frame",
-                text.len()
-            );
+            let message = format!("the result has {} octets, over the limit of {limit} for one frame", text.len());
             self.refuse(
                 Some(id),
-                ApiError::invalid(message)
-                    .hint("ask for less: a smaller `limit`, a narrower filter"),
+                ApiError::invalid(message).hint("ask for less: a smaller `limit`, a narrower filter"),
             );
         } else if !self.queue.holds(text.len()) {
             self.refuse(Some(id), no_memory("an answer", text.len()));
@@ -126,12 +106,7 @@ impl Outgoing {
     /// came. Never ends where nothing can. May be dropped at any time without loss.
     pub(super) async fn step(&mut self) -> Result<(), Closed> {
         let accepts = !self.is_full();
-        let Self {
-            queue,
-            aside,
-            streams,
-            ..
-        } = self;
+        let Self { queue, aside, streams, .. } = self;
         let (id, outcome) = tokio::select! {
             biased;
             sent = queue.progress() => return sent,

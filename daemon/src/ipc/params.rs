@@ -17,21 +17,12 @@ pub fn params<T: DeserializeOwned>(raw: &RawValue) -> Result<T, ApiError> {
     let text = raw.get();
     serde_json::from_str(text).map_err(|error| {
         let whole = error.to_string();
-        let reason = whole.strip_suffix(&format!(
-            " at line {} column {}",
-            error.line(),
-            error.column()
-        ));
+        let reason = whole.strip_suffix(&format!(" at line {} column {}", error.line(), error.column()));
         let reason = shown(reason.unwrap_or(&whole));
         // A frame has no line feed, so the column is the offset in the text.
         let path = path_at(text, error.column());
-        let message = if path.is_empty() {
-            reason
-        } else {
-            format!("{}: {reason}", shown(&path))
-        };
-        ApiError::invalid(format!("params: {message}"))
-            .hint("rpc.discover describes the parameters of each method")
+        let message = if path.is_empty() { reason } else { format!("{}: {reason}", shown(&path)) };
+        ApiError::invalid(format!("params: {message}")).hint("rpc.discover describes the parameters of each method")
     })
 }
 
@@ -148,55 +139,22 @@ mod tests {
     fn refusals_name_the_field() {
         for (text, field, words) in [
             (r#"{"stat":"pending"}"#, "stat", "unknown field `stat`"),
-            (
-                r#"{"state":"penidng"}"#,
-                "state: ",
-                "unknown variant `penidng`, expected `pending`",
-            ),
+            (r#"{"state":"penidng"}"#, "state: ", "unknown variant `penidng`, expected `pending`"),
             (r#"{"limit":"x"}"#, "limit: ", "expected u32"),
             (r#"{"limit":-1}"#, "limit: ", "expected u32"),
-            (
-                r#"{"limit":-1,"state":"pending"}"#,
-                "limit: ",
-                "expected u32",
-            ),
+            (r#"{"limit":-1,"state":"pending"}"#, "limit: ", "expected u32"),
             (r#"{"limit":1.5 , "names":[]}"#, "limit: ", "expected u32"),
-            (
-                r#"{"state":"pending","limit":4294967296}"#,
-                "limit: ",
-                "expected u32",
-            ),
-            (
-                r#"{"limit":1,"limit":2}"#,
-                "limit",
-                "duplicate field `limit`",
-            ),
-            (
-                r#"{"names":["a","b",3]}"#,
-                "names[2]: ",
-                "expected a string",
-            ),
-            (
-                r#"{"names":["a",{"x":1}]}"#,
-                "names[1]: ",
-                "expected a string",
-            ),
+            (r#"{"state":"pending","limit":4294967296}"#, "limit: ", "expected u32"),
+            (r#"{"limit":1,"limit":2}"#, "limit", "duplicate field `limit`"),
+            (r#"{"names":["a","b",3]}"#, "names[2]: ", "expected a string"),
+            (r#"{"names":["a",{"x":1}]}"#, "names[1]: ", "expected a string"),
             (r#"{"names":{"x":1}}"#, "names: ", "expected a sequence"),
-            (
-                r#"{"inner":{"names":[],"inner":{"limit":[]}}}"#,
-                "inner.inner.limit: ",
-                "expected u32",
-            ),
-            (
-                r#"{"names":["]}\"{"],"inner":{"limit":null,"state":7}}"#,
-                "inner.state: ",
-                "expected",
-            ),
+            (r#"{"inner":{"names":[],"inner":{"limit":[]}}}"#, "inner.inner.limit: ", "expected u32"),
+            (r#"{"names":["]}\"{"],"inner":{"limit":null,"state":7}}"#, "inner.state: ", "expected"),
         ] {
             let message = refused(text);
             assert!(
-                message.starts_with(&format!("params: {field}"))
-                    || message.contains(&format!("`{field}`")),
+                message.starts_with(&format!("params: {field}")) || message.contains(&format!("`{field}`")),
                 "{text}: {message}"
             );
             assert!(message.contains(words), "{text}: {message}");
@@ -205,14 +163,8 @@ mod tests {
 
     #[test]
     fn hostile_values_come_back_safe_and_short() {
-        let message = refused(&format!(
-            r#"{{"state":"\u001b[2J{}"}}"#,
-            "x".repeat(100_000)
-        ));
-        assert!(
-            message.contains("<U+001B>") && message.len() < 1000,
-            "{message}"
-        );
+        let message = refused(&format!(r#"{{"state":"\u001b[2J{}"}}"#, "x".repeat(100_000)));
+        assert!(message.contains("<U+001B>") && message.len() < 1000, "{message}");
     }
 
     proptest! {

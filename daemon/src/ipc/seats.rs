@@ -43,35 +43,24 @@ pub(super) struct Reserve {
 
 impl Seats {
     pub(super) fn new(limits: Arc<Limits>) -> Arc<Self> {
-        Arc::new(Self {
-            limits,
-            taken: Mutex::default(),
-        })
+        Arc::new(Self { limits, taken: Mutex::default() })
     }
 
     /// A seat for a connection of `uid`, or the refusal that the peer gets.
     pub(super) fn take(self: &Arc<Self>, uid: u32) -> Result<Arc<Seat>, ApiError> {
         let mut taken = self.taken();
         if taken.connections >= self.limits.connections {
-            let message = format!(
-                "the daemon serves {} connections, which is its limit",
-                taken.connections
-            );
+            let message = format!("the daemon serves {} connections, which is its limit", taken.connections);
             return Err(full(message));
         }
         let share = taken.by_uid.entry(uid).or_default();
         if share.connections >= self.limits.connections_per_uid {
             let open = share.connections;
-            return Err(full(format!(
-                "uid {uid} has {open} connections open, which is the limit of one user"
-            )));
+            return Err(full(format!("uid {uid} has {open} connections open, which is the limit of one user")));
         }
         share.connections += 1;
         taken.connections += 1;
-        Ok(Arc::new(Seat {
-            seats: Arc::clone(self),
-            uid,
-        }))
+        Ok(Arc::new(Seat { seats: Arc::clone(self), uid }))
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -126,13 +115,15 @@ impl Drop for Reserve {
 
 /// The refusal of a frame or an answer for which the user's share has no room.
 pub(super) fn no_memory(what: &str, octets: usize) -> ApiError {
-    ApiError::new(ErrorKind::RateLimited, format!("no room for {what} of at least {octets} octets beside what this user's connections hold"))
-        .hint("let large frames end and read answers before sending more")
+    ApiError::new(
+        ErrorKind::RateLimited,
+        format!("no room for {what} of at least {octets} octets beside what this user's connections hold"),
+    )
+    .hint("let large frames end and read answers before sending more")
 }
 
 fn full(message: String) -> ApiError {
-    ApiError::new(ErrorKind::RateLimited, message)
-        .hint("close connections that are not used, then connect again")
+    ApiError::new(ErrorKind::RateLimited, message).hint("close connections that are not used, then connect again")
 }
 
 #[cfg(test)]
@@ -140,12 +131,7 @@ mod tests {
     use super::*;
 
     fn seats(connections: usize, connections_per_uid: usize) -> Arc<Seats> {
-        Seats::new(Arc::new(Limits {
-            connections,
-            connections_per_uid,
-            memory_per_uid: 100,
-            ..Limits::default()
-        }))
+        Seats::new(Arc::new(Limits { connections, connections_per_uid, memory_per_uid: 100, ..Limits::default() }))
     }
 
     #[test]
@@ -166,8 +152,7 @@ mod tests {
     #[test]
     fn memory_is_shared_by_the_connections_of_a_user_alone() {
         let seats = seats(10, 10);
-        let [mut one, mut two, mut other] =
-            [1, 1, 2].map(|uid| Reserve::new(seats.take(uid).unwrap()));
+        let [mut one, mut two, mut other] = [1, 1, 2].map(|uid| Reserve::new(seats.take(uid).unwrap()));
         assert!(one.hold(60) && two.hold(40) && other.hold(100));
         assert!(!two.hold(41) && two.hold(40) && two.hold(30) && one.hold(70) && !one.hold(71));
         drop(one);

@@ -74,23 +74,14 @@ pub async fn serve<S: Service>(
     }
     listener.close();
     let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(limits.drain_time, drained)
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            connections = connections.len(),
-            "closing connections whose calls did not end in time"
-        );
+    if tokio::time::timeout(limits.drain_time, drained).await.is_err() {
+        tracing::warn!(connections = connections.len(), "closing connections whose calls did not end in time");
         connections.shutdown().await;
     }
 }
 
 /// Takes the peer's credentials and a seat. Nothing here waits for the peer.
-fn admit(
-    socket: UnixStream,
-    seats: &Arc<Seats>,
-) -> Option<(Arc<Connection>, Arc<UnixStream>, Arc<Seat>)> {
+fn admit(socket: UnixStream, seats: &Arc<Seats>) -> Option<(Arc<Connection>, Arc<UnixStream>, Arc<Seat>)> {
     let socket = Arc::new(socket);
     let peer = match Peer::of(Arc::<UnixStream>::clone(&socket)) {
         Ok(peer) => peer,
@@ -123,8 +114,5 @@ fn turn_away(socket: &UnixStream, error: ApiError) {
 /// as well, but not at once, or the loop would only turn.
 fn is_passing(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw);
-    matches!(
-        errno,
-        Some(Errno::ECONNABORTED | Errno::EINTR | Errno::EAGAIN)
-    )
+    matches!(errno, Some(Errno::ECONNABORTED | Errno::EINTR | Errno::EAGAIN))
 }

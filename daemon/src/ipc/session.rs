@@ -50,22 +50,14 @@ enum End {
 impl<S: Service> Session<S> {
     /// Serves the connection until either side ends it.
     pub(super) async fn run(mut self) {
-        let mut outgoing = Outgoing::new(
-            Arc::clone(&self.socket),
-            Arc::clone(&self.limits),
-            self.reserve(),
-        );
+        let mut outgoing = Outgoing::new(Arc::clone(&self.socket), Arc::clone(&self.limits), self.reserve());
         let outcome = match self.serve(&mut outgoing).await {
             Ok(end) => self.finish(end, &mut outgoing).await,
             Err(closed) => Err(closed),
         };
         if outcome == Err(Closed::NotRead) {
             let peer = &self.connection.peer;
-            tracing::info!(
-                uid = peer.uid(),
-                pid = peer.pid(),
-                "closed a connection whose peer does not read"
-            );
+            tracing::info!(uid = peer.uid(), pid = peer.pid(), "closed a connection whose peer does not read");
         }
     }
 
@@ -174,15 +166,9 @@ impl<S: Service> Session<S> {
             return Ok(());
         }
         if outgoing.aside.len() >= self.limits.aside {
-            let message = format!(
-                "{} calls of this connection wait already, which is its limit",
-                self.limits.aside
-            );
+            let message = format!("{} calls of this connection wait already, which is its limit", self.limits.aside);
             let error = ApiError::new(ErrorKind::RateLimited, message);
-            outgoing.refuse(
-                Some(&id),
-                error.hint("wait for one of them to be answered, or open another connection"),
-            );
+            outgoing.refuse(Some(&id), error.hint("wait for one of them to be answered, or open another connection"));
             return Ok(());
         }
         let (service, connection) = (Arc::clone(&self.service), Arc::clone(&self.connection));
@@ -251,22 +237,16 @@ async fn beside<T>(call: impl Future<Output = T>, outgoing: &mut Outgoing) -> Re
 }
 
 /// Turns a panic of a call into an answer; it costs the call, not the connection or the daemon.
-async fn unpanicked(
-    call: impl Future<Output = Result<Reply, ApiError>>,
-) -> Result<Reply, ApiError> {
+async fn unpanicked(call: impl Future<Output = Result<Reply, ApiError>>) -> Result<Reply, ApiError> {
     let mut call = pin!(call);
-    poll_fn(
-        |context| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
-            Ok(poll) => poll,
-            Err(_) => {
-                tracing::error!("a call panicked; the panic message stands above");
-                let error = ApiError::internal("the daemon failed in this call");
-                Poll::Ready(Err(error.hint(
-                    "the daemon's log says where; look at the object before trying again",
-                )))
-            }
-        },
-    )
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context))) {
+        Ok(poll) => poll,
+        Err(_) => {
+            tracing::error!("a call panicked; the panic message stands above");
+            let error = ApiError::internal("the daemon failed in this call");
+            Poll::Ready(Err(error.hint("the daemon's log says where; look at the object before trying again")))
+        }
+    })
     .await
 }
 
@@ -290,9 +270,7 @@ fn has_hung_up(socket: &UnixStream) -> bool {
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::empty())];
     let gone = PollFlags::POLLHUP | PollFlags::POLLERR;
     nix::poll::poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-        && fds[0]
-            .revents()
-            .is_some_and(|events| events.intersects(gone))
+        && fds[0].revents().is_some_and(|events| events.intersects(gone))
 }
 
 async fn due(at: Option<Instant>) {
@@ -303,6 +281,5 @@ async fn due(at: Option<Instant>) {
 }
 
 fn stopping() -> ApiError {
-    ApiError::new(ErrorKind::Unavailable, "the daemon is stopping")
-        .hint("call again when it is back")
+    ApiError::new(ErrorKind::Unavailable, "the daemon is stopping").hint("call again when it is back")
 }

@@ -45,16 +45,10 @@ impl ExecIssuer {
     /// The path is not absolute, or the timeout is zero or above [`MAX_TIMEOUT`]; the sentence is safe to show.
     pub fn new(program: PathBuf, args: Vec<OsString>, timeout: Duration) -> Result<Self, String> {
         if !program.is_absolute() {
-            return Err(format!(
-                "the program {} is not an absolute path",
-                shown(&program)
-            ));
+            return Err(format!("the program {} is not an absolute path", shown(&program)));
         }
         if timeout.is_zero() || timeout > MAX_TIMEOUT {
-            return Err(format!(
-                "the timeout is not between 1s and {}s",
-                MAX_TIMEOUT.as_secs()
-            ));
+            return Err(format!("the timeout is not between 1s and {}s", MAX_TIMEOUT.as_secs()));
         }
         Ok(Self {
             program: Program {
@@ -99,30 +93,22 @@ impl Issuer for ExecIssuer {
             serial: &order.serial.to_string(),
             not_before: &order.not_before.to_string(),
         })
-        .map_err(|error| {
-            IssueError::Refused(format!("the order cannot be written as JSON: {error}"))
-        })?;
+        .map_err(|error| IssueError::Refused(format!("the order cannot be written as JSON: {error}")))?;
         input.push(b'\n');
         let program = shown(&self.program.path);
-        let finished = self.program.run(&input).map_err(|error| {
-            IssueError::Refused(format!("the program {program} cannot be started: {error}"))
-        })?;
+        let finished = self
+            .program
+            .run(&input)
+            .map_err(|error| IssueError::Refused(format!("the program {program} cannot be started: {error}")))?;
         let reason = reason(&finished.stderr);
-        let unknown = |what: String| {
-            Err(IssueError::OutcomeUnknown(format!(
-                "the program {program} {what}{reason}"
-            )))
-        };
+        let unknown = |what: String| Err(IssueError::OutcomeUnknown(format!("the program {program} {what}{reason}")));
         match finished.ended {
             Ended::Exited(0) => Ok(finished.stdout),
-            Ended::Exited(status) => Err(IssueError::Refused(format!(
-                "the program {program} ended with status {status}{reason}"
-            ))),
+            Ended::Exited(status) => {
+                Err(IssueError::Refused(format!("the program {program} ended with status {status}{reason}")))
+            }
             Ended::Signalled(signal) => unknown(format!("was killed by signal {signal}")),
-            Ended::TimedOut => unknown(format!(
-                "did not end within {}s",
-                self.program.timeout.as_secs()
-            )),
+            Ended::TimedOut => unknown(format!("did not end within {}s", self.program.timeout.as_secs())),
             Ended::TooMuch => unknown(format!("answered with more than {MAX_OUTPUT} octets")),
             Ended::Lost(error) => unknown(format!("was lost sight of: {error}")),
         }
@@ -140,11 +126,7 @@ fn shown(path: &std::path::Path) -> String {
 /// `: text of standard error`, safe to show; empty where it said nothing.
 fn reason(stderr: &[u8]) -> String {
     let text = Untrusted::new(String::from_utf8_lossy(stderr).trim());
-    if text.is_blank() {
-        String::new()
-    } else {
-        format!(": {}", text.safe())
-    }
+    if text.is_blank() { String::new() } else { format!(": {}", text.safe()) }
 }
 
 #[cfg(test)]

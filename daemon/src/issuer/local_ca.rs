@@ -5,16 +5,14 @@
 
 use std::path::Path;
 
-use countersign_shared::content::{
-    CertificateContent, ExtendedKeyUsage, KeyUsage, San, SubjectAttribute,
-};
+use countersign_shared::content::{CertificateContent, ExtendedKeyUsage, KeyUsage, San, SubjectAttribute};
 use countersign_shared::error::ApiError;
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use rcgen::string::{Ia5String, PrintableString};
 use rcgen::{
-    CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, SanType, SerialNumber, SubjectPublicKeyInfo,
+    CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    SanType, SerialNumber, SubjectPublicKeyInfo,
 };
 
 use super::{IssueError, Issuer, Order};
@@ -58,11 +56,9 @@ impl LocalCa {
                 .hint("restore the directory from a backup; a new CA is made only where the directory is absent")
         };
         let parse = |name: &str, text: &str| {
-            let blocks =
-                pem::blocks(text, 1).map_err(|error| damaged(format!("{name}: {error}")))?;
+            let blocks = pem::blocks(text, 1).map_err(|error| damaged(format!("{name}: {error}")))?;
             match blocks.as_slice() {
-                [block] => IssuedCertificate::parse(&block.der)
-                    .map_err(|error| damaged(format!("{name}: {error}"))),
+                [block] => IssuedCertificate::parse(&block.der).map_err(|error| damaged(format!("{name}: {error}"))),
                 _ => Err(damaged(format!("{name} is not exactly one certificate"))),
             }
         };
@@ -71,27 +67,17 @@ impl LocalCa {
         let key = KeyPair::from_pem(&files.intermediate_key)
             .map_err(|_| damaged("intermediate.key is not a readable private key".to_owned()))?;
         if rcgen::PublicKeyData::subject_public_key_info(&key) != intermediate.spki_der {
-            return Err(damaged(
-                "intermediate.key is not the key of intermediate.crt".to_owned(),
-            ));
+            return Err(damaged("intermediate.key is not the key of intermediate.crt".to_owned()));
         }
-        intermediate.verify_signed_by(&root).map_err(|error| {
-            damaged(format!(
-                "intermediate.crt is not signed by root.crt: {error}"
-            ))
-        })?;
+        intermediate
+            .verify_signed_by(&root)
+            .map_err(|error| damaged(format!("intermediate.crt is not signed by root.crt: {error}")))?;
         if !root.ca || !intermediate.ca {
-            return Err(damaged(
-                "root.crt or intermediate.crt is not a certification authority".to_owned(),
-            ));
+            return Err(damaged("root.crt or intermediate.crt is not a certification authority".to_owned()));
         }
         let signer = rcgen::Issuer::from_ca_cert_der(&intermediate.der.as_slice().into(), key)
             .map_err(|error| damaged(format!("intermediate.crt: {error}")))?;
-        Ok(Self {
-            signer,
-            root,
-            intermediate,
-        })
+        Ok(Self { signer, root, intermediate })
     }
 
     /// The root, for whoever must trust it.
@@ -105,11 +91,7 @@ impl LocalCa {
     }
 
     /// The validity that an order gives, within the authority's own; in seconds since 1970.
-    fn validity(
-        &self,
-        content: &CertificateContent,
-        order: &Order,
-    ) -> Result<(i64, i64), IssueError> {
+    fn validity(&self, content: &CertificateContent, order: &Order) -> Result<(i64, i64), IssueError> {
         let begin = order.not_before.unix_millis().div_euclid(1000);
         let end = begin.saturating_add(i64::try_from(content.valid_for.secs()).unwrap_or(i64::MAX));
         for authority in [&self.intermediate, &self.root] {
@@ -136,38 +118,25 @@ impl Issuer for LocalCa {
                 "the local CA makes no certification authorities (path length 0)".to_owned(),
             ));
         }
-        let csr = csr::parse_der(approved.csr_der())
-            .map_err(|error| IssueError::Refused(error.message))?;
+        let csr = csr::parse_der(approved.csr_der()).map_err(|error| IssueError::Refused(error.message))?;
         if csr.spki_sha256 != content.spki_sha256 {
-            return Err(IssueError::Refused(
-                "the CSR's public key is not the approved one".to_owned(),
-            ));
+            return Err(IssueError::Refused("the CSR's public key is not the approved one".to_owned()));
         }
         let (begin, end) = self.validity(content, order)?;
         let mut params = CertificateParams::default();
         if !create::set_validity(&mut params, begin, end) {
-            return Err(IssueError::Refused(
-                "the validity lies before 1970 or after the year 9999".to_owned(),
-            ));
+            return Err(IssueError::Refused("the validity lies before 1970 or after the year 9999".to_owned()));
         }
         params.serial_number = Some(SerialNumber::from_slice(order.serial.as_bytes()));
         params.distinguished_name = subject(content)?;
         params.subject_alt_names = content.sans.iter().map(san).collect::<Result<_, _>>()?;
         params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = content
-            .key_usage
-            .iter()
-            .map(|usage| key_usage(*usage))
-            .collect();
-        params.extended_key_usages = content
-            .extended_key_usage
-            .iter()
-            .map(|usage| extended_key_usage(*usage))
-            .collect();
+        params.key_usages = content.key_usage.iter().map(|usage| key_usage(*usage)).collect();
+        params.extended_key_usages =
+            content.extended_key_usage.iter().map(|usage| extended_key_usage(*usage)).collect();
         params.use_authority_key_identifier_extension = true;
-        let key = SubjectPublicKeyInfo::from_der(&csr.spki_der).map_err(|error| {
-            IssueError::Refused(format!("the public key cannot be written: {error}"))
-        })?;
+        let key = SubjectPublicKeyInfo::from_der(&csr.spki_der)
+            .map_err(|error| IssueError::Refused(format!("the public key cannot be written: {error}")))?;
         let leaf = params
             .signed_by(&key, &self.signer)
             .map_err(|error| IssueError::Refused(format!("signing failed: {error}")))?;
@@ -195,20 +164,12 @@ fn subject(content: &CertificateContent) -> Result<DistinguishedName, IssueError
                 })?;
                 (DnType::CountryName, DnValue::PrintableString(two_letters))
             }
-            SubjectAttribute::State => (
-                DnType::StateOrProvinceName,
-                DnValue::Utf8String(value.clone()),
-            ),
-            SubjectAttribute::Locality => {
-                (DnType::LocalityName, DnValue::Utf8String(value.clone()))
+            SubjectAttribute::State => (DnType::StateOrProvinceName, DnValue::Utf8String(value.clone())),
+            SubjectAttribute::Locality => (DnType::LocalityName, DnValue::Utf8String(value.clone())),
+            SubjectAttribute::Organization => (DnType::OrganizationName, DnValue::Utf8String(value.clone())),
+            SubjectAttribute::OrganizationalUnit => {
+                (DnType::OrganizationalUnitName, DnValue::Utf8String(value.clone()))
             }
-            SubjectAttribute::Organization => {
-                (DnType::OrganizationName, DnValue::Utf8String(value.clone()))
-            }
-            SubjectAttribute::OrganizationalUnit => (
-                DnType::OrganizationalUnitName,
-                DnValue::Utf8String(value.clone()),
-            ),
         };
         if name.get(&kind).is_some() {
             return Err(IssueError::Refused(format!(
@@ -218,10 +179,7 @@ fn subject(content: &CertificateContent) -> Result<DistinguishedName, IssueError
         name.push(kind, value);
     }
     if let Some(common_name) = &content.common_name {
-        name.push(
-            DnType::CommonName,
-            DnValue::Utf8String(common_name.raw().to_owned()),
-        );
+        name.push(DnType::CommonName, DnValue::Utf8String(common_name.raw().to_owned()));
     }
     Ok(name)
 }

@@ -37,10 +37,7 @@ impl fmt::Display for IssueError {
         match self {
             Self::Refused(reason) => write!(f, "the issuer refused: {reason}"),
             Self::OutcomeUnknown(reason) => {
-                write!(
-                    f,
-                    "it is not known whether the issuer issued a certificate: {reason}"
-                )
+                write!(f, "it is not known whether the issuer issued a certificate: {reason}")
             }
         }
     }
@@ -87,39 +84,20 @@ pub struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the issuer's answer is not what was approved: {}",
-            self.differences.join("; ")
-        )
+        write!(f, "the issuer's answer is not what was approved: {}", self.differences.join("; "))
     }
 }
 
 impl std::error::Error for Mismatch {}
 
 /// Reads an issuer's answer and compares it with what was approved; `answered` is the time after the call.
-pub fn finish(
-    approved: &Approved,
-    order: &Order,
-    answer: &[u8],
-    answered: Timestamp,
-) -> Result<Issued, Mismatch> {
-    let unreadable = |sentence: String| Mismatch {
-        differences: vec![sentence],
-        chain: Vec::new(),
-    };
-    let text = std::str::from_utf8(answer)
-        .map_err(|_| unreadable("the answer is not UTF-8 text".to_owned()))?;
+pub fn finish(approved: &Approved, order: &Order, answer: &[u8], answered: Timestamp) -> Result<Issued, Mismatch> {
+    let unreadable = |sentence: String| Mismatch { differences: vec![sentence], chain: Vec::new() };
+    let text = std::str::from_utf8(answer).map_err(|_| unreadable("the answer is not UTF-8 text".to_owned()))?;
     let chain = certificate::parse_chain(text).map_err(unreadable)?;
-    let window = Window {
-        ordered: order.not_before,
-        answered,
-    };
+    let window = Window { ordered: order.not_before, answered };
     match compare(approved.content(), &chain, window) {
-        Ok(()) => Ok(Issued {
-            chain_pem: certificate::chain_pem(&chain),
-            chain,
-        }),
+        Ok(()) => Ok(Issued { chain_pem: certificate::chain_pem(&chain), chain }),
         Err(differences) => Err(Mismatch { differences, chain }),
     }
 }

@@ -59,14 +59,9 @@ mod tests {
 
     #[test]
     fn serials_are_positive_of_one_length_and_differ() {
-        let drawn: std::collections::HashSet<Serial> =
-            (0..1000).map(|_| Serial::random().unwrap()).collect();
+        let drawn: std::collections::HashSet<Serial> = (0..1000).map(|_| Serial::random().unwrap()).collect();
         assert_eq!(drawn.len(), 1000);
-        assert!(
-            drawn
-                .iter()
-                .all(|serial| (0x40..=0x7f).contains(&serial.as_bytes()[0]))
-        );
+        assert!(drawn.iter().all(|serial| (0x40..=0x7f).contains(&serial.as_bytes()[0])));
         assert!(drawn.iter().all(|serial| serial.to_string().len() == 32));
     }
 }

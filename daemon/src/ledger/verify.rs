@@ -64,11 +64,8 @@ pub fn stored_frontier(connection: &Connection) -> rusqlite::Result<Option<Front
 fn step(row: &Row<'_>, tail: &mut Tail, expected: &mut Vec<u8>) -> Result<(), Damage> {
     let at = tail.size();
     let unreadable = |error: rusqlite::Error| damage(Some(at), "columns", format!("unreadable: {error}"));
-    let column = |index: usize| {
-        row.get_ref(index)
-            .and_then(|value| value.as_str().map_err(Into::into))
-            .map_err(unreadable)
-    };
+    let column =
+        |index: usize| row.get_ref(index).and_then(|value| value.as_str().map_err(Into::into)).map_err(unreadable);
     let seq: u64 = row.get(0).map_err(unreadable)?;
     if seq != at {
         return Err(damage(Some(at), "missing", format!("the next record in order is {seq}")));

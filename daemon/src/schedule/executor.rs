@@ -196,8 +196,12 @@ enum Claimed {
 fn claim(transaction: &mut Transaction<'_>, policy: &PolicyInForce, id: &JobId) -> Result<Claimed, Failure> {
     let Some(job) = jobs::get(transaction.connection(), id)? else { return Ok(Claimed::Gone) };
     let serial = match &job.serial {
-        Some(reserved) => reserved.parse().map_err(|_| ApiError::internal("the reserved serial number is malformed"))?,
-        None => Serial::random().map_err(|_| ApiError::new(ErrorKind::Unavailable, "the system has no random numbers"))?,
+        Some(reserved) => {
+            reserved.parse().map_err(|_| ApiError::internal("the reserved serial number is malformed"))?
+        }
+        None => {
+            Serial::random().map_err(|_| ApiError::new(ErrorKind::Unavailable, "the system has no random numbers"))?
+        }
     };
     let order = Order { serial, not_before: transaction.now() };
     // A job of the last run is running already; anything else that is not pending is gone.

@@ -10,7 +10,9 @@ use countersign_shared::protocol::method::NOT_BUILT;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Service, audit, certificates, daemon, decide, demo, detail, discover, events, jobs, list, policies, submit, wait};
+use super::{
+    Service, audit, certificates, daemon, decide, demo, detail, discover, events, jobs, list, policies, submit, wait,
+};
 use crate::ipc::{self, Connection, Reply, params};
 
 /// The service as the socket sees it.
@@ -65,11 +67,10 @@ impl ipc::Service for Answers {
                 reply(Ok(discover::document()))
             }
             "demo.act_as" => reply(demo::act_as(service, connection, &params(raw)?)),
-            method if NOT_BUILT.contains(&method) => Err(ApiError::new(
-                ErrorKind::Unavailable,
-                format!("{method} is not built in this version"),
-            )
-            .hint("rpc.discover lists what is")),
+            method if NOT_BUILT.contains(&method) => {
+                Err(ApiError::new(ErrorKind::Unavailable, format!("{method} is not built in this version"))
+                    .hint("rpc.discover lists what is"))
+            }
             method => Err(ipc::unknown_method(method)),
         }
     }
@@ -80,7 +81,8 @@ impl ipc::Service for Answers {
 }
 
 fn reply(result: Result<impl Serialize, ApiError>) -> Result<Reply, ApiError> {
-    let line = to_line(&result?).map_err(|error| ApiError::internal(format!("the answer has no JSON form: {error}")))?;
+    let line =
+        to_line(&result?).map_err(|error| ApiError::internal(format!("the answer has no JSON form: {error}")))?;
     Ok(Reply::Result(line))
 }
 

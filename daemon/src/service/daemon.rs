@@ -36,7 +36,7 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         // Nothing has been anchored off the host by this version.
         unanchored: tail.size(),
         policy_sha256: service.policy.now().sha256(),
-        policy_file_differs: service.facts.policy_file_differs,
+        policy_file_differs: service.facts.policy_file_differs.load(std::sync::atomic::Ordering::Relaxed),
         attestation: service.facts.attestation.to_owned(),
     })
 }
@@ -67,7 +67,9 @@ pub async fn metrics(service: &Service, connection: &Connection) -> Result<Metri
     let actor = service.actor(connection)?;
     if actor.permissions.roles().is_empty() && actor.caller.uid != 0 {
         let message = format!("{} has no role", actor.party.account);
-        return Err(ApiError::new(ErrorKind::Forbidden, message).hint("any role of the policy reads the metrics").rule("no_role"));
+        return Err(ApiError::new(ErrorKind::Forbidden, message)
+            .hint("any role of the policy reads the metrics")
+            .rule("no_role"));
     }
     let (now, depth, size) = (service.line.wall(), service.writer.queue_depth(), service.writer.tail().size());
     let (pending, states) =

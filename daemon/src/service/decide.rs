@@ -47,7 +47,10 @@ pub async fn decide(
 fn check_note(note: Option<&Untrusted>, verdict: Verdict) -> Result<Untrusted, ApiError> {
     let note = note.cloned().unwrap_or_default();
     if note.raw().len() > MAX_TEXT {
-        return Err(ApiError::invalid(format!("`note` has {} octets; at most {MAX_TEXT} are allowed", note.raw().len())));
+        return Err(ApiError::invalid(format!(
+            "`note` has {} octets; at most {MAX_TEXT} are allowed",
+            note.raw().len()
+        )));
     }
     if verdict == Verdict::Reject && note.is_blank() {
         return Err(ApiError::invalid("`note` is missing: a rejection tells the requester why"));

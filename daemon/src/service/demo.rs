@@ -11,9 +11,12 @@ use crate::ipc::Connection;
 /// Chooses. Who calls is never a field of a message, except where nothing is at stake and every surface says so.
 pub fn act_as(service: &Service, connection: &Connection, params: &ActAsParams) -> Result<WhoamiResult, ApiError> {
     if !service.facts.demo {
-        return Err(ApiError::new(ErrorKind::Forbidden, "only a demo daemon lets a caller choose who acts; here the kernel says")
-            .hint("log in as the person who is to act")
-            .rule("not_a_demo"));
+        return Err(ApiError::new(
+            ErrorKind::Forbidden,
+            "only a demo daemon lets a caller choose who acts; here the kernel says",
+        )
+        .hint("log in as the person who is to act")
+        .rule("not_a_demo"));
     }
     let policy = service.policy.now();
     if !policy.people().iter().any(|person| person.name == params.person) {

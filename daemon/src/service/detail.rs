@@ -77,12 +77,7 @@ pub async fn get(
         .await
 }
 
-fn has_vote(
-    policy: &Policy,
-    submission: &Submission,
-    actor: &Actor,
-    now: countersign_shared::time::Timestamp,
-) -> bool {
+fn has_vote(policy: &Policy, submission: &Submission, actor: &Actor, now: countersign_shared::time::Timestamp) -> bool {
     let decides = actor.permissions.allows(crate::policy::Permission::Decide(submission.profile.id()));
     decides && policy.counts_for(&submission.profile, &actor.account, now)
 }

@@ -46,8 +46,17 @@ fn kinds() -> Vec<Value> {
         TwoPersonIntegrity, Unavailable,
     };
     let all = [
-        Invalid, NotFound, Forbidden, TwoPersonIntegrity, AlreadyDecided, StaleContent, Conflict, RateLimited, ReadOnly,
-        Unavailable, Internal,
+        Invalid,
+        NotFound,
+        Forbidden,
+        TwoPersonIntegrity,
+        AlreadyDecided,
+        StaleContent,
+        Conflict,
+        RateLimited,
+        ReadOnly,
+        Unavailable,
+        Internal,
     ];
     all.iter().map(|kind| json!({ "kind": kind, "code": kind.code(), "exit": kind.exit_code() })).collect()
 }

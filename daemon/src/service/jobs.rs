@@ -30,7 +30,7 @@ pub async fn list(service: &Service, connection: &Connection, params: ListJobsPa
 /// One job.
 pub async fn get(service: &Service, connection: &Connection, params: JobIdParams) -> Result<Job, ApiError> {
     let sight = Sight::of(&service.actor(connection)?, &service.policy.now())?;
-    service.readers.read(move |connection| Ok(seen(connection, &params.id, &sight)?)).await
+    service.readers.read(move |connection| seen(connection, &params.id, &sight)).await
 }
 
 fn seen(connection: &rusqlite::Connection, id: &JobId, sight: &Sight) -> Result<Job, Failure> {
@@ -53,12 +53,7 @@ pub async fn retry(service: &Service, connection: &Connection, params: JobIdPara
     service.after_attempt(&actor, result)
 }
 
-fn make(
-    transaction: &mut Transaction<'_>,
-    policy: &PolicyInForce,
-    actor: &Actor,
-    id: &JobId,
-) -> Result<Job, Failure> {
+fn make(transaction: &mut Transaction<'_>, policy: &PolicyInForce, actor: &Actor, id: &JobId) -> Result<Job, Failure> {
     let policy = policy.now();
     let failed = jobs::get(transaction.connection(), id)?.ok_or_else(|| not_found(id))?;
     let permissions = permissions_now(&policy, actor, transaction.now());

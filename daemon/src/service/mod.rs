@@ -65,7 +65,7 @@ pub struct Facts {
     /// How long a request waits where its profile does not say.
     pub approval_timeout: Span,
     /// True where the policy file differs from the policy in force.
-    pub policy_file_differs: bool,
+    pub policy_file_differs: Arc<std::sync::atomic::AtomicBool>,
     /// `pidfd` or `weak`.
     pub attestation: &'static str,
 }

@@ -15,9 +15,8 @@ use crate::store::rows::policies;
 pub fn profiles(service: &Service, connection: &Connection) -> Result<ProfileList, ApiError> {
     let actor = service.actor(connection)?;
     let policy = service.policy.now();
-    let seen = policy.profiles().iter().filter(|profile| {
-        actor.permissions.allows(Permission::ReadProfile(profile.id()))
-    });
+    let seen =
+        policy.profiles().iter().filter(|profile| actor.permissions.allows(Permission::ReadProfile(profile.id())));
     let profiles: Vec<Profile> = seen.map(|profile| profile.to_view(service.facts.approval_timeout)).collect();
     if profiles.is_empty() {
         return Err(forbidden(&actor.party.account, "sees any profile"));

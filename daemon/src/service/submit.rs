@@ -4,9 +4,7 @@ use countersign_shared::content::Purpose;
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::lifecycle::{JobKind, JobState, RequestEvent, RequestKind, request_transition};
-use countersign_shared::protocol::{
-    AuditAction, Category, Certificate, MAX_CSR, Risk, SubmitParams, SubmitResult,
-};
+use countersign_shared::protocol::{AuditAction, Category, Certificate, MAX_CSR, Risk, SubmitParams, SubmitResult};
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 
@@ -35,20 +33,40 @@ pub async fn submit(
     // Proof of possession with a large key takes milliseconds: not on a thread that serves sockets.
     let parsed = tokio::task::spawn_blocking(move || csr::parse(&text))
         .await
-        .map_err(|_| ApiError::new(ErrorKind::Unavailable, "the daemon is shutting down"))??;
+        .map_err(|_| ApiError::new(ErrorKind::Unavailable, "the daemon is shutting down"))?;
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return Err(unreadable(service, &actor, error).await),
+    };
     let facts = service.facts.clone();
     let (policy, asking) = (service.policy.clone(), actor.clone());
     let result = service
         .writer
         .write(move |transaction| {
             let resource = ("profile", params.profile.as_deref().filter(|id| is_id(id)).unwrap_or("any").to_owned());
-            let step = Step { policy, actor: &asking, params: &params, csr: parsed, bypass: facts.bypass, facts: &facts };
+            let step =
+                Step { policy, actor: &asking, params: &params, csr: parsed, bypass: facts.bypass, facts: &facts };
             refusal::or_record(transaction, &asking, "request.submit", (resource.0, &resource.1), |transaction| {
                 step.carry_out(transaction)
             })
         })
         .await?;
     service.after_attempt(&actor, result)
+}
+
+/// A CSR that cannot be read is bad input; one that a rule stops is an attempt, and goes on record.
+async fn unreadable(service: &Service, actor: &Actor, error: ApiError) -> ApiError {
+    if error.rule.is_none() {
+        return error;
+    }
+    let (attempting, refused) = (actor.clone(), error.clone());
+    let recorded = service.writer.write(move |transaction| {
+        refusal::record(transaction, &attempting, "request.submit", ("profile", "any"), &refused)
+    });
+    match recorded.await {
+        Ok(()) => service.after_attempt::<()>(actor, Err(error.clone())).err().unwrap_or(error),
+        Err(unrecorded) => unrecorded,
+    }
 }
 
 fn is_id(raw: &str) -> bool {
@@ -107,7 +125,9 @@ impl Step<'_> {
     fn repeated(&self, transaction: &Transaction<'_>) -> Result<Option<SubmitResult>, Failure> {
         let Some(key) = &self.params.idempotency_key else { return Ok(None) };
         let connection = transaction.connection();
-        let Some((fingerprint, job)) = idempotency::get(connection, self.actor.party.uid, key)? else { return Ok(None) };
+        let Some((fingerprint, job)) = idempotency::get(connection, self.actor.party.uid, key)? else {
+            return Ok(None);
+        };
         if fingerprint != self.fingerprint()? {
             let message = format!("the idempotency key was used for another submission, which made {job}");
             return Err(ApiError::new(ErrorKind::Conflict, message).hint("choose a new key for a new request").into());
@@ -180,7 +200,8 @@ impl Step<'_> {
             reason: reason_sha256,
             ticket: self.params.ticket.as_ref().map(Untrusted::raw),
         };
-        let digest = intake.content.digest(&purpose).map_err(|error| ApiError::invalid(format!("the content: {error}")))?;
+        let digest =
+            intake.content.digest(&purpose).map_err(|error| ApiError::invalid(format!("the content: {error}")))?;
         let risks = risks(&intake, certificate, self.actor, self.bypass);
         let rules = intake.profile.rules();
         let (requires_approval, environment) = (rules.requires_approval, rules.environment.clone());
@@ -220,7 +241,10 @@ impl Step<'_> {
         };
         if let Some(key) = &self.params.idempotency_key {
             let (uid, now) = (self.actor.party.uid, transaction.now());
-            let fingerprint = Digest::of(&[b"countersign-submission-v1\0", &serde_json::to_vec(self.params).map_err(|error| ApiError::internal(error.to_string()))?]);
+            let fingerprint = Digest::of(&[
+                b"countersign-submission-v1\0",
+                &serde_json::to_vec(self.params).map_err(|error| ApiError::internal(error.to_string()))?,
+            ]);
             idempotency::insert(transaction.connection(), uid, key, fingerprint, &job_id, now)?;
         }
         let described = |draft: crate::ledger::Draft| {
@@ -235,18 +259,30 @@ impl Step<'_> {
                 .text_if("reason_sha256", reason_sha256)
         };
         if !requires_approval {
-            let draft = described(self.actor.draft(AuditAction::IssuanceRequested, Category::CertLifecycle, "job", &job_id));
+            let draft =
+                described(self.actor.draft(AuditAction::IssuanceRequested, Category::CertLifecycle, "job", &job_id));
             let recorded = transaction.record(draft)?;
             job.state = JobState::Pending;
             job.record_seq = Some(recorded.seq);
             jobs::insert(transaction.connection(), &job)?;
-            notifications::insert(transaction.connection(), "issuance_requested", job_id.as_str(), transaction.now(), recorded.seq)?;
+            notifications::insert(
+                transaction.connection(),
+                "issuance_requested",
+                job_id.as_str(),
+                transaction.now(),
+                recorded.seq,
+            )?;
             transaction.after_commit(Effect::JobReady);
             return self::result(transaction, None, &job_id, certificate, changes);
         }
 
         let request_id = transaction.fresh_request()?;
-        let draft = described(self.actor.draft(AuditAction::ApprovalRequested, Category::CertLifecycle, "request", &request_id));
+        let draft = described(self.actor.draft(
+            AuditAction::ApprovalRequested,
+            Category::CertLifecycle,
+            "request",
+            &request_id,
+        ));
         let recorded = transaction.record(draft.text("job", &job_id).number("votes_needed", votes_needed))?;
         job.request_id = Some(&request_id);
         let connection = transaction.connection();

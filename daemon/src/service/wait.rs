@@ -65,9 +65,9 @@ enum Target {
 impl Target {
     fn parse(raw: &str) -> Result<Self, ApiError> {
         let request = raw.parse().map(Self::Request);
-        request.or_else(|_| raw.parse().map(Self::Job)).map_err(|_| {
-            ApiError::invalid("`id` is neither a request (ar-…) nor a job (job-…)")
-        })
+        request
+            .or_else(|_| raw.parse().map(Self::Job))
+            .map_err(|_| ApiError::invalid("`id` is neither a request (ar-…) nor a job (job-…)"))
     }
 
     /// A retry makes a job of another id: those who wait on a failed one look again at any movement.
@@ -123,9 +123,8 @@ fn outcome(request: Option<&RequestSummary>, job: &JobRow) -> Outcome {
         (Some(RequestState::Pending), _) => Outcome::Waiting,
         (Some(RequestState::Approved) | None, JobState::Completed) => Outcome::Issued,
         (Some(RequestState::Approved) | None, JobState::Failed | JobState::Cancelled) => Outcome::Failed,
-        (
-            Some(RequestState::Approved) | None,
-            JobState::AwaitingApproval | JobState::Pending | JobState::Running,
-        ) => Outcome::Waiting,
+        (Some(RequestState::Approved) | None, JobState::AwaitingApproval | JobState::Pending | JobState::Running) => {
+            Outcome::Waiting
+        }
     }
 }

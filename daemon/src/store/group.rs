@@ -92,8 +92,10 @@ fn meaning(error: rusqlite::Error, health: &Health) -> ApiError {
     }
     let unknown = "look whether it took effect before you try again";
     match error.sqlite_error_code() {
-        Some(DiskFull) => ApiError::new(ErrorKind::Unavailable, "the disk that holds the state is full; nothing was changed")
-            .hint("make room in the state directory, then try again"),
+        Some(DiskFull) => {
+            ApiError::new(ErrorKind::Unavailable, "the disk that holds the state is full; nothing was changed")
+                .hint("make room in the state directory, then try again")
+        }
         Some(SystemIoFailure | ReadOnly) => {
             ApiError::new(ErrorKind::Unavailable, format!("the state cannot be written: {error}")).hint(unknown)
         }

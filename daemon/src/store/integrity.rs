@@ -28,7 +28,9 @@ pub fn read_tail(connection: &Connection) -> rusqlite::Result<Result<Tail, Damag
         return Ok(Err(malformed("the stored tree is malformed")));
     };
     let last: Option<(u64, Vec<u8>)> = connection
-        .query_row("SELECT seq, record FROM audit_events ORDER BY seq DESC LIMIT 1", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row("SELECT seq, record FROM audit_events ORDER BY seq DESC LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
     Ok(match last {
         None if frontier.size() == 0 => Ok(Tail::default()),
@@ -44,7 +46,11 @@ pub fn unknown() -> Verified {
 
 fn database(connection: &Connection) -> Result<Option<Damage>, OpenError> {
     let word: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    Ok((word != "ok").then(|| Damage { seq: None, rule: "database".into(), text: Untrusted::new(word).safe().to_string() }))
+    Ok((word != "ok").then(|| Damage {
+        seq: None,
+        rule: "database".into(),
+        text: Untrusted::new(word).safe().to_string(),
+    }))
 }
 
 fn schema(connection: &Connection) -> Result<Option<Damage>, OpenError> {

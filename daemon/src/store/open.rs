@@ -47,10 +47,17 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory { path, why } => write!(f, "the state directory {}: {why}", path.display()),
-            Self::Locked(path) => write!(f, "another countersignd holds {}; one daemon serves one state directory", path.display()),
-            Self::Foreign => f.write_str("countersign.db in the state directory belongs to another program; it is left untouched"),
+            Self::Locked(path) => {
+                write!(f, "another countersignd holds {}; one daemon serves one state directory", path.display())
+            }
+            Self::Foreign => {
+                f.write_str("countersign.db in the state directory belongs to another program; it is left untouched")
+            }
             Self::Newer { found, known } => {
-                write!(f, "the database has schema {found}, this version knows up to {known}: install the newer version again")
+                write!(
+                    f,
+                    "the database has schema {found}, this version knows up to {known}: install the newer version again"
+                )
             }
             Self::Setting { name, wanted, found } => write!(f, "SQLite kept {name} at {found}, {wanted} is required"),
             Self::References(count) => write!(f, "the migration left {count} broken references; it was rolled back"),
@@ -76,10 +83,7 @@ impl OpenError {
 
 /// True for an error that says the file is not what it was.
 pub fn is_corruption(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
-    )
+    matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase))
 }
 
 /// The state directory, held for as long as this lives.

@@ -7,10 +7,10 @@ use countersign_shared::error::{ApiError, ErrorKind};
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
+use super::Health;
 use super::open::{OpenError, is_corruption};
 use super::settings::{apply_to_reader, reader_flags};
 use super::transaction::Failure;
-use super::Health;
 
 /// Queries that run at one time; more wait their turn.
 const READERS: usize = 4;
@@ -86,7 +86,11 @@ impl Pool {
                 tracing::error!("reading the database: {error}");
                 if is_corruption(&error) {
                     let text = format!("a page cannot be read: {error}");
-                    self.health.raise(countersign_shared::protocol::Damage { seq: None, rule: "database".into(), text });
+                    self.health.raise(countersign_shared::protocol::Damage {
+                        seq: None,
+                        rule: "database".into(),
+                        text,
+                    });
                 }
                 ApiError::new(ErrorKind::Unavailable, format!("the state cannot be read: {error}"))
             }

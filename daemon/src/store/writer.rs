@@ -94,7 +94,8 @@ impl Writer {
         F: FnOnce(&mut Transaction<'_>) -> Result<T, Failure> + Send + 'static,
     {
         self.health.check()?;
-        let gone = || ApiError::new(ErrorKind::Unavailable, "the daemon is shutting down").hint("try again in a moment");
+        let gone =
+            || ApiError::new(ErrorKind::Unavailable, "the daemon is shutting down").hint("try again in a moment");
         let (reply, answer) = oneshot::channel();
         let call = Call { steps: Some(steps), result: None, reply, health: self.health.clone() };
         self.queue.send(Box::new(call)).await.map_err(|_| gone())?;

@@ -71,8 +71,8 @@ impl IssuedCertificate {
     ///
     /// Refused is what could be read in two ways, and keys and SANs that a CSR could not have either. Whether it is the certificate that was wanted, [`super::compare`] says.
     pub fn parse(der: &[u8]) -> Result<Self, String> {
-        let (rest, certificate) = X509Certificate::from_der(der)
-            .map_err(|_| "the certificate is not readable X.509".to_owned())?;
+        let (rest, certificate) =
+            X509Certificate::from_der(der).map_err(|_| "the certificate is not readable X.509".to_owned())?;
         if !rest.is_empty() {
             return Err(format!("{} octets follow the certificate", rest.len()));
         }
@@ -81,26 +81,15 @@ impl IssuedCertificate {
         }
         let tbs = &certificate.tbs_certificate;
         if tbs.signature != certificate.signature_algorithm {
-            return Err(
-                "the certificate names two different signature algorithms (RFC 5280 §4.1.1.2)"
-                    .to_owned(),
-            );
+            return Err("the certificate names two different signature algorithms (RFC 5280 §4.1.1.2)".to_owned());
         }
-        let about = |what: &str, error: countersign_shared::error::ApiError| {
-            format!("{what}: {}", error.message)
-        };
+        let about = |what: &str, error: countersign_shared::error::ApiError| format!("{what}: {}", error.message);
         let issuer = name::read(&tbs.issuer).map_err(|error| about("the issuer's name", error))?;
-        let subject =
-            name::read(&tbs.subject).map_err(|error| about("the subject's name", error))?;
-        let key =
-            key::classify(&tbs.subject_pki).map_err(|error| about("the public key", error))?;
-        let extensions =
-            extension::read(tbs.extensions()).map_err(|error| about("the extensions", error))?;
+        let subject = name::read(&tbs.subject).map_err(|error| about("the subject's name", error))?;
+        let key = key::classify(&tbs.subject_pki).map_err(|error| about("the public key", error))?;
+        let extensions = extension::read(tbs.extensions()).map_err(|error| about("the extensions", error))?;
         if let Some(name) = dotted_name(tbs.extensions()) {
-            return Err(format!(
-                "the DNS name {} ends in a dot (RFC 5280 §4.2.1.6)",
-                quoted(name)
-            ));
+            return Err(format!("the DNS name {} ends in a dot (RFC 5280 §4.2.1.6)", quoted(name)));
         }
         Ok(Self {
             der: der.to_vec(),
@@ -135,9 +124,7 @@ impl IssuedCertificate {
         let (_, certificate) = X509Certificate::from_der(&self.der).map_err(|_| failed())?;
         signature::accepted(&certificate.signature_algorithm).map_err(|error| error.message)?;
         let (_, spki) = SubjectPublicKeyInfo::from_der(&issuer.spki_der).map_err(|_| failed())?;
-        certificate
-            .verify_signature(Some(&spki))
-            .map_err(|_| failed())
+        certificate.verify_signature(Some(&spki)).map_err(|_| failed())
     }
 }
 
@@ -153,43 +140,29 @@ pub fn parse_chain(text: &str) -> Result<Vec<IssuedCertificate>, String> {
     let mut chain = Vec::with_capacity(blocks.len());
     for (i, block) in blocks.iter().enumerate() {
         if block.label != "CERTIFICATE" {
-            return Err(format!(
-                "PEM block {} is {}, not CERTIFICATE",
-                i + 1,
-                quoted(&block.label)
-            ));
+            return Err(format!("PEM block {} is {}, not CERTIFICATE", i + 1, quoted(&block.label)));
         }
-        chain.push(
-            IssuedCertificate::parse(&block.der)
-                .map_err(|error| format!("certificate {}: {error}", i + 1))?,
-        );
+        chain.push(IssuedCertificate::parse(&block.der).map_err(|error| format!("certificate {}: {error}", i + 1))?);
     }
     Ok(chain)
 }
 
 /// The chain as PEM, made from its octets alone: text around the blocks of an answer goes no further.
 pub fn chain_pem(chain: &[IssuedCertificate]) -> String {
-    chain
-        .iter()
-        .map(|certificate| pem::encode("CERTIFICATE", &certificate.der))
-        .collect()
+    chain.iter().map(|certificate| pem::encode("CERTIFICATE", &certificate.der)).collect()
 }
 
 fn timestamp(time: ASN1Time) -> Result<Timestamp, String> {
     let millis = time.timestamp().checked_mul(1000);
-    millis
-        .and_then(Timestamp::from_unix_millis)
-        .ok_or_else(|| "the validity is out of range".to_owned())
+    millis.and_then(Timestamp::from_unix_millis).ok_or_else(|| "the validity is out of range".to_owned())
 }
 
 /// The first DNS name that ends in a dot: reading folds it into the name without, clients do not.
 fn dotted_name<'a>(extensions: &'a [X509Extension<'_>]) -> Option<&'a str> {
-    let names = extensions
-        .iter()
-        .find_map(|extension| match extension.parsed_extension() {
-            ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),
-            _ => None,
-        });
+    let names = extensions.iter().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::SubjectAlternativeName(names) => Some(&names.general_names),
+        _ => None,
+    });
     names?.iter().find_map(|name| match name {
         GeneralName::DNSName(name) if name.ends_with('.') => Some(*name),
         _ => None,
@@ -204,11 +177,7 @@ mod tests {
 
     fn self_signed(name: &str) -> Vec<u8> {
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params
-            .self_signed(&KeyPair::generate().unwrap())
-            .unwrap()
-            .der()
-            .to_vec()
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
     }
 
     #[test]
@@ -216,21 +185,11 @@ mod tests {
         let mut der = self_signed("www.corp.example");
         assert!(IssuedCertificate::parse(&der).is_ok());
         let chain = pem::encode("CERTIFICATE", &der);
-        assert_eq!(
-            chain_pem(&parse_chain(&format!("text\n{chain}more\n")).unwrap()),
-            chain
-        );
+        assert_eq!(chain_pem(&parse_chain(&format!("text\n{chain}more\n")).unwrap()), chain);
         assert!(parse_chain(&chain.repeat(MAX_CHAIN)).is_ok());
-        assert!(
-            parse_chain(&chain.repeat(MAX_CHAIN + 1))
-                .unwrap_err()
-                .contains("more than 10")
-        );
+        assert!(parse_chain(&chain.repeat(MAX_CHAIN + 1)).unwrap_err().contains("more than 10"));
         der.push(0);
-        assert_eq!(
-            IssuedCertificate::parse(&der).unwrap_err(),
-            "1 octets follow the certificate"
-        );
+        assert_eq!(IssuedCertificate::parse(&der).unwrap_err(), "1 octets follow the certificate");
         let dot = IssuedCertificate::parse(&self_signed("www.corp.example.")).unwrap_err();
         assert!(dot.contains("ends in a dot"), "{dot}");
     }
@@ -239,10 +198,7 @@ mod tests {
     fn other_versions_and_two_algorithms_are_refused() {
         let der = self_signed("www.corp.example");
         let replaced = |from: &[u8], to: &[u8]| {
-            let place = der
-                .windows(from.len())
-                .position(|window| window == from)
-                .unwrap();
+            let place = der.windows(from.len()).position(|window| window == from).unwrap();
             let mut other = der.clone();
             other[place..place + to.len()].copy_from_slice(to);
             IssuedCertificate::parse(&other).unwrap_err()
@@ -252,10 +208,7 @@ mod tests {
         let sha256 = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
         let sha384 = [0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3];
         let algorithms = replaced(&sha256, &sha384);
-        assert!(
-            algorithms.contains("two different signature algorithms"),
-            "{algorithms}"
-        );
+        assert!(algorithms.contains("two different signature algorithms"), "{algorithms}");
     }
 
     proptest! {

@@ -36,11 +36,7 @@ pub struct Window {
 ///
 /// # Errors
 /// One sentence for each difference, at most 20, safe to show.
-pub fn compare(
-    approved: &CertificateContent,
-    chain: &[IssuedCertificate],
-    window: Window,
-) -> Result<(), Vec<String>> {
+pub fn compare(approved: &CertificateContent, chain: &[IssuedCertificate], window: Window) -> Result<(), Vec<String>> {
     let Some((leaf, issuers)) = chain.split_first() else {
         return Err(vec!["the chain is empty".to_owned()]);
     };
@@ -52,10 +48,7 @@ pub fn compare(
     serial(leaf, &mut differences);
     validity(approved, leaf, window, &mut differences);
     if issuers.is_empty() {
-        differences.push(
-            "the chain is the leaf alone; its issuer must follow, to verify the signature"
-                .to_owned(),
-        );
+        differences.push("the chain is the leaf alone; its issuer must follow, to verify the signature".to_owned());
     }
     for (depth, pair) in chain.windows(2).enumerate() {
         if let [certificate, issuer] = pair {
@@ -63,11 +56,7 @@ pub fn compare(
         }
     }
     differences.truncate(MAX_TOLD);
-    if differences.is_empty() {
-        Ok(())
-    } else {
-        Err(differences)
-    }
+    if differences.is_empty() { Ok(()) } else { Err(differences) }
 }
 
 fn key(approved: &CertificateContent, leaf: &IssuedCertificate, differences: &mut Vec<String>) {
@@ -77,54 +66,32 @@ fn key(approved: &CertificateContent, leaf: &IssuedCertificate, differences: &mu
             leaf.key, leaf.spki_sha256, approved.key, approved.spki_sha256
         ));
     } else if leaf.key != approved.key {
-        differences.push(format!(
-            "the key is {}, approved is {}",
-            leaf.key, approved.key
-        ));
+        differences.push(format!("the key is {}, approved is {}", leaf.key, approved.key));
     }
 }
 
 fn subject(approved: &CertificateContent, leaf: &IssuedCertificate, differences: &mut Vec<String>) {
     if leaf.common_name != approved.common_name {
-        let shown = |name: &Option<Untrusted>| {
-            name.as_ref()
-                .map_or_else(|| "none".to_owned(), |name| quoted(name.raw()))
-        };
+        let shown =
+            |name: &Option<Untrusted>| name.as_ref().map_or_else(|| "none".to_owned(), |name| quoted(name.raw()));
         differences.push(format!(
             "the common name is {}, approved is {}",
             shown(&leaf.common_name),
             shown(&approved.common_name)
         ));
     }
-    let mut wanted: Vec<(&str, &str)> = approved
-        .subject
-        .iter()
-        .map(|(attribute, value)| (short_name(*attribute), value.as_str()))
-        .collect();
-    let mut found: Vec<(&str, &str)> = leaf
-        .subject_rest
-        .iter()
-        .map(|(kind, value)| (kind.as_str(), value.raw()))
-        .collect();
+    let mut wanted: Vec<(&str, &str)> =
+        approved.subject.iter().map(|(attribute, value)| (short_name(*attribute), value.as_str())).collect();
+    let mut found: Vec<(&str, &str)> =
+        leaf.subject_rest.iter().map(|(kind, value)| (kind.as_str(), value.raw())).collect();
     wanted.sort_unstable();
     found.sort_unstable();
     if wanted != found {
         let shown = |pairs: &[(&str, &str)]| {
-            let all: Vec<String> = pairs
-                .iter()
-                .map(|(kind, value)| format!("{kind} {}", quoted(value)))
-                .collect();
-            if all.is_empty() {
-                "none".to_owned()
-            } else {
-                all.join(", ")
-            }
+            let all: Vec<String> = pairs.iter().map(|(kind, value)| format!("{kind} {}", quoted(value))).collect();
+            if all.is_empty() { "none".to_owned() } else { all.join(", ") }
         };
-        differences.push(format!(
-            "the subject's attributes are {}; approved: {}",
-            shown(&found),
-            shown(&wanted)
-        ));
+        differences.push(format!("the subject's attributes are {}; approved: {}", shown(&found), shown(&wanted)));
     }
 }
 
@@ -143,23 +110,13 @@ fn names(approved: &CertificateContent, leaf: &IssuedCertificate, differences: &
     let wanted: BTreeSet<_> = approved.sans.iter().collect();
     let found: BTreeSet<_> = leaf.sans.iter().collect();
     for san in found.difference(&wanted) {
-        differences.push(format!(
-            "the name {} {} was not approved",
-            san.kind(),
-            quoted(san.value().raw())
-        ));
+        differences.push(format!("the name {} {} was not approved", san.kind(), quoted(san.value().raw())));
     }
     for san in wanted.difference(&found) {
-        differences.push(format!(
-            "the approved name {} {} is missing",
-            san.kind(),
-            quoted(san.value().raw())
-        ));
+        differences.push(format!("the approved name {} {} is missing", san.kind(), quoted(san.value().raw())));
     }
     if leaf.subject_der == EMPTY_NAME && !leaf.san_critical {
-        differences.push(
-            "the subject is empty and the subject alternative names are not critical".to_owned(),
-        );
+        differences.push("the subject is empty and the subject alternative names are not critical".to_owned());
     }
 }
 
@@ -169,26 +126,12 @@ const EMPTY_NAME: [u8; 2] = [0x30, 0];
 fn usages(approved: &CertificateContent, leaf: &IssuedCertificate, differences: &mut Vec<String>) {
     if leaf.ca != approved.ca {
         let is = if leaf.ca { "is" } else { "is not" };
-        differences.push(format!(
-            "the certificate {is} a certification authority, other than approved"
-        ));
+        differences.push(format!("the certificate {is} a certification authority, other than approved"));
     }
-    let wanted: BTreeSet<&str> = approved
-        .key_usage
-        .iter()
-        .map(|usage| extension::ku_name(*usage))
-        .collect();
-    let found: BTreeSet<&str> = leaf
-        .key_usage
-        .iter()
-        .map(|usage| extension::ku_name(*usage))
-        .collect();
+    let wanted: BTreeSet<&str> = approved.key_usage.iter().map(|usage| extension::ku_name(*usage)).collect();
+    let found: BTreeSet<&str> = leaf.key_usage.iter().map(|usage| extension::ku_name(*usage)).collect();
     set("key usage", &found, &wanted, differences);
-    let wanted = approved
-        .extended_key_usage
-        .iter()
-        .map(|usage| extension::eku_name(*usage))
-        .collect();
+    let wanted = approved.extended_key_usage.iter().map(|usage| extension::eku_name(*usage)).collect();
     let found = leaf.extended_key_usage.iter().map(String::as_str).collect();
     set("extended key usage", &found, &wanted, differences);
     for oid in &leaf.other_critical {
@@ -200,25 +143,15 @@ fn set(what: &str, found: &BTreeSet<&str>, wanted: &BTreeSet<&str>, differences:
     if found != wanted {
         let shown = |set: &BTreeSet<&str>| {
             let all: Vec<&str> = set.iter().copied().collect();
-            if all.is_empty() {
-                "none".to_owned()
-            } else {
-                all.join(", ")
-            }
+            if all.is_empty() { "none".to_owned() } else { all.join(", ") }
         };
-        differences.push(format!(
-            "the {what} is {}; approved: {}",
-            shown(found),
-            shown(wanted)
-        ));
+        differences.push(format!("the {what} is {}; approved: {}", shown(found), shown(wanted)));
     }
 }
 
 fn serial(leaf: &IssuedCertificate, differences: &mut Vec<String>) {
     let digits = leaf.serial_hex.as_bytes();
-    let negative = digits
-        .first()
-        .is_none_or(|digit| !(b'0'..=b'7').contains(digit));
+    let negative = digits.first().is_none_or(|digit| !(b'0'..=b'7').contains(digit));
     let zero = digits.iter().all(|digit| *digit == b'0');
     if negative || zero || digits.len() > 40 {
         differences.push(format!(
@@ -228,19 +161,11 @@ fn serial(leaf: &IssuedCertificate, differences: &mut Vec<String>) {
     }
 }
 
-fn validity(
-    approved: &CertificateContent,
-    leaf: &IssuedCertificate,
-    window: Window,
-    differences: &mut Vec<String>,
-) {
+fn validity(approved: &CertificateContent, leaf: &IssuedCertificate, window: Window, differences: &mut Vec<String>) {
     let (begin, end) = (leaf.not_before.unix_millis(), leaf.not_after.unix_millis());
     let longest = i64::try_from(approved.valid_for.millis()).unwrap_or(i64::MAX);
     if end <= begin {
-        differences.push(format!(
-            "it ends ({}) before it begins ({})",
-            leaf.not_after, leaf.not_before
-        ));
+        differences.push(format!("it ends ({}) before it begins ({})", leaf.not_after, leaf.not_before));
     } else if end - begin > longest {
         differences.push(format!(
             "it is valid from {} to {}, longer than the approved {}",
@@ -248,28 +173,17 @@ fn validity(
         ));
     }
     if begin > window.answered.unix_millis().saturating_add(SKEW_MS) {
-        differences.push(format!(
-            "it begins in the future ({}; now {})",
-            leaf.not_before, window.answered
-        ));
+        differences.push(format!("it begins in the future ({}; now {})", leaf.not_before, window.answered));
     }
     // A certificate's times are whole seconds: the order's own second is not before the order.
-    if begin
-        < window
-            .ordered
-            .unix_millis()
-            .saturating_sub(BACKDATING_MS + SKEW_MS + 999)
-    {
+    if begin < window.ordered.unix_millis().saturating_sub(BACKDATING_MS + SKEW_MS + 999) {
         differences.push(format!(
             "it begins at {}, more than five minutes before it was ordered ({})",
             leaf.not_before, window.ordered
         ));
     }
     if end <= window.answered.unix_millis() {
-        differences.push(format!(
-            "it has expired already ({}; now {})",
-            leaf.not_after, window.answered
-        ));
+        differences.push(format!("it has expired already ({}; now {})", leaf.not_after, window.answered));
     }
 }
 
@@ -294,24 +208,14 @@ fn signed(
     }
     let may_sign = issuer.key_usage.is_empty() || issuer.key_usage.contains(&KeyUsage::KeyCertSign);
     if !issuer.ca || !may_sign {
-        differences.push(format!(
-            "certificate {} of the chain may not sign certificates",
-            place + 1
-        ));
+        differences.push(format!("certificate {} of the chain may not sign certificates", place + 1));
     }
     // RFC 5280 §4.2.1.9 counts the authorities between the leaf and this issuer, never the leaf.
-    if issuer
-        .path_len
-        .is_some_and(|limit| depth as u64 > u64::from(limit))
-    {
-        differences.push(format!(
-            "certificate {} of the chain stands above more authorities than it may",
-            place + 1
-        ));
+    if issuer.path_len.is_some_and(|limit| depth as u64 > u64::from(limit)) {
+        differences.push(format!("certificate {} of the chain stands above more authorities than it may", place + 1));
     }
     if leaf.ca && issuer.path_len == Some(0) && depth == 0 {
-        differences
-            .push("the issuer may not make certification authorities (path length 0)".to_owned());
+        differences.push("the issuer may not make certification authorities (path length 0)".to_owned());
     }
     if leaf.not_before < issuer.not_before || leaf.not_after > issuer.not_after {
         differences.push(format!(

@@ -28,26 +28,15 @@ pub fn parse(input: &str) -> Result<ParsedCsr, ApiError> {
         return parse_der(&der);
     }
     let blocks = pem::blocks(input, 1).map_err(ApiError::invalid)?;
-    if let Some(secret) = blocks
-        .iter()
-        .find(|block| block.label.contains("PRIVATE KEY"))
-    {
-        return Err(ApiError::invalid(format!(
-            "the text holds a private key ({})",
-            quoted(&secret.label)
-        ))
-        .hint("a private key never leaves its host: make a new key, and send the CSR alone"));
+    if let Some(secret) = blocks.iter().find(|block| block.label.contains("PRIVATE KEY")) {
+        return Err(ApiError::invalid(format!("the text holds a private key ({})", quoted(&secret.label)))
+            .hint("a private key never leaves its host: make a new key, and send the CSR alone"));
     }
     match blocks.as_slice() {
         [only] if LABELS.contains(&only.label.as_str()) => parse_der(&only.der),
-        [only] => Err(ApiError::invalid(format!(
-            "the PEM block is {}, not CERTIFICATE REQUEST",
-            quoted(&only.label)
-        ))),
-        _ => Err(
-            ApiError::invalid("the text has a second PEM block; one CSR alone is wanted")
-                .hint("make one request for each CSR"),
-        ),
+        [only] => Err(ApiError::invalid(format!("the PEM block is {}, not CERTIFICATE REQUEST", quoted(&only.label)))),
+        _ => Err(ApiError::invalid("the text has a second PEM block; one CSR alone is wanted")
+            .hint("make one request for each CSR")),
     }
 }
 
@@ -62,10 +51,7 @@ pub fn parse_der(der: &[u8]) -> Result<ParsedCsr, ApiError> {
             .hint("check the file with: openssl req -in FILE -noout -text -verify")
     })?;
     if !rest.is_empty() {
-        return Err(ApiError::invalid(format!(
-            "{} octets follow the CSR",
-            rest.len()
-        )));
+        return Err(ApiError::invalid(format!("{} octets follow the CSR", rest.len())));
     }
     let info = &csr.certification_request_info;
     if info.version != X509Version::V1 {
@@ -77,10 +63,8 @@ pub fn parse_der(der: &[u8]) -> Result<ParsedCsr, ApiError> {
     let extensions = extension::read(extensions)?;
     signature::accepted(&csr.signature_algorithm)?;
     csr.verify_signature().map_err(|_| {
-        ApiError::invalid(
-            "the CSR's signature does not verify: possession of the private key is not proven",
-        )
-        .hint("make the CSR again with the key that it names; it may have been damaged on its way")
+        ApiError::invalid("the CSR's signature does not verify: possession of the private key is not proven")
+            .hint("make the CSR again with the key that it names; it may have been damaged on its way")
     })?;
     Ok(ParsedCsr {
         der: der.to_vec(),
@@ -93,55 +77,37 @@ pub fn parse_der(der: &[u8]) -> Result<ParsedCsr, ApiError> {
         spki_der: info.subject_pki.raw.to_vec(),
         spki_sha256: Digest::of(&[info.subject_pki.raw]),
         asks_ca: extensions.ca,
-        key_usage: extensions
-            .key_usage
-            .iter()
-            .map(|usage| extension::ku_name(*usage).to_owned())
-            .collect(),
+        key_usage: extensions.key_usage.iter().map(|usage| extension::ku_name(*usage).to_owned()).collect(),
         extended_key_usage: extensions.extended_key_usage,
-        other_extensions: extensions
-            .other
-            .into_iter()
-            .chain(other_attributes)
-            .collect(),
+        other_extensions: extensions.other.into_iter().chain(other_attributes).collect(),
     })
 }
 
 fn check_size(octets: usize) -> Result<(), ApiError> {
     if octets > MAX_CSR {
-        return Err(ApiError::invalid(format!(
-            "the CSR has {octets} octets; at most {MAX_CSR} are accepted"
-        ))
-        .hint(format!("a CSR may ask for at most {MAX_SANS} names")));
+        return Err(ApiError::invalid(format!("the CSR has {octets} octets; at most {MAX_CSR} are accepted"))
+            .hint(format!("a CSR may ask for at most {MAX_SANS} names")));
     }
     Ok(())
 }
 
 /// The requested extensions, and the OIDs of all other attributes.
-fn requested<'a>(
-    csr: &'a X509CertificationRequest<'_>,
-) -> Result<(&'a [X509Extension<'a>], Vec<String>), ApiError> {
+fn requested<'a>(csr: &'a X509CertificationRequest<'_>) -> Result<(&'a [X509Extension<'a>], Vec<String>), ApiError> {
     let attributes = csr.certification_request_info.attributes();
     if attributes.len() > MAX_PARTS {
-        return Err(ApiError::invalid(format!(
-            "the CSR has more than {MAX_PARTS} attributes"
-        )));
+        return Err(ApiError::invalid(format!("the CSR has more than {MAX_PARTS} attributes")));
     }
     let mut extensions: &[X509Extension<'_>] = &[];
     let mut seen = Vec::new();
     for attribute in attributes {
         let oid = dotted(&attribute.oid);
         if seen.contains(&oid) {
-            return Err(ApiError::invalid(format!(
-                "the CSR attribute {oid} stands there twice"
-            )));
+            return Err(ApiError::invalid(format!("the CSR attribute {oid} stands there twice")));
         }
         if let ParsedCriAttribute::ExtensionRequest(request) = attribute.parsed_attribute() {
             // The parser reads the first value of the set; a second one must not pass unseen.
             if !is_set_of_one(attribute.value) {
-                return Err(ApiError::invalid(
-                    "the CSR's extension request does not have exactly one value",
-                ));
+                return Err(ApiError::invalid("the CSR's extension request does not have exactly one value"));
             }
             extensions = &request.extensions;
         }

@@ -34,10 +34,7 @@ pub(super) const fn eku_name(usage: ExtendedKeyUsage) -> &'static str {
 
 /// The name that RFC 5280 §4.2.1.3 gives a key usage bit.
 pub(super) fn ku_name(usage: KeyUsage) -> &'static str {
-    KEY_USAGES
-        .iter()
-        .find(|(known, _)| *known == usage)
-        .map_or(usage.as_str(), |(_, name)| name)
+    KEY_USAGES.iter().find(|(known, _)| *known == usage).map_or(usage.as_str(), |(_, name)| name)
 }
 
 /// Extensions as plain values.
@@ -59,10 +56,7 @@ pub(super) struct Extensions {
 /// Reads extensions; refuses too many of them, one twice, and one that is not readable to its last octet.
 pub(super) fn read(extensions: &[X509Extension<'_>]) -> Result<Extensions, ApiError> {
     if extensions.len() > MAX_PARTS {
-        return Err(ApiError::invalid(format!(
-            "{} extensions; at most {MAX_PARTS} are accepted",
-            extensions.len()
-        )));
+        return Err(ApiError::invalid(format!("{} extensions; at most {MAX_PARTS} are accepted", extensions.len())));
     }
     let mut all = Extensions::default();
     let mut seen = Vec::new();
@@ -111,10 +105,7 @@ pub(super) fn read(extensions: &[X509Extension<'_>]) -> Result<Extensions, ApiEr
 
 /// `None` where a bit is set that RFC 5280 does not define.
 fn key_usage(usage: &parsed::KeyUsage) -> Option<Vec<KeyUsage>> {
-    let set = KEY_USAGES
-        .iter()
-        .enumerate()
-        .filter(|(bit, _)| usage.flags >> bit & 1 == 1);
+    let set = KEY_USAGES.iter().enumerate().filter(|(bit, _)| usage.flags >> bit & 1 == 1);
     (usage.flags >> KEY_USAGES.len() == 0).then(|| set.map(|(_, (usage, _))| *usage).collect())
 }
 
@@ -130,19 +121,10 @@ fn extended_key_usage(usage: &parsed::ExtendedKeyUsage<'_>) -> Result<Vec<String
         (usage.server_auth, eku_name(ExtendedKeyUsage::ServerAuth)),
         (usage.client_auth, eku_name(ExtendedKeyUsage::ClientAuth)),
         (usage.code_signing, eku_name(ExtendedKeyUsage::CodeSigning)),
-        (
-            usage.email_protection,
-            eku_name(ExtendedKeyUsage::EmailProtection),
-        ),
-        (
-            usage.time_stamping,
-            eku_name(ExtendedKeyUsage::TimeStamping),
-        ),
+        (usage.email_protection, eku_name(ExtendedKeyUsage::EmailProtection)),
+        (usage.time_stamping, eku_name(ExtendedKeyUsage::TimeStamping)),
         (usage.ocsp_signing, eku_name(ExtendedKeyUsage::OcspSigning)),
     ];
-    let names = known
-        .iter()
-        .filter(|(set, _)| *set)
-        .map(|(_, name)| (*name).to_owned());
+    let names = known.iter().filter(|(set, _)| *set).map(|(_, name)| (*name).to_owned());
     Ok(names.chain(usage.other.iter().map(dotted)).collect())
 }

@@ -39,9 +39,7 @@ pub(super) struct Name {
 /// Reads a name; refuses two common names, control characters in one, and values that are no text.
 pub(super) fn read(name: &X509Name<'_>) -> Result<Name, ApiError> {
     if name.iter_attributes().count() > MAX_PARTS {
-        return Err(ApiError::invalid(format!(
-            "the subject has more than {MAX_PARTS} attributes"
-        )));
+        return Err(ApiError::invalid(format!("the subject has more than {MAX_PARTS} attributes")));
     }
     let mut common_names = Vec::new();
     let mut rest = Vec::new();
@@ -50,15 +48,10 @@ pub(super) fn read(name: &X509Name<'_>) -> Result<Name, ApiError> {
         let mut parts = Vec::new();
         for attribute in rdn.iter() {
             let kind = short_name(&dotted(attribute.attr_type()));
-            let value = text(attribute.attr_value()).ok_or_else(|| {
-                ApiError::invalid(format!(
-                    "the subject's {kind} is not a text that X.520 allows"
-                ))
-            })?;
+            let value = text(attribute.attr_value())
+                .ok_or_else(|| ApiError::invalid(format!("the subject's {kind} is not a text that X.520 allows")))?;
             if value.len() > MAX_VALUE {
-                return Err(ApiError::invalid(format!(
-                    "the subject's {kind} is longer than {MAX_VALUE} octets"
-                )));
+                return Err(ApiError::invalid(format!("the subject's {kind} is longer than {MAX_VALUE} octets")));
             }
             parts.push(format!("{kind}={}", escaped(&value)));
             if kind == "CN" {
@@ -71,29 +64,19 @@ pub(super) fn read(name: &X509Name<'_>) -> Result<Name, ApiError> {
     }
     rendered.reverse();
     if common_names.len() > 1 {
-        return Err(
-            ApiError::invalid("the subject has more than one common name").hint(
-                "put one name into the subject and every name into the subject alternative names",
-            ),
-        );
+        return Err(ApiError::invalid("the subject has more than one common name")
+            .hint("put one name into the subject and every name into the subject alternative names"));
     }
     let common_name = common_names.pop();
     if let Some(name) = &common_name {
         check_common_name(name)?;
     }
-    Ok(Name {
-        rendered: Untrusted::new(rendered.join(",")),
-        common_name: common_name.map(Untrusted::new),
-        rest,
-    })
+    Ok(Name { rendered: Untrusted::new(rendered.join(",")), common_name: common_name.map(Untrusted::new), rest })
 }
 
 fn check_common_name(name: &str) -> Result<(), ApiError> {
     if name.chars().any(char::is_control) {
-        return Err(ApiError::invalid(format!(
-            "the common name {} has control characters",
-            quoted(name)
-        )));
+        return Err(ApiError::invalid(format!("the common name {} has control characters", quoted(name))));
     }
     if name.is_empty() || name.chars().count() > MAX_COMMON_NAME {
         return Err(ApiError::invalid(format!(
@@ -106,43 +89,27 @@ fn check_common_name(name: &str) -> Result<(), ApiError> {
 }
 
 fn short_name(oid: &str) -> String {
-    SHORT_NAMES
-        .iter()
-        .find(|(known, _)| *known == oid)
-        .map_or(oid, |(_, short)| short)
-        .to_owned()
+    SHORT_NAMES.iter().find(|(known, _)| *known == oid).map_or(oid, |(_, short)| short).to_owned()
 }
 
 /// The string types of X.520; `None` for other types and for octets that do not fit the type.
 fn text(value: &Any<'_>) -> Option<String> {
     let octets = value.data;
     match value.tag() {
-        Tag::Utf8String
-        | Tag::PrintableString
-        | Tag::Ia5String
-        | Tag::NumericString
-        | Tag::VisibleString => std::str::from_utf8(octets).ok().map(str::to_owned),
+        Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString | Tag::VisibleString => {
+            std::str::from_utf8(octets).ok().map(str::to_owned)
+        }
         // T.61 as everybody writes it: ISO 8859-1.
         Tag::T61String => Some(octets.iter().copied().map(char::from).collect()),
         Tag::BmpString => {
             let (pairs, rest) = octets.as_chunks::<2>();
             let units = pairs.iter().map(|pair| u16::from_be_bytes(*pair));
-            if rest.is_empty() {
-                char::decode_utf16(units).collect::<Result<_, _>>().ok()
-            } else {
-                None
-            }
+            if rest.is_empty() { char::decode_utf16(units).collect::<Result<_, _>>().ok() } else { None }
         }
         Tag::UniversalString => {
             let (words, rest) = octets.as_chunks::<4>();
-            let chars = words
-                .iter()
-                .map(|word| char::from_u32(u32::from_be_bytes(*word)));
-            if rest.is_empty() {
-                chars.collect()
-            } else {
-                None
-            }
+            let chars = words.iter().map(|word| char::from_u32(u32::from_be_bytes(*word)));
+            if rest.is_empty() { chars.collect() } else { None }
         }
         _ => None,
     }
@@ -159,11 +126,7 @@ fn escaped(value: &str) -> String {
         if special {
             out.push('\\');
         }
-        if c == '\0' {
-            out.push_str("\\00")
-        } else {
-            out.push(c)
-        }
+        if c == '\0' { out.push_str("\\00") } else { out.push(c) }
     }
     out
 }
@@ -174,10 +137,7 @@ mod tests {
     use x509_parser::asn1_rs::{Class, Header, Length};
 
     fn any(tag: Tag, octets: &[u8]) -> Any<'_> {
-        Any::new(
-            Header::new(Class::Universal, false, tag, Length::Definite(octets.len())),
-            octets,
-        )
+        Any::new(Header::new(Class::Universal, false, tag, Length::Definite(octets.len())), octets)
     }
 
     #[test]
@@ -188,11 +148,7 @@ mod tests {
             (Tag::BmpString, b"\0B\0\xfc", Some("Bü")),
             (Tag::BmpString, b"\0B\0", None),
             (Tag::BmpString, b"\xd8\x00", None),
-            (
-                Tag::UniversalString,
-                b"\0\0\0B\0\x01\xf6\x00",
-                Some("B\u{1f600}"),
-            ),
+            (Tag::UniversalString, b"\0\0\0B\0\x01\xf6\x00", Some("B\u{1f600}")),
             (Tag::UniversalString, b"\0\x11\0\0", None),
             (Tag::Utf8String, b"\xff", None),
             (Tag::Integer, b"\x01", None),
@@ -203,14 +159,9 @@ mod tests {
 
     #[test]
     fn rfc_4514_escapes() {
-        for (raw, wanted) in [
-            ("a,b+c", "a\\,b\\+c"),
-            (" x ", "\\ x\\ "),
-            ("#1", "\\#1"),
-            ("a\0", "a\\00"),
-            ("", ""),
-            ("a b", "a b"),
-        ] {
+        for (raw, wanted) in
+            [("a,b+c", "a\\,b\\+c"), (" x ", "\\ x\\ "), ("#1", "\\#1"), ("a\0", "a\\00"), ("", ""), ("a b", "a b")]
+        {
             assert_eq!(escaped(raw), wanted);
         }
     }

@@ -28,27 +28,17 @@ pub fn blocks(text: &str, limit: usize) -> Result<Vec<Block>, String> {
     while let Some(label) = lines.by_ref().find_map(|line| boundary(line, "BEGIN")) {
         let mut body = String::new();
         loop {
-            let line = lines
-                .next()
-                .ok_or_else(|| format!("the PEM block {} has no END line", quoted(label)))?;
+            let line = lines.next().ok_or_else(|| format!("the PEM block {} has no END line", quoted(label)))?;
             match boundary(line, "END") {
                 Some(end) if end == label => break,
                 Some(end) => {
-                    return Err(format!(
-                        "the PEM block {} ends as {}",
-                        quoted(label),
-                        quoted(end)
-                    ));
+                    return Err(format!("the PEM block {} ends as {}", quoted(label), quoted(end)));
                 }
                 None => body.push_str(line),
             }
         }
-        let der = base64(&body)
-            .ok_or_else(|| format!("the PEM block {} is not base 64", quoted(label)))?;
-        found.push(Block {
-            label: label.to_owned(),
-            der,
-        });
+        let der = base64(&body).ok_or_else(|| format!("the PEM block {} is not base 64", quoted(label)))?;
+        found.push(Block { label: label.to_owned(), der });
         if found.len() > limit {
             break;
         }
@@ -58,15 +48,8 @@ pub fn blocks(text: &str, limit: usize) -> Result<Vec<Block>, String> {
 
 /// Base 64 (RFC 4648 §4) with white space anywhere; `None` for anything else, and for nothing.
 pub fn base64(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text
-        .bytes()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .collect();
-    if digits.is_empty() {
-        None
-    } else {
-        BASE64.decode(&digits).ok()
-    }
+    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    if digits.is_empty() { None } else { BASE64.decode(&digits).ok() }
 }
 
 /// One block in lines of 64 characters, as RFC 7468 wants them.
@@ -84,11 +67,7 @@ pub fn encode(label: &str, der: &[u8]) -> String {
 }
 
 fn boundary<'a>(line: &'a str, word: &str) -> Option<&'a str> {
-    line.trim_ascii()
-        .strip_prefix("-----")?
-        .strip_prefix(word)?
-        .strip_prefix(' ')?
-        .strip_suffix("-----")
+    line.trim_ascii().strip_prefix("-----")?.strip_prefix(word)?.strip_prefix(' ')?.strip_suffix("-----")
 }
 
 #[cfg(test)]
@@ -100,20 +79,8 @@ mod tests {
     fn text_around_blocks_is_skipped() {
         let text = "Subject: x\n-----BEGIN A-----\r\nAQI=\r\n-----END A-----\nmore\n  -----BEGIN B-----\nAw==\n-----END B-----\n";
         let found = blocks(text, 5).unwrap();
-        assert_eq!(
-            found[0],
-            Block {
-                label: "A".into(),
-                der: vec![1, 2]
-            }
-        );
-        assert_eq!(
-            found[1],
-            Block {
-                label: "B".into(),
-                der: vec![3]
-            }
-        );
+        assert_eq!(found[0], Block { label: "A".into(), der: vec![1, 2] });
+        assert_eq!(found[1], Block { label: "B".into(), der: vec![3] });
         assert_eq!(blocks(&text.repeat(9), 3).unwrap().len(), 4);
     }
 

@@ -41,10 +41,7 @@ pub(super) fn accepted(algorithm: &AlgorithmIdentifier<'_>) -> Result<&'static s
     if let Some((_, name)) = ACCEPTED.iter().find(|(known, _)| *known == oid) {
         return Ok(name);
     }
-    let name = REFUSED
-        .iter()
-        .find(|(known, _)| *known == oid)
-        .map_or(oid.as_str(), |(_, name)| name);
+    let name = REFUSED.iter().find(|(known, _)| *known == oid).map_or(oid.as_str(), |(_, name)| name);
     Err(ApiError::invalid(format!("a signature by {name} is not accepted")).hint(HINT))
 }
 
@@ -52,18 +49,14 @@ pub(super) fn accepted(algorithm: &AlgorithmIdentifier<'_>) -> Result<&'static s
 /// its length.
 fn pss(algorithm: &AlgorithmIdentifier<'_>) -> Result<&'static str, ApiError> {
     let refused = || {
-        ApiError::invalid("an RSASSA-PSS signature with these parameters is not accepted").hint(
-            "use SHA-256, SHA-384 or SHA-512 for message and mask, and a salt as long as the hash",
-        )
+        ApiError::invalid("an RSASSA-PSS signature with these parameters is not accepted")
+            .hint("use SHA-256, SHA-384 or SHA-512 for message and mask, and a salt as long as the hash")
     };
     let parameters = algorithm.parameters().ok_or_else(refused)?;
     let parameters = RsaSsaPssParams::try_from(parameters).map_err(|_| refused())?;
     let mask = parameters.mask_gen_algorithm().map_err(|_| refused())?;
     let hash = parameters.hash_algorithm_oid();
-    if mask.hash != *hash
-        || mask.mgf.to_id_string() != "1.2.840.113549.1.1.8"
-        || parameters.trailer_field() != 1
-    {
+    if mask.hash != *hash || mask.mgf.to_id_string() != "1.2.840.113549.1.1.8" || parameters.trailer_field() != 1 {
         return Err(refused());
     }
     match parameters.salt_length() {

@@ -1,8 +1,6 @@
 //! CSRs and approved content for the tests of whatever issues.
 
-use countersign_shared::content::{
-    CertificateContent, ExtendedKeyUsage, KeyUsage, SubjectAttribute,
-};
+use countersign_shared::content::{CertificateContent, ExtendedKeyUsage, KeyUsage, SubjectAttribute};
 use countersign_shared::digest::Digest;
 use countersign_shared::time::{Span, Timestamp};
 use rcgen::{CertificateParams, DnType, KeyPair, SignatureAlgorithm};
@@ -22,12 +20,8 @@ pub fn fresh_csr(algorithm: &'static SignatureAlgorithm, names: &[&str]) -> Pars
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names.clone()).unwrap();
     params.distinguished_name = rcgen::DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, names[0].clone());
-    let request = params
-        .serialize_request(&KeyPair::generate_for(algorithm).unwrap())
-        .unwrap();
+    params.distinguished_name.push(DnType::CommonName, names[0].clone());
+    let request = params.serialize_request(&KeyPair::generate_for(algorithm).unwrap()).unwrap();
     csr::parse_der(request.der()).unwrap()
 }
 
@@ -37,10 +31,7 @@ pub fn content_for(csr: &ParsedCsr) -> CertificateContent {
     sans.sort();
     CertificateContent {
         common_name: csr.common_name.clone(),
-        subject: vec![
-            (SubjectAttribute::Country, "DE".into()),
-            (SubjectAttribute::Organization, "Corp GmbH".into()),
-        ],
+        subject: vec![(SubjectAttribute::Country, "DE".into()), (SubjectAttribute::Organization, "Corp GmbH".into())],
         sans,
         key: csr.key,
         spki_sha256: csr.spki_sha256,

@@ -56,18 +56,11 @@ impl Drop for Counted {
 }
 
 fn line(value: &impl Serialize) -> Result<Reply, ApiError> {
-    json::to_line(value)
-        .map(Reply::Result)
-        .map_err(|error| ApiError::internal(error.to_string()))
+    json::to_line(value).map(Reply::Result).map_err(|error| ApiError::internal(error.to_string()))
 }
 
 impl Service for Dummy {
-    async fn call(
-        &self,
-        connection: &Connection,
-        method: &str,
-        raw: &RawValue,
-    ) -> Result<Reply, ApiError> {
+    async fn call(&self, connection: &Connection, method: &str, raw: &RawValue) -> Result<Reply, ApiError> {
         match method {
             "echo" => Ok(Reply::Result(raw.get().to_owned())),
             "filter" => line(&ipc::params::<Filter>(raw)?),
@@ -95,10 +88,7 @@ impl Service for Dummy {
                     }
                     sender.closed().await;
                 });
-                Ok(Reply::Stream {
-                    result: "{}".to_owned(),
-                    events,
-                })
+                Ok(Reply::Stream { result: "{}".to_owned(), events })
             }
             "panic" => panic!("as asked"),
             other => Err(ipc::unknown_method(other)),
@@ -124,34 +114,19 @@ impl Host {
         ipc::raise_open_files().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s");
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopped) = watch::channel(false);
         let service = Arc::new(Dummy::default());
-        let listener = runtime
-            .block_on(async { Listener::bind(&path, 0o666, None) })
-            .unwrap();
+        let listener = runtime.block_on(async { Listener::bind(&path, 0o666, None) }).unwrap();
         let server = runtime.spawn(ipc::serve(listener, Arc::clone(&service), limits, stopped));
-        Self {
-            runtime,
-            server: Some(server),
-            service,
-            path,
-            stop,
-            _dir: dir,
-        }
+        Self { runtime, server: Some(server), service, path, stop, _dir: dir }
     }
 
     pub fn connect(&self) -> Client {
         let stream = UnixStream::connect(&self.path).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Client {
-            reader: BufReader::new(stream),
-        }
+        Client { reader: BufReader::new(stream) }
     }
 
     /// Sends octets, ends the input, reads to the end: what a script does.
@@ -207,9 +182,7 @@ impl Client {
     }
 
     pub fn call(&mut self, id: u64, method: &str, params: &str) {
-        let call = format!(
-            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{params}}}\n"
-        );
+        let call = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"{method}\",\"params\":{params}}}\n");
         self.send(call.as_bytes());
     }
 
@@ -223,9 +196,7 @@ impl Client {
         let mut line = String::new();
         match self.reader.read_line(&mut line) {
             Ok(0) => None,
-            Ok(_) => {
-                Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
-            }
+            Ok(_) => Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
             Err(error) => panic!("no line came: {error}"),
         }

@@ -104,10 +104,8 @@ fn confirm(verdict: Verdict, detail: &RequestDetail, context: &mut Context) -> R
     let text = render::request::detail(detail, context.view()?);
     context.out().text(&text)?;
     let wanted = expected_answer(verdict, detail);
-    let question = format!(
-        "\nType {} to {verdict} exactly this, anything else to stop: ",
-        Untrusted::from(wanted).safe()
-    );
+    let question =
+        format!("\nType {} to {verdict} exactly this, anything else to stop: ", Untrusted::from(wanted).safe());
     let mut stdout = io::stdout().lock();
     let mut answer = String::new();
     stdout

@@ -62,8 +62,7 @@ pub(super) fn run(verb: &AuditVerb, context: &mut Context) -> Result<u8, Failure
                 limit: args.page.limit,
                 cursor: args.page.cursor.clone(),
             };
-            let page =
-                context.answer::<AuditList>(&params, |page, view| render::audit::list(&page.events, view))?;
+            let page = context.answer::<AuditList>(&params, |page, view| render::audit::list(&page.events, view))?;
             more(page.next_cursor.as_deref(), context);
             Ok(0)
         }
@@ -71,8 +70,7 @@ pub(super) fn run(verb: &AuditVerb, context: &mut Context) -> Result<u8, Failure
             let mut client = context.connect()?;
             // One pass over every record: as long as it takes.
             client.set_timeout(None);
-            let result =
-                context.answer_on::<AuditVerify>(&mut client, &NoParams {}, render::audit::verification)?;
+            let result = context.answer_on::<AuditVerify>(&mut client, &NoParams {}, render::audit::verification)?;
             Ok(if result.intact { 0 } else { 3 })
         }
         AuditVerb::Get(args) => {

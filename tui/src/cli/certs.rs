@@ -32,9 +32,8 @@ pub(super) fn run(args: &CertsArgs, context: &mut Context) -> Result<u8, Failure
         limit: args.page.limit,
         cursor: args.page.cursor.clone(),
     };
-    let page = context.answer::<CertificateList>(&params, |page, view| {
-        render::certificate::list(&page.certificates, view)
-    })?;
+    let page =
+        context.answer::<CertificateList>(&params, |page, view| render::certificate::list(&page.certificates, view))?;
     more(page.next_cursor.as_deref(), context);
     Ok(0)
 }

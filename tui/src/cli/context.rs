@@ -27,8 +27,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(global: &Global) -> Self {
         // An empty variable is an unset one, as shells have it.
-        let socket =
-            if global.socket.as_os_str().is_empty() { Path::new(DEFAULT_SOCKET) } else { &global.socket };
+        let socket = if global.socket.as_os_str().is_empty() { Path::new(DEFAULT_SOCKET) } else { &global.socket };
         Self {
             socket: socket.to_owned(),
             act_as: global.act_as.clone().filter(|name| !name.is_empty()),
@@ -100,10 +99,7 @@ impl Context {
             self.out.raw(&raw)?;
         }
         let result: M::Result = serde_json::from_str(raw.get()).map_err(|error| {
-            Failure::from(ClientError::Protocol(format!(
-                "the result of {} has another shape: {error}",
-                M::NAME
-            )))
+            Failure::from(ClientError::Protocol(format!("the result of {} has another shape: {error}", M::NAME)))
         })?;
         if !self.json() {
             let text = render(&result, self.view()?);

@@ -136,16 +136,11 @@ mod tests {
     #[test]
     fn openssl_reads_every_key_and_verifies_every_csr() {
         let home = tempfile::tempdir().unwrap();
-        let sans: Vec<San> = [
-            "www.corp.example",
-            "*.corp.example",
-            "192.0.2.7",
-            "spiffe://corp.example/web",
-            "a@corp.example",
-        ]
-        .iter()
-        .map(|raw| super::super::san::parse(raw).unwrap().san)
-        .collect();
+        let sans: Vec<San> =
+            ["www.corp.example", "*.corp.example", "192.0.2.7", "spiffe://corp.example/web", "a@corp.example"]
+                .iter()
+                .map(|raw| super::super::san::parse(raw).unwrap().san)
+                .collect();
         for kind in [NewKeyType::EcdsaP256, NewKeyType::EcdsaP384, NewKeyType::Ed25519] {
             let made = make(kind, Some("www.corp.example"), &sans).unwrap();
             let (key, csr) = (home.path().join("key"), home.path().join("csr"));

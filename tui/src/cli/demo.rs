@@ -91,9 +91,7 @@ impl Demo {
                 Err(error) => return Err(self.failed(&error.to_string())),
             }
             if Instant::now() >= deadline {
-                return Err(
-                    self.failed(&format!("the demo daemon does not serve after {} s", START.as_secs()))
-                );
+                return Err(self.failed(&format!("the demo daemon does not serve after {} s", START.as_secs())));
             }
             thread::sleep(LOOK);
         }
@@ -138,9 +136,8 @@ fn daemon_program() -> Result<PathBuf, Failure> {
             .map(|directory| directory.join("countersignd"))
             .collect::<Vec<_>>(),
     );
-    let mut runnable = found.filter(|path| {
-        path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-    });
+    let mut runnable = found
+        .filter(|path| path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0));
     runnable.next().ok_or_else(|| {
         Failure::usage("there is no countersignd beside this program or on the PATH")
             .hint("build both programs: cargo build --workspace")
@@ -179,14 +176,12 @@ fn serves(socket: &Path) -> Result<(), ClientError> {
 /// Takes SIGINT, SIGTERM and SIGHUP out of this thread's hands, and those of threads that it starts, and gives
 /// them to one that takes the demo down. Returns the mask to set back.
 fn stop_on_signals(running: &Arc<Mutex<Option<Running>>>) -> Result<SigSet, Failure> {
-    let failed =
-        |error: &dyn std::fmt::Display| Failure::internal(format!("cannot listen for signals: {error}"));
+    let failed = |error: &dyn std::fmt::Display| Failure::internal(format!("cannot listen for signals: {error}"));
     let mut signals = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         signals.add(signal);
     }
-    let before =
-        signals.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).map_err(|error| failed(&error))?;
+    let before = signals.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).map_err(|error| failed(&error))?;
     let running = Arc::clone(running);
     let listener = thread::Builder::new()
         .name("demo-signals".to_owned())
@@ -209,8 +204,7 @@ fn stop_on_signals(running: &Arc<Mutex<Option<Running>>>) -> Result<SigSet, Fail
 /// Gives the shell back a terminal that it can use; what fails here fails on the way out.
 fn restore_terminal() {
     let _ = crossterm::terminal::disable_raw_mode();
-    let _ =
-        crossterm::execute!(io::stdout(), crossterm::terminal::LeaveAlternateScreen, crossterm::cursor::Show);
+    let _ = crossterm::execute!(io::stdout(), crossterm::terminal::LeaveAlternateScreen, crossterm::cursor::Show);
 }
 
 /// Stops the daemon and removes its directory, once, whoever comes first.
@@ -269,8 +263,7 @@ mod tests {
     #[test]
     fn a_daemon_that_ends_is_reported_with_its_log_and_nothing_stays() {
         let home = tempfile::tempdir().unwrap();
-        let program =
-            script(home.path(), "#!/bin/sh\ndirname \"$5\" > \"$0.where\"\necho no luck >&2\nexit 7\n");
+        let program = script(home.path(), "#!/bin/sh\ndirname \"$5\" > \"$0.where\"\necho no luck >&2\nexit 7\n");
         let failure = Demo::launch(&program).unwrap_err();
         assert!(failure.object().message.contains("exit status: 7"), "{failure:?}");
         assert!(failure.object().data.hint.contains("no luck"), "{failure:?}");

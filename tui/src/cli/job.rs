@@ -53,8 +53,7 @@ pub(super) fn run(verb: &JobVerb, context: &mut Context) -> Result<u8, Failure> 
                 limit: args.page.limit,
                 cursor: args.page.cursor.clone(),
             };
-            let page =
-                context.answer::<JobList>(&params, |page, view| render::job::list(&page.jobs, view))?;
+            let page = context.answer::<JobList>(&params, |page, view| render::job::list(&page.jobs, view))?;
             more(page.next_cursor.as_deref(), context);
         }
         JobVerb::Show(args) => {

@@ -56,8 +56,7 @@ pub(super) fn run(args: &LsArgs, context: &mut Context) -> Result<u8, Failure> {
         limit: args.page.limit,
         cursor: args.page.cursor.clone(),
     };
-    let page =
-        context.answer::<RequestList>(&params, |page, view| render::request::list(&page.requests, view))?;
+    let page = context.answer::<RequestList>(&params, |page, view| render::request::list(&page.requests, view))?;
     more(page.next_cursor.as_deref(), context);
     Ok(0)
 }

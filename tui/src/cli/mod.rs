@@ -57,8 +57,9 @@ pub fn run(console: &Console) -> ExitCode {
 
 fn open(console: &Console, context: &Context) -> Result<ExitCode, Failure> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        return Err(Failure::usage("the console needs a terminal")
-            .hint("name a command; `countersign --help` lists them"));
+        return Err(
+            Failure::usage("the console needs a terminal").hint("name a command; `countersign --help` lists them")
+        );
     }
     Ok(console(context.socket(), context.act_as()))
 }

@@ -21,9 +21,8 @@ pub(super) fn run(args: &ProfilesArgs, context: &mut Context) -> Result<u8, Fail
             context.answer::<ProfileGet>(&ProfileIdParams { id: id.clone() }, render::policy::profile)?;
         }
         None => {
-            context.answer::<ProfileList_>(&NoParams {}, |list, view| {
-                render::policy::profiles(&list.profiles, view)
-            })?;
+            context
+                .answer::<ProfileList_>(&NoParams {}, |list, view| render::policy::profiles(&list.profiles, view))?;
         }
     }
     Ok(0)

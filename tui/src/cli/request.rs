@@ -122,15 +122,11 @@ fn take_back(key: Option<KeyFile>, error: ClientError, context: &mut Context) ->
     let Some(key) = key else { return failure };
     let path = shown(key.path());
     if !certain {
-        context
-            .out()
-            .note(&format!("the new key stays in {path}: whether the request was made is not known"));
+        context.out().note(&format!("the new key stays in {path}: whether the request was made is not known"));
         return failure;
     }
     match key.remove() {
-        Ok(()) => {
-            context.out().note(&format!("nothing was requested; the new key file {path} was removed again"))
-        }
+        Ok(()) => context.out().note(&format!("nothing was requested; the new key file {path} was removed again")),
         Err(left) => context.out().fail(&left),
     }
     failure

@@ -33,9 +33,7 @@ pub(super) fn parse(raw: &str) -> Result<Typed, String> {
             .parse()
             .map(|address| Typed { san: San::Ip(address), remark: None })
             .map_err(|_| format!("not an IP address: {}", shown(text))),
-        "uri" => {
-            ascii(text, "a URI is written in ASCII; percent-encode the rest").map(|uri| plain(San::Uri(uri)))
-        }
+        "uri" => ascii(text, "a URI is written in ASCII; percent-encode the rest").map(|uri| plain(San::Uri(uri))),
         "email" => mailbox(text),
         _ => {
             let (name, remark) = domain(text)?;
@@ -59,8 +57,7 @@ fn guess(raw: &str) -> &'static str {
 }
 
 fn mailbox(text: &str) -> Result<Typed, String> {
-    let (local, host) =
-        text.rsplit_once('@').ok_or_else(|| format!("a mailbox holds an @: {}", shown(text)))?;
+    let (local, host) = text.rsplit_once('@').ok_or_else(|| format!("a mailbox holds an @: {}", shown(text)))?;
     let local = ascii(local, "the part before the @ is written in ASCII (RFC 5280 §4.2.1.6)")?;
     if local.raw().contains('@') {
         return Err(format!("a mailbox holds one @: {}", shown(text)));

@@ -100,17 +100,12 @@ impl Wait<'_> {
 
     fn deliver(&self, result: &WaitResult, context: &mut Context) -> Result<(), Failure> {
         let Some(target) = self.target else { return Ok(()) };
-        let chain =
-            result.chain_pem.as_deref().filter(|chain| chain.starts_with("-----BEGIN CERTIFICATE-----"));
-        let chain =
-            chain.ok_or_else(|| Failure::internal("the daemon says issued and sends no certificate"))?;
+        let chain = result.chain_pem.as_deref().filter(|chain| chain.starts_with("-----BEGIN CERTIFICATE-----"));
+        let chain = chain.ok_or_else(|| Failure::internal("the daemon says issued and sends no certificate"))?;
         match target {
             Target::Stdout => context.out().text(&text::document(chain)),
             Target::File(path) => out_file::write(path, chain.as_bytes()).map_err(|failure| {
-                failure.hint(format!(
-                    "it is issued: `countersign wait {} --out FILE` writes it elsewhere",
-                    self.id
-                ))
+                failure.hint(format!("it is issued: `countersign wait {} --out FILE` writes it elsewhere", self.id))
             }),
         }
     }
@@ -139,8 +134,8 @@ impl Wait<'_> {
                         context.out().note("the daemon does not answer; waiting for it to come back");
                         begun
                     });
-                    let over = deadline
-                        .map_or(since.elapsed() >= LONGEST_ABSENCE, |deadline| Instant::now() >= deadline);
+                    let over =
+                        deadline.map_or(since.elapsed() >= LONGEST_ABSENCE, |deadline| Instant::now() >= deadline);
                     if over {
                         return Err(match deadline {
                             Some(_) => Failure::timed_out(format!("{error}; the time is up")),

@@ -94,10 +94,9 @@ impl Frames {
         let outcome = (&self.stream).read(self.held.get_mut(held..).unwrap_or_default());
         self.held.truncate(held + outcome.as_ref().copied().unwrap_or(0));
         match outcome {
-            Ok(0) => Err(FrameError::Io(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the daemon closed the connection",
-            ))),
+            Ok(0) => {
+                Err(FrameError::Io(io::Error::new(io::ErrorKind::UnexpectedEof, "the daemon closed the connection")))
+            }
             Ok(_) => Ok(()),
             Err(error) => retriable(error),
         }

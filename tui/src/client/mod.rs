@@ -71,9 +71,8 @@ impl Client {
     /// Calls a method of the protocol.
     pub fn call<M: Method>(&mut self, params: &M::Params) -> Result<M::Result, ClientError> {
         let result = self.call_raw(M::NAME, params)?;
-        serde_json::from_str(result.get()).map_err(|error| {
-            ClientError::Protocol(format!("the result of {} has another shape: {error}", M::NAME))
-        })
+        serde_json::from_str(result.get())
+            .map_err(|error| ClientError::Protocol(format!("the result of {} has another shape: {error}", M::NAME)))
     }
 
     /// Calls a method by name and returns the text of its result as it came.
@@ -82,9 +81,8 @@ impl Client {
         self.last_id += 1;
         let id = CallId::Number(self.last_id);
         let call = Call { jsonrpc: "2.0", id: id.clone(), method, params };
-        let mut frame = serde_json::to_vec(&call).map_err(|error| {
-            ClientError::Protocol(format!("the call of {method} cannot be written: {error}"))
-        })?;
+        let mut frame = serde_json::to_vec(&call)
+            .map_err(|error| ClientError::Protocol(format!("the call of {method} cannot be written: {error}")))?;
         frame.push(b'\n');
         if frame.len() > MAX_FRAME {
             let error = ApiError::invalid(format!(
@@ -141,9 +139,7 @@ impl Client {
     fn failure(&self, error: FrameError) -> ClientError {
         match error {
             FrameError::TimedOut => ClientError::TimedOut,
-            FrameError::TooLarge => {
-                ClientError::Protocol(format!("an answer is larger than {MAX_ANSWER} octets"))
-            }
+            FrameError::TooLarge => ClientError::Protocol(format!("an answer is larger than {MAX_ANSWER} octets")),
             FrameError::Io(source) => ClientError::Lost { path: self.path.clone(), source },
         }
     }

@@ -113,10 +113,7 @@ fn the_acting_person_is_chosen_before_the_call() {
         assert_eq!(ran.status.code(), Some(0));
     }
     let calls = daemon.calls();
-    assert_eq!(
-        daemon.methods(),
-        ["demo.act_as", "daemon.whoami", "demo.act_as", "daemon.whoami", "daemon.whoami"]
-    );
+    assert_eq!(daemon.methods(), ["demo.act_as", "daemon.whoami", "demo.act_as", "daemon.whoami", "daemon.whoami"]);
     assert_eq!((&calls[0].1, &calls[2].1), (&json!({ "person": "bob" }), &json!({ "person": "carol" })));
 
     let real = FakeDaemon::start(|_, _| Answer::refusal(ErrorKind::Forbidden));
@@ -168,8 +165,7 @@ fn help_and_completions_need_no_daemon() {
         assert!(ran.out.contains("approve"), "{shell}");
     }
     let help = daemon.run("--help").out;
-    for verb in ["status", "request", "void", "alerts", "demo", "--socket", "--json", "--as", "124 timed out"]
-    {
+    for verb in ["status", "request", "void", "alerts", "demo", "--socket", "--json", "--as", "124 timed out"] {
         assert!(help.contains(verb), "{verb}");
     }
     // Neither the console nor the demo opens where there is no terminal.
@@ -184,9 +180,7 @@ fn help_and_completions_need_no_daemon() {
 #[test]
 fn policies_and_ledgers_that_are_not_right_have_a_status() {
     let daemon = FakeDaemon::start(|method, _| match method {
-        "policy.check" => {
-            Answer::Result(r#"{"valid":false,"errors":["no such group"],"warnings":[]}"#.to_owned())
-        }
+        "policy.check" => Answer::Result(r#"{"valid":false,"errors":["no such group"],"warnings":[]}"#.to_owned()),
         _ => Answer::Result(
             json!({ "intact": false, "records": 3, "root_sha256": samples::digest(),
                 "damage": { "seq": 2, "rule": "edited", "text": "the hash differs" } })

@@ -117,9 +117,7 @@ fn serve(stream: UnixStream, handler: &Handler, log: &Mutex<Vec<(String, Value)>
         let (method, id) = (call["method"].as_str().unwrap(), &call["id"]);
         log.lock().unwrap().push((method.to_owned(), call["params"].clone()));
         let answer = match handler(method, &call["params"]) {
-            Answer::Result(result) => {
-                format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}\n").into_bytes()
-            }
+            Answer::Result(result) => format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}\n").into_bytes(),
             Answer::Error(error) => {
                 let error = serde_json::to_string(&error).unwrap();
                 format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}\n").into_bytes()

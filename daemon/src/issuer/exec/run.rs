@@ -82,11 +82,7 @@ impl Program {
         // The zombie still holds the group's number, so the signal cannot reach a stranger.
         group.signal(Signal::SIGKILL);
         let ended = reap(&mut child, ended);
-        Ok(Finished {
-            ended,
-            stdout: pipes.output,
-            stderr: pipes.reason,
-        })
+        Ok(Finished { ended, stdout: pipes.output, stderr: pipes.reason })
     }
 
     /// Serves the pipes until the program itself has ended or a bound is passed. A grandchild that holds a pipe
@@ -99,11 +95,7 @@ impl Program {
                 let left = deadline.saturating_duration_since(Instant::now());
                 // Looked for before the pipes are read: what it wrote is then in them.
                 let has_ended = group.leader_has_ended()?;
-                let more = pipes.serve(if has_ended {
-                    Duration::ZERO
-                } else {
-                    left.min(TICK)
-                })?;
+                let more = pipes.serve(if has_ended { Duration::ZERO } else { left.min(TICK) })?;
                 if pipes.output.len() > self.max_output {
                     return Ok(Some(Ended::TooMuch));
                 }
@@ -199,21 +191,9 @@ impl Pipes<'_> {
     /// output may hold more.
     fn serve(&mut self, patience: Duration) -> Result<bool, Errno> {
         let mut watched: Vec<PollFd<'_>> = Vec::with_capacity(3);
-        watched.extend(
-            self.stdin
-                .as_ref()
-                .map(|end| PollFd::new(end.as_fd(), PollFlags::POLLOUT)),
-        );
-        watched.extend(
-            self.stdout
-                .as_ref()
-                .map(|end| PollFd::new(end.as_fd(), PollFlags::POLLIN)),
-        );
-        watched.extend(
-            self.stderr
-                .as_ref()
-                .map(|end| PollFd::new(end.as_fd(), PollFlags::POLLIN)),
-        );
+        watched.extend(self.stdin.as_ref().map(|end| PollFd::new(end.as_fd(), PollFlags::POLLOUT)));
+        watched.extend(self.stdout.as_ref().map(|end| PollFd::new(end.as_fd(), PollFlags::POLLIN)));
+        watched.extend(self.stderr.as_ref().map(|end| PollFd::new(end.as_fd(), PollFlags::POLLIN)));
         let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::ZERO);
         match poll(&mut watched, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
@@ -222,23 +202,14 @@ impl Pipes<'_> {
         drop(watched);
         self.feed();
         drain(&mut self.stderr, &mut self.reason, self.max_reason);
-        Ok(drain(
-            &mut self.stdout,
-            &mut self.output,
-            self.max_output.saturating_add(1),
-        ))
+        Ok(drain(&mut self.stdout, &mut self.output, self.max_output.saturating_add(1)))
     }
 
     fn feed(&mut self) {
         let Some(stdin) = &mut self.stdin else { return };
         match stdin.write(self.input) {
             Ok(written) => self.input = self.input.get(written..).unwrap_or_default(),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
                 return;
             }
             // A program that does not read its input may still answer.

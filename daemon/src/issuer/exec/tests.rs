@@ -21,16 +21,8 @@ impl Bench {
     fn new() -> Self {
         let csr = fresh_csr(&rcgen::PKCS_ECDSA_P256_SHA256, &["www.corp.example"]);
         let approved = Approved::for_tests(content_for(&csr), csr.der.clone());
-        let order = Order {
-            serial: Serial::random().unwrap(),
-            not_before: at(0),
-        };
-        Self {
-            place: tempfile::tempdir().unwrap(),
-            csr,
-            approved,
-            order,
-        }
+        let order = Order { serial: Serial::random().unwrap(), not_before: at(0) };
+        Self { place: tempfile::tempdir().unwrap(), csr, approved, order }
     }
 
     fn path(&self, name: &str) -> String {
@@ -39,17 +31,9 @@ impl Bench {
 
     /// What the embedded authority answers for `content`, in the file `chain.pem`.
     fn chain(&self, approved: &Approved) {
-        let names = CaNames {
-            organization: None,
-            root: "Root".into(),
-            intermediate: "Issuing".into(),
-        };
+        let names = CaNames { organization: None, root: "Root".into(), intermediate: "Issuing".into() };
         let ca = LocalCa::open_or_create(&self.place.path().join("ca"), &names, at(0)).unwrap();
-        fs::write(
-            self.path("chain.pem"),
-            ca.issue(approved, &self.order).unwrap(),
-        )
-        .unwrap();
+        fs::write(self.path("chain.pem"), ca.issue(approved, &self.order).unwrap()).unwrap();
     }
 
     fn issuer(&self, script: &str, timeout: Duration) -> ExecIssuer {
@@ -62,18 +46,11 @@ impl Bench {
     }
 
     fn run(&self, script: &str) -> Result<Vec<u8>, IssueError> {
-        self.issuer(script, Duration::from_secs(20))
-            .issue(&self.approved, &self.order)
+        self.issuer(script, Duration::from_secs(20)).issue(&self.approved, &self.order)
     }
 
     fn mismatch(&self, script: &str) -> Mismatch {
-        finish(
-            &self.approved,
-            &self.order,
-            &self.run(script).unwrap(),
-            at(1),
-        )
-        .unwrap_err()
+        finish(&self.approved, &self.order, &self.run(script).unwrap(), at(1)).unwrap_err()
     }
 }
 
@@ -95,11 +72,7 @@ fn unknown(result: Result<Vec<u8>, IssueError>) -> String {
 fn a_good_program_gets_the_order_and_its_chain_is_taken() {
     let bench = Bench::new();
     bench.chain(&bench.approved);
-    let script = format!(
-        "cat >{}; cat {}; echo done >&2",
-        bench.path("order.json"),
-        bench.path("chain.pem")
-    );
+    let script = format!("cat >{}; cat {}; echo done >&2", bench.path("order.json"), bench.path("chain.pem"));
     let answer = bench.run(&script).unwrap();
     let issued = finish(&bench.approved, &bench.order, &answer, at(1)).unwrap();
     assert_eq!(issued.chain.len(), 2);
@@ -111,14 +84,8 @@ fn a_good_program_gets_the_order_and_its_chain_is_taken() {
     assert_eq!(order["certificate"], bench.approved.certificate().as_str());
     assert_eq!(order["serial"], bench.order.serial.to_string());
     assert_eq!(order["not_before"], "2027-01-15T08:00:00.250Z");
-    assert_eq!(
-        order["csr_pem"],
-        pem::encode("CERTIFICATE REQUEST", &bench.csr.der)
-    );
-    assert_eq!(
-        order["content"]["spki_sha256"],
-        bench.csr.spki_sha256.to_string()
-    );
+    assert_eq!(order["csr_pem"], pem::encode("CERTIFICATE REQUEST", &bench.csr.der));
+    assert_eq!(order["content"]["spki_sha256"], bench.csr.spki_sha256.to_string());
 }
 
 #[test]
@@ -132,20 +99,14 @@ fn it_runs_in_a_bare_surrounding() {
     let mut lines = answer.lines();
     assert_eq!(lines.next(), Some("/"));
     let variables: Vec<&str> = answer.lines().filter(|line| line.contains('=')).collect();
-    assert!(
-        variables.contains(&"PATH=/usr/sbin:/usr/bin:/sbin:/bin"),
-        "{answer}"
-    );
+    assert!(variables.contains(&"PATH=/usr/sbin:/usr/bin:/sbin:/bin"), "{answer}");
     // The shell itself adds PWD, and some shells SHLVL and _.
-    assert!(variables.iter().all(|line| {
-        ["PATH", "PWD", "SHLVL", "_", "OLDPWD"].contains(&line.split('=').next().unwrap())
-    }));
     assert!(
-        !answer
-            .lines()
-            .any(|line| Path::new(line) == bench.place.path()),
-        "{answer}"
+        variables
+            .iter()
+            .all(|line| { ["PATH", "PWD", "SHLVL", "_", "OLDPWD"].contains(&line.split('=').next().unwrap()) })
     );
+    assert!(!answer.lines().any(|line| Path::new(line) == bench.place.path()), "{answer}");
     assert!(answer.ends_with("leader\n"), "{answer}");
 }
 
@@ -153,18 +114,10 @@ fn it_runs_in_a_bare_surrounding() {
 fn a_refusal_carries_its_reason_safely() {
     let bench = Bench::new();
     let reason = refused(bench.run("cat >/dev/null; printf 'no quota\\033[2J\\n' >&2; exit 3"));
-    assert!(
-        reason.ends_with("ended with status 3: no quota<U+001B>[2J"),
-        "{reason}"
-    );
+    assert!(reason.ends_with("ended with status 3: no quota<U+001B>[2J"), "{reason}");
     let long = refused(bench.run("head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1"));
-    assert!(
-        long.len() < MAX_REASON + 200 && long.contains("xxxx"),
-        "{}",
-        long.len()
-    );
-    let missing =
-        ExecIssuer::new("/nonexistent/issuer".into(), vec![], Duration::from_secs(1)).unwrap();
+    assert!(long.len() < MAX_REASON + 200 && long.contains("xxxx"), "{}", long.len());
+    let missing = ExecIssuer::new("/nonexistent/issuer".into(), vec![], Duration::from_secs(1)).unwrap();
     assert!(refused(missing.issue(&bench.approved, &bench.order)).contains("cannot be started"));
     for (path, timeout) in [("issuer", 1), ("/bin/true", 0), ("/bin/true", 601)] {
         assert!(ExecIssuer::new(path.into(), vec![], Duration::from_secs(timeout)).is_err());
@@ -180,11 +133,7 @@ fn a_hang_is_ended_with_its_whole_group_and_its_outcome_is_unknown() {
     let issuer = bench.issuer(&script, Duration::from_millis(1500));
     let reason = unknown(issuer.issue(&bench.approved, &bench.order));
     assert!(reason.contains("did not end within"), "{reason}");
-    assert!(
-        begun.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     gone(&pid);
 }
 
@@ -194,24 +143,9 @@ fn a_grandchild_that_holds_the_pipes_delays_nothing_and_is_ended() {
     bench.chain(&bench.approved);
     let pid = bench.path("pid");
     let begun = Instant::now();
-    let script = format!(
-        "sleep 600 & echo $! >{pid}; cat {}",
-        bench.path("chain.pem")
-    );
-    assert!(
-        finish(
-            &bench.approved,
-            &bench.order,
-            &bench.run(&script).unwrap(),
-            at(1)
-        )
-        .is_ok()
-    );
-    assert!(
-        begun.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        begun.elapsed()
-    );
+    let script = format!("sleep 600 & echo $! >{pid}; cat {}", bench.path("chain.pem"));
+    assert!(finish(&bench.approved, &bench.order, &bench.run(&script).unwrap(), at(1)).is_ok());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     gone(&pid);
 }
 
@@ -244,16 +178,8 @@ fn too_much_and_a_violent_end_leave_the_outcome_unknown() {
 #[test]
 fn exactly_the_limit_is_taken_whole() {
     let bench = Bench::new();
-    assert_eq!(
-        bench
-            .run(&format!("head -c {MAX_OUTPUT} /dev/zero"))
-            .unwrap()
-            .len(),
-        MAX_OUTPUT
-    );
-    assert!(
-        unknown(bench.run(&format!("head -c {} /dev/zero", MAX_OUTPUT + 1))).contains("more than")
-    );
+    assert_eq!(bench.run(&format!("head -c {MAX_OUTPUT} /dev/zero")).unwrap().len(), MAX_OUTPUT);
+    assert!(unknown(bench.run(&format!("head -c {} /dev/zero", MAX_OUTPUT + 1))).contains("more than"));
 }
 
 #[test]
@@ -274,14 +200,8 @@ fn garbage_wrong_keys_and_foreign_names_never_pass() {
         ("echo hello", "no PEM block"),
         ("true", "no PEM block"),
         ("printf '\\377\\376'", "not UTF-8"),
-        (
-            "printf -- '-----BEGIN CERTIFICATE-----\\nAQID\\n-----END CERTIFICATE-----\\n'",
-            "not readable X.509",
-        ),
-        (
-            "printf -- '-----BEGIN PRIVATE KEY-----\\nAQID\\n-----END PRIVATE KEY-----\\n'",
-            "not CERTIFICATE",
-        ),
+        ("printf -- '-----BEGIN CERTIFICATE-----\\nAQID\\n-----END CERTIFICATE-----\\n'", "not readable X.509"),
+        ("printf -- '-----BEGIN PRIVATE KEY-----\\nAQID\\n-----END PRIVATE KEY-----\\n'", "not CERTIFICATE"),
     ] {
         let mismatch = bench.mismatch(script);
         assert!(mismatch.to_string().contains(word), "{mismatch}");
@@ -291,21 +211,11 @@ fn garbage_wrong_keys_and_foreign_names_never_pass() {
     let other = fresh_csr(&rcgen::PKCS_ECDSA_P256_SHA256, &["www.corp.example"]);
     bench.chain(&Approved::for_tests(content_for(&other), other.der));
     let mismatch = bench.mismatch(&script);
-    assert!(
-        mismatch.to_string().contains("the public key is"),
-        "{mismatch}"
-    );
+    assert!(mismatch.to_string().contains("the public key is"), "{mismatch}");
     assert_eq!(mismatch.chain.len(), 2);
 
     let mut foreign = content_for(&bench.csr);
-    foreign
-        .sans
-        .push(countersign_shared::content::San::Dns("evil.example".into()));
+    foreign.sans.push(countersign_shared::content::San::Dns("evil.example".into()));
     bench.chain(&Approved::for_tests(foreign, bench.csr.der.clone()));
-    assert!(
-        bench
-            .mismatch(&script)
-            .to_string()
-            .contains("\"evil.example\" was not approved")
-    );
+    assert!(bench.mismatch(&script).to_string().contains("\"evil.example\" was not approved"));
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::time::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P384_SHA384, SerialNumber,
 };
 
 use super::directory::{self, Files};
@@ -32,34 +32,19 @@ pub struct CaNames {
 
 /// Makes the authority in `dir`.
 pub(super) fn create(dir: &Path, names: &CaNames, now: Timestamp) -> Result<(), ApiError> {
-    let files = generate(names, now).map_err(|error| {
-        ApiError::new(
-            ErrorKind::Unavailable,
-            format!("the local CA cannot be made: {error}"),
-        )
-    })?;
+    let files = generate(names, now)
+        .map_err(|error| ApiError::new(ErrorKind::Unavailable, format!("the local CA cannot be made: {error}")))?;
     directory::write(dir, &files)
 }
 
 fn generate(names: &CaNames, now: Timestamp) -> Result<Files, rcgen::Error> {
     let now = now.unix_millis().div_euclid(1000);
     let root_key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384)?;
-    let root_params = authority(
-        names,
-        &names.root,
-        now,
-        ROOT_VALIDITY,
-        BasicConstraints::Constrained(1),
-    )?;
+    let root_params = authority(names, &names.root, now, ROOT_VALIDITY, BasicConstraints::Constrained(1))?;
     let root = root_params.self_signed(&root_key)?;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384)?;
-    let mut params = authority(
-        names,
-        &names.intermediate,
-        now,
-        INTERMEDIATE_VALIDITY,
-        BasicConstraints::Constrained(0),
-    )?;
+    let mut params =
+        authority(names, &names.intermediate, now, INTERMEDIATE_VALIDITY, BasicConstraints::Constrained(0))?;
     params.use_authority_key_identifier_extension = true;
     let intermediate = params.signed_by(&key, &Issuer::from_params(&root_params, &root_key))?;
     Ok(Files {
@@ -85,13 +70,9 @@ fn authority(
     params.serial_number = Some(SerialNumber::from_slice(serial.as_bytes()));
     params.distinguished_name = DistinguishedName::new();
     if let Some(organization) = &names.organization {
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, organization.as_str());
+        params.distinguished_name.push(DnType::OrganizationName, organization.as_str());
     }
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
+    params.distinguished_name.push(DnType::CommonName, common_name);
     params.is_ca = IsCa::Ca(constraints);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(params)
@@ -100,11 +81,7 @@ fn authority(
 /// Sets the validity in seconds since 1970; false for what lies before 1970 or after the year 9999.
 #[must_use]
 pub(super) fn set_validity(params: &mut CertificateParams, begin: i64, end: i64) -> bool {
-    let since_1970 = |seconds: i64| {
-        u64::try_from(seconds)
-            .ok()
-            .filter(|_| seconds <= LAST_MOMENT)
-    };
+    let since_1970 = |seconds: i64| u64::try_from(seconds).ok().filter(|_| seconds <= LAST_MOMENT);
     let (Some(begin), Some(end)) = (since_1970(begin), since_1970(end)) else {
         return false;
     };

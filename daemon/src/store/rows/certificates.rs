@@ -162,7 +162,8 @@ pub fn page(
     sight.limit_certificates(&mut conditions);
     let mut stretch_end = None;
     if let Some(text) = filter.text.as_deref().filter(|text| !text.is_empty()) {
-        let newest: i64 = connection.query_row("SELECT coalesce(max(row), 0) FROM certificates", [], |row| row.get(0))?;
+        let newest: i64 =
+            connection.query_row("SELECT coalesce(max(row), 0) FROM certificates", [], |row| row.get(0))?;
         let low = newest.saturating_add(1).min(window.before) - TEXT_STRETCH;
         conditions.and("c.row >= ?", low);
         let pattern = containing(text);
@@ -172,7 +173,8 @@ pub fn page(
         ]);
         stretch_end = (low > 0).then(|| low.to_string());
     }
-    let sql = format!("SELECT c.* FROM certificates c{} ORDER BY c.row DESC LIMIT {}", conditions.sql(), window.limit + 1);
+    let sql =
+        format!("SELECT c.* FROM certificates c{} ORDER BY c.row DESC LIMIT {}", conditions.sql(), window.limit + 1);
     let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map(conditions.values().as_slice(), |row| Ok((row.get("row")?, read(row)?)))?;
     let mut rows = rows.collect::<rusqlite::Result<Vec<(i64, Certificate)>>>()?;

@@ -25,7 +25,9 @@ pub fn insert(
     at: Timestamp,
 ) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT INTO idempotency (uid, key, fingerprint, job_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached(
+            "INSERT INTO idempotency (uid, key, fingerprint, job_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
         .execute(params![uid, key, fingerprint.to_string(), job.as_str(), at.to_string()])?;
     Ok(())
 }

@@ -122,7 +122,9 @@ pub fn in_state(connection: &Connection, state: JobState, limit: u32) -> rusqlit
 /// Frees a job that awaited approval; `record_seq` is the record that allows it.
 pub fn free(connection: &Connection, id: &JobId, record_seq: u64) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE jobs SET state = 'pending', record_seq = ?2 WHERE id = ?1 AND state = 'awaiting_approval'")?
+        .prepare_cached(
+            "UPDATE jobs SET state = 'pending', record_seq = ?2 WHERE id = ?1 AND state = 'awaiting_approval'",
+        )?
         .execute(params![id.as_str(), record_seq])
         .and_then(one)
 }
@@ -158,7 +160,9 @@ pub fn complete(connection: &Connection, id: &JobId, at: Timestamp) -> rusqlite:
 /// Fails a running job.
 pub fn fail(connection: &Connection, id: &JobId, at: Timestamp, why: &str) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE jobs SET state = 'failed', finished_at = ?2, error = ?3 WHERE id = ?1 AND state = 'running'")?
+        .prepare_cached(
+            "UPDATE jobs SET state = 'failed', finished_at = ?2, error = ?3 WHERE id = ?1 AND state = 'running'",
+        )?
         .execute(params![id.as_str(), at.to_string(), why])
         .and_then(one)
 }

@@ -13,16 +13,15 @@ const OFFSET: &str = "clock_offset";
 
 /// Reads a value.
 pub fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
-    connection
-        .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
-        .query_row([key], |row| row.get(0))
-        .optional()
+    connection.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()
 }
 
 /// Writes a value.
 pub fn set(connection: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value")?
+        .prepare_cached(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        )?
         .execute(params![key, value])?;
     Ok(())
 }
@@ -47,6 +46,7 @@ pub fn last_tick(connection: &Connection) -> rusqlite::Result<i64> {
     let details: Option<String> = connection
         .query_row("SELECT details FROM audit_events ORDER BY seq DESC LIMIT 1", [], |row| row.get(0))
         .optional()?;
-    let tick = details.and_then(|details| serde_json::from_str::<serde_json::Value>(&details).ok()?.get("tick")?.as_i64());
+    let tick =
+        details.and_then(|details| serde_json::from_str::<serde_json::Value>(&details).ok()?.get("tick")?.as_i64());
     Ok(tick.unwrap_or(0))
 }

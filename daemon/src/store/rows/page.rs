@@ -25,11 +25,9 @@ impl Window {
         }
         let before = match cursor {
             None => i64::MAX,
-            Some(raw) => raw
-                .parse()
-                .ok()
-                .filter(|row| *row >= 0)
-                .ok_or_else(|| ApiError::invalid("`cursor` is not one that a page gave").hint("pass next_cursor unchanged"))?,
+            Some(raw) => raw.parse().ok().filter(|row| *row >= 0).ok_or_else(|| {
+                ApiError::invalid("`cursor` is not one that a page gave").hint("pass next_cursor unchanged")
+            })?,
         };
         Ok(Self { before, limit })
     }

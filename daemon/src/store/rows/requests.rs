@@ -1,10 +1,10 @@
 //! `approval_requests`: one row each, changed only while it is pending.
 
+use countersign_shared::content::San;
 use countersign_shared::digest::Digest;
 use countersign_shared::id::{CertificateId, JobId, RequestId};
 use countersign_shared::lifecycle::{RequestKind, RequestState};
 use countersign_shared::protocol::{ListRequestsParams, PersonRef, RequestSummary, Risk};
-use countersign_shared::content::San;
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -170,7 +170,9 @@ pub fn end(
     seq: u64,
 ) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("UPDATE approval_requests SET state = ?2, decided_at = ?3, decided_by = ?4, seq = ?5 WHERE id = ?1")?
+        .prepare_cached(
+            "UPDATE approval_requests SET state = ?2, decided_at = ?3, decided_by = ?4, seq = ?5 WHERE id = ?1",
+        )?
         .execute(params![id.as_str(), state.as_str(), at.to_string(), by, seq])?;
     Ok(())
 }
@@ -229,7 +231,8 @@ pub fn page(
         let low = top - TEXT_STRETCH;
         conditions.and("r.row >= ?", low);
         let pattern = containing(text);
-        let columns = ["r.id", "r.primary_name", "r.names", "r.requester_account", "r.requester_person", "s.reason", "s.ticket"];
+        let columns =
+            ["r.id", "r.primary_name", "r.names", "r.requester_account", "r.requester_person", "s.reason", "s.ticket"];
         let like = columns.iter().map(|column| {
             let value: Box<dyn rusqlite::ToSql> = Box::new(pattern.clone());
             (format!("{column} LIKE ? ESCAPE '\\'"), value)

@@ -19,9 +19,7 @@ pub(in crate::cli) fn list(events: &[AuditEvent], view: View) -> String {
         .iter()
         .map(|event| {
             let tone = match event.action {
-                AuditAction::ApprovalRefused | AuditAction::ApprovalBypassed | AuditAction::JobFailed => {
-                    Tone::Bad
-                }
+                AuditAction::ApprovalRefused | AuditAction::ApprovalBypassed | AuditAction::JobFailed => Tone::Bad,
                 _ => Tone::Plain,
             };
             vec![
@@ -49,10 +47,7 @@ pub(in crate::cli) fn record(record: &AuditRecord, view: View) -> String {
     if let Some(words) = &event.text {
         fields.add("text", words.safe().to_string());
     }
-    fields
-        .list("leaf hash", event.record_sha256.spoken())
-        .gap()
-        .title(Tone::Faint, "The octets that are hashed");
+    fields.list("leaf hash", event.record_sha256.spoken()).gap().title(Tone::Faint, "The octets that are hashed");
     fields.finish() + &text::document(&record.record)
 }
 

@@ -19,10 +19,7 @@ pub(in crate::cli) fn status(status: &StatusResult, view: View) -> String {
         fields.add("oldest", when::with_distance(oldest, status.now));
     }
     fields
-        .add(
-            "ledger",
-            format!("{} records, {} not anchored off the host", status.ledger_size, status.unanchored),
-        )
+        .add("ledger", format!("{} records, {} not anchored off the host", status.ledger_size, status.unanchored))
         .add("root", status.ledger_root.to_string())
         .add("policy", status.policy_sha256.to_string())
         .add("attestation", text::safe(&status.attestation))
@@ -41,11 +38,7 @@ fn alarms(fields: &mut Fields, status: &StatusResult) {
         fields.toned("DEMO", Tone::Open, "callers choose who they are");
     }
     if status.policy_file_differs {
-        fields.toned(
-            "POLICY",
-            Tone::Open,
-            "the policy file differs from the policy in force and has no force itself",
-        );
+        fields.toned("POLICY", Tone::Open, "the policy file differs from the policy in force and has no force itself");
     }
 }
 

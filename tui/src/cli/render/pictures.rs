@@ -25,8 +25,7 @@ fn the_queue() {
 fn a_request() {
     let mut detail = samples::detail("*.corp.example");
     detail.request.risks = vec![Risk::Wildcard, Risk::CaRequested];
-    detail.request.reason =
-        "new shop front; a long reason that goes on under itself where the line ends".into();
+    detail.request.reason = "new shop front; a long reason that goes on under itself where the line ends".into();
     detail.request.ticket = Some("SECOPS-7".into());
     detail.changes = vec![Change {
         field: "basic_constraints".to_owned(),
@@ -35,16 +34,8 @@ fn a_request() {
         why: "p-web gives no certification authorities".to_owned(),
     }];
     detail.checks = vec![
-        Check {
-            rule: "names".to_owned(),
-            outcome: CheckOutcome::Passed,
-            text: "every name matches".to_owned(),
-        },
-        Check {
-            rule: "wildcard".to_owned(),
-            outcome: CheckOutcome::Warned,
-            text: "covers every host".to_owned(),
-        },
+        Check { rule: "names".to_owned(), outcome: CheckOutcome::Passed, text: "every name matches".to_owned() },
+        Check { rule: "wildcard".to_owned(), outcome: CheckOutcome::Warned, text: "covers every host".to_owned() },
     ];
     detail.decisions = vec![Decision {
         by: samples::person("carol"),
@@ -55,8 +46,7 @@ fn a_request() {
         at: "2027-01-31T09:00:00Z".parse().unwrap(),
         seq: 3,
     }];
-    detail.you =
-        MayDecide { allowed: false, rule: None, why: "two-person integrity: you asked for it".to_owned() };
+    detail.you = MayDecide { allowed: false, rule: None, why: "two-person integrity: you asked for it".to_owned() };
     assert_snapshot!(request::detail(&detail, view()));
 }
 

@@ -49,10 +49,8 @@ pub(in crate::cli) fn profile(profile: &Profile, view: View) -> String {
 
 /// The policy in force: the document as it stands, with its digest as a TOML comment before it.
 pub(in crate::cli) fn document(policy: &PolicyResult, _: View) -> String {
-    let head = format!(
-        "# version {}, in force since {}\n# sha256 {}\n",
-        policy.version, policy.in_force_since, policy.sha256
-    );
+    let head =
+        format!("# version {}, in force since {}\n# sha256 {}\n", policy.version, policy.in_force_since, policy.sha256);
     head + &text::document(&policy.document)
 }
 

@@ -127,11 +127,7 @@ fn joined<T: ToString>(values: impl Iterator<Item = T>) -> String {
 fn judgement(fields: &mut Fields, detail: &RequestDetail) {
     fields.gap().title(Tone::Faint, "What to look at");
     if !detail.request.risks.is_empty() {
-        fields.toned(
-            "risks",
-            Tone::Bad,
-            joined(detail.request.risks.iter().map(|risk: &Risk| risk.as_str())),
-        );
+        fields.toned("risks", Tone::Bad, joined(detail.request.risks.iter().map(|risk: &Risk| risk.as_str())));
     }
     fields.list("from the CSR", detail.changes.iter().map(change));
     match &detail.in_force {
@@ -143,11 +139,7 @@ fn judgement(fields: &mut Fields, detail: &RequestDetail) {
             CheckOutcome::Passed => Tone::Good,
             CheckOutcome::Warned => Tone::Open,
         };
-        fields.toned(
-            check.outcome.as_str(),
-            tone,
-            format!("{}: {}", text::safe(&check.rule), text::safe(&check.text)),
-        );
+        fields.toned(check.outcome.as_str(), tone, format!("{}: {}", text::safe(&check.rule), text::safe(&check.text)));
     }
 }
 
@@ -163,12 +155,7 @@ fn change(change: &Change) -> String {
 
 fn difference(difference: &Difference) -> String {
     let shown = |value: &Option<_>| value.as_ref().map_or("nothing".to_owned(), text::name);
-    format!(
-        "{}: {} becomes {}",
-        text::safe(&difference.field),
-        shown(&difference.before),
-        shown(&difference.after)
-    )
+    format!("{}: {} becomes {}", text::safe(&difference.field), shown(&difference.before), shown(&difference.after))
 }
 
 fn people(fields: &mut Fields, detail: &RequestDetail, view: View) {

@@ -57,8 +57,7 @@ fn give_way(headings: &[&str], widths: &mut [usize], line: usize) {
         let widest = spare.map(|(_, (width, _))| width).max_by_key(|width| **width);
         match widest {
             Some(width) => *width -= 1,
-            None => match first.and_then(|column| widths.get_mut(column)).filter(|width| **width > NARROWEST)
-            {
+            None => match first.and_then(|column| widths.get_mut(column)).filter(|width| **width > NARROWEST) {
                 Some(width) => *width -= 1,
                 None => return,
             },

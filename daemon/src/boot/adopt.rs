@@ -1,0 +1,138 @@
+//! The policy in force, and the records of start and stop.
+//!
+//! On the very first start the file is adopted and recorded. After that the document in the database is in
+//! force, and the file has no force of its own.
+
+use std::path::PathBuf;
+
+use countersign_shared::digest::Digest;
+use countersign_shared::error::ApiError;
+use countersign_shared::protocol::{AuditAction, Category, Damage};
+use rusqlite::Connection;
+
+use super::{BootError, during};
+use crate::clock::line::Mark;
+use crate::config::Settings;
+use crate::demo;
+use crate::policy::{MAX_DOCUMENT, Policy};
+use crate::service::actor::{SCHEDULER, system_draft};
+use crate::store::rows::meta;
+use crate::store::rows::policies::{self, PolicyRow};
+use crate::store::{Health, Writer};
+
+/// What was found.
+pub struct Adoption {
+    /// The policy in force from here on.
+    pub policy: Policy,
+    /// True where this start adopts it.
+    pub first: bool,
+    /// True where the file says something else.
+    pub file_differs: bool,
+    /// The file; none on a demo.
+    pub file: Option<PathBuf>,
+}
+
+/// Finds the policy in force.
+pub fn find(settings: &Settings, connection: Option<&Connection>, health: &Health) -> Result<Adoption, BootError> {
+    let file = settings.policy.clone();
+    let stored = match connection {
+        Some(connection) => match policies::in_force(connection) {
+            Ok(stored) => stored,
+            Err(_) if health.damage().is_some() => None,
+            Err(error) => return Err(during("reading the policy in force")(error)),
+        },
+        None => None,
+    };
+    let Some(stored) = stored else {
+        let document = read(file.as_ref())?;
+        let policy = parse(&document, file.as_ref())?;
+        return Ok(Adoption { policy, first: true, file_differs: false, file });
+    };
+    let file_differs = read(file.as_ref()).is_ok_and(|document| Digest::of(&[document.as_bytes()]) != stored.sha256);
+    if file_differs {
+        tracing::warn!("the policy file differs from the policy in force and has no force of its own");
+    }
+    if Digest::of(&[stored.document.as_bytes()]) != stored.sha256 {
+        let text = "the policy in force is not the document that was adopted".to_owned();
+        health.raise(Damage { seq: None, rule: "policy".into(), text });
+    }
+    match Policy::parse(&stored.document) {
+        Ok((policy, _)) => Ok(Adoption { policy, first: false, file_differs, file }),
+        Err(errors) => {
+            // Whatever the reason, there is no rule to decide by: the file only tells who may read.
+            let text = format!("the policy in force cannot be loaded: {}", errors.join("; "));
+            health.raise(Damage { seq: None, rule: "policy".into(), text });
+            let policy = parse(&read(file.as_ref())?, file.as_ref())?;
+            Ok(Adoption { policy, first: false, file_differs, file })
+        }
+    }
+}
+
+/// The document of the file, or of the demo.
+pub fn read(file: Option<&PathBuf>) -> Result<String, BootError> {
+    let Some(path) = file else { return Ok(demo::POLICY.to_owned()) };
+    let refuse = |why: String| BootError(format!("the policy {}: {why}", path.display()));
+    let size = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
+    if size > MAX_DOCUMENT as u64 {
+        return Err(refuse(format!("{size} octets; at most {MAX_DOCUMENT} are allowed")));
+    }
+    std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))
+}
+
+fn parse(document: &str, file: Option<&PathBuf>) -> Result<Policy, BootError> {
+    let name = file.map_or_else(|| "of the demo".to_owned(), |path| path.display().to_string());
+    let (policy, warnings) = Policy::parse(document)
+        .map_err(|errors| BootError(format!("the policy {name} is refused:\n  {}", errors.join("\n  "))))?;
+    for warning in warnings {
+        tracing::warn!("the policy {name}: {warning}");
+    }
+    Ok(policy)
+}
+
+/// Records the start, the configuration and, the first time, the policy.
+pub async fn record(writer: &Writer, adoption: &Adoption, settings: &Settings, mark: Mark) -> Result<(), ApiError> {
+    let (document, sha256) = (adoption.policy.document().to_owned(), adoption.policy.sha256());
+    let (first, config, bypass) = (adoption.first, settings.config_sha256, settings.approval_bypass);
+    writer
+        .write(move |transaction| {
+            meta::keep_mark(transaction.connection(), &mark)?;
+            let draft = system_draft(SCHEDULER, AuditAction::PolicyLoaded, Category::Config, "policy", sha256)
+                .text("policy_sha256", sha256)
+                .text("config_sha256", config)
+                .flag("adopted", first);
+            let recorded = transaction.record(draft)?;
+            if first {
+                let row = PolicyRow { version: 1, sha256, document, in_force_since: transaction.now() };
+                policies::insert(transaction.connection(), &row, recorded.seq)?;
+            }
+            let draft = system_draft(SCHEDULER, AuditAction::DaemonStarted, Category::Config, "daemon", "countersignd")
+                .text("version", env!("CARGO_PKG_VERSION"))
+                .flag("bypass", bypass);
+            transaction.record(draft)?;
+            Ok(())
+        })
+        .await
+}
+
+/// Records a configuration that was read again.
+pub async fn record_reload(writer: &Writer, policy: Digest, config: Digest) -> Result<(), ApiError> {
+    writer
+        .write(move |transaction| {
+            let draft = system_draft(SCHEDULER, AuditAction::PolicyLoaded, Category::Config, "policy", policy)
+                .text("policy_sha256", policy)
+                .text("config_sha256", config)
+                .flag("adopted", false);
+            transaction.record(draft).map(drop)
+        })
+        .await
+}
+
+/// Records an end in order.
+pub async fn record_stop(writer: &Writer) -> Result<(), ApiError> {
+    writer
+        .write(|transaction| {
+            let draft = system_draft(SCHEDULER, AuditAction::DaemonStopped, Category::Config, "daemon", "countersignd");
+            transaction.record(draft).map(drop)
+        })
+        .await
+}

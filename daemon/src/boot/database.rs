@@ -1,0 +1,133 @@
+//! Opens the state directory and looks at everything in it before anything is decided.
+
+use std::path::Path;
+
+use countersign_shared::protocol::Damage;
+use ring::rand::{SecureRandom, SystemRandom};
+use rusqlite::Connection;
+
+use super::{BootError, during};
+use crate::clock::Clock;
+use crate::clock::line::Mark;
+use crate::ledger::Tail;
+use crate::store::migrations::{migrate, newest};
+use crate::store::open::{OpenError, StateDir};
+use crate::store::rows::meta;
+use crate::store::settings::{apply_to_writer, writer_flags};
+use crate::store::{Health, Readers, integrity};
+
+/// The state, open.
+pub struct Database {
+    /// The directory, held.
+    pub state: StateDir,
+    /// The writer's connection; absent where the file cannot be read as a database.
+    pub connection: Option<Connection>,
+    /// The readers.
+    pub readers: Readers,
+    /// The end of the ledger.
+    pub tail: Tail,
+    /// What is known of the installation.
+    pub installation: Installation,
+}
+
+/// What is known of the installation as a whole.
+pub struct Installation {
+    /// Its id.
+    pub origin: String,
+    /// The time line's place.
+    pub mark: Option<Mark>,
+    /// The last tick on record.
+    pub last_tick: i64,
+    /// True where this start made it.
+    pub fresh: bool,
+}
+
+/// Opens it. Damage is raised, not returned: the daemon then serves reads.
+pub fn open(path: &Path, demo: bool, health: &Health, clock: &dyn Clock) -> Result<Database, BootError> {
+    let state = StateDir::hold(path).map_err(during("opening the state"))?;
+    let file = state.database();
+    match connect(&file, demo, clock) {
+        Ok((connection, installation)) => {
+            let verified = match integrity::check(&connection) {
+                Ok(verified) => verified,
+                Err(error) if error.is_corruption() => {
+                    health.raise(database_damage(&error));
+                    integrity::unknown()
+                }
+                Err(error) => return Err(during("verifying the ledger")(error)),
+            };
+            if let Some(damage) = verified.damage {
+                health.raise(damage);
+            }
+            let readers = Readers::open(&file, health.clone()).map_err(during("opening the state to read"))?;
+            Ok(Database { state, connection: Some(connection), readers, tail: verified.tail, installation })
+        }
+        Err(Problem::Open(error)) if error.is_corruption() => {
+            health.raise(database_damage(&error));
+            let installation = Installation { origin: "unknown".into(), mark: None, last_tick: 0, fresh: false };
+            let readers = Readers::of_nothing(health.clone());
+            Ok(Database { state, connection: None, readers, tail: integrity::unknown().tail, installation })
+        }
+        Err(Problem::Open(error)) => Err(during("opening the database")(error)),
+        Err(Problem::Demo(sentence)) => Err(BootError(sentence)),
+    }
+}
+
+enum Problem {
+    Open(OpenError),
+    Demo(String),
+}
+
+impl From<rusqlite::Error> for Problem {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Open(error.into())
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+fn connect(file: &Path, demo: bool, clock: &dyn Clock) -> Result<(Connection, Installation), Problem> {
+    let mut connection = Connection::open_with_flags(file, writer_flags())?;
+    apply_to_writer(&connection)?;
+    migrate(&mut connection, newest())?;
+    let origin = meta::get(&connection, meta::ORIGIN)?;
+    let fresh = origin.is_none();
+    let origin = match origin {
+        Some(origin) => origin,
+        None => {
+            let origin = fresh_origin(clock);
+            let transaction = connection.transaction()?;
+            meta::set(&transaction, meta::ORIGIN, &origin)?;
+            meta::set(&transaction, meta::DEMO, if demo { "yes" } else { "no" })?;
+            transaction.commit()?;
+            origin
+        }
+    };
+    let made_by_demo = meta::get(&connection, meta::DEMO)?.as_deref() == Some("yes");
+    if demo != made_by_demo {
+        return Err(Problem::Demo(if demo {
+            "this state directory is a real installation: --demo works on a directory of its own".into()
+        } else {
+            "this state directory was made by a demo: its people chose who they were; start anew for real work".into()
+        }));
+    }
+    let (mark, last_tick) = (meta::mark(&connection)?, meta::last_tick(&connection)?);
+    Ok((connection, Installation { origin, mark, last_tick, fresh }))
+}
+
+/// `countersign/` and sixteen hexadecimal digits: names this ledger for as long as it lives.
+fn fresh_origin(clock: &dyn Clock) -> String {
+    let mut bytes = [0; 8];
+    if SystemRandom::new().fill(&mut bytes).is_err() {
+        bytes = clock.wall_millis().to_be_bytes();
+    }
+    format!("countersign/{:016x}", u64::from_be_bytes(bytes))
+}
+
+fn database_damage(error: &OpenError) -> Damage {
+    Damage { seq: None, rule: "database".into(), text: error.to_string() }
+}

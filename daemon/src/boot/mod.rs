@@ -1,0 +1,195 @@
+//! Boot as a wiring diagram: every part is made here, in order, and handed to those that need it.
+
+mod adopt;
+mod database;
+mod issuers;
+mod signals;
+mod watchdog;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use countersign_shared::error::ApiError;
+use tokio::sync::{Notify, broadcast, watch};
+
+use crate::clock::{Clock, SystemClock, TimeLine};
+use crate::config::Settings;
+use crate::identity::Attestation;
+use crate::identity::directory::{Directory, SystemDirectory};
+use crate::identity::peer::pin_kind;
+use crate::ipc::{self, Limits, Listener};
+use crate::metrics::Metrics;
+use crate::schedule::executor::Executor;
+use crate::schedule::reaper::Reaper;
+use crate::service::answer::Answers;
+use crate::service::{Facts, PolicyInForce, Service};
+use crate::store::rows::metrics::ended;
+use crate::store::{Effect, Health, Writer};
+use crate::{demo, systemd};
+use database::{Database, Installation};
+
+/// Why the daemon does not start. Damage of the ledger is not among the reasons: it starts, read-only.
+#[derive(Debug)]
+pub struct BootError(String);
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BootError {}
+
+/// Says what was being done when an error came up.
+fn during<E: std::error::Error>(what: &'static str) -> impl Fn(E) -> BootError {
+    move |error| BootError(format!("{what}: {error}"))
+}
+
+/// Commits whose jobs a slow waiter may fall behind before it looks again by itself.
+const MOVED: usize = 4096;
+
+/// Serves until a signal ends it.
+pub async fn run(settings: Settings) -> Result<(), BootError> {
+    let open_files = ipc::raise_open_files().map_err(during("raising the limit of open files"))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let health = Health::default();
+    let Database { state, connection, readers, tail, installation } =
+        database::open(&settings.state_dir, settings.demo, &health, clock.as_ref())?;
+    let Installation { origin, mark, last_tick, fresh } = installation;
+    let line = TimeLine::resume(clock, mark, last_tick);
+    let adoption = adopt::find(&settings, connection.as_ref(), &health)?;
+    let policy = PolicyInForce::new(adoption.policy.clone());
+    let issuers = issuers::open(&adoption.policy, state.path(), &origin, line.wall(), &health)?;
+
+    let profiles = adoption.policy.profiles();
+    let metrics =
+        Arc::new(Metrics::new(profiles.iter().map(|profile| profile.id())).map_err(during("making the metrics"))?);
+    metrics.verified(line.wall(), health.damage().is_none());
+    if let Some(connection) = &connection
+        && health.damage().is_none()
+    {
+        ended(connection, |outcome, profile, age| metrics.ended(outcome, profile, age))
+            .map_err(during("counting what has been decided"))?;
+    }
+
+    let (earlier, ready) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let moved = broadcast::channel(MOVED).0;
+    let after_commit = {
+        let (metrics, earlier, ready, moved) = (metrics.clone(), earlier.clone(), ready.clone(), moved.clone());
+        move |effects: Vec<Effect>| {
+            for effect in effects {
+                metrics.apply(&effect);
+                match effect {
+                    Effect::Pending { .. } => earlier.notify_one(),
+                    Effect::JobReady => ready.notify_one(),
+                    // Nobody may be waiting.
+                    Effect::Moved(job) => drop(moved.send(job)),
+                    Effect::Decided { .. } => {}
+                }
+            }
+        }
+    };
+    let connection = match connection {
+        Some(connection) => connection,
+        None => rusqlite::Connection::open_in_memory().map_err(during("standing in for the damaged database"))?,
+    };
+    let (writer, writer_thread) = Writer::start(connection, tail, line.clone(), health.clone(), after_commit)
+        .map_err(during("starting the writer"))?;
+
+    if health.damage().is_none() {
+        adopt::record(&writer, &adoption, &settings, line.mark().clone())
+            .await
+            .map_err(refused("recording the start"))?;
+    }
+    let directory: Arc<dyn Directory> = Arc::new(SystemDirectory);
+    let facts = Facts {
+        origin,
+        started_at: line.wall(),
+        demo: settings.demo,
+        bypass: settings.approval_bypass,
+        approval_timeout: settings.awaiting_approval_timeout,
+        policy_file_differs: Arc::new(AtomicBool::new(adoption.file_differs)),
+        attestation: match pin_kind() {
+            Attestation::Pidfd => "pidfd",
+            Attestation::Weak => "weak",
+        },
+    };
+    if facts.bypass {
+        tracing::warn!("APPROVAL BYPASS IS ON: every request is approved at once by system-bypass. Development only.");
+    }
+    let service = Arc::new(Service {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        health: health.clone(),
+        line: line.clone(),
+        policy: policy.clone(),
+        directory: directory.clone(),
+        metrics,
+        moved,
+        facts,
+        patience: Default::default(),
+    });
+
+    let (stop, stopping) = watch::channel(false);
+    let (background, stop_background) = watch::channel(false);
+    let reaper = Reaper { writer: writer.clone(), readers: readers.clone(), line: line.clone(), earlier };
+    let reaper = tokio::spawn(reaper.run(stop_background.clone()));
+    let executor = Executor { writer: writer.clone(), readers, health: health.clone(), policy, issuers, ready, line };
+    let executor = tokio::spawn(executor.run(stop_background.clone()));
+
+    let answers = Arc::new(Answers(service.clone()));
+    let limits = Limits::default().within(open_files);
+    if settings.demo && fresh {
+        demo::seed(answers.clone(), limits.clone(), state.path())
+            .await
+            .map_err(|error| BootError(format!("preparing the demo: {error}")))?;
+    }
+    let listener = listen(&settings, directory.as_ref())?;
+    let watchdog = tokio::spawn(watchdog::run(writer.clone(), stop_background));
+    let signals = tokio::spawn(signals::run(stop, settings.config.clone(), adoption.file.clone(), service.clone()));
+    systemd::ready().map_err(during("telling the service manager"))?;
+    tracing::info!(socket = %settings.socket.display(), demo = settings.demo, read_only = health.damage().is_some(), "serving");
+
+    ipc::serve(listener, answers, limits, stopping).await;
+    if let Err(error) = systemd::stopping() {
+        tracing::warn!("telling the service manager: {error}");
+    }
+    background.send_replace(true);
+    let _ = tokio::join!(executor, reaper);
+    watchdog.abort();
+    signals.abort();
+    if health.damage().is_none()
+        && let Err(error) = adopt::record_stop(&writer).await
+    {
+        tracing::error!("the end could not be recorded: {error}");
+    }
+    drop((writer, service));
+    // Handles that a task still holds keep the writer alive; every command that was answered is durable already.
+    if tokio::time::timeout(std::time::Duration::from_secs(5), tokio::task::spawn_blocking(|| writer_thread.join()))
+        .await
+        .is_err()
+    {
+        tracing::warn!("the writer did not end in time; nothing that was answered is lost");
+    }
+    drop(state);
+    Ok(())
+}
+
+fn listen(settings: &Settings, directory: &dyn Directory) -> Result<Listener, BootError> {
+    if let Some(socket) = systemd::activated_listener().map_err(during("taking the socket from systemd"))? {
+        return Listener::activated(socket).map_err(during("taking the socket from systemd"));
+    }
+    let group = match &settings.socket_group {
+        None => None,
+        Some(name) => {
+            let gid = directory.gid_of(name).map_err(during("looking up the socket's group"))?;
+            Some(gid.ok_or_else(|| BootError(format!("there is no group {name} (socket_group)")))?)
+        }
+    };
+    Listener::bind(&settings.socket, settings.socket_mode.bits(), group).map_err(during("opening the socket"))
+}
+
+fn refused(what: &'static str) -> impl Fn(ApiError) -> BootError {
+    move |error| BootError(format!("{what}: {error}"))
+}
