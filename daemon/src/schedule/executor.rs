@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::id::{CertificateId, JobId};
@@ -24,6 +25,9 @@ use crate::store::{Health, Readers, Transaction, Writer};
 const AT_ONCE: u32 = 4;
 /// Pending jobs that one look takes up.
 const LOOK: u32 = 64;
+
+/// How long to leave a database alone that does not take a change.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// Every issuer of the policy, by its id.
 pub type Issuers = BTreeMap<String, Arc<dyn Issuer>>;
@@ -62,13 +66,17 @@ impl Executor {
             tracing::error!("jobs of the last run could not be taken up: {error}");
         }
         loop {
-            match self.carry_out_pending(&places).await {
-                Ok(()) => {}
-                Err(error) if error.kind == ErrorKind::ReadOnly => {}
-                Err(error) => tracing::error!("pending jobs could not be carried out: {error}"),
-            }
+            let again = match self.carry_out_pending(&places).await {
+                Ok(()) => None,
+                Err(error) if error.kind == ErrorKind::ReadOnly => None,
+                Err(error) => {
+                    tracing::error!("pending jobs could not be carried out, tried again soon: {error}");
+                    Some(RETRY)
+                }
+            };
             tokio::select! {
                 () = self.ready.notified() => {}
+                () = pause(again) => {}
                 _ = stop.wait_for(|stop| *stop) => break,
             }
         }
@@ -163,7 +171,15 @@ impl Executor {
     async fn store_and_deliver(&self, job: JobRow, approved: Approved, issued: Issued) -> Result<(), ApiError> {
         let rule = self.policy.now().profile(&job.job.profile_id).and_then(|profile| profile.rules().deliver.clone());
         let (certificate, pem) = (approved.certificate().clone(), issued.chain_pem.clone());
-        self.writer.write(move |transaction| complete(transaction, &job, &approved, &issued)).await?;
+        // A certificate exists from here on: it is not lost to a disk that is full for a while.
+        let result = Arc::new((job, approved, issued));
+        while let Err(error) = self.store(result.clone()).await {
+            if error.kind != ErrorKind::Unavailable {
+                return Err(error);
+            }
+            tracing::error!("an issued certificate could not be stored, tried again soon: {error}");
+            tokio::time::sleep(RETRY).await;
+        }
         if let Some(rule) = rule {
             let rule = DeliverRule { path: rule.path, owner: rule.owner, mode: Some(rule.mode) };
             deliver_aside(rule, certificate, pem).await;
@@ -171,9 +187,25 @@ impl Executor {
         Ok(())
     }
 
+    async fn store(&self, result: Arc<(JobRow, Approved, Issued)>) -> Result<(), ApiError> {
+        self.writer
+            .write(move |transaction| {
+                let (job, approved, issued) = result.as_ref();
+                complete(transaction, job, approved, issued)
+            })
+            .await
+    }
+
     async fn fail(&self, job: JobRow, why: String, quarantine: Option<(Approved, Mismatch)>) -> Result<(), ApiError> {
         tracing::warn!(job = %job.job.id, "the job failed: {why}");
         self.writer.write(move |transaction| fail(transaction, &job, &why, quarantine.as_ref())).await
+    }
+}
+
+async fn pause(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
     }
 }
 

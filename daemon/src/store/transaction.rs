@@ -130,6 +130,10 @@ impl<'a> Transaction<'a> {
         let (tail, effects) = (self.tail.clone(), self.effects.len());
         self.connection.prepare_cached("SAVEPOINT attempt")?.execute([])?;
         let result = steps(self);
+        if result.is_err() && self.connection.is_autocommit() {
+            // SQLite has rolled the whole transaction back by itself; the group ends here.
+            return result;
+        }
         if result.is_err() {
             self.connection.prepare_cached("ROLLBACK TO attempt")?.execute([])?;
             self.tail = tail;
