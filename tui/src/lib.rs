@@ -1,3 +1,5 @@
 //! The console and the command line of countersign, and the client that both speak through.
 
 pub mod client;
+
+pub mod console;
