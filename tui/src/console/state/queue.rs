@@ -87,12 +87,14 @@ impl Queue {
         }
     }
 
-    /// Chooses and orders the rows again: pending first, then newest first. The selected row stays although it
-    /// fits the filter no more, so that what happened to it can be seen; it leaves when the selection does.
+    /// Chooses and orders the rows again: newest first, among all states pending before the rest. The selected
+    /// row stays, in its place, although it fits the filter no more, so that what happened to it can be seen; it
+    /// leaves when the selection does.
     pub fn arrange(&mut self, height: usize) {
         let mut shown: Vec<&RequestSummary> =
             self.rows.values().filter(|row| self.fits(row) || self.list.selected() == Some(&row.id)).collect();
-        shown.sort_by_key(|row| (row.state != RequestState::Pending, Reverse((row.created_at, &row.id))));
+        let mixed = self.state.is_none();
+        shown.sort_by_key(|row| (mixed && row.state != RequestState::Pending, Reverse((row.created_at, &row.id))));
         let order = shown.into_iter().map(|row| row.id.clone()).collect();
         self.list.set_order(order, height);
     }

@@ -92,7 +92,7 @@ impl Review {
             return Some("Type the name exactly to go on.".into());
         }
         if self.verdict == Verdict::Reject && self.note.text().trim().is_empty() {
-            return Some("A rejection needs a note: the requester will read it.".into());
+            return Some("A rejection needs a note.".into());
         }
         None
     }

@@ -49,10 +49,9 @@ pub fn palette(state: &State, typed: &str) -> Palette {
     let mut entries: Vec<PaletteEntry> = BINDINGS
         .iter()
         .filter(|binding| keymap::holds_on(binding.scope, screen))
-        .filter(|binding| !matches!(binding.command, None | Some(Command::Palette | Command::QuitAtOnce)))
-        .filter(|binding| state.demo() || binding.command != Some(Command::ActAs))
         .filter_map(|binding| {
-            let command = binding.command?;
+            // The palette is open, and each person of a demo has an entry.
+            let command = binding.command.filter(|command| !matches!(command, Command::Palette | Command::ActAs))?;
             Some(PaletteEntry {
                 label: binding.help.to_owned(),
                 keys: keymap::key_names(binding.keys),

@@ -1,6 +1,5 @@
 //! The review dialog: the only place that a decision comes from.
 
-use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::{DecideParams, DecideResult, RequestDetail};
 use countersign_shared::text::Untrusted;
 
@@ -151,16 +150,11 @@ pub fn decided(state: &mut State, result: Result<Box<DecideResult>, Refusal>) ->
             None
         }
     };
-    let verdict = open.as_ref().map_or(Verdict::Approve, |review| review.verdict);
     let mut about = open.map(|review| review.id);
     match result {
         Ok(done) => {
-            let given = match verdict {
-                Verdict::Approve => "Approval",
-                Verdict::Reject => "Rejection",
-            };
             let votes = format!("{} of {} votes", done.votes.given, done.votes.needed);
-            let text = format!("{given} recorded as {}: {} is {} ({votes}), job {}.", done.seq, done.id, done.state, done.job.state);
+            let text = format!("{} is {} ({votes}, record {}); its job is {}.", done.id, done.state, done.seq, done.job.state);
             state.tell(true, text);
             about = Some(done.id.clone());
         }

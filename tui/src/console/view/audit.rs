@@ -15,17 +15,26 @@ use crate::console::theme::Role;
 /// Widths of sequence, time, actor, action and resource; details take the rest.
 fn widths(room: usize) -> [usize; 5] {
     match room {
-        0..100 => [6, 14, 14, 19, 19],
+        0..80 => [4, 11, 9, 17, 12],
+        80..100 => [5, 14, 14, 23, 18],
         100..160 => [8, 20, 16, 22, 24],
         _ => [8, 24, 24, 38, 26],
     }
 }
 
+/// Cells for the details; none where there is no room for a word of them.
+fn rest(room: usize) -> usize {
+    let used: usize = widths(room).iter().map(|width| width + 1).sum();
+    let rest = room.saturating_sub(used + 2);
+    if rest < 10 { 0 } else { rest }
+}
+
 pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect, preview: Rect) {
     let room = usize::from(area.width);
     let [seq, time, actor, action, resource] = widths(room);
+    let details = if rest(room) > 0 { " DETAILS" } else { "" };
     let heading = format!(
-        "  {} {} {} {} {} DETAILS",
+        "  {} {} {} {} {}{details}",
         right("SEQ", seq),
         left("TIME (UTC)", time),
         left("ACTOR", actor),
@@ -59,13 +68,16 @@ fn nothing(state: &State) -> String {
 
 fn record(state: &State, ink: Ink, event: &AuditEvent, room: usize, selected: bool) -> Line<'static> {
     let [seq, time, actor, action, resource] = widths(room);
-    let format = if time < 20 { "%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+    let format = match time {
+        0..14 => "%m-%d %H:%M",
+        14..20 => "%m-%d %H:%M:%S",
+        _ => "%Y-%m-%d %H:%M:%S",
+    };
     let role = match event.action.as_str() {
         "approval_refused" | "approval_bypassed" | "approval_rejected" | "job_failed" => Role::Warn,
         "approval_approved" | "certificate_issued" => Role::Good,
         _ => Role::Plain,
     };
-    let rest = room.saturating_sub(2 + seq + time + actor + action + resource + 5);
     Line::from(vec![
         ink.span(Role::Plain, if selected { "> " } else { "  " }),
         ink.span(Role::Dim, right(&event.seq.to_string(), seq) + " "),
@@ -73,7 +85,7 @@ fn record(state: &State, ink: Ink, event: &AuditEvent, room: usize, selected: bo
         ink.span(Role::Plain, left(&words::account(state, &event.actor), actor) + " "),
         ink.span(role, left(&words::spaced(event.action.as_str()), action) + " "),
         ink.span(Role::Plain, left(&shown(&event.resource_id), resource) + " "),
-        ink.span(Role::Dim, left(&details(event), rest)),
+        ink.span(Role::Dim, left(&details(event), rest(room))),
     ])
 }
 

@@ -8,24 +8,26 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::cells::{left, shown};
-use super::paint::{Ink, lines, row};
+use super::paint::{Ink, lines};
 use super::words;
 use crate::console::state::State;
 use crate::console::theme::Role;
 
 pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
-    let text = document(state, ink, usize::from(area.width));
+    let text = document(state, ink, room_of(area));
     let scroll = state.detail.as_ref().map_or(0, |detail| detail.scroll);
     let room = usize::from(area.height);
     let first = scroll.min(text.len().saturating_sub(room));
     lines(buffer, area, text.get(first..).unwrap_or_default());
     let below = text.len().saturating_sub(first + room);
-    if below > 0 && area.width > 30 {
-        let mark = format!(" {} more lines: j, Ctrl-D ", below + 1);
-        let mark = left(&mark, mark.len());
-        let at = area.right().saturating_sub(u16::try_from(mark.len()).unwrap_or(0));
-        buffer.set_string(at, row(area, area.height - 1).y, mark, ink.style(Role::Selected));
+    if below > 0 {
+        let mark = left(&format!("  … {} more lines: j, Ctrl-D, G", below + 1), room_of(area));
+        buffer.set_string(area.x, area.bottom() - 1, mark, ink.style(Role::Warn));
     }
+}
+
+fn room_of(area: Rect) -> usize {
+    usize::from(area.width)
 }
 
 /// Lines that the detail takes at the state's width.

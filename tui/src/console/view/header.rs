@@ -13,10 +13,15 @@ use crate::console::theme::Role;
 pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
     let room = usize::from(area.width);
     let (link_role, link) = link(state);
-    let mut left = vec![(Role::Strong, "countersign".to_owned()), (Role::Plain, who(state))];
+    let mut left = vec![(Role::Strong, "countersign".to_owned()), (Role::Plain, who(state, room >= 100))];
     if let Some(daemon) = &state.daemon {
         left.push((if daemon.pending > 0 { Role::Strong } else { Role::Plain }, format!("{} pending", daemon.pending)));
-        left.push((Role::Plain, format!("{} of {} records unanchored", daemon.unanchored, daemon.ledger_size)));
+        let unanchored = if room >= 120 {
+            format!("{} of {} records unanchored", daemon.unanchored, daemon.ledger_size)
+        } else {
+            format!("{} unanchored", daemon.unanchored)
+        };
+        left.push((Role::Plain, unanchored));
         if room >= 120 {
             let oldest = daemon.oldest_pending_at.map(|at| format!("oldest {}", words::age(state.now, at)));
             left.extend(oldest.map(|text| (Role::Plain, text)));
@@ -52,7 +57,8 @@ fn spread(ink: Ink, pieces: Vec<(Role, String)>, end: (Role, String), room: usiz
     Line::from(spans)
 }
 
-fn who(state: &State) -> String {
+fn who(state: &State, with_roles: bool) -> String {
+    let roles = |all: &[String]| if with_roles { roles(all) } else { String::new() };
     match &state.me {
         None => "not known yet".into(),
         Some(me) if state.demo() => {

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::cells::left;
+use super::cells::{left, wrap};
 use super::paint::{Ink, lines, window};
 use crate::console::keymap::{BINDINGS, Scope, key_names};
 use crate::console::state::State;
@@ -12,6 +12,8 @@ use crate::console::theme::Role;
 
 /// Cells of the box.
 const WIDTH: u16 = 76;
+/// Cells of the keys.
+const KEYS: usize = 18;
 
 pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, over: Rect, scroll: usize) {
     let text = document(ink, usize::from(state.width.min(WIDTH)).saturating_sub(4));
@@ -35,11 +37,12 @@ fn document(ink: Ink, room: usize) -> Vec<Line<'static>> {
     for scope in Scope::ALL {
         text.push(ink.line(Role::Strong, scope.title()));
         for binding in BINDINGS.iter().filter(|binding| binding.scope == *scope) {
-            let keys = left(&key_names(binding.keys), 18);
-            text.push(Line::from(vec![
-                ink.span(Role::Plain, format!("  {keys}")),
-                ink.span(Role::Dim, left(binding.help, room.saturating_sub(20))),
-            ]));
+            let mut keys = left(&key_names(binding.keys), KEYS);
+            for part in wrap(binding.help, room.saturating_sub(KEYS + 2)) {
+                let keys = std::mem::replace(&mut keys, " ".repeat(KEYS));
+                let spans = vec![ink.span(Role::Plain, format!("  {keys}")), ink.span(Role::Dim, part)];
+                text.push(Line::from(spans));
+            }
         }
     }
     text

@@ -47,7 +47,7 @@ fn columns(room: usize) -> Vec<(Column, usize)> {
     use Column::*;
     let fixed: &[(Column, usize)] = match room {
         0..80 => &[(State, 9), (Requester, 9), (Age, 4), (Left, 4), (Risks, 10)],
-        80..112 => &[(State, 9), (Requester, 12), (Profile, 7), (Age, 4), (Left, 4), (Risks, 16)],
+        80..112 => &[(State, 9), (Requester, 12), (Profile, 7), (Age, 4), (Left, 4), (Risks, 14)],
         112..160 => {
             &[(State, 9), (Requester, 12), (Profile, 8), (Environment, 11), (Age, 4), (Left, 4), (Risks, 20), (Id, 17)]
         }
@@ -178,9 +178,9 @@ fn draw_preview(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
         text.extend(ink.labelled(" risks", Role::Warn, &risks, room).into_iter().take(1));
     }
     text.extend(why);
-    let by = format!("{who}, {age} ago, {ends}{ticket}");
+    let by = format!("{who}, {age} ago, {ends}");
     text.extend(ink.labelled(" by", Role::Plain, &by, room).into_iter().take(1));
-    let place = format!("{}, {}", shown(&request.profile_id), shown(&request.environment));
+    let place = format!("{}, {}{ticket}", shown(&request.profile_id), shown(&request.environment));
     text.extend(ink.labelled(" profile", Role::Plain, &place, room).into_iter().take(1));
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     lines(buffer, body, &text);

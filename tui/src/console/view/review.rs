@@ -114,21 +114,24 @@ fn content(state: &State, seen: &RequestDetail, ink: Ink, room: usize) -> Vec<Li
 
 fn controls(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'static>> {
     let mut text = vec![ink.line(Role::Dim, "─".repeat(room))];
-    let typed = |label: String, of: (&str, &str), focus: Focus| {
-        let label = left(&label, 13);
+    let typed = |label: &str, of: (&str, &str), focus: Focus, empty: &str| {
+        let label = left(label, 13);
         let mut line = field(ink, of, room.saturating_sub(13), review.focus == focus);
+        if of == ("", "") {
+            line.spans.push(ink.span(Role::Dim, cut(empty, room.saturating_sub(14))));
+        }
         line.spans.insert(0, ink.span(if review.focus == focus { Role::Strong } else { Role::Dim }, label));
         line
     };
     if let Some(name) = review.confirmation() {
         text.push(ink.line(Role::Warn, cut(&format!("This is risky. Type {} to go on:", shown(&name)), room)));
-        text.push(typed("name".into(), review.confirm.halves(), Focus::Confirm));
+        text.push(typed("name", review.confirm.halves(), Focus::Confirm, ""));
     }
-    let note = match review.verdict {
-        Verdict::Approve => "note (free)",
-        Verdict::Reject => "note (needed)",
+    let empty = match review.verdict {
+        Verdict::Approve => "optional",
+        Verdict::Reject => "required; the requester will read it",
     };
-    text.push(typed(note.to_owned(), review.note.halves(), Focus::Note));
+    text.push(typed("note", review.note.halves(), Focus::Note, empty));
     let missing = state.decisions_stopped().or_else(|| review.missing());
     let commit = match review.verdict {
         Verdict::Approve => "Approve",
