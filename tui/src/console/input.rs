@@ -98,10 +98,9 @@ enum Understood {
 fn understand(octets: &[u8]) -> Understood {
     match octets {
         [] | [0x1b] => Understood::More,
-        [0x1b, 0x1b] => Understood::EscThen(0x1b),
         [0x1b, b'[' | b'O', rest @ ..] => sequence(octets[1], rest),
-        // Alt and a letter: not bound, and neither Esc nor the letter was meant.
-        [0x1b, ..] => Understood::Nothing,
+        // Nothing is bound to Alt, and a quick hand types Esc and a key faster than any pause tells them apart.
+        [0x1b, next, ..] => Understood::EscThen(*next),
         [b'\r' | b'\n'] => Understood::Key(Key::Enter),
         [b'\t'] => Understood::Key(Key::Tab),
         [0x7f | 0x08] => Understood::Key(Key::Backspace),
@@ -176,7 +175,7 @@ mod tests {
             (b"\x1b[Z\t", &[Key::BackTab, Key::Tab]),
             (b"\x1bOP\x1b[11~\x1b[[A", &[Key::F1, Key::F1, Key::F1]),
             (b"\x7f\x08", &[Key::Backspace, Key::Backspace]),
-            (b"\x1ba", &[]),
+            (b"\x1ba", &[Key::Esc, Key::Char('a')]),
             (b"\x1b[200;9u", &[]),
             (b"\xff\xfea", &[Key::Char('a')]),
             (b"\x1b\x1b[A", &[Key::Esc, Key::Up]),

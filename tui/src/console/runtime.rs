@@ -22,8 +22,8 @@ use super::{ConsoleError, ConsoleOptions, network, view};
 
 /// How long the rest of an escape sequence may take over a slow line.
 const ESCAPE_PAUSE: Duration = Duration::from_millis(50);
-/// Octets thrown away at once before a review is armed; where more is waiting, the next frame tries again.
-const DRAIN: usize = 64 * 1024;
+/// How often the terminal is read at once to throw away what was typed before a review.
+const DRAINS: usize = 16;
 
 /// Opens the console and returns when the person leaves it.
 pub fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
@@ -56,12 +56,10 @@ impl Console {
     fn serve(&mut self) -> Result<(), ConsoleError> {
         loop {
             self.draw()?;
-            if self.wants_arming() {
-                match self.arm()? {
-                    Ok(()) => continue,
-                    Err(Leave) => return Ok(()),
-                }
+            if self.wants_arming() && self.arm()?.is_err() {
+                return Ok(());
             }
+            self.draw()?;
             let (typed, posted) = wait(self.terminal.descriptor(), self.inbox.descriptor(), self.patience())?;
             self.tick()?;
             if !(typed || posted) && self.quiet().is_err() {
@@ -124,22 +122,26 @@ impl Console {
         matches!(&self.state.dialog, Some(Dialog::Review(review)) if review.seen.is_some() && !review.armed)
     }
 
-    /// Throws away what was typed before the review could be read, then arms it.
+    /// Throws away what was typed before the review could be read, then arms it. What leaves or closes is
+    /// harmless at any time and is kept. Where more is on its way, the next turn of the loop tries again.
     fn arm(&mut self) -> Result<Result<(), Leave>, ConsoleError> {
-        let mut drained = 0;
-        while wait(self.terminal.descriptor(), self.inbox.descriptor(), Some(Duration::ZERO))?.0 {
-            let inputs = self.read()?;
-            if inputs.contains(&Input::Key(Key::Ctrl('c'))) {
-                return Ok(Err(Leave));
+        for _ in 0..DRAINS {
+            if !wait(self.terminal.descriptor(), self.inbox.descriptor(), Some(Duration::ZERO))?.0 {
+                return Ok(if self.parser.is_midway() { Ok(()) } else { self.apply(Action::Armed) });
             }
-            drained += 1;
-            if drained * READ >= DRAIN {
-                self.changed = true;
+            let typed = self.read()?;
+            for key in [Key::Ctrl('c'), Key::Esc].map(Input::Key) {
+                if let Some(Input::Key(key)) = typed.iter().find(|input| **input == key)
+                    && self.apply(Action::Key(*key)).is_err()
+                {
+                    return Ok(Err(Leave));
+                }
+            }
+            if !self.wants_arming() {
                 return Ok(Ok(()));
             }
         }
-        self.parser = Parser::default();
-        Ok(self.apply(Action::Armed))
+        Ok(Ok(()))
     }
 
     fn read(&mut self) -> Result<Vec<Input>, ConsoleError> {

@@ -5,10 +5,10 @@ use std::io::{self, BufWriter, IsTerminal, Read, Stdout, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic;
 
-use crossterm::cursor::Show;
+use crossterm::cursor::{Hide, Show};
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::execute;
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, size};
+use crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode, size};
 use ratatui::Terminal as Ratatui;
 use ratatui::backend::CrosstermBackend;
 
@@ -37,9 +37,9 @@ impl Terminal {
         }));
         enable_raw_mode()?;
         let mut taken = Self { screen, keys };
-        execute!(taken.screen.backend_mut(), EnterAlternateScreen, EnableBracketedPaste)?;
-        taken.screen.hide_cursor()?;
-        taken.screen.clear()?;
+        // Nothing here may ask the terminal a question: the answer would come among the keys.
+        let out = taken.screen.backend_mut();
+        execute!(out, EnterAlternateScreen, EnableBracketedPaste, Clear(ClearType::All), Hide)?;
         Ok(taken)
     }
 

@@ -89,7 +89,8 @@ impl Bench {
                 let event = |(one, seq): (&RequestDetail, u64)| {
                     samples::record(seq, AuditAction::ApprovalRequested, one.request.id.as_str())
                 };
-                let events = self.requests.iter().zip(0..).map(event).rev().collect();
+                let numbered: Vec<(&RequestDetail, u64)> = self.requests.iter().zip(0..).collect();
+                let events = numbered.into_iter().rev().map(event).collect();
                 Answer::Audit(Ok(Box::new(AuditPage { events, next_cursor: None, as_of_seq: 9 })))
             }
             Call::Decide(..) | Call::Verify | Call::ActAs(_) => return None,

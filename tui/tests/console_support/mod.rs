@@ -3,6 +3,7 @@
 pub mod samples;
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -21,6 +22,8 @@ pub struct World {
     pub requests: Vec<RequestDetail>,
     pub records: Vec<AuditEvent>,
     pub subscribers: Vec<UnixStream>,
+    /// Every connection that was made.
+    pub connections: Vec<UnixStream>,
     /// Verdicts that arrived, with the person who sent them.
     pub decisions: Vec<(String, String, DecideParams)>,
     pub status: StatusResult,
@@ -46,20 +49,37 @@ impl FakeDaemon {
             requests,
             records,
             subscribers: Vec::new(),
+            connections: Vec::new(),
             decisions: Vec::new(),
             status: samples::status(0, 0),
         };
         let world = Arc::new(Mutex::new(world));
-        let socket = directory.join("daemon.sock");
-        let listener = UnixListener::bind(&socket).unwrap();
-        let shared = Arc::clone(&world);
+        let daemon = Self { world, socket: directory.join("daemon.sock") };
+        daemon.listen();
+        daemon
+    }
+
+    /// Serves, for the first time or again.
+    pub fn listen(&self) {
+        let listener = UnixListener::bind(&self.socket).unwrap();
+        let shared = Arc::clone(&self.world);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (stream, world) = (stream.unwrap(), Arc::clone(&shared));
+                world.lock().unwrap().connections.push(stream.try_clone().unwrap());
                 thread::spawn(move || serve(&stream, &world));
             }
         });
-        Self { world, socket }
+    }
+
+    /// Goes away: every connection ends, and no new one is made.
+    pub fn vanish(&self) {
+        std::fs::remove_file(&self.socket).unwrap();
+        let mut world = self.world.lock().unwrap();
+        for connection in world.connections.drain(..) {
+            // One that the console has closed is gone already.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
     }
 }
 
@@ -67,6 +87,9 @@ fn serve(stream: &UnixStream, world: &Mutex<World>) {
     let mut me = "bob".to_owned();
     for line in BufReader::new(stream).lines() {
         let Ok(line) = line else { return };
+        if line.is_empty() {
+            continue;
+        }
         let call: Value = serde_json::from_str(&line).unwrap();
         let answer = world.lock().unwrap().answer(&mut me, call["method"].as_str().unwrap(), call["params"].clone(), stream);
         let frame = match answer {
@@ -126,8 +149,12 @@ impl World {
             }
             method::EventsSubscribe::NAME => {
                 let wanted: SubscribeParams = serde_json::from_value(params).unwrap();
+                let from_seq = wanted.from_seq.unwrap_or(0);
+                for record in self.records.iter().filter(|record| record.seq >= from_seq) {
+                    writeln!(&mut &*stream, "{}", frame_of(record)).unwrap();
+                }
                 self.subscribers.push(stream.try_clone().unwrap());
-                to_value(SubscribeResult { from_seq: wanted.from_seq.unwrap_or(0) })
+                to_value(SubscribeResult { from_seq })
             }
             other => Err(ApiError::invalid(format!("unknown method {other}"))),
         }
@@ -175,19 +202,23 @@ impl World {
     fn tell(&mut self, action: AuditAction, about: &str) {
         let seq = u64::try_from(self.records.len()).unwrap();
         let record = samples::record(seq, action, about);
-        let event = Event::Record {
-            seq,
-            at: record.created_at,
-            action,
-            actor: record.actor.clone(),
-            actor_type: record.actor_type,
-            resource_type: record.resource_type.clone(),
-            resource_id: record.resource_id.clone(),
-        };
+        let frame = frame_of(&record);
         self.records.push(record);
-        let frame = json!({"jsonrpc": "2.0", "method": "event", "params": event});
         self.subscribers.retain(|stream| writeln!(&mut &*stream, "{frame}").is_ok());
     }
+}
+
+fn frame_of(record: &AuditEvent) -> Value {
+    let event = Event::Record {
+        seq: record.seq,
+        at: record.created_at,
+        action: record.action,
+        actor: record.actor.clone(),
+        actor_type: record.actor_type,
+        resource_type: record.resource_type.clone(),
+        resource_id: record.resource_id.clone(),
+    };
+    json!({"jsonrpc": "2.0", "method": "event", "params": event})
 }
 
 const SELF: &str = "two-person integrity: alice asked for this and cannot decide it";

@@ -77,6 +77,11 @@ impl Review {
         Some(if typeable { name } else { seen.request.id.to_string() })
     }
 
+    /// True where no name has to be typed, or it has been.
+    pub fn is_confirmed(&self) -> bool {
+        self.confirmation().is_none_or(|name| self.confirm.text() == name)
+    }
+
     /// What is still missing before the decision can be sent; `None` where nothing is.
     pub fn missing(&self) -> Option<String> {
         if !self.changed.is_empty() {
@@ -88,7 +93,7 @@ impl Review {
         if self.sending {
             return Some("The decision is on its way.".into());
         }
-        if self.confirmation().is_some_and(|name| self.confirm.text() != name) {
+        if !self.is_confirmed() {
             return Some("Type the name exactly to go on.".into());
         }
         if self.verdict == Verdict::Reject && self.note.text().trim().is_empty() {

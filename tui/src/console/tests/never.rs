@@ -1,8 +1,11 @@
 //! What must never happen, whatever happens.
 
+use std::cell::Cell;
+
 use countersign_shared::lifecycle::{RequestState, Verdict};
 use countersign_shared::protocol::{Event, Risk};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -117,13 +120,13 @@ fn take(bench: &mut Bench, step: Step) {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
-    /// A decision leaves only from a review that was armed, unchanged, confirmed, online and in focus on its
-    /// button, for exactly the digest that it shows; and no state fails to be drawn.
-    #[test]
-    fn no_decision_without_a_review(steps in prop::collection::vec(step(), 1..120)) {
+/// A decision leaves only from a review that was armed, unchanged, confirmed, online and in focus on its
+/// button, for exactly the digest that it shows; and no state fails to be drawn.
+#[test]
+fn no_decision_without_a_review() {
+    let decided = Cell::new(0);
+    let mut runner = TestRunner::new(ProptestConfig { cases: 400, ..ProptestConfig::default() });
+    let outcome = runner.run(&prop::collection::vec(step(), 1..160), |steps| {
         let requests = vec![
             summary(1, "www.corp.example", &[]),
             summary(2, "*.corp.example", &[Risk::Wildcard]),
@@ -141,6 +144,7 @@ proptest! {
                 let Some(Dialog::Review(review)) = &before.dialog else { panic!("no review was open") };
                 let seen = review.seen.as_ref().expect("content was shown");
                 let Some(Call::Decide(verdict, params)) = sent.last() else { panic!("a decision") };
+                decided.set(decided.get() + 1);
                 prop_assert!(enter && review.focus == Focus::Commit);
                 prop_assert!(review.armed && review.changed.is_empty() && !review.sending);
                 prop_assert_eq!(&before.link, &Link::Online);
@@ -154,5 +158,10 @@ proptest! {
         let (width, height) = (bench.state.width, bench.state.height);
         let mut terminal = Terminal::new(TestBackend::new(width.max(1), height.max(1))).unwrap();
         terminal.draw(|frame| crate::console::view::draw(&bench.state, frame)).unwrap();
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
     }
+    assert!(decided.get() > 0, "the property was never put to the test");
 }

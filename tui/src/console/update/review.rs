@@ -96,10 +96,12 @@ fn go(review: &mut Review, steps: isize) {
 fn pressed(state: &mut State, mut review: Box<Review>) -> Vec<Effect> {
     match review.focus {
         Focus::Cancel => return close(state, review),
-        // From the last field to the deciding button, where it can be pressed: a second Enter decides.
-        Focus::Note if review.missing().is_none() => review.focus = Focus::Commit,
-        Focus::Confirm if review.missing().is_none() => review.focus = Focus::Commit,
-        Focus::Confirm | Focus::Note => go(&mut review, 1),
+        // From a field to the deciding button, where it can be pressed: a second Enter decides. A field that is
+        // not what it has to be keeps the focus.
+        Focus::Confirm | Focus::Note if review.missing().is_none() => review.focus = Focus::Commit,
+        Focus::Confirm if review.is_confirmed() => review.focus = Focus::Note,
+        Focus::Note if !review.is_confirmed() => review.focus = Focus::Confirm,
+        Focus::Confirm | Focus::Note => {}
         Focus::Commit => return commit(state, review),
     }
     state.dialog = Some(Dialog::Review(review));

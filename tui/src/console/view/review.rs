@@ -146,7 +146,8 @@ fn controls(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'
         ink.span(role, format!("{open}{name}{close}"))
     };
     let usable = missing.is_none() && review.armed;
-    let said = missing.unwrap_or_default();
+    // Said once the keys count: before, whatever is typed is thrown away.
+    let said = missing.filter(|_| review.armed || review.seen.is_none()).unwrap_or_default();
     text.push(Line::from(vec![
         button(Focus::Cancel, "Cancel", true),
         ink.span(Role::Plain, "  "),
