@@ -1,5 +1,7 @@
 //! The console as a person has it: the program in a terminal, a daemon at its socket.
 
+#![allow(clippy::unwrap_used, reason = "a test whose daemon or terminal cannot be set up has failed")]
+
 mod console_support;
 #[path = "console_support/terminal.rs"]
 mod terminal;
@@ -146,7 +148,8 @@ fn a_refusal_is_read_in_the_daemons_words() {
     terminal.until("two-person integrity: alice asked for this and cannot decide it");
     terminal.until("bob or carol can decide it");
     terminal.send("\r");
-    terminal.until_gone("Refused");
+    terminal.until_gone("Enter or Esc closes");
+    terminal.until("Refused: two-person integrity");
     leave(terminal);
 }
 

@@ -200,10 +200,10 @@ mod tests {
 
     #[test]
     fn a_paste_is_text_even_where_it_holds_keys() {
-        assert_eq!(keys(b"\x1b[200~a\rq\x1b[A\x1b[201~b"), [
-            Input::Paste("a\rq\x1b[A".into()),
-            Input::Key(Key::Char('b'))
-        ]);
+        assert_eq!(
+            keys(b"\x1b[200~a\rq\x1b[A\x1b[201~b"),
+            [Input::Paste("a\rq\x1b[A".into()), Input::Key(Key::Char('b'))]
+        );
         let long = [b"\x1b[200~".as_slice(), &vec![b'x'; 100_000], b"\x1b[201~"].concat();
         assert!(keys(&long) == [Input::Paste("x".repeat(MAX_PASTE))], "the rest is dropped");
     }

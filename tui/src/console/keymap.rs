@@ -124,11 +124,29 @@ const fn tell(keys: &'static [Key], scope: Scope, label: &'static str, help: &'s
 /// Every binding, in the order of footer and help.
 pub const BINDINGS: &[Binding] = &[
     bind(Command::Approve, &[Char('a')], Scope::Requests, "approve", "Review the request and approve it"),
-    bind(Command::Reject, &[Char('r')], Scope::Requests, "reject", "Review the request and reject it; the note is required"),
+    bind(
+        Command::Reject,
+        &[Char('r')],
+        Scope::Requests,
+        "reject",
+        "Review the request and reject it; the note is required",
+    ),
     bind(Command::Open, &[Enter, Char('l')], Scope::Queue, "open", "Open the request with everything a decision needs"),
     bind(Command::Verify, &[Char('v')], Scope::Audit, "verify", "Verify the whole ledger now"),
-    bind(Command::Filter, &[Char('/')], Scope::Lists, "filter", "Filter by text as you type; Enter keeps it, Esc clears it"),
-    bind(Command::NextState, &[Char('s')], Scope::Queue, "state", "Show another state: pending, all, approved, rejected …"),
+    bind(
+        Command::Filter,
+        &[Char('/')],
+        Scope::Lists,
+        "filter",
+        "Filter by text as you type; Enter keeps it, Esc clears it",
+    ),
+    bind(
+        Command::NextState,
+        &[Char('s')],
+        Scope::Queue,
+        "state",
+        "Show another state: pending, all, approved, rejected …",
+    ),
     bind(Command::Down, &[Char('j'), Down], Scope::Everywhere, "", "One row down"),
     bind(Command::Up, &[Char('k'), Up], Scope::Everywhere, "", "One row up"),
     bind(Command::PageDown, &[Ctrl('d'), PageDown], Scope::Everywhere, "", "Half a page down"),

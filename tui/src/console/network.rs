@@ -250,7 +250,9 @@ fn replaces(later: &Effect, earlier: &Effect) -> bool {
     )
 }
 
-fn decide<M: Method<Params = countersign_shared::protocol::DecideParams, Result = countersign_shared::protocol::DecideResult>>(
+fn decide<
+    M: Method<Params = countersign_shared::protocol::DecideParams, Result = countersign_shared::protocol::DecideResult>,
+>(
     client: &mut Client,
     params: &M::Params,
 ) -> (Answer, Option<String>) {

@@ -190,7 +190,11 @@ impl Console {
 const READ: usize = 4096;
 
 /// Waits for the terminal and for letters: which of the two is ready.
-fn wait(terminal: BorrowedFd<'_>, inbox: BorrowedFd<'_>, patience: Option<Duration>) -> Result<(bool, bool), ConsoleError> {
+fn wait(
+    terminal: BorrowedFd<'_>,
+    inbox: BorrowedFd<'_>,
+    patience: Option<Duration>,
+) -> Result<(bool, bool), ConsoleError> {
     let mut descriptors = [PollFd::new(terminal, PollFlags::POLLIN), PollFd::new(inbox, PollFlags::POLLIN)];
     let timeout = match patience {
         None => PollTimeout::NONE,

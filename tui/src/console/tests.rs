@@ -63,11 +63,11 @@ impl Bench {
 
     /// Decisions that were sent.
     pub fn decisions(&self) -> Vec<&Call> {
-        let call = |effect| match effect {
-            &Effect::Call { ref call, .. } => Some(call),
+        let calls = self.open.iter().filter_map(|effect| match effect {
+            Effect::Call { call, .. } => Some(call),
             _ => None,
-        };
-        self.open.iter().filter_map(call).filter(|call| matches!(call, Call::Decide(..))).collect()
+        });
+        calls.filter(|call| matches!(call, Call::Decide(..))).collect()
     }
 
     fn answer(&self, effect: &Effect) -> Option<Action> {

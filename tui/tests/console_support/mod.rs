@@ -91,7 +91,8 @@ fn serve(stream: &UnixStream, world: &Mutex<World>) {
             continue;
         }
         let call: Value = serde_json::from_str(&line).unwrap();
-        let answer = world.lock().unwrap().answer(&mut me, call["method"].as_str().unwrap(), call["params"].clone(), stream);
+        let answer =
+            world.lock().unwrap().answer(&mut me, call["method"].as_str().unwrap(), call["params"].clone(), stream);
         let frame = match answer {
             Ok(result) => json!({"jsonrpc": "2.0", "id": call["id"], "result": result}),
             Err(error) => json!({"jsonrpc": "2.0", "id": call["id"], "error": ErrorObject::from(error)}),
@@ -122,7 +123,10 @@ impl World {
                 let wanted: ListRequestsParams = serde_json::from_value(params).unwrap();
                 let fits = |one: &&RequestDetail| {
                     wanted.state.is_none_or(|state| state == one.request.state)
-                        && wanted.text.as_ref().is_none_or(|text| one.request.primary_name.raw().contains(text.as_str()))
+                        && wanted
+                            .text
+                            .as_ref()
+                            .is_none_or(|text| one.request.primary_name.raw().contains(text.as_str()))
                 };
                 let requests = self.requests.iter().filter(fits).map(|one| one.request.clone()).collect();
                 let as_of_seq = u64::try_from(self.records.len()).unwrap();
@@ -167,8 +171,7 @@ impl World {
             let hint = "bob or carol can decide it";
             return Err(ApiError::new(ErrorKind::TwoPersonIntegrity, SELF).hint(hint));
         }
-        let state =
-            if name == method::RequestApprove::NAME { RequestState::Approved } else { RequestState::Rejected };
+        let state = if name == method::RequestApprove::NAME { RequestState::Approved } else { RequestState::Rejected };
         self.change(&decision.id, |one| {
             one.request = samples::ended(one.request.clone(), state, &format!("{me} (DEMO)"));
             one.job = samples::job(&one.request);

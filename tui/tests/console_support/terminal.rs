@@ -115,7 +115,8 @@ impl Terminal {
             seen = self.seen.1.wait_timeout(seen, left).unwrap().0;
         }
         let written = String::from_utf8_lossy(&seen.octets).into_owned();
-        for (begin, end) in [("\x1b[?1049h", "\x1b[?1049l"), ("\x1b[?2004h", "\x1b[?2004l"), ("\x1b[?25l", "\x1b[?25h")] {
+        for (begin, end) in [("\x1b[?1049h", "\x1b[?1049l"), ("\x1b[?2004h", "\x1b[?2004l"), ("\x1b[?25l", "\x1b[?25h")]
+        {
             let (begun, ended) = (written.rfind(begin), written.rfind(end));
             assert!(begun.is_some() && begun < ended, "{begin:?} is not undone");
         }

@@ -88,20 +88,19 @@ impl Queue {
     }
 
     /// Chooses and orders the rows again: newest first, among all states pending before the rest. The selected
-    /// row stays, in its place, although it fits the filter no more, so that what happened to it can be seen; it
+    /// row stays, in its place, although its state fits no more, so that what happened to it can be seen; it
     /// leaves when the selection does.
     pub fn arrange(&mut self, height: usize) {
-        let mut shown: Vec<&RequestSummary> =
-            self.rows.values().filter(|row| self.fits(row) || self.list.selected() == Some(&row.id)).collect();
+        let selected = self.list.selected();
+        let stays = |row: &RequestSummary| {
+            let right_state = self.state.is_none_or(|state| state == row.state) || selected == Some(&row.id);
+            right_state && holds(row, self.filter.text())
+        };
+        let mut shown: Vec<&RequestSummary> = self.rows.values().filter(|row| stays(row)).collect();
         let mixed = self.state.is_none();
         shown.sort_by_key(|row| (mixed && row.state != RequestState::Pending, Reverse((row.created_at, &row.id))));
         let order = shown.into_iter().map(|row| row.id.clone()).collect();
         self.list.set_order(order, height);
-    }
-
-    /// True where the row passes state and text.
-    pub fn fits(&self, row: &RequestSummary) -> bool {
-        self.state.is_none_or(|state| state == row.state) && holds(row, self.filter.text())
     }
 
     /// The state after this one in the cycle of the state filter.
@@ -132,4 +131,36 @@ fn holds(row: &RequestSummary, text: &str) -> bool {
         || row.requester.person.as_deref().is_some_and(has)
         || row.ticket.as_ref().is_some_and(|ticket| has(ticket.raw()))
         || row.names.iter().any(|name| has(name.value().raw()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_states_are_loaded_pending_first() {
+        let mut queue = Queue { state: None, ..Queue::default() };
+        let at = |state, cursor: Option<&str>| NextPage::At { state, cursor: cursor.map(str::to_owned) };
+        let pending = Some(RequestState::Pending);
+        assert_eq!(queue.first_page(), at(pending, None));
+        assert_eq!(queue.page_after(pending, Some("c1".into())), at(pending, Some("c1")));
+        assert_eq!(queue.page_after(pending, None), at(None, None));
+        assert_eq!(queue.page_after(None, Some("c2".into())), at(None, Some("c2")));
+        assert_eq!(queue.page_after(None, None), NextPage::End);
+        queue.state = Some(RequestState::Expired);
+        assert_eq!(queue.first_page(), at(Some(RequestState::Expired), None));
+        assert_eq!(queue.page_after(Some(RequestState::Expired), None), NextPage::End);
+    }
+
+    #[test]
+    fn the_state_filter_goes_through_every_state_once() {
+        let mut queue = Queue::default();
+        let mut seen = Vec::new();
+        for _ in 0..=RequestState::ALL.len() {
+            seen.push(queue.state);
+            queue.state = queue.next_state();
+        }
+        assert_eq!(queue.state, Some(RequestState::Pending));
+        assert_eq!(seen.iter().collect::<std::collections::HashSet<_>>().len(), RequestState::ALL.len() + 1);
+    }
 }

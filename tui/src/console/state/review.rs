@@ -73,7 +73,8 @@ impl Review {
         }
         let name = risky_name(seen);
         // A name that nobody can type as it is shown is replaced by the request's id.
-        let typeable = !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic() || c == ' ') && name.trim() == name;
+        let typeable =
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic() || c == ' ') && name.trim() == name;
         Some(if typeable { name } else { seen.request.id.to_string() })
     }
 

@@ -149,7 +149,10 @@ fn no_decision_without_a_review() {
                 prop_assert!(review.armed && review.changed.is_empty() && !review.sending);
                 prop_assert_eq!(&before.link, &Link::Online);
                 prop_assert!(!before.too_small());
-                prop_assert_eq!((*verdict, &params.id, params.digest), (review.verdict, &review.id, seen.request.digest));
+                prop_assert_eq!(
+                    (*verdict, &params.id, params.digest),
+                    (review.verdict, &review.id, seen.request.digest)
+                );
                 prop_assert!(seen.request.state == RequestState::Pending);
                 prop_assert!(review.confirmation().is_none_or(|name| review.confirm.text() == name));
                 prop_assert!(*verdict == Verdict::Approve || params.note.as_ref().is_some_and(|note| !note.is_blank()));

@@ -142,7 +142,8 @@ fn hostile_text_stays_text() {
                 bench.state.tell(false, text);
                 bench.act(Action::Resize { width: size.0, height: size.1 });
                 let shown = picture(&bench);
-                let too_wide = shown.lines().find(|line| unicode_width::UnicodeWidthStr::width(*line) > usize::from(size.0));
+                let too_wide =
+                    shown.lines().find(|line| unicode_width::UnicodeWidthStr::width(*line) > usize::from(size.0));
                 assert_eq!(too_wide, None, "{name}");
             }
         }

@@ -27,7 +27,12 @@ pub fn arrived(state: &mut State, generation: u64, answer: Answer) -> Vec<Effect
         }
         Answer::Whoami(result) if state.calls.finish(Slot::Whoami, generation) => {
             match result {
-                Ok(me) => state.me = Some(*me),
+                Ok(me) => {
+                    if let Some(why) = me.cannot_decide.clone() {
+                        state.tell(false, format!("You can decide nothing here: {why}"));
+                    }
+                    state.me = Some(*me);
+                }
                 Err(refusal) => state.tell_refusal(&refusal),
             }
             Vec::new()
@@ -129,9 +134,7 @@ fn request(state: &mut State, generation: u64, result: Result<Box<RequestDetail>
     if let Ok(seen) = &result {
         queue::put_row(state, seen.request.clone());
     }
-    if for_detail
-        && let Some(detail) = &mut state.detail
-    {
+    if for_detail && let Some(detail) = &mut state.detail {
         match result.clone() {
             Ok(seen) if seen.request.id == detail.id => {
                 detail.seen = Some(seen);
@@ -142,9 +145,7 @@ fn request(state: &mut State, generation: u64, result: Result<Box<RequestDetail>
         }
         super::commands::clamp_detail(state);
     }
-    if for_review
-        && let Some(Dialog::Review(open)) = &mut state.dialog
-    {
+    if for_review && let Some(Dialog::Review(open)) = &mut state.dialog {
         review::seen(open, result);
     }
     loading::stale_rows(state)

@@ -156,7 +156,8 @@ pub fn decided(state: &mut State, result: Result<Box<DecideResult>, Refusal>) ->
     match result {
         Ok(done) => {
             let votes = format!("{} of {} votes", done.votes.given, done.votes.needed);
-            let text = format!("{} is {} ({votes}, record {}); its job is {}.", done.id, done.state, done.seq, done.job.state);
+            let text =
+                format!("{} is {} ({votes}, record {}); its job is {}.", done.id, done.state, done.seq, done.job.state);
             state.tell(true, text);
             about = Some(done.id.clone());
         }
@@ -166,6 +167,8 @@ pub fn decided(state: &mut State, result: Result<Box<DecideResult>, Refusal>) ->
             } else {
                 ("Refused", refusal.hint)
             };
+            // The line stays when a key that was meant for something else closes the message.
+            state.tell(false, format!("{title}: {}", refusal.message));
             state.dialog = Some(Dialog::Message(Message { title: title.into(), text: refusal.message, hint }));
         }
     }

@@ -37,7 +37,10 @@ pub fn height(state: &State) -> usize {
 
 fn document(state: &State, ink: Ink, room: usize) -> Vec<Line<'static>> {
     let Some(detail) = &state.detail else {
-        return vec![Line::default(), ink.line(Role::Plain, "  No request is open. Choose one on the queue (1) and press Enter.")];
+        return vec![
+            Line::default(),
+            ink.line(Role::Plain, "  No request is open. Choose one on the queue (1) and press Enter."),
+        ];
     };
     match (&detail.seen, &detail.refused) {
         (Some(seen), None) => request(state, ink, seen, room),
@@ -65,7 +68,11 @@ fn request(state: &State, ink: Ink, seen: &RequestDetail, room: usize) -> Vec<Li
             page.add(&words::spaced(&difference.field), Role::Warn, &differs(difference));
         }
         if let Some(version) = seen.in_force.as_ref().and_then(|certificate| certificate.current.as_ref()) {
-            page.add("in force", Role::Plain, &format!("version {}, until {}", version.version, words::moment(version.not_after)));
+            page.add(
+                "in force",
+                Role::Plain,
+                &format!("version {}, until {}", version.version, words::moment(version.not_after)),
+            );
             page.add("serial", Role::Plain, &shown(&version.serial));
         }
     }
@@ -103,7 +110,11 @@ fn standing(state: &State, seen: &RequestDetail, page: &mut Page) {
     if !row.risks.is_empty() {
         page.add("risks", Role::Warn, &words::risks(&row.risks));
     }
-    page.add("asks", Role::Plain, &format!("{}, {} ago", words::person(state, &row.requester), words::age(state.now, row.created_at)));
+    page.add(
+        "asks",
+        Role::Plain,
+        &format!("{}, {} ago", words::person(state, &row.requester), words::age(state.now, row.created_at)),
+    );
     let reason = if row.reason.is_blank() { "none given".to_owned() } else { shown(row.reason.raw()) };
     page.add("why", Role::Plain, &reason);
     if let Some(ticket) = &row.ticket {
@@ -123,7 +134,8 @@ fn names(seen: &RequestDetail, page: &mut Page) {
     for san in &seen.content.sans {
         let value = san.value();
         let added = seen.differences.iter().any(|difference| {
-            difference.field == "san" && difference.before.is_none()
+            difference.field == "san"
+                && difference.before.is_none()
                 && difference.after.as_ref().is_some_and(|after| after == &value || after.raw() == san.tagged())
         });
         let risky = value.raw().starts_with("*.") || value.raw().contains("xn--");
@@ -150,11 +162,20 @@ fn certificate(seen: &RequestDetail, page: &mut Page) {
     let content = &seen.content;
     page.title("Certificate");
     let mut subject: Vec<String> = content.common_name.iter().map(|name| format!("CN={}", words::name(name))).collect();
-    subject.extend(content.subject.iter().map(|(attribute, value)| format!("{}={}", words::spaced(attribute.as_str()), shown(value))));
+    subject.extend(
+        content
+            .subject
+            .iter()
+            .map(|(attribute, value)| format!("{}={}", words::spaced(attribute.as_str()), shown(value))),
+    );
     page.add("subject", Role::Plain, if subject.is_empty() { "empty".into() } else { subject.join(", ") }.as_str());
     page.add("validity", Role::Plain, &format!("{} from the moment it is issued", words::span(content.valid_for)));
     page.add("issuer", Role::Plain, &shown(&content.issuer));
-    page.add("authority", if content.ca { Role::Bad } else { Role::Plain }, if content.ca { "YES: it can sign other certificates" } else { "no" });
+    page.add(
+        "authority",
+        if content.ca { Role::Bad } else { Role::Plain },
+        if content.ca { "YES: it can sign other certificates" } else { "no" },
+    );
     let usage: Vec<String> = content.key_usage.iter().map(|usage| words::spaced(usage.as_str())).collect();
     page.add("key usage", Role::Plain, &usage.join(", "));
     let usage: Vec<String> = content.extended_key_usage.iter().map(|usage| words::spaced(usage.as_str())).collect();
@@ -186,7 +207,11 @@ fn decided(state: &State, decision: &Decision) -> String {
 fn identifiers(seen: &RequestDetail, page: &mut Page) {
     page.title("Identifiers");
     let row = &seen.request;
-    page.add("request", Role::Plain, &format!("{}, version {}, made {}", row.id, row.version, words::moment(row.created_at)));
+    page.add(
+        "request",
+        Role::Plain,
+        &format!("{}, version {}, made {}", row.id, row.version, words::moment(row.created_at)),
+    );
     page.add("certificate", Role::Plain, row.certificate_id.as_str());
     let error = seen.job.error.as_ref().map_or_else(String::new, |error| format!(": {}", shown(error.raw())));
     page.add("job", Role::Plain, &format!("{}, {}{error}", seen.job.id, words::spaced(seen.job.state.as_str())));

@@ -13,7 +13,8 @@ use crate::console::theme::Role;
 pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
     let room = usize::from(area.width);
     let (link_role, link) = link(state);
-    let mut left = vec![(Role::Strong, "countersign".to_owned()), (Role::Plain, who(state, room >= 100))];
+    let who = cut(&who(state, room >= 100), room / 2);
+    let mut left = vec![(Role::Strong, "countersign".to_owned()), (Role::Plain, who)];
     if let Some(daemon) = &state.daemon {
         left.push((if daemon.pending > 0 { Role::Strong } else { Role::Plain }, format!("{} pending", daemon.pending)));
         let unanchored = if room >= 120 {
@@ -22,14 +23,14 @@ pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
             format!("{} unanchored", daemon.unanchored)
         };
         left.push((Role::Plain, unanchored));
+        if daemon.policy_file_differs {
+            left.push((Role::Warn, "policy file differs from the policy in force".into()));
+        }
         if room >= 120 {
             let oldest = daemon.oldest_pending_at.map(|at| format!("oldest {}", words::age(state.now, at)));
             left.extend(oldest.map(|text| (Role::Plain, text)));
             left.push((Role::Dim, format!("attested by {}", shown(&daemon.attestation))));
             left.push((Role::Dim, format!("version {}", shown(&daemon.version))));
-        }
-        if daemon.policy_file_differs {
-            left.push((Role::Warn, "policy file differs from the policy in force".into()));
         }
     }
     lines(buffer, row(area, 0), &[spread(ink, left, (link_role, link), room)]);
@@ -39,20 +40,23 @@ pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
     }
 }
 
-/// Pieces from the left, two cells apart, and one at the right edge that always stays whole.
+/// Pieces from the left, two cells apart, and one at the right edge. A piece that does not fit is left out: half
+/// a number would be another number.
 fn spread(ink: Ink, pieces: Vec<(Role, String)>, end: (Role, String), room: usize) -> Line<'static> {
     let end_text = cut(&end.1, room);
     let free = room.saturating_sub(width(&end_text) + 2);
     let mut used = 1;
     let mut spans = vec![ink.span(Role::Plain, " ")];
     for (role, text) in pieces {
-        let text = cut(&text, free.saturating_sub(used));
-        used += width(&text) + 2;
+        let needed = width(&text) + 2;
+        if used + needed > free {
+            continue;
+        }
+        used += needed;
         spans.push(ink.span(role, text));
         spans.push(ink.span(Role::Plain, "  "));
     }
-    let gap = (room.saturating_sub(width(&end_text) + 1)).saturating_sub(used);
-    spans.push(ink.span(Role::Plain, " ".repeat(gap)));
+    spans.push(ink.span(Role::Plain, " ".repeat(room.saturating_sub(used + width(&end_text) + 1))));
     spans.push(ink.span(end.0, end_text));
     Line::from(spans)
 }
@@ -132,14 +136,20 @@ fn alarms(state: &State) -> Vec<(Role, String)> {
                 let place = damage.seq.map_or_else(String::new, |seq| format!(" at record {seq}"));
                 format!("{}{place}: {}. ", shown(&damage.rule), shown(&damage.text))
             });
-            alarms.push((Role::Alarm, format!(" READ-ONLY  Nothing is decided. Damage: {damage}Run countersign audit verify.")));
+            alarms.push((
+                Role::Alarm,
+                format!(" READ-ONLY  Nothing is decided. Damage: {damage}Run countersign audit verify."),
+            ));
         }
         if daemon.bypass {
             alarms.push((Role::Alarm, " BYPASS  Requests are approved by system-bypass, without people.".to_owned()));
         }
     }
     if state.demo() {
-        alarms.push((Role::Demo, " DEMO  A throw-away daemon: nothing here is real. A switches the acting person.".to_owned()));
+        alarms.push((
+            Role::Demo,
+            " DEMO  A throw-away daemon: nothing here is real. A switches the acting person.".to_owned(),
+        ));
     }
     alarms
 }

@@ -45,9 +45,13 @@ fn draw_into(state: &State, buffer: &mut Buffer, area: Rect) {
     let middle = part(top, headings + body + preview);
     header::draw(state, ink, buffer, part(0, top));
     match state.screen {
-        Screen::Queue => queue::draw(state, ink, buffer, part(top, headings + body), part(top + headings + body, preview)),
+        Screen::Queue => {
+            queue::draw(state, ink, buffer, part(top, headings + body), part(top + headings + body, preview))
+        }
         Screen::Detail => detail::draw(state, ink, buffer, middle),
-        Screen::Audit => audit::draw(state, ink, buffer, part(top, headings + body), part(top + headings + body, preview)),
+        Screen::Audit => {
+            audit::draw(state, ink, buffer, part(top, headings + body), part(top + headings + body, preview))
+        }
     }
     if matches!(state.link, Link::Offline { .. }) {
         buffer.set_style(middle, ink.style(Role::Dim).remove_modifier(Modifier::BOLD));
@@ -98,7 +102,9 @@ pub fn shows_seconds(state: &State) -> bool {
         (state.now.unix_millis() - at.unix_millis()).abs() < words::IN_SECONDS
     };
     let row = |request: &countersign_shared::protocol::RequestSummary| {
-        near(request.created_at) || request.decided_at.is_some_and(near) || (request.decided_at.is_none() && near(request.expires_at))
+        near(request.created_at)
+            || request.decided_at.is_some_and(near)
+            || (request.decided_at.is_none() && near(request.expires_at))
     };
     match state.screen {
         Screen::Queue => {

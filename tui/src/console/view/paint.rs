@@ -32,7 +32,7 @@ impl Ink {
         Line::from(self.span(role, text))
     }
 
-    /// A label of twelve cells and a value beside it, in as many lines as it takes.
+    /// A label and a value beside it, in as many lines as it takes.
     pub fn labelled(self, label: &str, role: Role, value: &str, room: usize) -> Vec<Line<'static>> {
         let mut label = left(label, LABEL);
         wrap(value, room.saturating_sub(LABEL))
@@ -46,7 +46,7 @@ impl Ink {
 }
 
 /// Cells of a label.
-const LABEL: usize = 13;
+const LABEL: usize = 14;
 
 /// Draws lines from the top of the area; what does not fit is left out.
 pub fn lines(buffer: &mut Buffer, area: Rect, lines: &[Line<'_>]) {
@@ -70,8 +70,7 @@ pub fn row(area: Rect, y: u16) -> Rect {
 /// An empty box of at most this size in the middle of the area; returns its inside.
 pub fn window(buffer: &mut Buffer, area: Rect, width: u16, height: u16, title: &str, style: Style) -> Rect {
     let (width, height) = (width.min(area.width), height.min(area.height));
-    let outside =
-        Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
+    let outside = Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
     Clear.render(outside, buffer);
     let title = cut(&format!(" {title} "), usize::from(width).saturating_sub(4));
     let block = Block::default().borders(Borders::ALL).title(title).border_style(style);

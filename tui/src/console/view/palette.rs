@@ -12,7 +12,14 @@ use crate::console::theme::Role;
 pub fn draw(palette: &Palette, ink: Ink, buffer: &mut Buffer, over: Rect) {
     let shown = palette.shown();
     let height = u16::try_from(palette.entries.len()).unwrap_or(u16::MAX).saturating_add(3);
-    let inside = window(buffer, over, 76, height, "Actions  (type to filter, Enter does it, Esc closes)", ink.style(Role::Strong));
+    let inside = window(
+        buffer,
+        over,
+        76,
+        height,
+        "Actions  (type to filter, Enter does it, Esc closes)",
+        ink.style(Role::Strong),
+    );
     let room = usize::from(inside.width);
     let mut prompt = field(ink, palette.filter.halves(), room.saturating_sub(2), true);
     prompt.spans.insert(0, ink.span(Role::Strong, ": "));

@@ -51,7 +51,9 @@ fn columns(room: usize) -> Vec<(Column, usize)> {
         112..160 => {
             &[(State, 9), (Requester, 12), (Profile, 8), (Environment, 11), (Age, 4), (Left, 4), (Risks, 20), (Id, 17)]
         }
-        _ => &[(State, 9), (Requester, 16), (Profile, 12), (Environment, 12), (Age, 4), (Left, 4), (Risks, 30), (Id, 17)],
+        _ => {
+            &[(State, 9), (Requester, 16), (Profile, 12), (Environment, 12), (Age, 4), (Left, 4), (Risks, 30), (Id, 17)]
+        }
     };
     let used: usize = fixed.iter().map(|(_, width)| width + 1).sum();
     let free = room.saturating_sub(used + 3);

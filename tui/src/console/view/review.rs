@@ -105,7 +105,11 @@ fn content(state: &State, seen: &RequestDetail, ink: Ink, room: usize) -> Vec<Li
     add("key", Role::Plain, &format!("{}, SHA-256 {} …", content.key, spki[0]));
     let authority = if content.ca { ", as a CERTIFICATION AUTHORITY" } else { "" };
     let profile = shown(&row.profile_id);
-    add("gets", Role::Plain, &format!("{} from {} under {profile}{authority}", words::span(content.valid_for), shown(&content.issuer)));
+    add(
+        "gets",
+        Role::Plain,
+        &format!("{} from {} under {profile}{authority}", words::span(content.valid_for), shown(&content.issuer)),
+    );
     add("content", Role::Plain, &format!("{} …, version {}", row.digest.spoken()[0], row.version));
     let votes = format!("{} of {} given", seen.votes.given, seen.votes.needed);
     add("votes", Role::Plain, &votes);
@@ -115,10 +119,10 @@ fn content(state: &State, seen: &RequestDetail, ink: Ink, room: usize) -> Vec<Li
 fn controls(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'static>> {
     let mut text = vec![ink.line(Role::Dim, "─".repeat(room))];
     let typed = |label: &str, of: (&str, &str), focus: Focus, empty: &str| {
-        let label = left(label, 13);
-        let mut line = field(ink, of, room.saturating_sub(13), review.focus == focus);
+        let label = left(label, 14);
+        let mut line = field(ink, of, room.saturating_sub(14), review.focus == focus);
         if of == ("", "") {
-            line.spans.push(ink.span(Role::Dim, cut(empty, room.saturating_sub(14))));
+            line.spans.push(ink.span(Role::Dim, cut(empty, room.saturating_sub(15))));
         }
         line.spans.insert(0, ink.span(if review.focus == focus { Role::Strong } else { Role::Dim }, label));
         line
