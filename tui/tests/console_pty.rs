@@ -149,7 +149,7 @@ fn a_refusal_is_read_in_the_daemons_words() {
     terminal.until("bob or carol can decide it");
     terminal.send("\r");
     terminal.until_gone("Enter or Esc closes");
-    terminal.until("Refused: two-person integrity");
+    terminal.until("two-person integrity: alice asked");
     leave(terminal);
 }
 

@@ -1,7 +1,8 @@
 //! Ledger events: they say what is out of date, and the lists are read again from the daemon.
 
 use countersign_shared::id::RequestId;
-use countersign_shared::protocol::Event;
+use countersign_shared::lifecycle::RequestState;
+use countersign_shared::protocol::{AuditAction, Event};
 
 use super::loading;
 use crate::console::action::{Call, Effect};
@@ -12,8 +13,8 @@ pub fn arrived(state: &mut State, generation: u64, event: Event) -> Vec<Effect> 
         return Vec::new();
     }
     match event {
-        Event::Record { resource_type, resource_id, .. } => {
-            let mut effects = Vec::new();
+        Event::Record { action, resource_type, resource_id, .. } => {
+            let mut effects = work_ended(state, action, &resource_id);
             if resource_type == "request"
                 && let Ok(id) = resource_id.parse::<RequestId>()
             {
@@ -52,6 +53,31 @@ fn about_request(state: &mut State, id: RequestId) -> Vec<Effect> {
         effects.extend(loading::stale_rows(state));
     }
     effects
+}
+
+/// What an approval led to: the approver is told, and the open request is read again.
+fn work_ended(state: &mut State, action: AuditAction, about: &str) -> Vec<Effect> {
+    let row =
+        state.queue.rows.values().find(|row| row.certificate_id.as_str() == about || row.job_id.as_str() == about);
+    let said = row.filter(|row| row.state == RequestState::Approved).and_then(|row| match action {
+        AuditAction::CertificateIssued => {
+            Some((true, format!("{}: the certificate {} is issued.", row.id, row.certificate_id)))
+        }
+        AuditAction::JobFailed => Some((false, format!("{}: issuing failed; Enter shows why.", row.id))),
+        _ => None,
+    });
+    // Bad news that nobody has read yet stays.
+    if let Some((good, text)) = said.filter(|_| state.notice.as_ref().is_none_or(|notice| notice.good)) {
+        state.tell(good, text);
+    }
+    let open = state.detail.as_ref().and_then(|detail| detail.seen.as_ref()).map(|seen| &seen.request);
+    match open.filter(|row| row.certificate_id.as_str() == about || row.job_id.as_str() == about) {
+        Some(row) => {
+            let id = row.id.clone();
+            vec![loading::call(state, Slot::Detail, Call::Request(id))]
+        }
+        None => Vec::new(),
+    }
 }
 
 /// The header counts and the audit history are behind; each is read once, however many events came.

@@ -9,6 +9,9 @@ use crate::console::key::Key;
 use crate::console::state::{Dialog, Focus, Message, Review, Slot, State};
 use crate::console::view;
 
+/// Lines that a page key scrolls the summary: fewer than the smallest window shows, so that none is skipped.
+const STEP: usize = 3;
+
 /// The whole review has been drawn, and nothing typed before that is waiting any more.
 pub fn arm(state: &mut State) {
     if let Some(Dialog::Review(review)) = &mut state.dialog
@@ -59,8 +62,8 @@ pub fn key(state: &mut State, mut review: Box<Review>, key: Key) -> Vec<Effect> 
     match key {
         Key::Tab | Key::Down => go(&mut review, 1),
         Key::BackTab | Key::Up => go(&mut review, -1),
-        Key::PageDown => review.scroll += 5,
-        Key::PageUp => review.scroll = review.scroll.saturating_sub(5),
+        Key::PageDown => review.scroll += STEP,
+        Key::PageUp => review.scroll = review.scroll.saturating_sub(STEP),
         Key::Enter => return pressed(state, review),
         key => typed(&mut review, key),
     }
@@ -168,7 +171,7 @@ pub fn decided(state: &mut State, result: Result<Box<DecideResult>, Refusal>) ->
                 ("Refused", refusal.hint)
             };
             // The line stays when a key that was meant for something else closes the message.
-            state.tell(false, format!("{title}: {}", refusal.message));
+            state.tell(false, refusal.message.clone());
             state.dialog = Some(Dialog::Message(Message { title: title.into(), text: refusal.message, hint }));
         }
     }

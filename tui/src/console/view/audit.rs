@@ -5,6 +5,7 @@ use countersign_shared::protocol::AuditEvent;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
+use serde_json::Value;
 
 use super::cells::{left, right, shown};
 use super::paint::{Ink, bar, lines, row};
@@ -89,12 +90,33 @@ fn record(state: &State, ink: Ink, event: &AuditEvent, room: usize, selected: bo
     ])
 }
 
-/// The note first, where there is one, then the rest of the record.
+/// The note first, where there is one, then the rest of the record: what a person looks for before clocks and
+/// digests.
 fn details(event: &AuditEvent) -> String {
-    let text = event.text.as_ref().map_or_else(String::new, |text| format!("\"{}\" ", shown(text.raw())));
-    // A value made of strings and numbers can always be written; the record itself is the authority anyway.
-    let rest = json::to_line(&event.details).unwrap_or_default();
-    format!("{text}{}", shown(&rest))
+    let text = event.text.iter().map(|text| format!("\"{}\"", shown(text.raw())));
+    let mut rest: Vec<(bool, String)> = match &event.details {
+        Value::Object(fields) => fields.iter().map(|(name, value)| (is_machine(name), field(name, value))).collect(),
+        Value::Null => Vec::new(),
+        other => vec![(false, written(other))],
+    };
+    rest.sort_by_key(|(machine, _)| *machine);
+    text.chain(rest.into_iter().map(|(_, field)| field)).collect::<Vec<_>>().join(", ")
+}
+
+fn is_machine(name: &str) -> bool {
+    name == "boot_ms" || name.ends_with("tick") || name.ends_with("digest") || name.ends_with("sha256")
+}
+
+fn field(name: &str, value: &Value) -> String {
+    format!("{} {}", words::spaced(name), written(value))
+}
+
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => shown(text),
+        // What was read from JSON can be written as JSON; the record itself is the authority anyway.
+        other => shown(&json::to_line(other).unwrap_or_default()),
+    }
 }
 
 fn below(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {

@@ -3,6 +3,7 @@
 use countersign_shared::digest::Digest;
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::{Change, CheckOutcome, Decision, Difference, RequestDetail};
+use countersign_shared::text::Untrusted;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -65,7 +66,7 @@ fn request(state: &State, ink: Ink, seen: &RequestDetail, room: usize) -> Vec<Li
             page.add("", Role::Plain, "no difference but the time");
         }
         for difference in &seen.differences {
-            page.add(&words::spaced(&difference.field), Role::Warn, &differs(difference));
+            page.add(&differing(difference), Role::Warn, &differs(difference));
         }
         if let Some(version) = seen.in_force.as_ref().and_then(|certificate| certificate.current.as_ref()) {
             page.add(
@@ -219,13 +220,33 @@ fn identifiers(seen: &RequestDetail, page: &mut Page) {
     page.spoken("policy", &seen.policy_sha256);
 }
 
+/// What a difference is about, in a word that fits a label.
+pub fn differing(difference: &Difference) -> String {
+    match difference.field.as_str() {
+        "san" => "name".into(),
+        "spki_sha256" => "key SHA-256".into(),
+        other => words::spaced(other),
+    }
+}
+
 /// One difference to the certificate in force.
 pub fn differs(difference: &Difference) -> String {
     match (&difference.before, &difference.after) {
-        (Some(before), Some(after)) => format!("{} becomes {}", words::name(before), words::name(after)),
-        (None, Some(after)) => format!("added: {}", words::name(after)),
-        (Some(before), None) => format!("removed: {}", words::name(before)),
+        (Some(before), Some(after)) => format!("{} becomes {}", valued(before), valued(after)),
+        (None, Some(after)) => format!("added: {}", valued(after)),
+        (Some(before), None) => format!("removed: {}", valued(before)),
         (None, None) => "changed".into(),
+    }
+}
+
+/// A value that differs: a digest by its first groups, a tagged name with its Unicode form.
+fn valued(value: &Untrusted) -> String {
+    if let Ok(digest) = value.raw().parse::<Digest>() {
+        return format!("{} …", digest.spoken()[0]);
+    }
+    match value.raw().split_once(':') {
+        Some((kind @ ("dns" | "uri" | "email" | "ip"), rest)) => format!("{kind} {}", words::name(&rest.into())),
+        _ => words::name(value),
     }
 }
 

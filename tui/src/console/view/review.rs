@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::cells::{cut, left, shown};
-use super::detail::{changed, differs};
+use super::detail::{changed, differing, differs};
 use super::paint::{Ink, field, lines, window};
 use super::words;
 use crate::console::layout::layout;
@@ -89,7 +89,7 @@ fn content(state: &State, seen: &RequestDetail, ink: Ink, room: usize) -> Vec<Li
     }
     add(&format!("names ({})", content.sans.len()), Role::Strong, &names.join(", "));
     for difference in &seen.differences {
-        add("differs", Role::Warn, &format!("{}: {}", words::spaced(&difference.field), differs(difference)));
+        add("differs", Role::Warn, &format!("{} {}", differing(difference), differs(difference)));
     }
     for change in &seen.changes {
         add(change.action.as_str(), Role::Warn, &changed(change));
