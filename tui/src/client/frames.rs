@@ -26,15 +26,18 @@ pub(super) enum FrameError {
 #[derive(Debug)]
 pub(super) struct Frames {
     stream: Stream,
-    /// What was read and not taken yet.
-    pending: Vec<u8>,
-    /// How much of `pending` is known to hold no line feed.
+    /// What was read; everything before `start` was taken already.
+    held: Vec<u8>,
+    start: usize,
+    /// How far `held` is known to hold no line feed.
     scanned: usize,
+    /// Whether the socket has time limits of its own now, for writing and for reading.
+    limited: (bool, bool),
 }
 
 impl Frames {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, pending: Vec::new(), scanned: 0 }
+        Self { stream, held: Vec::new(), start: 0, scanned: 0, limited: (false, false) }
     }
 
     pub(super) fn stream(&self) -> &Stream {
@@ -45,7 +48,11 @@ impl Frames {
     pub(super) fn send(&mut self, frame: &[u8], deadline: Option<Instant>) -> Result<(), FrameError> {
         let mut rest = frame;
         while !rest.is_empty() {
-            self.stream.set_send_timeout(remaining(deadline)?).map_err(FrameError::Io)?;
+            let limit = remaining(deadline)?;
+            if limit.is_some() || self.limited.0 {
+                self.stream.set_send_timeout(limit).map_err(FrameError::Io)?;
+                self.limited.0 = limit.is_some();
+            }
             match (&self.stream).write(rest) {
                 Ok(0) => return Err(FrameError::Io(io::ErrorKind::WriteZero.into())),
                 Ok(written) => rest = rest.get(written..).unwrap_or_default(),
@@ -58,15 +65,17 @@ impl Frames {
     /// The next line without its line feed.
     pub(super) fn receive(&mut self, deadline: Option<Instant>) -> Result<Vec<u8>, FrameError> {
         loop {
-            if let Some(at) = self.pending.iter().skip(self.scanned).position(|&byte| byte == b'\n') {
+            let fresh = self.held.get(self.scanned..).unwrap_or_default();
+            if let Some(at) = fresh.iter().position(|&byte| byte == b'\n') {
                 let end = self.scanned + at;
-                let rest = self.pending.split_off(end + 1);
-                let mut frame = std::mem::replace(&mut self.pending, rest);
-                self.scanned = 0;
-                frame.truncate(end);
+                let frame = self.held.get(self.start..end).unwrap_or_default().to_vec();
+                self.start = end + 1;
+                self.scanned = self.start;
                 return Ok(frame);
             }
-            self.scanned = self.pending.len();
+            self.held.drain(..self.start);
+            self.start = 0;
+            self.scanned = self.held.len();
             if self.scanned > MAX_ANSWER {
                 return Err(FrameError::TooLarge);
             }
@@ -75,11 +84,15 @@ impl Frames {
     }
 
     fn fill(&mut self, deadline: Option<Instant>) -> Result<(), FrameError> {
-        self.stream.set_recv_timeout(remaining(deadline)?).map_err(FrameError::Io)?;
-        let held = self.pending.len();
-        self.pending.resize(held + CHUNK, 0);
-        let outcome = (&self.stream).read(self.pending.get_mut(held..).unwrap_or_default());
-        self.pending.truncate(held + outcome.as_ref().copied().unwrap_or(0));
+        let limit = remaining(deadline)?;
+        if limit.is_some() || self.limited.1 {
+            self.stream.set_recv_timeout(limit).map_err(FrameError::Io)?;
+            self.limited.1 = limit.is_some();
+        }
+        let held = self.held.len();
+        self.held.resize(held + CHUNK, 0);
+        let outcome = (&self.stream).read(self.held.get_mut(held..).unwrap_or_default());
+        self.held.truncate(held + outcome.as_ref().copied().unwrap_or(0));
         match outcome {
             Ok(0) => Err(FrameError::Io(io::Error::new(
                 io::ErrorKind::UnexpectedEof,

@@ -82,8 +82,9 @@ impl Client {
         self.last_id += 1;
         let id = CallId::Number(self.last_id);
         let call = Call { jsonrpc: "2.0", id: id.clone(), method, params };
-        let mut frame = serde_json::to_vec(&call)
-            .map_err(|error| ClientError::Protocol(format!("the call of {method} cannot be written: {error}")))?;
+        let mut frame = serde_json::to_vec(&call).map_err(|error| {
+            ClientError::Protocol(format!("the call of {method} cannot be written: {error}"))
+        })?;
         frame.push(b'\n');
         if frame.len() > MAX_FRAME {
             let error = ApiError::invalid(format!(
@@ -153,9 +154,10 @@ impl Client {
         let broken = |error: serde_json::Error| ClientError::Protocol(error.to_string());
         let incoming: Incoming<'_> = serde_json::from_slice(line).map_err(broken)?;
         if let Some(method) = incoming.method {
-            let params = incoming.params.filter(|_| method == "event").ok_or_else(|| {
-                ClientError::Protocol("a notification that is no event".to_owned())
-            })?;
+            let params = incoming
+                .params
+                .filter(|_| method == "event")
+                .ok_or_else(|| ClientError::Protocol("a notification that is no event".to_owned()))?;
             self.events.push_back(serde_json::from_str(params.get()).map_err(broken)?);
             return Ok(None);
         }

@@ -1,0 +1,90 @@
+//! The command line: one file a verb, every verb a call of the daemon and a way to show its answer.
+//!
+//! Exit status (design §6): 0 done, 1 internal, 2 usage, 3 refused, 4 not found, 5 conflict, 6 daemon
+//! unreachable; `wait` adds 10 rejected, 11 expired, 12 voided or withdrawn, 13 failed, 124 timed out.
+
+mod approve;
+mod args;
+mod audit;
+mod certs;
+mod completions;
+mod context;
+mod csr;
+pub mod demo;
+mod failure;
+mod job;
+mod key_file;
+mod ls;
+mod not_built;
+mod out_file;
+mod output;
+mod policy;
+mod profiles;
+mod render;
+mod request;
+mod san;
+mod show;
+mod status;
+mod wait;
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+use context::Context;
+pub use failure::Failure;
+
+/// What opens the console: the daemon's socket, and the acting person on a demo daemon.
+pub type Console = dyn Fn(&Path, Option<&str>) -> ExitCode;
+
+/// Reads the arguments of this process, does what they say, and returns the exit status.
+pub fn run(console: &Console) -> ExitCode {
+    let cli = Cli::parse();
+    let mut context = Context::new(&cli.global);
+    let outcome = match &cli.command {
+        None => open(console, &context),
+        Some(Command::Demo) => demo::run(console, context.act_as()),
+        Some(command) => dispatch(command, &mut context).map(ExitCode::from),
+    };
+    outcome.unwrap_or_else(|failure| {
+        context.out().fail(&failure);
+        ExitCode::from(failure.exit_code())
+    })
+}
+
+fn open(console: &Console, context: &Context) -> Result<ExitCode, Failure> {
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        return Err(Failure::usage("the console needs a terminal")
+            .hint("name a command; `countersign --help` lists them"));
+    }
+    Ok(console(context.socket(), context.act_as()))
+}
+
+fn dispatch(command: &Command, context: &mut Context) -> Result<u8, Failure> {
+    match command {
+        Command::Status => status::status(context),
+        Command::Whoami => status::whoami(context),
+        Command::Metrics => status::metrics(context),
+        Command::Request(args) => request::run(args, context),
+        Command::Ls(args) => ls::run(args, context),
+        Command::Show(args) => show::run(args, context),
+        Command::Approve(args) => approve::approve(args, context),
+        Command::Reject(args) => approve::reject(args, context),
+        Command::Wait(args) => wait::run(args, context),
+        Command::Certs(args) => certs::run(args, context),
+        Command::Job(verb) => job::run(verb, context),
+        Command::Profiles(args) => profiles::run(args, context),
+        Command::Policy(verb) => policy::run(verb, context),
+        Command::Audit(verb) => audit::run(verb, context),
+        Command::Completions(args) => completions::run(args, context),
+        Command::Demo => Err(Failure::usage("`demo` stands alone")),
+        Command::Void(rest) => not_built::run("void", "request.void", rest, context),
+        Command::Withdraw(rest) => not_built::run("withdraw", "request.withdraw", rest, context),
+        Command::Renew(rest) => not_built::run("renew", "certificate.renew", rest, context),
+        Command::Import(rest) => not_built::run("import", "certificate.import", rest, context),
+        Command::Alerts(verb) => not_built::alerts(verb, context),
+    }
+}

@@ -1,0 +1,78 @@
+//! The ledger.
+
+use countersign_shared::protocol::{AuditAction, AuditEvent, AuditRecord, Damage, VerifyResult};
+
+use super::fields::Fields;
+use super::style::Tone;
+use super::table::{Cell, cut, table};
+use super::{View, text, when};
+
+/// Columns of an object's id in a list: every id of ours fits, a digest is cut.
+const OBJECT: usize = 20;
+
+/// A page of the ledger.
+pub(in crate::cli) fn list(events: &[AuditEvent], view: View) -> String {
+    if events.is_empty() {
+        return "no records\n".to_owned();
+    }
+    let rows: Vec<Vec<Cell>> = events
+        .iter()
+        .map(|event| {
+            let tone = match event.action {
+                AuditAction::ApprovalRefused | AuditAction::ApprovalBypassed | AuditAction::JobFailed => {
+                    Tone::Bad
+                }
+                _ => Tone::Plain,
+            };
+            vec![
+                Cell::new(event.seq.to_string()),
+                Cell::new(when::seconds(event.created_at)),
+                Cell::toned(event.action.as_str(), tone),
+                Cell::new(text::safe(&event.actor)),
+                Cell::new(cut(&text::safe(&event.resource_id), OBJECT)),
+            ]
+        })
+        .collect();
+    table(&["SEQ", "TIME", "ACTION…", "ACTOR…", "OBJECT"], &rows, view.style)
+}
+
+/// One record with its octets.
+pub(in crate::cli) fn record(record: &AuditRecord, view: View) -> String {
+    let event = &record.event;
+    let mut fields = Fields::new(view.style);
+    fields
+        .add("record", format!("{}, sequence number {}", event.event_id, event.seq))
+        .add("time", when::with_distance(event.created_at, view.now))
+        .add("actor", format!("{} ({})", text::safe(&event.actor), event.actor_type))
+        .add("action", format!("{} ({})", event.action, event.category))
+        .add("object", format!("{} {}", text::safe(&event.resource_type), text::safe(&event.resource_id)));
+    if let Some(words) = &event.text {
+        fields.add("text", words.safe().to_string());
+    }
+    fields
+        .list("leaf hash", event.record_sha256.spoken())
+        .gap()
+        .title(Tone::Faint, "The octets that are hashed");
+    fields.finish() + &text::document(&record.record)
+}
+
+/// The outcome of a verification.
+pub(in crate::cli) fn verification(result: &VerifyResult, view: View) -> String {
+    let mut fields = Fields::new(view.style);
+    match (&result.damage, result.intact) {
+        (None, true) => fields.toned("ledger", Tone::Good, "intact"),
+        (Some(found), _) => fields.toned("ledger", Tone::Bad, format!("damaged: {}", damage(found))),
+        (None, false) => fields.toned("ledger", Tone::Bad, "damaged"),
+    };
+    fields
+        .add("records", result.records.to_string())
+        .add("root", result.root_sha256.to_string())
+        .list("", result.root_sha256.spoken())
+        .finish()
+}
+
+/// What was found, on one line.
+pub(super) fn damage(damage: &Damage) -> String {
+    let place = damage.seq.map(|seq| format!(" at record {seq}")).unwrap_or_default();
+    format!("{}{place}: {}", text::safe(&damage.rule), text::safe(&damage.text))
+}

@@ -1,0 +1,74 @@
+//! The daemon's state, and who the caller is to it.
+
+use countersign_shared::protocol::{StatusResult, WhoamiResult};
+
+use super::fields::Fields;
+use super::style::Tone;
+use super::{View, audit, text, when};
+
+/// State, alarms and sizes. Times are told against the daemon's own clock.
+pub(in crate::cli) fn status(status: &StatusResult, view: View) -> String {
+    let mut fields = Fields::new(view.style);
+    alarms(&mut fields, status);
+    fields
+        .add("daemon", format!("{}, protocol {}", text::safe(&status.version), status.protocol))
+        .add("origin", text::safe(&status.origin))
+        .add("serving since", when::with_distance(status.started_at, status.now))
+        .add("pending", status.pending.to_string());
+    if let Some(oldest) = status.oldest_pending_at {
+        fields.add("oldest", when::with_distance(oldest, status.now));
+    }
+    fields
+        .add(
+            "ledger",
+            format!("{} records, {} not anchored off the host", status.ledger_size, status.unanchored),
+        )
+        .add("root", status.ledger_root.to_string())
+        .add("policy", status.policy_sha256.to_string())
+        .add("attestation", text::safe(&status.attestation))
+        .finish()
+}
+
+fn alarms(fields: &mut Fields, status: &StatusResult) {
+    if status.read_only {
+        let what = status.damage.as_ref().map_or("damage was found".to_owned(), audit::damage);
+        fields.toned("READ-ONLY", Tone::Bad, format!("nothing is decided: {what}"));
+    }
+    if status.bypass {
+        fields.toned("BYPASS", Tone::Bad, "requests are approved at once, by nobody");
+    }
+    if status.demo {
+        fields.toned("DEMO", Tone::Open, "callers choose who they are");
+    }
+    if status.policy_file_differs {
+        fields.toned(
+            "POLICY",
+            Tone::Open,
+            "the policy file differs from the policy in force and has no force itself",
+        );
+    }
+}
+
+/// Who the kernel says the caller is.
+pub(in crate::cli) fn whoami(who: &WhoamiResult, view: View) -> String {
+    let number = |value: Option<u32>| value.map_or("none".to_owned(), |value| value.to_string());
+    let mut fields = Fields::new(view.style);
+    if who.demo {
+        fields.toned("DEMO", Tone::Open, "chosen by the caller");
+    }
+    fields
+        .add("account", text::safe(&who.account))
+        .add("person", who.person.as_deref().map_or("none of the policy's".to_owned(), text::safe))
+        .add("uid, gid", format!("{}, {}", who.uid, who.gid))
+        .add("process", who.pid.to_string())
+        .add("login uid", number(who.login_uid))
+        .add("session", number(who.session));
+    if who.roles.is_empty() {
+        fields.add("roles", "none");
+    }
+    fields.list("roles", who.roles.iter().map(|role| text::safe(role)));
+    if let Some(why) = &who.cannot_decide {
+        fields.toned("decides", Tone::Bad, format!("nothing: {}", text::safe(why)));
+    }
+    fields.finish()
+}

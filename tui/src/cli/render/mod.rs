@@ -1,0 +1,34 @@
+//! Text for people: pure functions from results to lines of at most the width of the screen.
+
+pub(in crate::cli) mod audit;
+pub(in crate::cli) mod certificate;
+pub(in crate::cli) mod daemon;
+pub(in crate::cli) mod decision;
+mod fields;
+pub(in crate::cli) mod job;
+pub(in crate::cli) mod policy;
+pub(in crate::cli) mod request;
+mod style;
+mod table;
+pub(in crate::cli) mod text;
+mod when;
+
+use countersign_shared::time::Timestamp;
+
+pub(in crate::cli) use style::Style;
+
+/// How and when something is shown.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) struct View {
+    /// Colours and width.
+    pub(in crate::cli) style: Style,
+    /// The time that spans are counted from.
+    pub(in crate::cli) now: Timestamp,
+}
+
+#[cfg(test)]
+mod pictures;
+#[cfg(test)]
+#[path = "../../../tests/wire/samples.rs"]
+#[allow(dead_code, reason = "the tests of the command line use what these do not")]
+mod samples;
