@@ -52,6 +52,17 @@ pub enum ConsoleError {
     },
 }
 
+impl ConsoleError {
+    /// The exit status of the command line (design §6): 2 usage, 3 refused, 1 for the rest.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoTerminal => 2,
+            Self::Refused { .. } => 3,
+            Self::Io(_) => 1,
+        }
+    }
+}
+
 impl fmt::Display for ConsoleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
