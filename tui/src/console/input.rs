@@ -19,6 +19,7 @@ pub enum Input {
 const MAX_PASTE: usize = 16 * 1024;
 /// The longest escape sequence; a longer one is given up.
 const MAX_SEQUENCE: usize = 32;
+const CTRL_C: u8 = 0x03;
 const PASTE_END: &[u8] = b"\x1b[201~";
 
 /// Holds what has been read and not understood yet.
@@ -26,12 +27,18 @@ const PASTE_END: &[u8] = b"\x1b[201~";
 pub struct Parser {
     waiting: Vec<u8>,
     paste: Option<Vec<u8>>,
+    /// True where a paste has begun and nothing followed for a while.
+    stalled: bool,
 }
 
 impl Parser {
     /// Takes octets and returns the input that they complete.
     pub fn feed(&mut self, octets: &[u8]) -> Vec<Input> {
         let mut inputs = Vec::new();
+        if std::mem::take(&mut self.stalled) && octets == [CTRL_C] {
+            // The end of the paste was lost; the one key that always leaves must not be caught in it.
+            *self = Self::default();
+        }
         for &octet in octets {
             match &mut self.paste {
                 Some(paste) => {
@@ -60,6 +67,7 @@ impl Parser {
 
     /// Says that nothing followed for a while: a lone ESC was the Escape key, anything else half is dropped.
     pub fn quiet(&mut self) -> Option<Input> {
+        self.stalled = self.paste.is_some();
         let lone = self.waiting == [0x1b];
         self.waiting.clear();
         lone.then_some(Input::Key(Key::Esc))
@@ -206,6 +214,16 @@ mod tests {
         );
         let long = [b"\x1b[200~".as_slice(), &vec![b'x'; 100_000], b"\x1b[201~"].concat();
         assert!(keys(&long) == [Input::Paste("x".repeat(MAX_PASTE))], "the rest is dropped");
+    }
+
+    #[test]
+    fn a_paste_without_an_end_does_not_lock_the_console() {
+        let mut parser = Parser::default();
+        assert_eq!(parser.feed(b"\x1b[200~text\x03"), []);
+        assert_eq!(parser.feed(&[CTRL_C]), [], "still in the middle of it");
+        assert_eq!(parser.quiet(), None);
+        assert_eq!(parser.feed(&[CTRL_C]), [Input::Key(Key::Ctrl('c'))]);
+        assert!(!parser.is_midway());
     }
 
     proptest! {

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{io, path::PathBuf};
 
+use countersign_shared::error::ErrorKind;
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::method::{
     AuditList, AuditVerify, DaemonStatus, DaemonWhoami, Method, RequestApprove, RequestGet, RequestList, RequestReject,
@@ -67,13 +68,17 @@ impl From<Closed> for End {
 impl Worker {
     fn run(&mut self) {
         let mut tries = 0;
+        let mut first = true;
         loop {
             let begun = Instant::now();
             let end = match self.connect() {
-                Ok(client) => self.serve(client, &mut tries),
-                Err(ClientError::Refused(error)) if self.act_as.is_some() => {
-                    let refusal = refusal(ClientError::Refused(error));
-                    match self.mailbox.post(Letter::Fatal(refusal)) {
+                Ok(client) => {
+                    first = false;
+                    self.serve(client, &mut tries)
+                }
+                // Only at the start: later the daemon has already let this person act.
+                Err(error) if first && refuses_person(&error) => {
+                    match self.mailbox.post(Letter::Fatal(refusal(error))) {
                         Ok(()) | Err(Closed) => return,
                     }
                 }
@@ -238,6 +243,11 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.stop_following();
     }
+}
+
+/// True where the daemon will never let this person act.
+fn refuses_person(error: &ClientError) -> bool {
+    matches!(error.refusal(), Some(ErrorKind::Forbidden | ErrorKind::Invalid | ErrorKind::NotFound))
 }
 
 fn replaces(later: &Effect, earlier: &Effect) -> bool {

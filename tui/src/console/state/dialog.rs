@@ -90,3 +90,21 @@ fn rank(label: &str, wanted: &str) -> Option<u8> {
     let mut letters = label.chars();
     wanted.chars().all(|c| letters.any(|letter| letter == c)).then_some(2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_come_before_parts_and_parts_before_letters() {
+        for (label, wanted, expected) in [
+            ("approve it", "app", Some(0)),
+            ("review and approve", "app", Some(1)),
+            ("act as another person", "anp", Some(2)),
+            ("verify", "x", None),
+            ("verify", "", Some(0)),
+        ] {
+            assert_eq!(rank(label, wanted), expected, "{label} {wanted}");
+        }
+    }
+}

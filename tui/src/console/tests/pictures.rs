@@ -7,6 +7,7 @@ use countersign_shared::protocol::{Damage, Difference, Risk};
 use countersign_shared::text::is_deceiving;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::style::Color;
 
 use super::samples::{queue, summary};
 use super::*;
@@ -94,6 +95,25 @@ fn before_the_first_answer_there_is_a_frame() {
     let state = State::new(samples::at(0), 80, 24, true);
     let bench = Bench { state, requests: Vec::new(), open: Vec::new() };
     assert!(picture(&bench).contains("Connecting to the daemon"));
+}
+
+#[test]
+fn sixteen_colours_or_none() {
+    for (_, keys) in scenes() {
+        for colour in [true, false] {
+            let mut bench = scene(queue(), (120, 40), &keys);
+            bench.state.colour = colour;
+            bench.act(Action::Disconnected { why: "gone".into() });
+            let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
+            terminal.draw(|frame| crate::console::view::draw(&bench.state, frame)).unwrap();
+            for cell in terminal.backend().buffer().content() {
+                for one in [cell.fg, cell.bg] {
+                    assert!(!matches!(one, Color::Rgb(..) | Color::Indexed(_)), "{one}");
+                    assert!(colour || one == Color::Reset, "{one} without colours");
+                }
+            }
+        }
+    }
 }
 
 const HOSTILE: [&str; 8] = [
