@@ -54,7 +54,8 @@ pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect, preview: R
         }
     }
     if window.is_empty() {
-        lines(buffer, row(body, 1), &[ink.line(Role::Plain, format!("  {}", nothing(state)))]);
+        let below = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
+        lines(buffer, below, &ink.paragraph(&nothing(state), room));
     }
     below(state, ink, buffer, preview);
 }

@@ -106,6 +106,7 @@ fn tabs(state: &State) -> Vec<(Role, String)> {
 
 fn count(state: &State) -> String {
     match state.screen {
+        Screen::Queue if state.queue.refused.is_some() => "not open to you".into(),
         Screen::Queue => {
             let queue = &state.queue;
             let what = queue.state.map_or("all requests", |state| state.as_str());

@@ -32,6 +32,12 @@ impl Ink {
         Line::from(self.span(role, text))
     }
 
+    /// Sentences, two cells in.
+    pub fn paragraph(self, text: &str, room: usize) -> Vec<Line<'static>> {
+        let wrapped = wrap(text, room.saturating_sub(4)).into_iter();
+        wrapped.map(|text| self.line(Role::Plain, format!("  {text}"))).collect()
+    }
+
     /// A label and a value beside it, in as many lines as it takes.
     pub fn labelled(self, label: &str, role: Role, value: &str, room: usize) -> Vec<Line<'static>> {
         let mut label = left(label, LABEL);

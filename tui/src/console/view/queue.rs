@@ -83,7 +83,8 @@ pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect, preview: R
         }
     }
     if window.is_empty() {
-        lines(buffer, row(body, 1), &[ink.line(Role::Plain, format!("  {}", nothing(state)))]);
+        let below = Rect { y: body.y + 1, height: body.height.saturating_sub(1), ..body };
+        lines(buffer, below, &ink.paragraph(&nothing(state), usize::from(area.width)));
     }
     draw_preview(state, ink, buffer, preview);
 }
@@ -91,7 +92,8 @@ pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect, preview: R
 fn nothing(state: &State) -> String {
     let queue = &state.queue;
     if let Some(refusal) = &queue.refused {
-        return format!("You may not list requests: {} The audit history is on 3.", shown(&refusal.message));
+        let hint = if refusal.hint.is_empty() { String::new() } else { format!(" ({})", shown(&refusal.hint)) };
+        return format!("You may not list requests: {}{hint}. The audit history is on 3.", shown(&refusal.message));
     }
     match &state.link {
         Link::Connecting => return "Connecting to the daemon …".into(),
