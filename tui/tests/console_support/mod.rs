@@ -22,6 +22,8 @@ pub struct World {
     pub requests: Vec<RequestDetail>,
     pub records: Vec<AuditEvent>,
     pub subscribers: Vec<UnixStream>,
+    /// True while nobody is served.
+    pub gone: bool,
     /// Every connection that was made.
     pub connections: Vec<UnixStream>,
     /// Verdicts that arrived, with the person who sent them.
@@ -50,6 +52,7 @@ impl FakeDaemon {
             records,
             subscribers: Vec::new(),
             connections: Vec::new(),
+            gone: false,
             decisions: Vec::new(),
             status: samples::status(0, 0),
         };
@@ -61,12 +64,19 @@ impl FakeDaemon {
 
     /// Serves, for the first time or again.
     pub fn listen(&self) {
+        self.world.lock().unwrap().gone = false;
         let listener = UnixListener::bind(&self.socket).unwrap();
         let shared = Arc::clone(&self.world);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (stream, world) = (stream.unwrap(), Arc::clone(&shared));
-                world.lock().unwrap().connections.push(stream.try_clone().unwrap());
+                let mut locked = world.lock().unwrap();
+                if locked.gone {
+                    // It was made before the socket went away.
+                    continue;
+                }
+                locked.connections.push(stream.try_clone().unwrap());
+                drop(locked);
                 thread::spawn(move || serve(&stream, &world));
             }
         });
@@ -76,6 +86,7 @@ impl FakeDaemon {
     pub fn vanish(&self) {
         std::fs::remove_file(&self.socket).unwrap();
         let mut world = self.world.lock().unwrap();
+        world.gone = true;
         for connection in world.connections.drain(..) {
             // One that the console has closed is gone already.
             let _ = connection.shutdown(Shutdown::Both);

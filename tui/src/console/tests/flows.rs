@@ -278,6 +278,27 @@ fn scrolling_near_the_end_loads_the_next_page() {
 }
 
 #[test]
+fn no_more_rows_are_kept_than_a_limit() {
+    let rows = |bench: &mut Bench, count: u32| {
+        for number in 0..count {
+            let mut row = summary(1, "www.corp.example", &[]);
+            row.id = format!("ar-{number:08}").parse().unwrap();
+            bench.state.queue.rows.insert(row.id.clone(), row);
+        }
+        bench.state.queue.next =
+            crate::console::state::NextPage::At { state: Some(RequestState::Pending), cursor: Some("more".into()) };
+        bench.state.queue.arrange(10);
+        bench.keys(&[Key::Char('G')]);
+        bench.open.iter().any(|one| matches!(one, Effect::Call { call: Call::Requests(_), .. }))
+    };
+    let mut bench = Bench::with(Vec::new(), 80, 24);
+    assert!(rows(&mut bench, 1_000));
+    let mut bench = Bench::with(Vec::new(), 80, 24);
+    assert!(!rows(&mut bench, 20_000));
+    assert!(bench.state.notice.is_some_and(|notice| notice.text.contains("filter")));
+}
+
+#[test]
 fn nothing_acts_on_a_screen_that_is_too_small() {
     let mut bench = bench();
     bench.keys(&[Key::Char('a')]);
