@@ -88,8 +88,12 @@ impl Review {
         if !self.changed.is_empty() {
             return Some("The request changed while it was shown: close and look again.".into());
         }
-        if self.seen.is_none() {
-            return Some("The request is not loaded.".into());
+        match &self.seen {
+            None => return Some("The request is not loaded.".into()),
+            Some(seen) if seen.request.state != RequestState::Pending => {
+                return Some(format!("It is {} already: nothing is left to decide.", seen.request.state));
+            }
+            Some(_) => {}
         }
         if self.sending {
             return Some("The decision is on its way.".into());

@@ -141,6 +141,17 @@ fn a_change_under_an_open_review_stops_it() {
 }
 
 #[test]
+fn a_request_that_ended_before_it_was_shown_is_not_decided() {
+    let mut bench = bench();
+    bench.requests[0].request = ended(bench.requests[0].request.clone(), RequestState::Approved, "carol (DEMO)");
+    bench.keys(&[Key::Char('a')]);
+    bench.settle();
+    assert!(review(&bench).missing().is_some_and(|why| why.contains("approved")));
+    bench.keys(&[Key::Tab, Key::Tab, Key::Enter, Key::Enter, Key::Enter]);
+    assert!(bench.decisions().is_empty());
+}
+
+#[test]
 fn a_refusal_is_shown_in_the_daemons_words() {
     let mut bench = bench();
     bench.keys(&[Key::Char('a')]);

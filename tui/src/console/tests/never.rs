@@ -125,7 +125,8 @@ fn take(bench: &mut Bench, step: Step) {
 #[test]
 fn no_decision_without_a_review() {
     let decided = Cell::new(0);
-    let mut runner = TestRunner::new(ProptestConfig { cases: 400, ..ProptestConfig::default() });
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() });
     let outcome = runner.run(&prop::collection::vec(step(), 1..160), |steps| {
         let requests = vec![
             summary(1, "www.corp.example", &[]),

@@ -73,6 +73,9 @@ fn every_screen_in_every_size() {
     for size in SIZES {
         for (name, keys) in scenes() {
             let bench = scene(queue(), size, &keys);
+            if bench.state.too_small() && name != "queue" && name != "review_approve" {
+                continue;
+            }
             insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), picture(&bench));
         }
     }

@@ -8,7 +8,7 @@ use crate::console::state::{Dialog, NextPage, Slot, State};
 
 /// Rows a page.
 pub const PAGE: u32 = 200;
-/// Rows that are kept at once, of requests and of records each; older ones are found by a filter.
+/// Rows that are kept at once, of requests and of records each.
 pub const MOST_ROWS: usize = 20_000;
 /// With more stale rows than this, reading the list again is cheaper than reading each.
 const MANY_STALE: usize = 8;
@@ -62,7 +62,9 @@ pub fn queue_page(state: &mut State) -> Vec<Effect> {
 /// Reads on where the selection comes near the end of what is loaded.
 pub fn queue_further(state: &mut State) -> Vec<Effect> {
     let wanted = state.queue.list.near_end(list_height(state)) && !state.calls.is_open(Slot::Queue);
-    let more = wanted && state.queue.next != NextPage::End && has_room(state, state.queue.rows.len());
+    let more = wanted
+        && state.queue.next != NextPage::End
+        && has_room(state, state.queue.rows.len(), "a filter (/) finds older ones");
     if more { queue_page(state) } else { Vec::new() }
 }
 
@@ -91,7 +93,7 @@ pub fn audit_newest(state: &mut State) -> Vec<Effect> {
 pub fn audit_further(state: &mut State) -> Vec<Effect> {
     let near = state.audit.list.near_end(list_height(state)) && !state.calls.is_open(Slot::Audit);
     match state.audit.cursor.clone().filter(|_| near) {
-        Some(cursor) if has_room(state, state.audit.rows.len()) => {
+        Some(cursor) if has_room(state, state.audit.rows.len(), "countersign audit ls reads older ones") => {
             state.audit.continuing = true;
             audit_page(state, Some(cursor))
         }
@@ -100,11 +102,10 @@ pub fn audit_further(state: &mut State) -> Vec<Effect> {
 }
 
 /// False, and said so, where no more rows are kept.
-fn has_room(state: &mut State, rows: usize) -> bool {
+fn has_room(state: &mut State, rows: usize, instead: &str) -> bool {
     let room = rows < MOST_ROWS;
     if !room {
-        state
-            .tell(false, format!("{rows} rows are loaded and no more are kept: older ones are found by a filter (/)."));
+        state.tell(false, format!("{rows} rows are loaded and no more are kept: {instead}."));
     }
     room
 }
