@@ -20,7 +20,7 @@ fn path() -> PathBuf {
 fn the_reference_is_generated_from_the_types() {
     let published = std::fs::read_to_string(path()).unwrap();
     let (prose, _) = published.split_once(BEGIN).expect("docs/protocol.md has lost its mark");
-    let wanted = format!("{prose}{BEGIN}{}", reference());
+    let wanted = format!("{prose}{BEGIN}{}", reference().unwrap());
     if std::env::var_os("COUNTERSIGN_WRITE_DOCS").is_some() {
         std::fs::write(path(), &wanted).unwrap();
     }
@@ -52,65 +52,68 @@ fn the_limits_in_the_prose_are_those_of_the_socket() {
     }
 }
 
-fn reference() -> String {
+fn reference() -> Result<String, std::fmt::Error> {
     let document = document();
     let mut out = String::from("\n## Errors\n\n| kind | code | exit status |\n| --- | --- | --- |\n");
     for error in array(&document["x-error-kinds"]) {
         let kind = text(&error["kind"]);
-        writeln!(out, "| `{kind}` | {} | {} |", error["code"], error["exit"]).unwrap();
+        writeln!(out, "| `{kind}` | {} | {} |", error["code"], error["exit"])?;
     }
     out.push_str("\n## Methods\n\n| method | takes | answers | |\n| --- | --- | --- | --- |\n");
     for method in array(&document["methods"]) {
         let [takes, answers] = [&method["params"][0]["schema"], &method["result"]["schema"]].map(shape);
-        writeln!(out, "| `{}` | {takes} | {answers} | {} |", text(&method["name"]), text(&method["summary"])).unwrap();
+        writeln!(out, "| `{}` | {takes} | {answers} | {} |", text(&method["name"]), text(&method["summary"]))?;
     }
     let later: Vec<String> = array(&document["x-not-built"]).iter().map(|name| format!("`{}`", text(name))).collect();
-    write!(out, "\nRefused as `unavailable` in this version: {}.\n\n## Types\n", later.join(", ")).unwrap();
-    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
-        describe(&mut out, name, schema);
+    write!(out, "\nRefused as `unavailable` in this version: {}.\n\n## Types\n", later.join(", "))?;
+    for (name, schema) in object(&document["components"]["schemas"]) {
+        describe(&mut out, name, schema)?;
     }
     let event = schemars::generate::SchemaSettings::draft07()
         .with(|settings| settings.inline_subschemas = true)
         .into_generator()
         .into_root_schema_for::<Event>();
-    describe(&mut out, "Event", &Value::from(event));
-    out
+    describe(&mut out, "Event", &Value::from(event))?;
+    Ok(out)
 }
 
-fn describe(out: &mut String, name: &str, schema: &Value) {
-    write!(out, "\n### {name}\n\n{}\n", schema["description"].as_str().unwrap_or_default()).unwrap();
+fn describe(out: &mut String, name: &str, schema: &Value) -> std::fmt::Result {
+    write!(out, "\n### {name}\n\n{}\n", schema["description"].as_str().unwrap_or_default())?;
     if let Some(alternatives) = schema["oneOf"].as_array() {
         out.push('\n');
         for one in alternatives {
-            alternative(out, one);
+            alternative(out, one)?;
         }
     }
-    members(out, schema);
+    members(out, schema)
 }
 
 /// One value of a closed set, or one form of a tagged object.
-fn alternative(out: &mut String, one: &Value) {
+fn alternative(out: &mut String, one: &Value) -> std::fmt::Result {
     let description = one["description"].as_str().unwrap_or_default();
     match one["const"].as_str() {
-        Some(value) => writeln!(out, "- `{value}`: {description}").unwrap(),
+        Some(value) => writeln!(out, "- `{value}`: {description}"),
         None => {
             let tag = text(&one["properties"]["type"]["const"]);
-            let rest = one["properties"].as_object().unwrap().iter().filter(|(key, _)| *key != "type");
+            let rest = object(&one["properties"]).filter(|(key, _)| *key != "type");
             let rest: Vec<String> = rest.map(|(key, schema)| format!("`{key}` {}", shape(schema))).collect();
-            writeln!(out, "- `\"type\": \"{tag}\"`, {}: {description}", rest.join(", ")).unwrap();
+            writeln!(out, "- `\"type\": \"{tag}\"`, {}: {description}", rest.join(", "))
         }
     }
 }
 
-fn members(out: &mut String, schema: &Value) {
-    let Some(properties) = schema["properties"].as_object().filter(|properties| !properties.is_empty()) else { return };
+fn members(out: &mut String, schema: &Value) -> std::fmt::Result {
+    if object(&schema["properties"]).next().is_none() {
+        return Ok(());
+    }
     out.push_str("\n| field | type | always there | |\n| --- | --- | --- | --- |\n");
     let required = array(&schema["required"]);
-    for (key, schema) in properties {
+    for (key, schema) in object(&schema["properties"]) {
         let always = if required.iter().any(|name| name == key) { "yes" } else { "no" };
         let description = schema["description"].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|");
-        writeln!(out, "| `{key}` | {} | {always} | {description} |", shape(schema)).unwrap();
+        writeln!(out, "| `{key}` | {} | {always} | {description} |", shape(schema))?;
     }
+    Ok(())
 }
 
 /// A schema in a few words; a named type is a link.
@@ -133,6 +136,10 @@ fn shape(schema: &Value) -> String {
         (Value::Array(kinds), _) => kinds.iter().map(text).find(|kind| *kind != "null").unwrap_or("any").to_owned(),
         _ => "any JSON".to_owned(),
     }
+}
+
+fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
 }
 
 fn array(value: &Value) -> &[Value] {
