@@ -116,6 +116,13 @@ impl Step<'_> {
             valid_for: self.params.valid_for,
         };
         let intake = intake(&policy, &self.csr, &ask, |profile| permissions.allows(Permission::Submit(profile.id())))?;
+        if intake.profile.rules().require_login_session && self.actor.party.login_uid.is_none() {
+            let message = format!("profile {} takes requests from login sessions alone", intake.profile.id());
+            return Err(ApiError::new(ErrorKind::Forbidden, message)
+                .hint("log in (ssh, console); a service or container has no login")
+                .rule("login_required")
+                .into());
+        }
         let certificate = self.certificate(transaction, &intake)?;
         self.nothing_in_the_way(transaction, &certificate)?;
         self.make(transaction, &policy, intake, &certificate)
