@@ -100,9 +100,8 @@ fn the_columns_that_auditors_query_are_there() {
     alice.wait(&second.id);
     host.stop();
     assert_eq!(host.value::<i64>("SELECT count(*) FROM audit_events WHERE actor = 'system-bypass'"), 0);
-    let actions: String = host.value(
-        "SELECT group_concat(action, ' ') FROM (SELECT action FROM audit_events ORDER BY seq)",
-    );
+    let actions: String =
+        host.value("SELECT group_concat(action, ' ') FROM (SELECT action FROM audit_events ORDER BY seq)");
     assert_eq!(
         actions,
         "policy_loaded daemon_started approval_requested approval_rejected approval_requested approval_approved \

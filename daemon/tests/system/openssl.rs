@@ -39,12 +39,12 @@ fn openssl_verifies_the_chain_and_reads_what_was_approved() {
     let [root, leaf, issuing] = [&root, &leaf, &issuing].map(|path| path.to_str().unwrap());
 
     for purpose in ["sslserver", "any"] {
-        let verdict = openssl(&[
-            "verify", "-x509_strict", "-purpose", purpose, "-CAfile", root, "-untrusted", issuing, leaf,
-        ]);
+        let verdict =
+            openssl(&["verify", "-x509_strict", "-purpose", purpose, "-CAfile", root, "-untrusted", issuing, leaf]);
         assert!(verdict.trim_end().ends_with("OK"), "{verdict}");
     }
-    let named = openssl(&["verify", "-verify_hostname", "api.corp.example", "-CAfile", root, "-untrusted", issuing, leaf]);
+    let named =
+        openssl(&["verify", "-verify_hostname", "api.corp.example", "-CAfile", root, "-untrusted", issuing, leaf]);
     assert!(named.trim_end().ends_with("OK"), "{named}");
 
     let text = openssl(&["x509", "-in", leaf, "-noout", "-text"]);

@@ -7,7 +7,7 @@ mod people;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-pub use caller::{Caller, SOCKET};
+pub use caller::Caller;
 pub use host::Host;
 pub use people::*;
 

@@ -20,7 +20,7 @@ use countersign_shared::time::Span;
 use super::{PATIENCE, on, people};
 
 /// Names the socket to the process that passes lines on.
-pub const SOCKET: &str = "COUNTERSIGN_TEST_SOCKET";
+const SOCKET: &str = "COUNTERSIGN_TEST_SOCKET";
 
 /// A connection, in the name of whoever made it.
 pub struct Caller {
@@ -45,7 +45,8 @@ impl Caller {
     pub fn user(socket: &Path, uid: u32, login: Option<u32>) -> Option<Self> {
         let login = login.unwrap_or(u32::MAX);
         let script = format!(
-            "read now < /proc/self/loginuid && [ \"$now\" != {login} ] && echo {login} > /proc/self/loginuid
+            "f=/proc/self/loginuid
+             if [ -e $f ]; then read -r now < $f; [ \"$now\" = {login} ] || echo {login} > $f || exit; fi
              exec setpriv --reuid {uid} --regid 65533 --clear-groups -- \"$0\" support::caller::relay --exact \
              --ignored --nocapture"
         );
