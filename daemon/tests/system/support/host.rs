@@ -84,6 +84,12 @@ impl Host {
         OpenOptions::new().create(true).append(true).open(self.path("log")).unwrap()
     }
 
+    /// Starts the daemon and does not wait for it.
+    pub fn launch(&mut self) {
+        assert!(self.daemon.is_none(), "it runs already");
+        self.daemon = Some(self.spawn(self.open_log()));
+    }
+
     /// Starts the daemon and waits until it serves.
     pub fn start(&mut self) {
         assert!(self.daemon.is_none(), "it runs already");
