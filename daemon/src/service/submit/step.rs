@@ -110,7 +110,14 @@ impl Step<'_> {
             ticket: self.params.ticket.as_ref(),
             valid_for: self.params.valid_for,
         };
-        intake(policy, &self.csr, &ask, |profile| may_submit(profile.id()))
+        let intake = intake(policy, &self.csr, &ask, |profile| may_submit(profile.id()))?;
+        if intake.profile.rules().require_login_session && self.actor.party.login_uid.is_none() {
+            let message = format!("profile {} takes requests from login sessions alone", intake.profile.id());
+            return Err(ApiError::new(ErrorKind::Forbidden, message)
+                .hint("log in (ssh, console); a service or container has no login")
+                .rule("login_required"));
+        }
+        Ok(intake)
     }
 
     /// The managed certificate that the names stand for; a new one where there is none yet.
