@@ -75,6 +75,7 @@ CREATE TABLE IF NOT EXISTS jobs (
 
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_one_open_per_certificate ON jobs (certificate_id)
     WHERE state IN ('awaiting_approval', 'pending', 'running');
+CREATE UNIQUE INDEX IF NOT EXISTS jobs_one_retry_each ON jobs (retry_of) WHERE retry_of IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, row);
 CREATE INDEX IF NOT EXISTS jobs_by_certificate ON jobs (certificate_id, row);
 CREATE INDEX IF NOT EXISTS jobs_by_request ON jobs (request_id, row);

@@ -28,6 +28,7 @@ use crate::store::rows::metrics::ended;
 use crate::store::{Effect, Health, Writer};
 use crate::{demo, systemd};
 use database::{Database, Installation};
+use signals::Signals;
 
 /// Why the daemon does not start. Damage of the ledger is not among the reasons: it starts, read-only.
 #[derive(Debug)]
@@ -131,12 +132,14 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         patience: Default::default(),
     });
 
-    let (stop, stopping) = watch::channel(false);
+    let (end, stopping) = watch::channel(false);
     let (background, stop_background) = watch::channel(false);
     let reaper = Reaper { writer: writer.clone(), readers: readers.clone(), line: line.clone(), earlier };
     let reaper = tokio::spawn(reaper.run(stop_background.clone()));
-    let executor = Executor { writer: writer.clone(), readers, health: health.clone(), policy, issuers, ready, line };
-    let executor = tokio::spawn(executor.run(stop_background.clone()));
+    let stop = stop_background.clone();
+    let executor =
+        Executor { writer: writer.clone(), readers, health: health.clone(), policy, issuers, ready, line, stop };
+    let executor = tokio::spawn(executor.run());
 
     let answers = Arc::new(Answers(service.clone()));
     let limits = Limits::default().within(open_files);
@@ -145,9 +148,10 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
             .await
             .map_err(|error| BootError(format!("preparing the demo: {error}")))?;
     }
+    let signals = Signals::take().map_err(during("taking signals"))?;
     let listener = listen(&settings, directory.as_ref())?;
     let watchdog = tokio::spawn(watchdog::run(writer.clone(), stop_background));
-    let signals = tokio::spawn(signals::run(stop, settings.config.clone(), adoption.file.clone(), service.clone()));
+    let signals = tokio::spawn(signals.run(end, settings.config.clone(), adoption.file.clone(), service.clone()));
     systemd::ready().map_err(during("telling the service manager"))?;
     tracing::info!(socket = %settings.socket.display(), demo = settings.demo, read_only = health.damage().is_some(), "serving");
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use countersign_shared::digest::Digest;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::adopt;
@@ -13,30 +13,46 @@ use crate::config::check_file;
 use crate::service::Service;
 use crate::systemd;
 
-/// Waits for signals. `stop` turns true once.
-pub async fn run(
-    stop: watch::Sender<bool>,
-    config: Option<PathBuf>,
-    policy: Option<PathBuf>,
-    service: Arc<Service>,
-) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hang_up.recv() => {
-                systemd::reloading()?;
-                reload(config.as_ref(), policy.as_ref(), &service).await;
-                systemd::ready()?;
+/// The signals that the daemon handles from here on, whether or not somebody waits for them yet.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// Takes them over. Before the socket is there: whoever can connect can also rely on SIGTERM draining.
+    pub fn take() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for signals. `stop` turns true once.
+    pub async fn run(
+        mut self,
+        stop: watch::Sender<bool>,
+        config: Option<PathBuf>,
+        policy: Option<PathBuf>,
+        service: Arc<Service>,
+    ) -> std::io::Result<()> {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.hang_up.recv() => {
+                    systemd::reloading()?;
+                    reload(config.as_ref(), policy.as_ref(), &service).await;
+                    systemd::ready()?;
+                }
             }
         }
+        tracing::info!("stopping: calls under way are finished first");
+        stop.send_replace(true);
+        Ok(())
     }
-    tracing::info!("stopping: calls under way are finished first");
-    stop.send_replace(true);
-    Ok(())
 }
 
 /// The configuration is judged and its digest recorded; what it changes takes a restart. The policy file is

@@ -25,8 +25,7 @@ use crate::store::{Health, Readers, Transaction, Writer};
 const AT_ONCE: u32 = 4;
 /// Pending jobs that one look takes up.
 const LOOK: u32 = 64;
-
-/// How long to leave a database alone that does not take a change.
+/// How long to leave a database alone that takes nothing now, because its disk is full for one.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Every issuer of the policy, by its id.
@@ -49,6 +48,8 @@ pub struct Executor {
     pub ready: Arc<Notify>,
     /// Time.
     pub line: TimeLine,
+    /// Turns true when the daemon ends.
+    pub stop: watch::Receiver<bool>,
 }
 
 /// A job that is under way, with the right to sign.
@@ -59,24 +60,25 @@ struct Claim {
 }
 
 impl Executor {
-    /// Takes up what the last process left, then pending jobs as they come, until `stop` turns true.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Takes up what the last process left, then pending jobs as they come, until the daemon ends.
+    pub async fn run(self) {
+        let mut stop = self.stop.clone();
         let places = Arc::new(Semaphore::new(AT_ONCE as usize));
         if let Err(error) = self.take_up_running().await {
             tracing::error!("jobs of the last run could not be taken up: {error}");
         }
         loop {
             let again = match self.carry_out_pending(&places).await {
-                Ok(()) => None,
-                Err(error) if error.kind == ErrorKind::ReadOnly => None,
+                Ok(()) => false,
+                Err(error) if error.kind == ErrorKind::ReadOnly => false,
                 Err(error) => {
                     tracing::error!("pending jobs could not be carried out, tried again soon: {error}");
-                    Some(RETRY)
+                    true
                 }
             };
             tokio::select! {
                 () = self.ready.notified() => {}
-                () = pause(again) => {}
+                () = tokio::time::sleep(RETRY), if again => {}
                 _ = stop.wait_for(|stop| *stop) => break,
             }
         }
@@ -171,15 +173,8 @@ impl Executor {
     async fn store_and_deliver(&self, job: JobRow, approved: Approved, issued: Issued) -> Result<(), ApiError> {
         let rule = self.policy.now().profile(&job.job.profile_id).and_then(|profile| profile.rules().deliver.clone());
         let (certificate, pem) = (approved.certificate().clone(), issued.chain_pem.clone());
-        // A certificate exists from here on: it is not lost to a disk that is full for a while.
         let result = Arc::new((job, approved, issued));
-        while let Err(error) = self.store(result.clone()).await {
-            if error.kind != ErrorKind::Unavailable {
-                return Err(error);
-            }
-            tracing::error!("an issued certificate could not be stored, tried again soon: {error}");
-            tokio::time::sleep(RETRY).await;
-        }
+        self.written(move |transaction| complete(transaction, &result.0, &result.1, &result.2)).await?;
         if let Some(rule) = rule {
             let rule = DeliverRule { path: rule.path, owner: rule.owner, mode: Some(rule.mode) };
             deliver_aside(rule, certificate, pem).await;
@@ -187,25 +182,30 @@ impl Executor {
         Ok(())
     }
 
-    async fn store(&self, result: Arc<(JobRow, Approved, Issued)>) -> Result<(), ApiError> {
-        self.writer
-            .write(move |transaction| {
-                let (job, approved, issued) = result.as_ref();
-                complete(transaction, job, approved, issued)
-            })
-            .await
-    }
-
     async fn fail(&self, job: JobRow, why: String, quarantine: Option<(Approved, Mismatch)>) -> Result<(), ApiError> {
         tracing::warn!(job = %job.job.id, "the job failed: {why}");
-        self.writer.write(move |transaction| fail(transaction, &job, &why, quarantine.as_ref())).await
+        let result = Arc::new((job, why, quarantine));
+        self.written(move |transaction| fail(transaction, &result.0, &result.1, result.2.as_ref())).await
     }
-}
 
-async fn pause(time: Option<Duration>) {
-    match time {
-        Some(time) => tokio::time::sleep(time).await,
-        None => std::future::pending().await,
+    /// Writes what came of a job, again and again while there is no room for it: a certificate that exists is not
+    /// forgotten because the disk is full. Gives up where the daemon ends or may not write any more.
+    async fn written(
+        &self,
+        steps: impl Fn(&mut Transaction<'_>) -> Result<(), Failure> + Clone + Send + 'static,
+    ) -> Result<(), ApiError> {
+        let mut stop = self.stop.clone();
+        loop {
+            let error = match self.writer.write(steps.clone()).await {
+                Err(error) if error.kind == ErrorKind::Unavailable => error,
+                result => return result,
+            };
+            tracing::error!("the result of a job could not be stored, tried again soon: {error}");
+            tokio::select! {
+                () = tokio::time::sleep(RETRY) => {}
+                _ = stop.wait_for(|stop| *stop) => return Err(error),
+            }
+        }
     }
 }
 

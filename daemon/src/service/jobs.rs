@@ -70,6 +70,13 @@ fn make(transaction: &mut Transaction<'_>, policy: &PolicyInForce, actor: &Actor
         let message = format!("{id} is {}; only a failed job is retried", failed.job.state);
         return Err(ApiError::new(ErrorKind::Conflict, message).into());
     }
+    // One approval, one certificate: what a retry came to is tried again from that retry.
+    if let Some(newest) = jobs::newest_retry(transaction.connection(), id)?.filter(|newest| newest.job.id != *id) {
+        let newest = newest.job.id;
+        return Err(ApiError::new(ErrorKind::Conflict, format!("{newest} was made in place of {id} already"))
+            .hint(format!("countersign wait {newest}"))
+            .into());
+    }
     if let Some(open) = jobs::open_for(transaction.connection(), &failed.job.certificate_id)? {
         let message = format!("{open} is under way for the same certificate");
         return Err(ApiError::new(ErrorKind::Conflict, message).hint(format!("countersign wait {open}")).into());

@@ -62,13 +62,29 @@ const STATES: &[(&str, &str)] = &[
     (
         "SELECT r.id, 'is ' || r.state FROM approval_requests r LEFT JOIN audit_events a ON a.seq = r.seq
          WHERE a.resource_id IS NOT r.id OR NOT (
-            (r.state = 'pending' AND a.action IN ('approval_requested', 'approval_approved'))
-         OR (r.state = 'approved' AND a.action IN ('approval_approved', 'approval_bypassed'))
+            (r.state = 'pending' AND a.action = 'approval_requested')
+         OR (r.state IN ('pending', 'approved') AND a.action = 'approval_approved' AND a.details ->> '$.state' = r.state)
+         OR (r.state = 'approved' AND a.action = 'approval_bypassed')
          OR (r.state = 'rejected' AND a.action = 'approval_rejected')
          OR (r.state = 'expired' AND a.action = 'approval_expired')
          OR (r.state = 'voided' AND a.action = 'approval_voided')
          OR (r.state = 'withdrawn' AND a.action = 'approval_withdrawn')) LIMIT 1",
         "request",
+    ),
+    // One that ended and was brought back points at a record from before its end.
+    (
+        "SELECT r.id, 'is pending again' FROM approval_requests r WHERE r.state = 'pending' AND EXISTS (
+            SELECT 1 FROM audit_events a WHERE a.resource_id = r.id AND a.seq > r.seq AND a.action IN (
+                'approval_approved', 'approval_bypassed', 'approval_rejected', 'approval_expired', 'approval_voided',
+                'approval_withdrawn')) LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT j.id, 'is ' || j.state || ' and its request ' || r.state FROM approval_requests r
+         JOIN jobs j ON j.id = r.job_id
+         WHERE (j.state = 'awaiting_approval') <> (r.state = 'pending')
+            OR (j.state = 'cancelled') <> (r.state IN ('rejected', 'expired', 'voided', 'withdrawn')) LIMIT 1",
+        "job",
     ),
     (
         "SELECT d.request_id, 'has a vote of ' || d.account FROM decisions d LEFT JOIN audit_events a ON a.seq = d.seq
@@ -83,6 +99,12 @@ const STATES: &[(&str, &str)] = &[
             (j.request_id IS NOT NULL AND a.resource_id IS j.request_id
                 AND a.action IN ('approval_approved', 'approval_bypassed'))
          OR (j.request_id IS NULL AND a.resource_id IS j.id AND a.action IS 'issuance_requested')) LIMIT 1",
+        "job",
+    ),
+    (
+        "SELECT j.id, 'is ' || j.state FROM jobs j
+         LEFT JOIN certificate_versions v ON v.job_id = j.id AND v.state <> 'quarantined'
+         WHERE (j.state = 'completed') <> (v.job_id IS NOT NULL) LIMIT 1",
         "job",
     ),
     (

@@ -59,11 +59,14 @@ impl Outcome {
 }
 
 /// Calls `each` for every request that has ended: outcome, profile, and how long it was pending in milliseconds.
+///
+/// In the order in which they ended: a sum of fractions depends on the order of its terms, and the histogram's has
+/// to come out as it was before the restart.
 pub fn ended(connection: &Connection, mut each: impl FnMut(Outcome, &str, i64)) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
         "SELECT r.state, r.profile_id, r.decided_by = 'system-bypass' AS bypass, a.details ->> '$.tick' AS ended,
                 r.created_tick
-         FROM approval_requests r JOIN audit_events a ON a.seq = r.seq WHERE r.state <> 'pending'",
+         FROM approval_requests r JOIN audit_events a ON a.seq = r.seq WHERE r.state <> 'pending' ORDER BY r.seq",
     )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -1,0 +1,356 @@
+//! A database that is not what the daemon left: it starts, says so, decides nothing, issues nothing, and still
+//! shows what can be read.
+
+use std::io::{Seek, SeekFrom, Write};
+
+use countersign_shared::error::ErrorKind;
+use countersign_shared::protocol::method::{
+    AuditList, AuditVerify, JobList, RequestApprove, RequestList, RequestReject, RequestSubmit,
+};
+use countersign_shared::protocol::{ListAuditParams, NoParams, Outcome, RequestSummary};
+
+use crate::support::{ALICE, BOB, Caller, DAVE, Host, ask, can_be_people, on, policy, until};
+
+/// A stopped host with one issued, one rejected and one pending request.
+struct Scene {
+    host: Host,
+    pending: RequestSummary,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let mut host = Host::serving(&policy());
+        let (mut alice, mut bob) = (host.user(ALICE), host.user(BOB));
+        let issued = alice.request(&["web1.corp.example"]);
+        bob.approve(&issued);
+        assert_eq!(alice.wait(&issued.id).outcome, Outcome::Issued);
+        let rejected = alice.request(&["web2.corp.example"]);
+        bob.call::<RequestReject>(&on(&rejected));
+        let pending = alice.request(&["web3.corp.example"]);
+        host.stop();
+        Self { host, pending }
+    }
+
+    /// After the damage: it starts all the same, by this rule it is read-only, and nothing gets through.
+    fn is_read_only(&mut self, what: &str, rule: &str, readable: bool) {
+        let issued = readable.then(|| self.versions());
+        self.host.start();
+        let status = self.host.oneself().status();
+        let damage = status.damage.unwrap_or_else(|| panic!("{what}: no damage was found"));
+        assert!(status.read_only, "{what}");
+        assert_eq!(damage.rule, rule, "{what}: {damage:?}");
+        assert!(self.host.log().contains("DAMAGE FOUND"), "{what}");
+        self.decides_nothing(what);
+        let mut dave = self.host.user(DAVE);
+        if readable {
+            let filter: ListAuditParams = serde_json::from_str("{}").unwrap();
+            assert!(!dave.call::<AuditList>(&filter).events.is_empty(), "{what}");
+            let bob = &mut self.host.user(BOB);
+            assert!(!bob.call::<RequestList>(&serde_json::from_str("{}").unwrap()).requests.is_empty(), "{what}");
+            assert!(!bob.call::<JobList>(&serde_json::from_str("{}").unwrap()).jobs.is_empty(), "{what}");
+            let verified = dave.call::<AuditVerify>(&NoParams {});
+            assert_eq!((verified.intact, verified.damage.map(|damage| damage.rule)), (false, Some(rule.to_owned())));
+            assert_eq!(Some(self.versions()), issued, "{what}");
+        } else {
+            let refused = dave.attempt::<AuditVerify>(&NoParams {}).unwrap().map(|verified| verified.intact);
+            assert_ne!(refused.ok(), Some(true), "{what}");
+        }
+        assert!(self.host.alive(), "{what}");
+        self.host.stop();
+    }
+
+    fn versions(&self) -> i64 {
+        self.host.value("SELECT count(*) FROM certificate_versions")
+    }
+
+    fn decides_nothing(&self, what: &str) {
+        let (mut alice, mut bob) = (self.host.user(ALICE), self.host.user(BOB));
+        for error in [
+            bob.refused::<RequestApprove>(&on(&self.pending), ErrorKind::ReadOnly),
+            bob.refused::<RequestReject>(&on(&self.pending), ErrorKind::ReadOnly),
+            alice.refused::<RequestSubmit>(&ask(&["web9.corp.example"]), ErrorKind::ReadOnly),
+            alice.refused::<RequestSubmit>(&ask(&["a.dev.test.example"]), ErrorKind::ReadOnly),
+        ] {
+            assert!(error.message.contains("read-only") && !error.data.hint.is_empty(), "{what}: {error:?}");
+        }
+    }
+}
+
+/// The id of the request in this state, as SQL.
+fn request_in(state: &str) -> String {
+    format!("(SELECT id FROM approval_requests WHERE state = '{state}')")
+}
+
+#[test]
+fn an_edited_ledger() {
+    if !can_be_people() {
+        return;
+    }
+    for (what, rule, sql) in [
+        (
+            "a byte of a record",
+            "columns",
+            "UPDATE audit_events SET record = CAST(replace(CAST(record AS TEXT), '\"version\":1', '\"version\":2') AS BLOB)
+             WHERE seq = 2"
+                .to_owned(),
+        ),
+        ("a record that is not JSON", "edited", "UPDATE audit_events SET record = x'0000' WHERE seq = 3".into()),
+        ("an actor", "columns", "UPDATE audit_events SET actor = 'uid:1' WHERE action = 'approval_approved'".into()),
+        ("a time", "columns", "UPDATE audit_events SET created_at = '2020-01-01T00:00:00.000Z' WHERE seq = 4".into()),
+        ("details", "columns", "UPDATE audit_events SET details = '{}' WHERE seq = 4".into()),
+        (
+            "record and column alike",
+            "edited",
+            "UPDATE audit_events SET actor = 'uid:62003', record = CAST(replace(CAST(record AS TEXT),
+                 '\"actor\":\"' || actor || '\"', '\"actor\":\"uid:62003\"') AS BLOB)
+             WHERE action = 'approval_approved'"
+                .into(),
+        ),
+        ("a row taken out", "missing", "DELETE FROM audit_events WHERE seq = 3".into()),
+        (
+            "a row taken out and the rest moved up",
+            "edited",
+            "DELETE FROM audit_events WHERE seq = 3;
+             UPDATE audit_events SET seq = seq + 1000 WHERE seq > 3; UPDATE audit_events SET seq = seq - 1001 WHERE seq > 1000"
+                .into(),
+        ),
+        ("the end cut off", "truncated", "DELETE FROM audit_events WHERE seq > 5".into()),
+        ("everything deleted", "truncated", "DELETE FROM audit_events".into()),
+        (
+            "two rows swapped",
+            "edited",
+            "UPDATE audit_events SET seq = 1000 WHERE seq = 3; UPDATE audit_events SET seq = 3 WHERE seq = 4;
+             UPDATE audit_events SET seq = 4 WHERE seq = 1000"
+                .into(),
+        ),
+        (
+            "the end cut off with the tree's size",
+            "frontier",
+            "DELETE FROM audit_events WHERE seq > 5; UPDATE ledger_frontier SET size = 6".into(),
+        ),
+        ("the tree taken away", "inserted", "DELETE FROM ledger_frontier".into()),
+    ] {
+        let mut scene = Scene::new();
+        scene.host.tamper(&sql);
+        let readable = what != "everything deleted";
+        scene.is_read_only(what, rule, readable);
+    }
+}
+
+#[test]
+fn state_that_no_record_explains() {
+    if !can_be_people() {
+        return;
+    }
+    let pending = request_in("pending");
+    let approved = "(SELECT seq FROM audit_events WHERE action = 'approval_approved')";
+    for (what, sql) in [
+        (
+            "a request approved by SQL",
+            "UPDATE approval_requests SET state = 'approved', decided_at = created_at, decided_by = 'uid:62002'
+             WHERE state = 'pending'"
+                .to_owned(),
+        ),
+        (
+            "a request approved by SQL under the approval of another",
+            format!(
+                "UPDATE approval_requests SET state = 'approved', decided_at = created_at, decided_by = 'uid:62002',
+                     seq = {approved} WHERE state = 'pending'"
+            ),
+        ),
+        ("a rejection turned into an approval", "UPDATE approval_requests SET state = 'approved' WHERE state = 'rejected'".into()),
+        (
+            "a rejected request brought back",
+            "UPDATE approval_requests SET state = 'pending', decided_at = NULL, decided_by = NULL,
+                 seq = (SELECT min(a.seq) FROM audit_events a WHERE a.resource_id = approval_requests.id),
+                 deadline_tick = deadline_tick + 1000000000 WHERE state = 'rejected';
+             UPDATE jobs SET state = 'awaiting_approval', finished_at = NULL, error = NULL WHERE state = 'cancelled'"
+                .into(),
+        ),
+        (
+            "an approved request brought back",
+            "UPDATE approval_requests SET state = 'pending', decided_at = NULL, decided_by = NULL,
+                 seq = (SELECT min(a.seq) FROM audit_events a WHERE a.resource_id = approval_requests.id)
+                 WHERE state = 'approved'"
+                .into(),
+        ),
+        (
+            "a cancelled job that waits again",
+            "UPDATE jobs SET state = 'awaiting_approval', finished_at = NULL, error = NULL WHERE state = 'cancelled'"
+                .into(),
+        ),
+        (
+            "a completed job that is to run again",
+            "UPDATE jobs SET state = 'pending', finished_at = NULL, serial = NULL WHERE state = 'completed'".into(),
+        ),
+        ("a certificate taken out of the store", "DELETE FROM certificate_versions".into()),
+        (
+            "a job freed by SQL",
+            "UPDATE jobs SET state = 'pending', record_seq = (SELECT a.seq FROM audit_events a
+                 WHERE a.resource_id = jobs.request_id) WHERE state = 'awaiting_approval'"
+                .into(),
+        ),
+        (
+            "a job freed by SQL under the approval of another",
+            format!("UPDATE jobs SET state = 'pending', record_seq = {approved} WHERE state = 'awaiting_approval'"),
+        ),
+        (
+            "a job that lost its request",
+            format!("UPDATE jobs SET state = 'pending', request_id = NULL, record_seq = {approved} WHERE request_id = {pending}"),
+        ),
+        (
+            "a vote that nobody gave",
+            format!(
+                "INSERT INTO decisions SELECT 99, {pending}, version, digest, verdict, 'carol', 62003, 'uid:62003',
+                     'carol', NULL, NULL, note, note_salt, decided_at, 2 FROM decisions WHERE verdict = 'approve'"
+            ),
+        ),
+        ("a version moved to another certificate", "UPDATE certificate_versions SET certificate_id = (SELECT certificate_id FROM approval_requests WHERE state = 'pending')".into()),
+    ] {
+        let mut scene = Scene::new();
+        scene.host.tamper(&sql);
+        scene.is_read_only(what, "state", true);
+    }
+}
+
+#[test]
+fn a_schema_that_was_weakened_or_added_to() {
+    if !can_be_people() {
+        return;
+    }
+    for (what, sql) in [
+        ("a dropped trigger", "DROP TRIGGER requests_terminal"),
+        (
+            "a trigger of the same name that lets everything through",
+            "DROP TRIGGER audit_events_no_update;
+             CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events BEGIN SELECT 1; END",
+        ),
+        ("a dropped index that keeps requests apart", "DROP INDEX requests_one_pending_per_certificate"),
+        (
+            "a trigger of somebody else",
+            "CREATE TRIGGER theirs AFTER INSERT ON decisions BEGIN DELETE FROM notification_events; END",
+        ),
+    ] {
+        let mut scene = Scene::new();
+        rusqlite::Connection::open(scene.host.database()).unwrap().execute_batch(sql).unwrap();
+        scene.is_read_only(what, "schema", true);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database() {
+    if !can_be_people() {
+        return;
+    }
+    let mut scene = Scene::new();
+    std::fs::write(scene.host.database(), vec![0x5a; 65_536]).unwrap();
+    scene.is_read_only("garbage", "database", false);
+
+    let mut scene = Scene::new();
+    let length = std::fs::metadata(scene.host.database()).unwrap().len();
+    let file = std::fs::OpenOptions::new().write(true).open(scene.host.database()).unwrap();
+    file.set_len(length / 2 / 4096 * 4096).unwrap();
+    scene.is_read_only("half of it is gone", "database", false);
+
+    let mut scene = Scene::new();
+    let mut file = std::fs::OpenOptions::new().write(true).open(scene.host.database()).unwrap();
+    for page in (2..length / 4096).step_by(3) {
+        file.seek(SeekFrom::Start(page * 4096)).unwrap();
+        file.write_all(&[0xff; 4096]).unwrap();
+    }
+    drop(file);
+    scene.is_read_only("pages overwritten", "database", false);
+}
+
+#[test]
+fn a_policy_that_was_edited_in_the_database() {
+    if !can_be_people() {
+        return;
+    }
+    let mut scene = Scene::new();
+    scene.host.tamper("UPDATE policies SET document = replace(document, 'requires_approval = true', '')");
+    scene.host.start();
+    let damage = scene.host.oneself().status().damage.unwrap();
+    assert_eq!(damage.rule, "policy", "{damage:?}");
+    scene.decides_nothing("an edited policy");
+}
+
+#[test]
+fn damage_done_under_a_running_daemon_is_found_by_verification_and_ends_all_deciding() {
+    if !can_be_people() {
+        return;
+    }
+    let mut scene = Scene::new();
+    scene.host.start();
+    let mut dave = scene.host.user(DAVE);
+    assert!(dave.call::<AuditVerify>(&NoParams {}).intact);
+    scene.host.tamper("UPDATE audit_events SET actor = 'uid:1' WHERE action = 'approval_approved'");
+    let verified = dave.call::<AuditVerify>(&NoParams {});
+    assert_eq!((verified.intact, verified.damage.unwrap().rule.as_str()), (false, "columns"));
+    assert!(scene.host.oneself().status().read_only);
+    scene.decides_nothing("after the verification");
+    // A restart does not forget it.
+    scene.host.stop();
+    scene.is_read_only("after a restart", "columns", true);
+}
+
+/// Frees the pending job by SQL while the daemon runs, then gives the executor a reason to look.
+fn freed_under_a_running_daemon(sql: &str) {
+    let mut scene = Scene::new();
+    scene.host.start();
+    let mut alice = scene.host.user(ALICE);
+    scene.host.tamper(sql);
+    let _ = alice.attempt::<RequestSubmit>(&ask(&["a.dev.test.example"]));
+    let mut oneself: Caller = scene.host.oneself();
+    until("the gate finds it", || oneself.status().read_only);
+    let damage = oneself.status().damage.unwrap();
+    assert_eq!(damage.rule, "gate", "{damage:?}");
+    let leaked: i64 = scene.host.value(
+        "SELECT count(*) FROM certificate_versions v JOIN jobs j ON j.id = v.job_id
+         WHERE j.request_id IN (SELECT id FROM approval_requests WHERE primary_name = 'web3.corp.example')",
+    );
+    assert_eq!(leaked, 0);
+    scene.decides_nothing("after the gate found it");
+}
+
+#[test]
+fn a_job_freed_by_sql_under_a_running_daemon_is_never_issued() {
+    if !can_be_people() {
+        return;
+    }
+    let approved = "(SELECT seq FROM audit_events WHERE action = 'approval_approved')";
+    freed_under_a_running_daemon(
+        "UPDATE jobs SET state = 'pending', record_seq = (SELECT a.seq FROM audit_events a
+             WHERE a.resource_id = jobs.request_id) WHERE state = 'awaiting_approval'",
+    );
+    freed_under_a_running_daemon(&format!(
+        "UPDATE jobs SET state = 'pending', record_seq = {approved} WHERE state = 'awaiting_approval'"
+    ));
+    // With everything around it made to fit: the request approved, a vote invented, the record borrowed.
+    freed_under_a_running_daemon(&format!(
+        "UPDATE approval_requests SET state = 'approved', decided_at = created_at, decided_by = 'uid:62002',
+             seq = {approved} WHERE state = 'pending';
+         UPDATE decisions SET request_id = (SELECT id FROM approval_requests WHERE primary_name = 'web3.corp.example'),
+             digest = (SELECT digest FROM approval_requests WHERE primary_name = 'web3.corp.example')
+             WHERE verdict = 'approve';
+         UPDATE jobs SET state = 'pending', record_seq = {approved} WHERE state = 'awaiting_approval'"
+    ));
+}
+
+#[test]
+fn content_exchanged_after_the_approval_is_never_issued() {
+    if !can_be_people() {
+        return;
+    }
+    // What was approved is the digest of the content: another key or name under the same approval is found.
+    let mut host = Host::prepared(&crate::support::policy_with(2, "", ""));
+    host.start();
+    let (mut alice, mut bob) = (host.user(ALICE), host.user(BOB));
+    let request = alice.request(&["web1.corp.example"]);
+    bob.approve(&request);
+    host.tamper("UPDATE submissions SET content = replace(content, 'web1.corp.example', 'bank.corp.example')");
+    host.user(crate::support::CAROL).approve(&request);
+    let mut oneself = host.oneself();
+    until("the gate finds it", || oneself.status().read_only);
+    assert_eq!(host.value::<i64>("SELECT count(*) FROM certificate_versions"), 0);
+}

@@ -1,0 +1,23 @@
+//! A real daemon in a directory of its own, and callers that are real processes under real users.
+//!
+//! Tests with several people need root, and say so on standard error where they have not got it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod bypass;
+mod damage;
+mod delivery;
+mod events;
+mod exec;
+mod expiry;
+mod full_disk;
+mod identity;
+mod kill;
+mod ledger_rows;
+mod lifecycle;
+mod metrics;
+mod openssl;
+mod race;
+mod roles;
+mod rules;
+mod startup;
+mod support;
