@@ -184,3 +184,7 @@ impl Loop {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;
