@@ -128,7 +128,7 @@ impl Step<'_> {
         let Some((fingerprint, job)) = idempotency::get(connection, self.actor.party.uid, key)? else {
             return Ok(None);
         };
-        if fingerprint != self.fingerprint()? {
+        if fingerprint != fingerprint_of(self.params)? {
             let message = format!("the idempotency key was used for another submission, which made {job}");
             return Err(ApiError::new(ErrorKind::Conflict, message).hint("choose a new key for a new request").into());
         }
@@ -140,11 +140,6 @@ impl Step<'_> {
         };
         let certificate_id = job.job.certificate_id.clone();
         Ok(Some(SubmitResult { request, job: job.job, certificate_id, changes: submission.changes, repeated: true }))
-    }
-
-    fn fingerprint(&self) -> Result<Digest, Failure> {
-        let text = serde_json::to_vec(self.params).map_err(|error| ApiError::internal(error.to_string()))?;
-        Ok(Digest::of(&[b"countersign-submission-v1\0", &text]))
     }
 
     /// The managed certificate that the names stand for; a new one where there is none yet.
@@ -239,14 +234,6 @@ impl Step<'_> {
             requester: &requester,
             created_at: transaction.now(),
         };
-        if let Some(key) = &self.params.idempotency_key {
-            let (uid, now) = (self.actor.party.uid, transaction.now());
-            let fingerprint = Digest::of(&[
-                b"countersign-submission-v1\0",
-                &serde_json::to_vec(self.params).map_err(|error| ApiError::internal(error.to_string()))?,
-            ]);
-            idempotency::insert(transaction.connection(), uid, key, fingerprint, &job_id, now)?;
-        }
         let described = |draft: crate::ledger::Draft| {
             draft
                 .number("version", 1)
@@ -265,6 +252,7 @@ impl Step<'_> {
             job.state = JobState::Pending;
             job.record_seq = Some(recorded.seq);
             jobs::insert(transaction.connection(), &job)?;
+            keep_key(transaction, self.actor, self.params, &job_id)?;
             notifications::insert(
                 transaction.connection(),
                 "issuance_requested",
@@ -317,6 +305,7 @@ impl Step<'_> {
             },
         )?;
         notifications::insert(connection, "approval_requested", request_id.as_str(), now, recorded.seq)?;
+        keep_key(transaction, self.actor, self.params, &job_id)?;
         if self.bypass {
             bypass(transaction, &request_id, &job_id, &profile_id, digest, policy)?;
         } else {
@@ -324,6 +313,23 @@ impl Step<'_> {
         }
         self::result(transaction, Some(&request_id), &job_id, certificate, changes)
     }
+}
+
+/// Keeps the key by which a resubmission finds the job.
+fn keep_key(
+    transaction: &Transaction<'_>,
+    actor: &Actor,
+    params: &SubmitParams,
+    job: &countersign_shared::id::JobId,
+) -> Result<(), Failure> {
+    let Some(key) = &params.idempotency_key else { return Ok(()) };
+    let (uid, now) = (actor.party.uid, transaction.now());
+    Ok(idempotency::insert(transaction.connection(), uid, key, fingerprint_of(params)?, job, now)?)
+}
+
+fn fingerprint_of(params: &SubmitParams) -> Result<Digest, Failure> {
+    let text = serde_json::to_vec(params).map_err(|error| ApiError::internal(error.to_string()))?;
+    Ok(Digest::of(&[b"countersign-submission-v1\0", &text]))
 }
 
 /// On a development host: approved at once by the daemon itself, and recorded as such.
