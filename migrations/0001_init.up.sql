@@ -277,10 +277,41 @@ BEGIN SELECT RAISE(ABORT, 'a job begins blocked, unattended, or under an approva
 CREATE TRIGGER IF NOT EXISTS jobs_no_delete BEFORE DELETE ON jobs
 BEGIN SELECT RAISE(ABORT, 'jobs are kept'); END;
 
+-- Free text can be erased, and not be replaced.
 CREATE TRIGGER IF NOT EXISTS submissions_fixed BEFORE UPDATE ON submissions
 WHEN NEW.id <> OLD.id OR NEW.digest <> OLD.digest OR NEW.content <> OLD.content OR NEW.csr <> OLD.csr
-  OR NEW.profile <> OLD.profile OR NEW.policy_sha256 <> OLD.policy_sha256
+  OR NEW.csr_subject <> OLD.csr_subject OR NEW.profile <> OLD.profile OR NEW.policy_sha256 <> OLD.policy_sha256
+  OR NEW.changes <> OLD.changes OR NEW.checks <> OLD.checks
+  OR NEW.reason NOT IN (OLD.reason, '') OR NEW.reason_salt NOT IN (OLD.reason_salt, x'')
   OR NEW.reason_sha256 IS NOT OLD.reason_sha256 OR NEW.ticket IS NOT OLD.ticket
 BEGIN SELECT RAISE(ABORT, 'a submission stands as it was made'); END;
 CREATE TRIGGER IF NOT EXISTS submissions_no_delete BEFORE DELETE ON submissions
 BEGIN SELECT RAISE(ABORT, 'submissions are kept'); END;
+
+CREATE TRIGGER IF NOT EXISTS policies_no_update BEFORE UPDATE ON policies
+BEGIN SELECT RAISE(ABORT, 'a policy stands as it was adopted'); END;
+CREATE TRIGGER IF NOT EXISTS policies_no_delete BEFORE DELETE ON policies
+BEGIN SELECT RAISE(ABORT, 'policies are kept'); END;
+
+CREATE TRIGGER IF NOT EXISTS certificates_fixed BEFORE UPDATE ON certificates
+BEGIN SELECT RAISE(ABORT, 'a certificate keeps what it was made with'); END;
+CREATE TRIGGER IF NOT EXISTS certificates_no_delete BEFORE DELETE ON certificates
+BEGIN SELECT RAISE(ABORT, 'certificates are kept'); END;
+
+CREATE TRIGGER IF NOT EXISTS versions_fixed BEFORE UPDATE ON certificate_versions
+WHEN OLD.state <> 'active' OR NEW.state <> 'superseded'
+  OR NEW.certificate_id <> OLD.certificate_id OR NEW.version <> OLD.version OR NEW.issuer <> OLD.issuer
+  OR NEW.serial <> OLD.serial OR NEW.sha256 <> OLD.sha256 OR NEW.spki_sha256 <> OLD.spki_sha256
+  OR NEW.content <> OLD.content OR NEW.not_before <> OLD.not_before OR NEW.not_after <> OLD.not_after
+  OR NEW.chain_pem <> OLD.chain_pem OR NEW.job_id <> OLD.job_id OR NEW.seq <> OLD.seq
+BEGIN SELECT RAISE(ABORT, 'a version stands as it was issued until the next one takes its place'); END;
+CREATE TRIGGER IF NOT EXISTS versions_no_delete BEFORE DELETE ON certificate_versions
+BEGIN SELECT RAISE(ABORT, 'versions are kept'); END;
+
+-- What the installation is, it stays.
+CREATE TRIGGER IF NOT EXISTS meta_fixed BEFORE UPDATE ON meta
+WHEN OLD.key IN ('origin', 'demo') AND (NEW.key <> OLD.key OR NEW.value <> OLD.value)
+BEGIN SELECT RAISE(ABORT, 'an installation stays what it is'); END;
+CREATE TRIGGER IF NOT EXISTS meta_no_delete BEFORE DELETE ON meta
+WHEN OLD.key IN ('origin', 'demo')
+BEGIN SELECT RAISE(ABORT, 'an installation stays what it is'); END;

@@ -32,7 +32,8 @@ pub struct Adoption {
     pub file: Option<PathBuf>,
 }
 
-/// Finds the policy in force.
+/// Finds the policy in force. [`crate::store::integrity`] has looked at the stored one: whether it is the document
+/// that was adopted, and whether one is there wherever the ledger has begun.
 pub fn find(settings: &Settings, connection: Option<&Connection>, health: &Health) -> Result<Adoption, BootError> {
     let file = settings.policy.clone();
     let stored = match connection {
@@ -51,10 +52,6 @@ pub fn find(settings: &Settings, connection: Option<&Connection>, health: &Healt
     let file_differs = read(file.as_ref()).is_ok_and(|document| Digest::of(&[document.as_bytes()]) != stored.sha256);
     if file_differs {
         tracing::warn!("the policy file differs from the policy in force and has no force of its own");
-    }
-    if Digest::of(&[stored.document.as_bytes()]) != stored.sha256 {
-        let text = "the policy in force is not the document that was adopted".to_owned();
-        health.raise(Damage { seq: None, rule: "policy".into(), text });
     }
     match Policy::parse(&stored.document) {
         Ok((policy, _)) => Ok(Adoption { policy, first: false, file_differs, file }),
@@ -92,7 +89,8 @@ fn parse(document: &str, file: Option<&PathBuf>) -> Result<Policy, BootError> {
 /// Records the start, the configuration and, the first time, the policy.
 pub async fn record(writer: &Writer, adoption: &Adoption, settings: &Settings, mark: Mark) -> Result<(), ApiError> {
     let (document, sha256) = (adoption.policy.document().to_owned(), adoption.policy.sha256());
-    let (first, config, bypass) = (adoption.first, settings.config_sha256, settings.approval_bypass);
+    let (first, config) = (adoption.first, settings.config_sha256);
+    let (bypass, demo) = (settings.approval_bypass, settings.demo);
     writer
         .write(move |transaction| {
             meta::keep_mark(transaction.connection(), &mark)?;
@@ -107,7 +105,8 @@ pub async fn record(writer: &Writer, adoption: &Adoption, settings: &Settings, m
             }
             let draft = system_draft(SCHEDULER, AuditAction::DaemonStarted, Category::Config, "daemon", "countersignd")
                 .text("version", env!("CARGO_PKG_VERSION"))
-                .flag("bypass", bypass);
+                .flag("bypass", bypass)
+                .flag("demo", demo);
             transaction.record(draft)?;
             Ok(())
         })

@@ -12,11 +12,20 @@ use crate::ledger::frontier::leaf_hash;
 use crate::ledger::verify::{Verified, stored_frontier, verify};
 use crate::ledger::{Frontier, Tail};
 
+mod installation;
+mod versions;
+
 /// Looks at everything. An error is a database that cannot be read at all.
 pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
     let mut verified = verify(connection)?;
     if verified.damage.is_none() {
-        verified.damage = database(connection)?.or(schema(connection)?).or(state(connection)?);
+        verified.damage = database(connection)?.or(schema(connection)?);
+    }
+    // Each looks at what the one before has found in order.
+    for look in [installation::policy, installation::demo, state, versions::check] {
+        if verified.damage.is_none() {
+            verified.damage = look(connection)?;
+        }
     }
     Ok(verified)
 }
@@ -110,7 +119,14 @@ const STATES: &[(&str, &str)] = &[
     (
         "SELECT v.certificate_id, 'has version ' || v.version FROM certificate_versions v
          LEFT JOIN audit_events a ON a.seq = v.seq
-         WHERE a.resource_id IS NOT v.certificate_id OR a.action NOT IN ('certificate_issued', 'job_failed') LIMIT 1",
+         WHERE a.resource_id IS NOT v.certificate_id
+            OR a.action IS NOT (CASE v.state WHEN 'quarantined' THEN 'job_failed' ELSE 'certificate_issued' END) LIMIT 1",
+        "certificate",
+    ),
+    (
+        "SELECT v.certificate_id, 'has version ' || v.version || ' ' || v.state FROM certificate_versions v
+         WHERE v.state <> 'quarantined' AND (v.state = 'active') <> (v.version = (SELECT max(n.version)
+            FROM certificate_versions n WHERE n.certificate_id = v.certificate_id AND n.state <> 'quarantined')) LIMIT 1",
         "certificate",
     ),
 ];

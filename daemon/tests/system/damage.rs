@@ -3,6 +3,7 @@
 
 use std::io::{Seek, SeekFrom, Write};
 
+use countersign_shared::digest::Digest;
 use countersign_shared::error::ErrorKind;
 use countersign_shared::protocol::method::{
     AuditList, AuditVerify, JobList, RequestApprove, RequestList, RequestReject, RequestSubmit,
@@ -205,6 +206,11 @@ fn state_that_no_record_explains() {
                      'carol', NULL, NULL, note, note_salt, decided_at, 2 FROM decisions WHERE verdict = 'approve'"
             ),
         ),
+        ("a chain replaced", "UPDATE certificate_versions SET chain_pem = 'EVIL'".into()),
+        ("another serial number", "UPDATE certificate_versions SET serial = '01'".into()),
+        ("another digest", "UPDATE certificate_versions SET sha256 = hex(zeroblob(32))".into()),
+        ("a version out of force", "UPDATE certificate_versions SET state = 'superseded'".into()),
+        ("a version in quarantine", "UPDATE certificate_versions SET state = 'quarantined'".into()),
         ("a version moved to another certificate", "UPDATE certificate_versions SET certificate_id = (SELECT certificate_id FROM approval_requests WHERE state = 'pending')".into()),
     ] {
         let mut scene = Scene::new();
@@ -263,16 +269,54 @@ fn a_file_that_is_no_database() {
 }
 
 #[test]
-fn a_policy_that_was_edited_in_the_database() {
+fn a_policy_that_nobody_adopted() {
+    if !can_be_people() {
+        return;
+    }
+    let free = policy().replacen("requires_approval = true", "", 1);
+    let free = free.replacen("quorum = [{ group = \"pki\", need = 1 }]", "", 1);
+    let digest = Digest::of(&[free.as_bytes()]);
+    let again = format!("INSERT INTO policies SELECT 2, '{digest}', '{free}', in_force_since");
+    for (what, sql) in [
+        ("a document", "UPDATE policies SET document = replace(document, 'requires_approval = true', '')".to_owned()),
+        ("a document and its digest", format!("UPDATE policies SET document = '{free}', sha256 = '{digest}'")),
+        ("a second policy", format!("{again}, 3 FROM policies")),
+        ("a second policy under the record of the first", format!("{again}, seq FROM policies")),
+        ("no policy", "DELETE FROM policies".to_owned()),
+    ] {
+        let mut scene = Scene::new();
+        // The file agrees with the forgery: it has no force of its own.
+        std::fs::write(scene.host.path("policy.toml"), &free).unwrap();
+        scene.host.tamper(&sql);
+        scene.is_read_only(what, "policy", true);
+        let records = "SELECT count(*) FROM audit_events WHERE action = 'policy_loaded' AND details ->> '$.adopted'";
+        assert_eq!(scene.host.value::<i64>(records), 1, "{what}");
+    }
+}
+
+#[test]
+fn a_demo_that_says_it_is_none_and_the_other_way_round() {
     if !can_be_people() {
         return;
     }
     let mut scene = Scene::new();
-    scene.host.tamper("UPDATE policies SET document = replace(document, 'requires_approval = true', '')");
+    scene.host.tamper("UPDATE meta SET value = 'yes' WHERE key = 'demo'");
+    let flags = scene.host.flags.clone();
+    let state = scene.host.state.to_str().unwrap().to_owned();
+    scene.host.flags =
+        ["--demo", "--state-dir", &state, "--socket", scene.host.socket.to_str().unwrap()].map(str::to_owned).to_vec();
     scene.host.start();
-    let damage = scene.host.oneself().status().damage.unwrap();
-    assert_eq!(damage.rule, "policy", "{damage:?}");
-    scene.decides_nothing("an edited policy");
+    assert_eq!(scene.host.oneself().status().damage.unwrap().rule, "demo");
+    scene.host.stop();
+
+    std::fs::remove_dir_all(&state).unwrap();
+    scene.host.start();
+    assert_eq!(scene.host.oneself().status().damage, None);
+    scene.host.stop();
+    scene.host.tamper("UPDATE meta SET value = 'no' WHERE key = 'demo'");
+    scene.host.flags = flags;
+    scene.host.start();
+    assert_eq!(scene.host.oneself().status().damage.unwrap().rule, "demo");
 }
 
 #[test]
