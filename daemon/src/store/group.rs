@@ -21,14 +21,14 @@ pub fn run(
     health: &Health,
 ) -> Result<Vec<Effect>, ApiError> {
     let result = commit(connection, tail, line, commands);
-    result.map_err(|error| {
+    result.map_err(|failure| {
         // After a failed COMMIT the transaction may still be open; nothing of it may join the next group.
         if !connection.is_autocommit()
             && let Err(rollback) = connection.execute_batch("ROLLBACK")
         {
             tracing::error!("rolling back failed: {rollback}");
         }
-        meaning(error, health)
+        describe(failure, health)
     })
 }
 
@@ -37,18 +37,26 @@ fn commit(
     tail: &mut Tail,
     line: &TimeLine,
     commands: &mut [Box<dyn Command>],
-) -> rusqlite::Result<Vec<Effect>> {
+) -> Result<Vec<Effect>, Failure> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let mut current = tail.clone();
     let mut effects = Vec::new();
     for command in commands {
         let mut transaction = Transaction::new(connection, current, tail.size(), line);
         let outcome = transaction.attempt(|transaction| command.run(transaction));
-        match outcome {
-            // SQLite gave the whole transaction up (disk full, I/O): nothing may run outside of one.
-            Err(Failure::Database(error)) if connection.is_autocommit() => return Err(error),
-            Err(failure) => command.fail(failure),
-            Ok(()) => {}
+        // A command that could not be undone alone takes the group with it.
+        if let Some(error) = transaction.not_undone.take() {
+            return Err(error.into());
+        }
+        // SQLite gave the whole transaction up (disk full, I/O): nothing may run outside of one.
+        if connection.is_autocommit() {
+            return Err(match outcome {
+                Err(Failure::Database(error)) => error.into(),
+                _ => ApiError::new(ErrorKind::Unavailable, "the transaction was given up; nothing was changed").into(),
+            });
+        }
+        if let Err(failure) = outcome {
+            command.fail(failure);
         }
         effects.append(&mut transaction.effects);
         current = transaction.tail;
@@ -81,7 +89,9 @@ pub fn describe(failure: Failure, health: &Health) -> ApiError {
 }
 
 fn meaning(error: rusqlite::Error, health: &Health) -> ApiError {
-    use rusqlite::ErrorCode::{ConstraintViolation, DiskFull, ReadOnly, SystemIoFailure};
+    use rusqlite::ErrorCode::{
+        CannotOpen, ConstraintViolation, DatabaseBusy, DatabaseLocked, DiskFull, OutOfMemory, ReadOnly, SystemIoFailure,
+    };
     tracing::error!("the database: {error}");
     if is_corruption(&error) {
         health.raise(countersign_shared::protocol::Damage {
@@ -99,7 +109,11 @@ fn meaning(error: rusqlite::Error, health: &Health) -> ApiError {
             ApiError::new(ErrorKind::Unavailable, "the disk that holds the state is full; nothing was changed")
                 .hint("make room in the state directory, then try again")
         }
-        Some(SystemIoFailure | ReadOnly) => {
+        Some(DatabaseBusy | DatabaseLocked) => {
+            ApiError::new(ErrorKind::Unavailable, "another process holds the state; nothing was changed")
+                .hint("no other program may write countersign.db; try again in a moment")
+        }
+        Some(SystemIoFailure | ReadOnly | CannotOpen | OutOfMemory) => {
             ApiError::new(ErrorKind::Unavailable, format!("the state cannot be written: {error}")).hint(unknown)
         }
         Some(ConstraintViolation) => {

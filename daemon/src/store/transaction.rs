@@ -76,6 +76,8 @@ pub struct Transaction<'a> {
     /// The ledger's size as of the last commit: records below it are durable.
     pub(super) durable: u64,
     pub(super) effects: Vec<Effect>,
+    /// Why steps that failed could not be undone: the group must not commit.
+    pub(super) not_undone: Option<rusqlite::Error>,
     pub(super) line: &'a TimeLine,
     pub(super) now: Timestamp,
     pub(super) tick: i64,
@@ -83,7 +85,16 @@ pub struct Transaction<'a> {
 
 impl<'a> Transaction<'a> {
     pub(super) fn new(connection: &'a Connection, tail: Tail, durable: u64, line: &'a TimeLine) -> Self {
-        Self { connection, tail, durable, effects: Vec::new(), line, now: line.wall(), tick: line.tick() }
+        Self {
+            connection,
+            tail,
+            durable,
+            effects: Vec::new(),
+            not_undone: None,
+            line,
+            now: line.wall(),
+            tick: line.tick(),
+        }
     }
 
     /// The connection, to read and to change rows; the ledger is changed by [`Transaction::record`] alone.
@@ -135,17 +146,25 @@ impl<'a> Transaction<'a> {
         let result = catch_unwind(AssertUnwindSafe(|| steps(self))).unwrap_or_else(|_| {
             Err(ApiError::internal("a fault of the daemon stopped the command; nothing was changed").into())
         });
-        if result.is_err() && self.connection.is_autocommit() {
+        if self.connection.is_autocommit() {
             // SQLite has rolled the whole transaction back by itself; the group ends here.
             return result;
         }
         if result.is_err() {
-            self.connection.prepare_cached("ROLLBACK TO attempt")?.execute([])?;
+            self.step("ROLLBACK TO attempt");
             self.tail = tail;
             self.effects.truncate(effects);
         }
-        self.connection.prepare_cached("RELEASE attempt")?.execute([])?;
+        self.step("RELEASE attempt");
         result
+    }
+
+    /// One statement about the savepoint. Where it fails, what stands in the transaction is not what this says.
+    fn step(&mut self, sql: &str) {
+        let done = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        if let Err(error) = done {
+            self.not_undone.get_or_insert(error);
+        }
     }
 
     /// A fresh request id.

@@ -1,5 +1,6 @@
 //! The one writer: a thread that owns the only connection that can write.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -117,6 +118,11 @@ impl Writer {
         self.end.clone()
     }
 
+    /// Returns when the thread has ended, which it does not while a handle is held, unless by a fault.
+    pub async fn ended(&self) {
+        self.queue.closed().await;
+    }
+
     /// How many commands wait.
     pub fn queue_depth(&self) -> usize {
         QUEUE - self.queue.capacity()
@@ -201,7 +207,10 @@ impl Loop {
                 if self.tail.size() != size {
                     self.published.send_replace(self.tail.clone());
                 }
-                after_commit(effects);
+                // The group is durable whatever happens here: its answers go out, and the writer goes on.
+                if catch_unwind(AssertUnwindSafe(|| after_commit(effects))).is_err() {
+                    tracing::error!("a fault of the daemon: not everybody was woken after a commit");
+                }
                 Ok(())
             }
             Err(error) => {

@@ -18,6 +18,10 @@ struct Rig {
 }
 
 fn rig() -> Rig {
+    rig_with(|_| {})
+}
+
+fn rig_with(after_commit: impl FnMut(Vec<Effect>) + Send + 'static) -> Rig {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("countersign.db");
     let open = || -> Result<Connection, OpenError> {
@@ -27,7 +31,7 @@ fn rig() -> Rig {
         Ok(connection)
     };
     let line = TimeLine::resume(Arc::new(SystemClock), None, 0);
-    let (writer, _) = Writer::start(open().unwrap(), Tail::default(), line, Health::default(), |_| {}).unwrap();
+    let (writer, _) = Writer::start(open().unwrap(), Tail::default(), line, Health::default(), after_commit).unwrap();
     Rig { _dir: dir, path, writer }
 }
 
@@ -91,4 +95,65 @@ async fn what_was_answered_is_durable_and_in_order() {
     assert_eq!(seqs, (0..500).collect::<Vec<u64>>());
     let reader = Connection::open(&rig.path).unwrap();
     assert_eq!(verify(&reader).unwrap().tail, rig.writer.tail());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_after_the_commit_loses_no_answer_and_no_writer() {
+    let rig = rig_with(|_| panic!("a fault that the test makes"));
+    for seq in 0..3 {
+        assert_eq!(rig.writer.write(|transaction| note(transaction, "x")).await.unwrap(), seq);
+    }
+}
+
+/// What a command does to the transaction that it runs in.
+struct Step(fn(&mut Transaction<'_>) -> Result<(), Failure>);
+
+impl Command for Step {
+    fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Failure> {
+        self.0(transaction)
+    }
+    fn fail(&mut self, _: Failure) {}
+    fn answer(self: Box<Self>, _: Result<(), ApiError>) {}
+}
+
+#[test]
+fn a_transaction_that_is_gone_or_cannot_be_undone_fails_the_whole_group() {
+    let steps: [fn(&mut Transaction<'_>) -> Result<(), Failure>; 4] = [
+        |transaction| {
+            transaction.connection().execute_batch("ROLLBACK")?;
+            Err(ApiError::invalid("refused").into())
+        },
+        |transaction| Ok(transaction.connection().execute_batch("ROLLBACK")?),
+        |transaction| {
+            transaction.connection().execute_batch("RELEASE attempt")?;
+            Err(ApiError::invalid("refused").into())
+        },
+        |transaction| Ok(transaction.connection().execute_batch("RELEASE attempt")?),
+    ];
+    for (at, step) in steps.into_iter().enumerate() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, newest()).unwrap();
+        let line = TimeLine::resume(Arc::new(SystemClock), None, 0);
+        let (mut tail, health) = (Tail::default(), Health::default());
+        let fine: fn(&mut Transaction<'_>) -> Result<(), Failure> = |transaction| note(transaction, "fine").map(drop);
+        let mut commands: Vec<Box<dyn Command>> =
+            vec![Box::new(Step(fine)), Box::new(Step(step)), Box::new(Step(fine))];
+        group::run(&connection, &mut tail, &line, &mut commands, &health).expect_err(&format!("step {at}"));
+        assert!(connection.is_autocommit(), "step {at}");
+        assert_eq!((tail.size(), integrity::read_tail(&connection).unwrap().unwrap().size()), (0, 0), "step {at}");
+        assert_eq!(verify(&connection).unwrap().damage, None, "step {at}");
+        group::run(&connection, &mut tail, &line, &mut commands[..1], &health).unwrap();
+        assert_eq!(tail.size(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_another_process_holds_is_unavailable_and_nothing_else() {
+    let rig = rig();
+    let other = Connection::open(&rig.path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = rig.writer.write(|transaction| note(transaction, "x")).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable, "{error:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(rig.writer.write(|transaction| note(transaction, "x")).await.unwrap(), 0);
 }
