@@ -155,7 +155,7 @@ CREATE TABLE IF NOT EXISTS certificate_versions (
     state          TEXT NOT NULL CHECK (state IN ('active', 'superseded', 'quarantined')),
     issuer         TEXT NOT NULL,
     serial         TEXT NOT NULL,
-    sha256         TEXT NOT NULL UNIQUE CHECK (length(sha256) = 64),
+    sha256         TEXT NOT NULL CHECK (length(sha256) = 64),
     spki_sha256    TEXT NOT NULL CHECK (length(spki_sha256) = 64),
     content        TEXT NOT NULL,
     not_before     TEXT NOT NULL,
@@ -168,7 +168,11 @@ CREATE TABLE IF NOT EXISTS certificate_versions (
 
 CREATE UNIQUE INDEX IF NOT EXISTS versions_one_active ON certificate_versions (certificate_id)
     WHERE state = 'active';
-CREATE UNIQUE INDEX IF NOT EXISTS versions_by_serial ON certificate_versions (issuer, serial);
+-- An issuer may answer with the same wrong certificate again: quarantine holds each answer as evidence.
+CREATE UNIQUE INDEX IF NOT EXISTS versions_by_sha256 ON certificate_versions (sha256)
+    WHERE state <> 'quarantined';
+CREATE UNIQUE INDEX IF NOT EXISTS versions_by_serial ON certificate_versions (issuer, serial)
+    WHERE state <> 'quarantined';
 
 -- The ledger. `record` is what is hashed; the other columns are derived from it and compared with it.
 CREATE TABLE IF NOT EXISTS audit_events (

@@ -1,6 +1,6 @@
 //! Carries out jobs: claims a pending one with the gate's proof, asks its issuer, compares, stores, delivers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::id::{CertificateId, JobId};
 use countersign_shared::lifecycle::{JobEvent, JobState, job_transition};
 use countersign_shared::protocol::Damage;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 
-use super::outcome::{complete, fail};
+use super::aside::of_the_row;
+use super::ask::{Answer, ask};
+use super::outcome::{fail, store};
+use super::places::Places;
 use crate::clock::TimeLine;
 use crate::deliver::{DeliverRule, deliver};
 use crate::gate::{Approved, Shut, prove};
-use crate::issuer::{Issued, Issuer, Mismatch, Order, Serial, finish};
+use crate::issuer::{Issued, Issuer, Mismatch, Order, Serial};
 use crate::service::PolicyInForce;
+use crate::store::rows::jobs;
 use crate::store::rows::jobs::JobRow;
-use crate::store::rows::{jobs, submissions};
 use crate::store::transaction::Failure;
 use crate::store::{Health, Readers, Transaction, Writer};
 
-/// Jobs that are carried out at one time.
-const AT_ONCE: u32 = 4;
-/// Pending jobs that one look takes up.
-const LOOK: u32 = 64;
 /// How long to leave a database alone that takes nothing now, because its disk is full for one.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -59,16 +59,24 @@ struct Claim {
     order: Order,
 }
 
+/// What is under way. Each job is a task of its own, which waits for a place at its issuer.
+#[derive(Default)]
+struct Work {
+    places: Places,
+    tasks: JoinSet<()>,
+    /// Rows of pending jobs that have their task, and of those that were set aside.
+    known: BTreeSet<i64>,
+    /// True once the jobs of the last run have their tasks.
+    taken_up: bool,
+}
+
 impl Executor {
     /// Takes up what the last process left, then pending jobs as they come, until the daemon ends.
     pub async fn run(self) {
         let mut stop = self.stop.clone();
-        let places = Arc::new(Semaphore::new(AT_ONCE as usize));
-        if let Err(error) = self.take_up_running().await {
-            tracing::error!("jobs of the last run could not be taken up: {error}");
-        }
+        let mut work = Work::default();
         loop {
-            let again = match self.carry_out_pending(&places).await {
+            let again = match self.look(&mut work).await {
                 Ok(()) => false,
                 Err(error) if error.kind == ErrorKind::ReadOnly => false,
                 Err(error) => {
@@ -82,46 +90,74 @@ impl Executor {
                 _ = stop.wait_for(|stop| *stop) => break,
             }
         }
-        // What is being signed is finished and stored; only a kill interrupts it.
-        let _all = places.acquire_many(AT_ONCE).await;
+        tracing::info!("no further job is taken up; what is being signed is finished and stored");
+        // Only a kill interrupts it.
+        while work.tasks.join_next().await.is_some() {}
     }
 
-    async fn carry_out_pending(&self, places: &Arc<Semaphore>) -> Result<(), ApiError> {
+    /// Gives a task to each job that has none. A job leaves `pending` once and for all, so none is begun twice.
+    async fn look(&self, work: &mut Work) -> Result<(), ApiError> {
+        while let Some(ended) = work.tasks.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!("a fault of the daemon ended the work on a job, a restart takes it up: {error}");
+            }
+        }
+        let rows = |state| move |connection: &rusqlite::Connection| Ok(jobs::rows_in_state(connection, state)?);
+        if !work.taken_up {
+            for row in self.readers.read(rows(JobState::Running)).await? {
+                work.tasks.spawn(self.clone().carry_out(work.places.clone(), row, true));
+            }
+            work.taken_up = true;
+        }
+        let pending: BTreeSet<i64> = self.readers.read(rows(JobState::Pending)).await?.into_iter().collect();
+        for row in pending.difference(&work.known) {
+            work.tasks.spawn(self.clone().carry_out(work.places.clone(), *row, false));
+        }
+        work.known = pending;
+        Ok(())
+    }
+
+    /// One job from its claim to its end. `left` where the last process left it running.
+    async fn carry_out(self, places: Places, row: i64, left: bool) {
+        let mut stop = self.stop.clone();
         loop {
-            let look = |connection: &rusqlite::Connection| Ok(jobs::in_state(connection, JobState::Pending, LOOK)?);
-            let pending = self.readers.read(look).await?;
-            if pending.is_empty() {
-                return Ok(());
+            let error = match self.carry_out_once(&places, row, left).await {
+                Ok(()) => return,
+                Err(error) => error,
+            };
+            match error.kind {
+                ErrorKind::ReadOnly => return,
+                ErrorKind::Unavailable => tracing::error!("a job could not be carried out, tried again soon: {error}"),
+                _ => return tracing::error!(row, "a job is set aside until the next start: {error}"),
             }
-            for job in pending {
-                let Ok(place) = places.clone().acquire_owned().await else { return Ok(()) };
-                let Some(claim) = self.claim(job).await? else { continue };
-                let executor = self.clone();
-                tokio::spawn(async move {
-                    let _place = place;
-                    executor.carry_out(claim).await;
-                });
+            tokio::select! {
+                () = tokio::time::sleep(RETRY) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
             }
         }
     }
 
-    /// A job that ran when the process ended: given again where nothing can have left the process, else failed
-    /// with an outcome that is not known and that only a person retries.
-    async fn take_up_running(&self) -> Result<(), ApiError> {
-        let look = |connection: &rusqlite::Connection| Ok(jobs::in_state(connection, JobState::Running, u32::MAX)?);
-        for job in self.readers.read(look).await? {
-            let submission = job.submission_id;
-            let read = move |connection: &rusqlite::Connection| Ok(submissions::get(connection, submission)?.content);
-            let content = self.readers.read(read).await?;
-            if self.issuers.get(&content.issuer).is_some_and(|issuer| issuer.survives_restart()) {
-                if let Some(claim) = self.claim(job).await? {
-                    self.carry_out(claim).await;
-                }
-            } else {
-                let why = "the daemon ended while the issuer worked: it is not known whether a certificate was issued";
-                self.fail(job, why.to_owned(), None).await?;
-            }
+    /// An error is one from before the issuer was asked: all of it may be tried again.
+    async fn carry_out_once(&self, places: &Places, row: i64, left: bool) -> Result<(), ApiError> {
+        let read = move |connection: &rusqlite::Connection| {
+            let found = jobs::with_issuer(connection, row).map_err(Failure::from);
+            found.map_err(|failure| if of_the_row(&failure) { unreadable(failure) } else { failure })
+        };
+        let (job, issuer) = self.readers.read(read).await?;
+        let mut stop = self.stop.clone();
+        let _place = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            place = places.of(&issuer).acquire_owned() => place,
+        };
+        if left && !self.issuers.get(&issuer).is_some_and(|issuer| issuer.survives_restart()) {
+            // A certificate may have left the process, or the issuer: only a person tries again.
+            let why = "the daemon ended while the issuer worked: it is not known whether a certificate was issued";
+            return self.fail(job, why.to_owned(), None).await;
         }
+        let Some(claim) = self.claim(job).await? else { return Ok(()) };
+        // Most jobs wait for their place most of the time: what comes after it is not held until then.
+        Box::pin(self.issue_and_store(claim)).await;
         Ok(())
     }
 
@@ -142,40 +178,40 @@ impl Executor {
         }
     }
 
-    async fn carry_out(&self, claim: Claim) {
-        let id = claim.job.job.id.clone();
-        if let Err(error) = self.issue_and_store(claim).await {
-            tracing::error!(job = %id, "the result of the job could not be stored; a restart takes it up: {error}");
-        }
-    }
-
-    async fn issue_and_store(&self, claim: Claim) -> Result<(), ApiError> {
+    /// The result has to be stored, if only as a failure; where not even that is possible, a restart takes it up.
+    async fn issue_and_store(&self, claim: Claim) {
         let Claim { job, approved, order } = claim;
-        let Some(issuer) = self.issuers.get(&approved.content().issuer).cloned() else {
-            let why = format!("issuer {} is not there", approved.content().issuer);
-            return self.fail(job, why, None).await;
+        let again = job.clone();
+        let stored = match self.issuers.get(&approved.content().issuer).cloned() {
+            None => {
+                let why = format!("issuer {} is not there", approved.content().issuer);
+                self.fail(job, why, None).await
+            }
+            Some(issuer) => match ask(issuer, approved, order, self.line.clone()).await {
+                Answer::Issued(approved, issued) => self.store_and_deliver(job, approved, issued).await,
+                Answer::Other(approved, mismatch) => {
+                    self.fail(job, mismatch.to_string(), Some((approved, mismatch))).await
+                }
+                Answer::Nothing(error) => self.fail(job, error.to_string(), None).await,
+            },
         };
-        let line = self.line.clone();
-        let issue = move || {
-            let answer = issuer.issue(&approved, &order);
-            let result = answer.map(|answer| finish(&approved, &order, &answer, line.wall()));
-            (approved, result)
-        };
-        let ended = || ApiError::internal("the issuer's thread ended");
-        let (approved, result) = tokio::task::spawn_blocking(issue).await.map_err(|_| ended())?;
-        match result {
-            Ok(Ok(issued)) => self.store_and_deliver(job, approved, issued).await,
-            Ok(Err(mismatch)) => self.fail(job, mismatch.to_string(), Some((approved, mismatch))).await,
-            Err(error) => self.fail(job, error.to_string(), None).await,
+        let Err(mut error) = stored else { return };
+        let id = again.job.id.clone();
+        if !matches!(error.kind, ErrorKind::ReadOnly | ErrorKind::Unavailable) {
+            match self.fail(again, format!("what the issuer answered could not be stored: {error}"), None).await {
+                Ok(()) => return,
+                Err(second) => error = second,
+            }
         }
+        tracing::error!(job = %id, "the result of the job could not be stored; a restart takes it up: {error}");
     }
 
     async fn store_and_deliver(&self, job: JobRow, approved: Approved, issued: Issued) -> Result<(), ApiError> {
         let rule = self.policy.now().profile(&job.job.profile_id).and_then(|profile| profile.rules().deliver.clone());
         let (certificate, pem) = (approved.certificate().clone(), issued.chain_pem.clone());
         let result = Arc::new((job, approved, issued));
-        self.written(move |transaction| complete(transaction, &result.0, &result.1, &result.2)).await?;
-        if let Some(rule) = rule {
+        let stored = self.written(move |transaction| store(transaction, &result.0, &result.1, &result.2)).await?;
+        if let Some(rule) = rule.filter(|_| stored) {
             let rule = DeliverRule { path: rule.path, owner: rule.owner, mode: Some(rule.mode) };
             deliver_aside(rule, certificate, pem).await;
         }
@@ -190,10 +226,10 @@ impl Executor {
 
     /// Writes what came of a job, again and again while there is no room for it: a certificate that exists is not
     /// forgotten because the disk is full. Gives up where the daemon ends or may not write any more.
-    async fn written(
+    async fn written<T: Send + 'static>(
         &self,
-        steps: impl Fn(&mut Transaction<'_>) -> Result<(), Failure> + Clone + Send + 'static,
-    ) -> Result<(), ApiError> {
+        steps: impl Fn(&mut Transaction<'_>) -> Result<T, Failure> + Clone + Send + 'static,
+    ) -> Result<T, ApiError> {
         let mut stop = self.stop.clone();
         loop {
             let error = match self.writer.write(steps.clone()).await {
@@ -215,6 +251,14 @@ async fn deliver_aside(rule: DeliverRule, certificate: CertificateId, pem: Strin
         Ok(Ok(path)) => tracing::info!(path = %path.display(), "delivered"),
         Ok(Err(error)) => tracing::error!("issued, and not delivered: {error}"),
         Err(_) => tracing::error!("issued, and not delivered: the thread ended"),
+    }
+}
+
+/// The readers call every failure of the database passing; this one stays.
+fn unreadable(failure: Failure) -> Failure {
+    match failure {
+        Failure::Database(error) => ApiError::internal(format!("its row cannot be read: {error}")).into(),
+        failure => failure,
     }
 }
 

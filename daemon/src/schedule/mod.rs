@@ -1,7 +1,10 @@
 //! What the daemon does by itself: it expires requests and carries out jobs. Each sleeps until there is
 //! something to do, and goes through the same transactions as a caller.
 
+mod aside;
+mod ask;
 pub mod deadline;
 pub mod executor;
 pub mod outcome;
+mod places;
 pub mod reaper;

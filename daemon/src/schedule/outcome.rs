@@ -4,6 +4,8 @@ use countersign_shared::digest::Digest;
 use countersign_shared::error::ApiError;
 use countersign_shared::protocol::{AuditAction, Category, VersionState};
 use countersign_shared::text::Untrusted;
+use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
 
 use crate::gate::Approved;
 use crate::issuer::{Issued, Mismatch};
@@ -18,8 +20,30 @@ use crate::x509::certificate::{IssuedCertificate, chain_pem};
 /// Characters of a failure's reason that are kept.
 const REASON: usize = 1000;
 
-/// Stores what was issued and found to be what was approved.
-pub fn complete(
+/// Stores what was issued and found to be what was approved. Where the database does not take it, because the same
+/// certificate or serial number is there already, the job fails with that reason, in the same transaction.
+///
+/// Returns whether it was stored.
+pub fn store(
+    transaction: &mut Transaction<'_>,
+    job: &JobRow,
+    approved: &Approved,
+    issued: &Issued,
+) -> Result<bool, Failure> {
+    let error = match transaction.attempt(|inner| complete(inner, job, approved, issued)) {
+        Err(Failure::Database(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => error,
+        result => return result.map(|()| true),
+    };
+    let why = match error.sqlite_error().map(|error| error.extended_code) {
+        Some(SQLITE_CONSTRAINT_UNIQUE) => "the issuer answered a certificate that is stored already".to_owned(),
+        _ => format!("a rule of the database does not let the certificate be stored: {error}"),
+    };
+    tracing::warn!(job = %job.job.id, "the job failed: {why}");
+    fail(transaction, job, &why, None)?;
+    Ok(false)
+}
+
+fn complete(
     transaction: &mut Transaction<'_>,
     job: &JobRow,
     approved: &Approved,

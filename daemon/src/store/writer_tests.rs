@@ -105,8 +105,10 @@ async fn a_fault_after_the_commit_loses_no_answer_and_no_writer() {
     }
 }
 
+type Steps = fn(&mut Transaction<'_>) -> Result<(), Failure>;
+
 /// What a command does to the transaction that it runs in.
-struct Step(fn(&mut Transaction<'_>) -> Result<(), Failure>);
+struct Step(Steps);
 
 impl Command for Step {
     fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Failure> {
@@ -118,7 +120,7 @@ impl Command for Step {
 
 #[test]
 fn a_transaction_that_is_gone_or_cannot_be_undone_fails_the_whole_group() {
-    let steps: [fn(&mut Transaction<'_>) -> Result<(), Failure>; 4] = [
+    let steps: [Steps; 4] = [
         |transaction| {
             transaction.connection().execute_batch("ROLLBACK")?;
             Err(ApiError::invalid("refused").into())
@@ -135,7 +137,7 @@ fn a_transaction_that_is_gone_or_cannot_be_undone_fails_the_whole_group() {
         migrate(&mut connection, newest()).unwrap();
         let line = TimeLine::resume(Arc::new(SystemClock), None, 0);
         let (mut tail, health) = (Tail::default(), Health::default());
-        let fine: fn(&mut Transaction<'_>) -> Result<(), Failure> = |transaction| note(transaction, "fine").map(drop);
+        let fine: Steps = |transaction| note(transaction, "fine").map(drop);
         let mut commands: Vec<Box<dyn Command>> =
             vec![Box::new(Step(fine)), Box::new(Step(step)), Box::new(Step(fine))];
         group::run(&connection, &mut tail, &line, &mut commands, &health).expect_err(&format!("step {at}"));

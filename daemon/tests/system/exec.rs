@@ -11,7 +11,7 @@ use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa
 use crate::support::{ALICE, BOB, DAVE, Host, MALLORY, can_be_people, policy_with, skipped, until};
 
 /// Signs with `openssl` what it finds in the order, under the name in `$1`.
-const SIGN: &str = r#"
+pub const SIGN: &str = r#"
 order=$(cat)
 cd "$PLACE"
 printf '%b' "$(printf '%s' "$order" | sed 's/.*"csr_pem":"\([^"]*\)".*/\1/')" > csr.pem
@@ -21,7 +21,7 @@ openssl x509 -req -in csr.pem -CA ca.crt -CAkey ca.key -days 30 -extfile ext -se
 "#;
 
 /// A host whose profile issues by `script`.
-fn issuing_by(script: &str, timeout: &str) -> Host {
+pub fn issuing_by(script: &str, timeout: &str) -> Host {
     let mut host = Host::prepared("");
     let path = host.path("issue.sh");
     let issuer = format!(
@@ -45,7 +45,7 @@ fn issuing_by(script: &str, timeout: &str) -> Host {
 }
 
 /// Writes the program; each of its runs leaves a line in `runs`.
-fn write(host: &Host, script: &str) {
+pub fn write(host: &Host, script: &str) {
     let place = host.path("");
     let text = format!("PLACE='{}'\necho run >> \"$PLACE/runs\"\n{script}", place.display());
     let new = host.path("issue.new");
@@ -54,7 +54,7 @@ fn write(host: &Host, script: &str) {
     std::fs::rename(&new, host.path("issue.sh")).unwrap();
 }
 
-fn runs(host: &Host) -> usize {
+pub fn runs(host: &Host) -> usize {
     std::fs::read_to_string(host.path("runs")).unwrap_or_default().lines().count()
 }
 
@@ -66,7 +66,7 @@ fn attempt(host: &Host) -> WaitResult {
     alice.wait(&request.id)
 }
 
-fn can_sign() -> bool {
+pub fn can_sign() -> bool {
     let there = std::process::Command::new("openssl").arg("version").output().is_ok();
     if !there {
         skipped("openssl is not installed");

@@ -20,4 +20,5 @@ mod race;
 mod roles;
 mod rules;
 mod startup;
+mod stuck;
 mod support;

@@ -112,11 +112,21 @@ pub fn open_for(connection: &Connection, certificate: &CertificateId) -> rusqlit
         .optional()
 }
 
-/// Jobs in a state, the oldest first.
-pub fn in_state(connection: &Connection, state: JobState, limit: u32) -> rusqlite::Result<Vec<JobRow>> {
-    let mut statement = connection.prepare_cached("SELECT * FROM jobs WHERE state = ?1 ORDER BY row LIMIT ?2")?;
-    let rows = statement.query_map(params![state.as_str(), limit], read)?;
+/// The rows of the jobs in a state, the oldest first: nothing is read of them, so none can be in the way.
+pub fn rows_in_state(connection: &Connection, state: JobState) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached("SELECT row FROM jobs WHERE state = ?1 ORDER BY row")?;
+    let rows = statement.query_map([state.as_str()], |row| row.get(0))?;
     rows.collect()
+}
+
+/// One by its row, with the id of the issuer that is to sign.
+pub fn with_issuer(connection: &Connection, row: i64) -> rusqlite::Result<(JobRow, String)> {
+    connection
+        .prepare_cached(
+            "SELECT j.*, s.content ->> '$.issuer' AS issuer FROM jobs j JOIN submissions s ON s.id = j.submission_id
+             WHERE j.row = ?1",
+        )?
+        .query_row([row], |row| Ok((read(row)?, row.get("issuer")?)))
 }
 
 /// Frees a job that awaited approval; `record_seq` is the record that allows it.

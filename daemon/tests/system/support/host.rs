@@ -131,8 +131,19 @@ impl Host {
 
     /// SIGTERM; the daemon has to end well.
     pub fn stop(&mut self) {
-        let mut daemon = self.daemon.take().expect("it runs");
+        self.terminate();
+        self.ended();
+    }
+
+    /// SIGTERM alone.
+    pub fn terminate(&self) {
+        let daemon = self.daemon.as_ref().expect("it runs");
         kill(Pid::from_raw(daemon.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    }
+
+    /// Waits for the end of a daemon that was told to stop.
+    pub fn ended(&mut self) {
+        let mut daemon = self.daemon.take().expect("it runs");
         let mut status = None;
         until("the daemon stops", || {
             status = daemon.try_wait().unwrap();
