@@ -130,6 +130,7 @@ pub async fn record_reload(writer: &Writer, policy: Digest, config: Digest) -> R
 pub async fn record_stop(writer: &Writer) -> Result<(), ApiError> {
     writer
         .write(|transaction| {
+            meta::keep_tick(transaction.connection(), transaction.tick())?;
             let draft = system_draft(SCHEDULER, AuditAction::DaemonStopped, Category::Config, "daemon", "countersignd");
             transaction.record(draft).map(drop)
         })

@@ -145,3 +145,35 @@ fn a_deadline_that_passed_while_the_daemon_was_down_counts_at_the_start() {
     );
     assert_eq!(order, 1);
 }
+
+#[test]
+fn a_request_that_cannot_be_read_is_set_aside_and_the_others_expire() {
+    if !can_be_people() {
+        return;
+    }
+    let mut host = Host::prepared(&policy());
+    host.set(TIMEOUT, "3s");
+    host.start();
+    let mut alice = host.user(ALICE);
+    let requests: Vec<_> = (0..3).map(|at| alice.request(&[&format!("web{at}.corp.example")])).collect();
+    host.tamper(&format!(
+        "UPDATE approval_requests SET digest = replace(hex(zeroblob(32)), '0', 'z') WHERE id = '{}'",
+        requests[0].id
+    ));
+    let expired = "SELECT count(*) FROM approval_requests WHERE state = 'expired'";
+    until("the others expire", || host.value::<i64>(expired) == 2);
+    until("it is set aside", || host.log().contains("cannot be expired and is set aside"));
+    // It is in the way of none that comes later either, and is not tried again and again.
+    alice.request(&["later.corp.example"]);
+    until("the next one expires", || host.value::<i64>(expired) == 3);
+    assert_eq!(host.log().matches("set aside").count(), 1);
+}
+
+#[test]
+fn the_place_of_the_time_line_is_kept_at_the_end() {
+    let mut host = Host::serving(&policy());
+    host.stop();
+    let kept = "SELECT value = (SELECT details ->> '$.tick' FROM audit_events WHERE action = 'daemon_stopped')
+                FROM meta WHERE key = 'clock_tick'";
+    assert!(host.value::<bool>(kept));
+}

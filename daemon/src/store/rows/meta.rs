@@ -10,6 +10,7 @@ pub const ORIGIN: &str = "origin";
 pub const DEMO: &str = "demo";
 const BOOT_ID: &str = "clock_boot_id";
 const OFFSET: &str = "clock_offset";
+const TICK: &str = "clock_tick";
 
 /// Reads a value.
 pub fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
@@ -41,12 +42,43 @@ pub fn keep_mark(connection: &Connection, mark: &Mark) -> rusqlite::Result<()> {
     set(connection, OFFSET, &mark.offset.to_string())
 }
 
-/// The last tick that a ledger record carries; 0 for an empty ledger.
+/// Keeps the place that the time line has reached: the ledger says it only as often as something happens.
+pub fn keep_tick(connection: &Connection, tick: i64) -> rusqlite::Result<()> {
+    set(connection, TICK, &tick.to_string())
+}
+
+/// The latest tick that is on record, in the ledger or beside it; 0 where none is.
 pub fn last_tick(connection: &Connection) -> rusqlite::Result<i64> {
     let details: Option<String> = connection
         .query_row("SELECT details FROM audit_events ORDER BY seq DESC LIMIT 1", [], |row| row.get(0))
         .optional()?;
-    let tick =
+    let recorded =
         details.and_then(|details| serde_json::from_str::<serde_json::Value>(&details).ok()?.get("tick")?.as_i64());
-    Ok(tick.unwrap_or(0))
+    let kept = get(connection, TICK)?.and_then(|raw| raw.parse().ok());
+    Ok(recorded.unwrap_or(0).max(kept.unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::migrations::{migrate, newest};
+
+    #[test]
+    fn the_last_tick_is_the_later_of_the_ledgers_and_the_kept_one() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, newest()).unwrap();
+        assert_eq!(last_tick(&connection).unwrap(), 0);
+        keep_tick(&connection, 20).unwrap();
+        assert_eq!(last_tick(&connection).unwrap(), 20);
+        for (seq, tick, latest) in [(0, 10, 20), (1, 30, 30)] {
+            connection
+                .execute(
+                    "INSERT INTO audit_events VALUES (?1, 'ev', 't', 'a', 'User', 'x', 'auth', 'r', 'i',
+                         json_object('tick', ?2), x'7b7d')",
+                    [seq, tick],
+                )
+                .unwrap();
+            assert_eq!(last_tick(&connection).unwrap(), latest);
+        }
+    }
 }

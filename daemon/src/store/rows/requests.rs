@@ -1,5 +1,7 @@
 //! `approval_requests`: one row each, changed only while it is pending.
 
+use std::collections::BTreeSet;
+
 use countersign_shared::content::San;
 use countersign_shared::digest::Digest;
 use countersign_shared::id::{CertificateId, JobId, RequestId};
@@ -177,20 +179,31 @@ pub fn end(
     Ok(())
 }
 
-/// Pending requests whose deadline is at or before `tick`, the oldest deadline first.
-pub fn overdue(connection: &Connection, tick: i64, limit: u32) -> rusqlite::Result<Vec<RequestRow>> {
+/// Rows of pending requests whose deadline is at or before `tick`, the oldest deadline first, without those that
+/// were set `aside`. Nothing else is read of them, so none can be in the way.
+pub fn overdue(connection: &Connection, tick: i64, aside: &BTreeSet<i64>, limit: u32) -> rusqlite::Result<Vec<i64>> {
     let mut statement = connection.prepare_cached(
-        "SELECT * FROM approval_requests WHERE state = 'pending' AND deadline_tick <= ?1 ORDER BY deadline_tick LIMIT ?2",
+        "SELECT row FROM approval_requests WHERE state = 'pending' AND deadline_tick <= ?1
+             AND row NOT IN (SELECT value FROM json_each(?2)) ORDER BY deadline_tick LIMIT ?3",
     )?;
-    let rows = statement.query_map(params![tick, limit], read)?;
+    let rows = statement.query_map(params![tick, to_json(aside)?, limit], |row| row.get(0))?;
     rows.collect()
 }
 
-/// The nearest deadline of a pending request.
-pub fn next_deadline(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+/// One by its row.
+pub fn by_row(connection: &Connection, row: i64) -> rusqlite::Result<RequestRow> {
+    connection.prepare_cached("SELECT * FROM approval_requests WHERE row = ?1")?.query_row([row], read)
+}
+
+/// The nearest deadline of a pending request that was not set `aside`.
+pub fn next_deadline(connection: &Connection, aside: &BTreeSet<i64>) -> rusqlite::Result<Option<i64>> {
     connection
-        .prepare_cached("SELECT min(deadline_tick) FROM approval_requests WHERE state = 'pending'")?
-        .query_row([], |row| row.get(0))
+        .prepare_cached(
+            "SELECT deadline_tick FROM approval_requests WHERE state = 'pending'
+                 AND row NOT IN (SELECT value FROM json_each(?1)) ORDER BY deadline_tick LIMIT 1",
+        )?
+        .query_row([to_json(aside)?], |row| row.get(0))
+        .optional()
 }
 
 /// A row of the queue.
