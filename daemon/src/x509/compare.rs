@@ -15,6 +15,17 @@ const BACKDATING_MS: i64 = 5 * 60_000;
 const SKEW_MS: i64 = 60_000;
 /// The differences that are told at most.
 const MAX_TOLD: usize = 20;
+/// What an issuer adds of itself: it says where the certificate comes from and how it is checked, and gives its
+/// holder nothing (RFC 5280 §4.2, RFC 6962 §3.3). Every other extension could mean something that nobody agreed to.
+const OF_THE_ISSUER: [&str; 7] = [
+    "2.5.29.14",               // subject key identifier
+    "2.5.29.35",               // authority key identifier
+    "2.5.29.31",               // CRL distribution points
+    "2.5.29.46",               // freshest CRL
+    "2.5.29.32",               // certificate policies
+    "1.3.6.1.5.5.7.1.1",       // authority information access
+    "1.3.6.1.4.1.11129.2.4.2", // signed certificate timestamps
+];
 
 /// When the certificate was ordered and when the answer came.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +40,8 @@ pub struct Window {
 ///
 /// The leaf must carry exactly the approved key, names, subject, usages and authority flag, be valid no longer
 /// than approved, begin within five minutes before the order (a minute of clock skew allowed on both sides), and
-/// have no critical extension that the comparison does not know. DNS names are compared without regard to case
+/// have no extension beyond these and what an issuer adds of itself, not critical. An authority must be one that may
+/// make no further authorities. DNS names are compared without regard to case
 /// (RFC 4343). Each certificate must be signed by the next one, which must be an authority that may sign it, and
 /// the leaf must lie within its issuers' validity. Whether the chain's last certificate is trusted is not judged
 /// here.
@@ -134,8 +146,18 @@ fn usages(approved: &CertificateContent, leaf: &IssuedCertificate, differences: 
     let wanted = approved.extended_key_usage.iter().map(|usage| extension::eku_name(*usage)).collect();
     let found = leaf.extended_key_usage.iter().map(String::as_str).collect();
     set("extended key usage", &found, &wanted, differences);
-    for oid in &leaf.other_critical {
-        differences.push(format!("the critical extension {oid} was not approved"));
+    // People agreed to one authority. The content has no field for a path length, so the least power is what was
+    // agreed to: certificates of end entities and nothing below.
+    if leaf.ca && leaf.path_len != Some(0) {
+        let found = leaf.path_len.map_or_else(|| "without a limit".to_owned(), |length| format!("of {length}"));
+        differences.push(format!("the path length is {found}; an approved authority has 0"));
+    }
+    for oid in &leaf.other_extensions {
+        if leaf.other_critical.contains(oid) {
+            differences.push(format!("the critical extension {oid} was not approved"));
+        } else if !OF_THE_ISSUER.contains(&oid.as_str()) {
+            differences.push(format!("the extension {oid} was not approved"));
+        }
     }
 }
 

@@ -123,7 +123,7 @@ fn what_takes_two_edits_to_show_is_told_too() {
     let other_kind = judged(&|_| {}, &|_| {}, &|c| c.key = countersign_shared::content::KeyAlgorithm::Ed25519, &|_| {});
     assert_eq!(other_kind, ["the key is ecdsa-p256, approved is ed25519"]);
     let useless_authority =
-        judged(&|_| {}, &|p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained), &|c| c.ca = true, &|_| {});
+        judged(&|_| {}, &|p| p.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)), &|c| c.ca = true, &|_| {});
     assert_eq!(useless_authority, ["the issuer may not make certification authorities (path length 0)"]);
     let nameless = |critical: bool| {
         judged(
@@ -138,6 +138,44 @@ fn what_takes_two_edits_to_show_is_told_too() {
     };
     assert_eq!(nameless(true), Vec::<String>::new());
     assert_eq!(nameless(false), ["the subject is empty and the subject alternative names are not critical"]);
+}
+
+#[test]
+fn an_authority_makes_no_further_authorities() {
+    for (limit, said) in [
+        (BasicConstraints::Unconstrained, "the path length is without a limit"),
+        (BasicConstraints::Constrained(1), "the path length is of 1"),
+    ] {
+        let above = &|p: &mut CertificateParams| p.is_ca = IsCa::Ca(BasicConstraints::Constrained(3));
+        told(&judged(above, &|p| p.is_ca = IsCa::Ca(limit.clone()), &|c| c.ca = true, &|_| {}), said);
+        assert_eq!(
+            judged(above, &|p| p.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)), &|c| c.ca = true, &|_| {}),
+            Vec::<String>::new()
+        );
+    }
+}
+
+#[test]
+fn an_issuer_adds_what_is_its_own_and_nothing_else() {
+    let with = |oid: &[u64], critical: bool| {
+        judged(
+            &|_| {},
+            &|p| {
+                let mut extension = CustomExtension::from_oid_content(oid, vec![4, 0]);
+                extension.set_criticality(critical);
+                p.custom_extensions.push(extension);
+            },
+            &|_| {},
+            &|_| {},
+        )
+    };
+    assert_eq!(with(&[2, 5, 29, 46], false), Vec::<String>::new());
+    told(&with(&[2, 5, 29, 46], true), "the critical extension 2.5.29.46");
+    // A certificate template (its users can log in to a domain), must-staple, and one that nobody knows.
+    for oid in [&[1, 3, 6, 1, 4, 1, 311, 21, 7][..], &[1, 3, 6, 1, 5, 5, 7, 1, 24], &[1, 2, 3, 4]] {
+        let dotted: Vec<String> = oid.iter().map(ToString::to_string).collect();
+        told(&with(oid, false), &format!("the extension {} was not approved", dotted.join(".")));
+    }
 }
 
 #[test]
