@@ -2,6 +2,7 @@
 DROP TABLE IF EXISTS idempotency;
 DROP TABLE IF EXISTS notification_events;
 DROP TABLE IF EXISTS ledger_frontier;
+DROP TABLE IF EXISTS deliveries;
 DROP TABLE IF EXISTS certificate_versions;
 DROP TABLE IF EXISTS decisions;
 DROP TABLE IF EXISTS approval_requests;

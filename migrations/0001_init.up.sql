@@ -174,6 +174,19 @@ CREATE UNIQUE INDEX IF NOT EXISTS versions_by_sha256 ON certificate_versions (sh
 CREATE UNIQUE INDEX IF NOT EXISTS versions_by_serial ON certificate_versions (issuer, serial)
     WHERE state <> 'quarantined';
 
+-- What is to be written where the policy says: the last version of each certificate.
+CREATE TABLE IF NOT EXISTS deliveries (
+    certificate_id TEXT PRIMARY KEY,
+    version        INTEGER NOT NULL,
+    -- A failed one is tried again, a dropped one is not.
+    state          TEXT NOT NULL CHECK (state IN ('pending', 'done', 'failed', 'dropped')),
+    attempts       INTEGER NOT NULL CHECK (attempts >= 0),
+    error          TEXT,
+    FOREIGN KEY (certificate_id, version) REFERENCES certificate_versions (certificate_id, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS deliveries_open ON deliveries (certificate_id) WHERE state IN ('pending', 'failed');
+
 -- The ledger. `record` is what is hashed; the other columns are derived from it and compared with it.
 CREATE TABLE IF NOT EXISTS audit_events (
     seq           INTEGER PRIMARY KEY CHECK (seq >= 0),

@@ -27,7 +27,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return end(&format!("no threads to serve with: {error}"), 1),
     };
-    match runtime.block_on(boot::run(settings)) {
+    let ended = runtime.block_on(boot::run(settings));
+    // Whatever still works in a thread of its own, an issuer for one, does not hold up the end.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => end(&error.to_string(), 1),
     }

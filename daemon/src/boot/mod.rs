@@ -4,6 +4,7 @@ mod adopt;
 mod database;
 mod issuers;
 mod signals;
+mod vital;
 mod watchdog;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::identity::directory::{Directory, SystemDirectory};
 use crate::identity::peer::pin_kind;
 use crate::ipc::{self, Limits, Listener};
 use crate::metrics::Metrics;
+use crate::schedule::courier::Courier;
 use crate::schedule::executor::Executor;
 use crate::schedule::reaper::Reaper;
 use crate::service::answer::Answers;
@@ -30,6 +32,7 @@ use crate::store::{Effect, Health, Writer};
 use crate::{demo, systemd};
 use database::{Database, Installation};
 use signals::Signals;
+use vital::Vital;
 
 /// Why the daemon does not start. Damage of the ledger is not among the reasons: it starts, read-only.
 #[derive(Debug)]
@@ -142,11 +145,30 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     let (end, stopping) = watch::channel(false);
     let (background, stop_background) = watch::channel(false);
     let reaper = Reaper { writer: writer.clone(), readers: readers.clone(), line: line.clone(), earlier };
-    let reaper = tokio::spawn(reaper.run(stop_background.clone()));
+    let issued = Arc::new(Notify::new());
+    let courier = Courier {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        health: health.clone(),
+        policy: policy.clone(),
+        issued: issued.clone(),
+    };
     let stop = stop_background.clone();
-    let executor =
-        Executor { writer: writer.clone(), readers, health: health.clone(), policy, issuers, ready, line, stop };
-    let executor = tokio::spawn(executor.run());
+    let executor = Executor {
+        writer: writer.clone(),
+        readers,
+        health: health.clone(),
+        policy,
+        issuers,
+        ready,
+        issued,
+        line,
+        stop,
+    };
+    let mut vital = Vital::new(writer.clone());
+    vital.start("reaper", reaper.run(stop_background.clone()));
+    vital.start("courier", courier.run(stop_background.clone()));
+    vital.start("executor", executor.run());
 
     let answers = Arc::new(Answers(service.clone()));
     let limits = Limits::default().within(open_files);
@@ -162,12 +184,18 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     systemd::ready().map_err(during("telling the service manager"))?;
     tracing::info!(socket = %settings.socket.display(), demo = settings.demo, read_only = health.damage().is_some(), "serving");
 
-    ipc::serve(listener, answers, limits, stopping).await;
+    tokio::select! {
+        () = ipc::serve(listener, answers, limits, stopping) => {}
+        what = vital.ended() => {
+            tracing::error!("{what}: the daemon ends, to be started anew; what was answered is durable");
+            return Err(BootError(what));
+        }
+    }
     if let Err(error) = systemd::stopping() {
         tracing::warn!("telling the service manager: {error}");
     }
     background.send_replace(true);
-    let _ = tokio::join!(executor, reaper);
+    vital.join().await;
     watchdog.abort();
     signals.abort();
     if health.damage().is_none()

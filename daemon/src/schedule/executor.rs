@@ -1,11 +1,11 @@
-//! Carries out jobs: claims a pending one with the gate's proof, asks its issuer, compares, stores, delivers.
+//! Carries out jobs: claims a pending one with the gate's proof, asks its issuer, compares and stores.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_shared::error::{ApiError, ErrorKind};
-use countersign_shared::id::{CertificateId, JobId};
+use countersign_shared::id::JobId;
 use countersign_shared::lifecycle::{JobEvent, JobState, job_transition};
 use countersign_shared::protocol::Damage;
 use tokio::sync::{Notify, watch};
@@ -16,7 +16,6 @@ use super::ask::{Answer, ask};
 use super::outcome::{fail, store};
 use super::places::Places;
 use crate::clock::TimeLine;
-use crate::deliver::{DeliverRule, deliver};
 use crate::gate::{Approved, Shut, prove};
 use crate::issuer::{Issued, Issuer, Mismatch, Order, Serial};
 use crate::service::PolicyInForce;
@@ -46,6 +45,8 @@ pub struct Executor {
     pub issuers: Arc<Issuers>,
     /// A job became pending.
     pub ready: Arc<Notify>,
+    /// Something was issued that is to be delivered.
+    pub issued: Arc<Notify>,
     /// Time.
     pub line: TimeLine,
     /// Turns true when the daemon ends.
@@ -72,7 +73,7 @@ struct Work {
 
 impl Executor {
     /// Takes up what the last process left, then pending jobs as they come, until the daemon ends.
-    pub async fn run(self) {
+    pub async fn run(self) -> std::io::Result<()> {
         let mut stop = self.stop.clone();
         let mut work = Work::default();
         loop {
@@ -93,6 +94,7 @@ impl Executor {
         tracing::info!("no further job is taken up; what is being signed is finished and stored");
         // Only a kill interrupts it.
         while work.tasks.join_next().await.is_some() {}
+        Ok(())
     }
 
     /// Gives a task to each job that has none. A job leaves `pending` once and for all, so none is begun twice.
@@ -188,7 +190,7 @@ impl Executor {
                 self.fail(job, why, None).await
             }
             Some(issuer) => match ask(issuer, approved, order, self.line.clone()).await {
-                Answer::Issued(approved, issued) => self.store_and_deliver(job, approved, issued).await,
+                Answer::Issued(approved, issued) => self.store(job, approved, issued).await,
                 Answer::Other(approved, mismatch) => {
                     self.fail(job, mismatch.to_string(), Some((approved, mismatch))).await
                 }
@@ -206,14 +208,14 @@ impl Executor {
         tracing::error!(job = %id, "the result of the job could not be stored; a restart takes it up: {error}");
     }
 
-    async fn store_and_deliver(&self, job: JobRow, approved: Approved, issued: Issued) -> Result<(), ApiError> {
-        let rule = self.policy.now().profile(&job.job.profile_id).and_then(|profile| profile.rules().deliver.clone());
-        let (certificate, pem) = (approved.certificate().clone(), issued.chain_pem.clone());
+    async fn store(&self, job: JobRow, approved: Approved, issued: Issued) -> Result<(), ApiError> {
+        let policy = self.policy.now();
+        let to_deliver = policy.profile(&job.job.profile_id).is_some_and(|profile| profile.rules().deliver.is_some());
         let result = Arc::new((job, approved, issued));
-        let stored = self.written(move |transaction| store(transaction, &result.0, &result.1, &result.2)).await?;
-        if let Some(rule) = rule.filter(|_| stored) {
-            let rule = DeliverRule { path: rule.path, owner: rule.owner, mode: Some(rule.mode) };
-            deliver_aside(rule, certificate, pem).await;
+        let steps =
+            move |transaction: &mut Transaction<'_>| store(transaction, &result.0, &result.1, &result.2, to_deliver);
+        if self.written(steps).await? && to_deliver {
+            self.issued.notify_one();
         }
         Ok(())
     }
@@ -242,15 +244,6 @@ impl Executor {
                 _ = stop.wait_for(|stop| *stop) => return Err(error),
             }
         }
-    }
-}
-
-/// A certificate that cannot be delivered stands in the store all the same; the log says what is in the way.
-async fn deliver_aside(rule: DeliverRule, certificate: CertificateId, pem: String) {
-    match tokio::task::spawn_blocking(move || deliver(&rule, &certificate, &pem)).await {
-        Ok(Ok(path)) => tracing::info!(path = %path.display(), "delivered"),
-        Ok(Err(error)) => tracing::error!("issued, and not delivered: {error}"),
-        Err(_) => tracing::error!("issued, and not delivered: the thread ended"),
     }
 }
 

@@ -1,8 +1,9 @@
-//! What the daemon does by itself: it expires requests and carries out jobs. Each sleeps until there is
+//! What the daemon does by itself: it expires requests, carries out jobs and delivers. Each sleeps until there is
 //! something to do, and goes through the same transactions as a caller.
 
 mod aside;
 mod ask;
+pub mod courier;
 pub mod deadline;
 pub mod executor;
 pub mod outcome;

@@ -12,7 +12,7 @@ use crate::issuer::{Issued, Mismatch};
 use crate::service::actor::{SCHEDULER, system_draft};
 use crate::store::rows::certificates::{self, NewVersion};
 use crate::store::rows::jobs::JobRow;
-use crate::store::rows::{jobs, notifications};
+use crate::store::rows::{deliveries, jobs, notifications};
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
 use crate::x509::certificate::{IssuedCertificate, chain_pem};
@@ -23,14 +23,15 @@ const REASON: usize = 1000;
 /// Stores what was issued and found to be what was approved. Where the database does not take it, because the same
 /// certificate or serial number is there already, the job fails with that reason, in the same transaction.
 ///
-/// Returns whether it was stored.
+/// Returns whether it was stored. Whether it is to be delivered is remembered with it.
 pub fn store(
     transaction: &mut Transaction<'_>,
     job: &JobRow,
     approved: &Approved,
     issued: &Issued,
+    to_deliver: bool,
 ) -> Result<bool, Failure> {
-    let error = match transaction.attempt(|inner| complete(inner, job, approved, issued)) {
+    let error = match transaction.attempt(|inner| complete(inner, job, approved, issued, to_deliver)) {
         Err(Failure::Database(error)) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => error,
         result => return result.map(|()| true),
     };
@@ -48,6 +49,7 @@ fn complete(
     job: &JobRow,
     approved: &Approved,
     issued: &Issued,
+    to_deliver: bool,
 ) -> Result<(), Failure> {
     let leaf = issued.leaf().ok_or_else(|| ApiError::internal("an issued chain has a leaf"))?;
     let certificate = approved.certificate();
@@ -67,7 +69,10 @@ fn complete(
     let recorded = transaction.record(draft)?;
     let (connection, now) = (transaction.connection(), transaction.now());
     let version = version(VersionState::Active, approved, leaf, &issued.chain_pem, recorded.seq);
-    certificates::insert_version(connection, &version)?;
+    let number = certificates::insert_version(connection, &version)?;
+    if to_deliver {
+        deliveries::add(connection, certificate, number)?;
+    }
     jobs::complete(connection, approved.job(), now)?;
     notifications::insert(connection, "certificate_issued", certificate.as_str(), now, recorded.seq)?;
     transaction.after_commit(Effect::Moved(approved.job().clone()));

@@ -60,3 +60,42 @@ fn a_symlink_on_the_way_is_refused_and_the_certificate_is_kept() {
     let certificate = alice.call::<CertificateGet>(&CertificateIdParams { id: submitted.certificate_id });
     assert_eq!(certificate.chain_pem, waited.chain_pem);
 }
+
+#[test]
+fn a_delivery_that_was_refused_is_remembered_until_it_can_be_done() {
+    if !can_be_people() {
+        return;
+    }
+    let mut host = delivering("PLACE/ssl/{certificate}.pem", "0640");
+    let (mut alice, mut bob) = (host.user(ALICE), host.user(BOB));
+    let mut issue = |name: &str| {
+        let submitted = alice.submit(&[name]);
+        bob.approve(&submitted.request.unwrap());
+        (submitted.certificate_id, alice.wait(&submitted.job.id).chain_pem.unwrap())
+    };
+    let (first, _) = issue("web1.corp.example");
+    let (renewed, chain) = issue("web1.corp.example");
+    assert_eq!(first, renewed);
+    let (other, _) = issue("web2.corp.example");
+    let refused = "SELECT count(*) FROM deliveries WHERE state = 'failed' AND error LIKE '%does not exist%'";
+    until("both are refused", || host.value::<i64>(refused) == 2);
+    assert_eq!(host.value::<i64>("SELECT version FROM deliveries ORDER BY certificate_id LIMIT 1"), 2);
+
+    std::fs::create_dir(host.path("ssl")).unwrap();
+    std::fs::create_dir(host.path(&format!("ssl/{other}.pem"))).unwrap();
+    host.kill();
+    host.start();
+    let path = host.path("ssl").join(format!("{first}.pem"));
+    until("it is delivered", || std::fs::read_to_string(&path).is_ok_and(|found| found == chain));
+    until("it is noted", || host.value::<i64>("SELECT count(*) FROM deliveries WHERE state = 'done'") == 1);
+    until("the other is still in somebody's way", || {
+        host.value::<i64>("SELECT attempts FROM deliveries WHERE state = 'failed'") >= 2
+    });
+    // What is done is not done again: the file is its owner's.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::remove_dir(host.path(&format!("ssl/{other}.pem"))).unwrap();
+    host.stop();
+    host.start();
+    until("the other is delivered", || host.path(&format!("ssl/{other}.pem")).exists());
+    assert!(!path.exists());
+}

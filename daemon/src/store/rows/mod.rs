@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod certificates;
 pub mod decisions;
+pub mod deliveries;
 pub mod idempotency;
 pub mod jobs;
 pub mod meta;

@@ -147,7 +147,7 @@ fn an_authority_makes_no_further_authorities() {
         (BasicConstraints::Constrained(1), "the path length is of 1"),
     ] {
         let above = &|p: &mut CertificateParams| p.is_ca = IsCa::Ca(BasicConstraints::Constrained(3));
-        told(&judged(above, &|p| p.is_ca = IsCa::Ca(limit.clone()), &|c| c.ca = true, &|_| {}), said);
+        told(&judged(above, &|p| p.is_ca = IsCa::Ca(limit), &|c| c.ca = true, &|_| {}), said);
         assert_eq!(
             judged(above, &|p| p.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)), &|c| c.ca = true, &|_| {}),
             Vec::<String>::new()

@@ -1,0 +1,91 @@
+//! `deliveries`: what has to be written where the policy says; for each certificate the version issued last.
+
+use countersign_shared::id::CertificateId;
+use rusqlite::{Connection, params};
+
+use super::parsed;
+
+/// A chain on its way.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// Of which certificate.
+    pub certificate_id: CertificateId,
+    /// Which of its versions.
+    pub version: u32,
+    /// The profile, whose rule says where.
+    pub profile_id: String,
+    /// PEM, leaf first.
+    pub chain_pem: String,
+    /// How often it was tried in vain.
+    pub attempts: u32,
+    /// False where another version has taken its place.
+    pub in_force: bool,
+}
+
+/// Notes that a version is to be delivered; what was still to be delivered of the certificate is not any more.
+pub fn add(connection: &Connection, certificate: &CertificateId, version: u32) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO deliveries (certificate_id, version, state, attempts) VALUES (?1, ?2, 'pending', 0)
+             ON CONFLICT (certificate_id) DO UPDATE
+                 SET version = excluded.version, state = 'pending', attempts = 0, error = NULL",
+        )?
+        .execute(params![certificate.as_str(), version])?;
+    Ok(())
+}
+
+/// The certificates with something to deliver, each with the version, in the order of issuance.
+pub fn open(connection: &Connection) -> rusqlite::Result<Vec<(String, u32)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT d.certificate_id, d.version FROM deliveries d JOIN certificate_versions v USING (certificate_id, version)
+         WHERE d.state IN ('pending', 'failed') ORDER BY v.seq",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// Reads one.
+pub fn get(connection: &Connection, certificate: &str) -> rusqlite::Result<Parcel> {
+    connection
+        .prepare_cached(
+            "SELECT d.*, c.profile_id, v.chain_pem, v.state = 'active' AS in_force FROM deliveries d JOIN certificates c ON c.id = d.certificate_id
+             JOIN certificate_versions v USING (certificate_id, version) WHERE d.certificate_id = ?1",
+        )?
+        .query_row([certificate], |row| {
+            Ok(Parcel {
+                certificate_id: parsed(row, "certificate_id")?,
+                version: row.get("version")?,
+                profile_id: row.get("profile_id")?,
+                chain_pem: row.get("chain_pem")?,
+                attempts: row.get("attempts")?,
+                in_force: row.get("in_force")?,
+            })
+        })
+}
+
+/// What became of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is in its place.
+    Done,
+    /// It is not, for this reason; it is tried again.
+    Failed(String),
+    /// It will not be tried any more, for this reason.
+    Dropped(&'static str),
+}
+
+/// Notes what became of it, unless a newer version has taken its place meanwhile.
+pub fn note(connection: &Connection, certificate: &CertificateId, version: u32, fate: &Fate) -> rusqlite::Result<()> {
+    let (state, error) = match fate {
+        Fate::Done => ("done", None),
+        Fate::Failed(why) => ("failed", Some(why.as_str())),
+        Fate::Dropped(why) => ("dropped", Some(*why)),
+    };
+    connection
+        .prepare_cached(
+            "UPDATE deliveries SET state = ?3, error = ?4, attempts = attempts + 1
+             WHERE certificate_id = ?1 AND version = ?2",
+        )?
+        .execute(params![certificate.as_str(), version, state, error])?;
+    Ok(())
+}
