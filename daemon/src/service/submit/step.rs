@@ -149,11 +149,9 @@ impl Step<'_> {
         let kind = if certificate.current.is_some() { RequestKind::CertRenewal } else { RequestKind::CertIssuance };
         let risks = risks(&intake, certificate, self.actor, self.facts.bypass);
         let job = transaction.fresh_job()?;
-        if let Some(key) = &self.params.idempotency_key {
-            let (uid, now) = (self.actor.party.uid, transaction.now());
-            idempotency::insert(transaction.connection(), uid, key, self.fingerprint()?, &job, now)?;
-        }
         let (actor, facts) = (self.actor, self.facts);
+        let key = self.params.idempotency_key.as_deref().map(|key| Ok::<_, Failure>((key, self.fingerprint()?)));
+        let key = key.transpose()?;
         let submission = self.submission(policy, intake, certificate, kind)?;
         let submission_id = submissions::insert(transaction.connection(), &submission)?;
         let stored = Stored {
@@ -170,6 +168,10 @@ impl Step<'_> {
             attended::make(transaction, &stored)?;
         } else {
             unattended::make(transaction, &stored)?;
+        }
+        if let Some((key, fingerprint)) = key {
+            let now = transaction.now();
+            idempotency::insert(transaction.connection(), actor.party.uid, key, fingerprint, &job, now)?;
         }
         result(transaction, &job, submission.changes)
     }
