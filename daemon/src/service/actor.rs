@@ -9,6 +9,7 @@ use crate::identity::Caller;
 use crate::identity::directory::Account;
 use crate::ledger::Draft;
 use crate::policy::{Permissions, Policy};
+use crate::store::rows::requests::Login;
 
 /// Acts when a deadline has passed.
 pub const REAPER: &str = "system-reaper";
@@ -78,6 +79,16 @@ impl Actor {
         Self { party, account, permissions, session: None, caller }
     }
 
+    /// Who has logged in to the caller's session.
+    pub fn login(&self) -> Login {
+        let account = match (&self.caller.login_account, self.party.login_uid) {
+            (Some(login), Some(_)) => login.name.clone(),
+            (None, Some(uid)) if uid == self.account.uid => self.account.name.clone(),
+            _ => None,
+        };
+        Login { uid: self.party.login_uid, account, person: self.party.login_person.clone() }
+    }
+
     /// As results and rows name it.
     pub fn person_ref(&self) -> PersonRef {
         PersonRef { account: self.party.account.clone(), person: self.party.person.clone(), uid: self.party.uid }
@@ -105,6 +116,7 @@ impl Actor {
             .number("uid", i64::from(self.party.uid))
             .number("pid", i64::from(self.caller.pid))
             .number_if("login_uid", self.party.login_uid)
+            .text_if("login_account", self.login().account.map(|name| Untrusted::new(name).safe().to_string()))
             .number_if("session", self.session)
             .text_if("person", self.party.person.as_deref())
             .text_if("login_person", self.party.login_person.as_deref());
@@ -133,7 +145,9 @@ pub fn system_draft(
 
 fn account_name(account: &Account) -> String {
     match &account.name {
-        // Somebody made this name once, with a tool that may have let anything through.
+        // Somebody made this name once, with a tool that may have let anything through; and nobody is taken for
+        // the daemon itself.
+        Some(name) if name.starts_with("system-") => format!("user:{}", Untrusted::from(name.as_str()).safe()),
         Some(name) => Untrusted::from(name.as_str()).safe().to_string(),
         None => format!("uid:{}", account.uid),
     }

@@ -144,6 +144,8 @@ fn state_that_no_record_explains() {
     }
     let pending = request_in("pending");
     let approved = "(SELECT seq FROM audit_events WHERE action = 'approval_approved')";
+    // One record frees one job in the schema too: whoever borrows it takes it from its owner first.
+    let taken = "UPDATE jobs SET record_seq = 0 WHERE state = 'completed'";
     for (what, sql) in [
         (
             "a request approved by SQL",
@@ -192,11 +194,11 @@ fn state_that_no_record_explains() {
         ),
         (
             "a job freed by SQL under the approval of another",
-            format!("UPDATE jobs SET state = 'pending', record_seq = {approved} WHERE state = 'awaiting_approval'"),
+            format!("{taken}; UPDATE jobs SET state = 'pending', record_seq = {approved} WHERE state = 'awaiting_approval'"),
         ),
         (
             "a job that lost its request",
-            format!("UPDATE jobs SET state = 'pending', request_id = NULL, record_seq = {approved} WHERE request_id = {pending}"),
+            format!("{taken}; UPDATE jobs SET state = 'pending', request_id = NULL, record_seq = {approved} WHERE request_id = {pending}"),
         ),
         (
             "a vote that nobody gave",
@@ -319,16 +321,18 @@ fn a_job_freed_by_sql_under_a_running_daemon_is_never_issued() {
         return;
     }
     let approved = "(SELECT seq FROM audit_events WHERE action = 'approval_approved')";
+    // One record frees one job in the schema too: whoever borrows it takes it from its owner first.
+    let taken = "UPDATE jobs SET record_seq = 0 WHERE state = 'completed'";
     freed_under_a_running_daemon(
         "UPDATE jobs SET state = 'pending', record_seq = (SELECT a.seq FROM audit_events a
              WHERE a.resource_id = jobs.request_id) WHERE state = 'awaiting_approval'",
     );
     freed_under_a_running_daemon(&format!(
-        "UPDATE jobs SET state = 'pending', record_seq = {approved} WHERE state = 'awaiting_approval'"
+        "{taken}; UPDATE jobs SET state = 'pending', record_seq = {approved} WHERE state = 'awaiting_approval'"
     ));
     // With everything around it made to fit: the request approved, a vote invented, the record borrowed.
     freed_under_a_running_daemon(&format!(
-        "UPDATE approval_requests SET state = 'approved', decided_at = created_at, decided_by = 'uid:62002',
+        "{taken}; UPDATE approval_requests SET state = 'approved', decided_at = created_at, decided_by = 'uid:62002',
              seq = {approved} WHERE state = 'pending';
          UPDATE decisions SET request_id = (SELECT id FROM approval_requests WHERE primary_name = 'web3.corp.example'),
              digest = (SELECT digest FROM approval_requests WHERE primary_name = 'web3.corp.example')

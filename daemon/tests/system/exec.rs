@@ -90,7 +90,9 @@ fn a_program_signs_and_a_failed_job_is_tried_again_by_an_operator_alone() {
     for uid in [MALLORY, DAVE] {
         host.user(uid).refused::<JobRetry>(&params, ErrorKind::Forbidden);
     }
-    host.user(0).refused::<JobRetry>(&params, ErrorKind::TwoPersonIntegrity);
+    for uid in [0, ALICE] {
+        host.user(uid).refused::<JobRetry>(&params, ErrorKind::TwoPersonIntegrity);
+    }
     assert_eq!(runs(&host), 1, "a failed job is not tried again by itself");
     let mut bob = host.user(BOB);
     let again = bob.call::<JobRetry>(&params);
@@ -102,6 +104,27 @@ fn a_program_signs_and_a_failed_job_is_tried_again_by_an_operator_alone() {
         let error = bob.refused::<JobRetry>(&JobIdParams { id: id.clone() }, ErrorKind::Conflict);
         assert!(!error.message.is_empty());
     }
+}
+
+#[test]
+fn an_old_approval_does_not_come_back_after_a_newer_job() {
+    if !can_sign() {
+        return;
+    }
+    let host = issuing_by("cat > /dev/null; exit 1", "30s");
+    let old = attempt(&host);
+    let params = JobIdParams { id: old.job.id };
+    let newer = attempt(&host);
+    assert_eq!((old.outcome, newer.outcome), (Outcome::Failed, Outcome::Failed));
+    let mut bob = host.user(BOB);
+    let error = bob.refused::<JobRetry>(&params, ErrorKind::Conflict);
+    assert_eq!(error.data.rule.as_deref(), Some("retry_too_late"), "{error:?}");
+    write(&host, &format!("NAME=web1.corp.example\n{SIGN}"));
+    assert_eq!(attempt(&host).outcome, Outcome::Issued);
+    for id in [params.id, newer.job.id] {
+        bob.refused::<JobRetry>(&JobIdParams { id }, ErrorKind::Conflict);
+    }
+    assert_eq!(host.value::<i64>("SELECT count(*) FROM certificate_versions"), 1);
 }
 
 #[test]

@@ -112,6 +112,24 @@ pub fn open_for(connection: &Connection, certificate: &CertificateId) -> rusqlit
         .optional()
 }
 
+/// Another job that was freed by the same ledger record and has not failed.
+pub fn other_under_record(connection: &Connection, seq: u64, id: &JobId) -> rusqlite::Result<Option<JobId>> {
+    connection
+        .prepare_cached(
+            "SELECT id FROM jobs WHERE record_seq = ?1 AND id <> ?2 AND state IN ('pending', 'running', 'completed') LIMIT 1",
+        )?
+        .query_row(params![seq, id.as_str()], |row| parsed(row, "id"))
+        .optional()
+}
+
+/// The newest job for a certificate, whatever has become of it.
+pub fn newest_for(connection: &Connection, certificate: &CertificateId) -> rusqlite::Result<Option<JobId>> {
+    connection
+        .prepare_cached("SELECT id FROM jobs WHERE certificate_id = ?1 ORDER BY row DESC LIMIT 1")?
+        .query_row([certificate.as_str()], |row| parsed(row, "id"))
+        .optional()
+}
+
 /// Jobs in a state, the oldest first.
 pub fn in_state(connection: &Connection, state: JobState, limit: u32) -> rusqlite::Result<Vec<JobRow>> {
     let mut statement = connection.prepare_cached("SELECT * FROM jobs WHERE state = ?1 ORDER BY row LIMIT ?2")?;

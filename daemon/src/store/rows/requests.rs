@@ -37,7 +37,9 @@ pub struct RequestRow {
     /// Who asked.
     pub requester: PersonRef,
     /// Who had logged in then.
-    pub requester_login_uid: Option<u32>,
+    pub requester_login: Login,
+    /// The ledger record of the request itself.
+    pub requested_seq: u64,
     /// People that have to agree.
     pub votes_needed: u32,
     /// When it was made, on the time line.
@@ -48,6 +50,17 @@ pub struct RequestRow {
     pub decided_at: Option<Timestamp>,
     /// Who ended it.
     pub decided_by: Option<String>,
+}
+
+/// Who had logged in to a session: through `su` and `sudo`, the human behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Login {
+    /// The login uid; `None` where nobody had (services, containers).
+    pub uid: Option<u32>,
+    /// The name of its account then.
+    pub account: Option<String>,
+    /// The person of the policy that it belonged to then.
+    pub person: Option<String>,
 }
 
 /// A request that is made now.
@@ -71,7 +84,7 @@ pub struct NewRequest<'a> {
     /// Who asks.
     pub requester: &'a PersonRef,
     /// Who has logged in.
-    pub requester_login_uid: Option<u32>,
+    pub requester_login: &'a Login,
     /// The login session.
     pub requester_session: Option<u32>,
     /// The name it is known by.
@@ -103,10 +116,10 @@ pub fn insert(connection: &Connection, new: &NewRequest<'_>) -> rusqlite::Result
         .prepare_cached(
             "INSERT INTO approval_requests (id, kind, state, certificate_id, job_id, submission_id, version, digest,
                  profile_id, environment, requester_uid, requester_account, requester_person, requester_login_uid,
-                 requester_session, primary_name, names, names_total, risks, votes_needed, created_at, expires_at,
-                 created_tick, deadline_tick, seq)
+                 requester_login_account, requester_login_person, requester_session, primary_name, names, names_total,
+                 risks, votes_needed, created_at, expires_at, created_tick, deadline_tick, requested_seq, seq)
              VALUES (?1, ?2, 'pending', ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-                 ?19, ?20, ?21, ?22, ?23)",
+                 ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?25)",
         )?
         .execute(params![
             new.id.as_str(),
@@ -120,7 +133,9 @@ pub fn insert(connection: &Connection, new: &NewRequest<'_>) -> rusqlite::Result
             new.requester.uid,
             new.requester.account,
             new.requester.person,
-            new.requester_login_uid,
+            new.requester_login.uid,
+            new.requester_login.account,
+            new.requester_login.person,
             new.requester_session,
             new.primary_name.raw(),
             to_json(&&new.sans[..new.sans.len().min(NAMES_SHOWN)])?,
@@ -277,7 +292,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
         digest: parsed(row, "digest")?,
         profile_id: row.get("profile_id")?,
         requester: read_requester(row)?,
-        requester_login_uid: row.get("requester_login_uid")?,
+        requester_login: Login {
+            uid: row.get("requester_login_uid")?,
+            account: row.get("requester_login_account")?,
+            person: row.get("requester_login_person")?,
+        },
+        requested_seq: row.get("requested_seq")?,
         votes_needed: row.get("votes_needed")?,
         created_tick: row.get("created_tick")?,
         deadline_tick: row.get("deadline_tick")?,
