@@ -53,10 +53,12 @@ CREATE TABLE IF NOT EXISTS jobs (
                        ('awaiting_approval', 'pending', 'running', 'completed', 'failed', 'cancelled')),
     certificate_id TEXT NOT NULL REFERENCES certificates (id),
     profile_id     TEXT NOT NULL,
+    -- The job comes first and names its request. No other reference is deferred: while one is open, each
+    -- insertion into a table that deferred references lead to searches the tables that they come from.
     request_id     TEXT REFERENCES approval_requests (id) DEFERRABLE INITIALLY DEFERRED,
     submission_id  INTEGER NOT NULL REFERENCES submissions (id),
     -- The ledger record that allows the signature: the gate reads it back before it makes its proof.
-    record_seq     INTEGER REFERENCES audit_events (seq) DEFERRABLE INITIALLY DEFERRED,
+    record_seq     INTEGER REFERENCES audit_events (seq),
     serial         TEXT UNIQUE,
     requester_uid  INTEGER NOT NULL,
     requester_account TEXT NOT NULL,
@@ -88,7 +90,7 @@ CREATE TABLE IF NOT EXISTS approval_requests (
     state               TEXT NOT NULL CHECK (state IN
                             ('pending', 'approved', 'rejected', 'expired', 'voided', 'withdrawn')),
     certificate_id      TEXT NOT NULL REFERENCES certificates (id),
-    job_id              TEXT NOT NULL REFERENCES jobs (id) DEFERRABLE INITIALLY DEFERRED,
+    job_id              TEXT NOT NULL REFERENCES jobs (id),
     submission_id       INTEGER NOT NULL REFERENCES submissions (id),
     version             INTEGER NOT NULL CHECK (version >= 1),
     digest              TEXT NOT NULL CHECK (length(digest) = 64),
@@ -111,7 +113,7 @@ CREATE TABLE IF NOT EXISTS approval_requests (
     deadline_tick       INTEGER NOT NULL,
     decided_at          TEXT,
     decided_by          TEXT,
-    seq                 INTEGER NOT NULL REFERENCES audit_events (seq) DEFERRABLE INITIALLY DEFERRED,
+    seq                 INTEGER NOT NULL REFERENCES audit_events (seq),
     CHECK ((state = 'pending') = (decided_at IS NULL)),
     CHECK ((state = 'pending') = (decided_by IS NULL))
 ) STRICT;
@@ -143,7 +145,7 @@ CREATE TABLE IF NOT EXISTS decisions (
     note       TEXT NOT NULL,
     note_salt  BLOB NOT NULL,
     decided_at TEXT NOT NULL,
-    seq        INTEGER NOT NULL UNIQUE REFERENCES audit_events (seq) DEFERRABLE INITIALLY DEFERRED,
+    seq        INTEGER NOT NULL UNIQUE REFERENCES audit_events (seq),
     UNIQUE (request_id, version, voter)
 ) STRICT;
 
@@ -160,7 +162,7 @@ CREATE TABLE IF NOT EXISTS certificate_versions (
     not_after      TEXT NOT NULL,
     chain_pem      TEXT NOT NULL,
     job_id         TEXT NOT NULL UNIQUE REFERENCES jobs (id),
-    seq            INTEGER NOT NULL REFERENCES audit_events (seq) DEFERRABLE INITIALLY DEFERRED,
+    seq            INTEGER NOT NULL REFERENCES audit_events (seq),
     PRIMARY KEY (certificate_id, version)
 ) STRICT;
 
@@ -202,14 +204,14 @@ CREATE TABLE IF NOT EXISTS notification_events (
     channel     TEXT,
     state       TEXT NOT NULL CHECK (state IN ('queued', 'sent', 'failed', 'dead', 'skipped')),
     detail      TEXT NOT NULL,
-    seq         INTEGER NOT NULL REFERENCES audit_events (seq) DEFERRABLE INITIALLY DEFERRED
+    seq         INTEGER NOT NULL REFERENCES audit_events (seq)
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS idempotency (
     uid         INTEGER NOT NULL,
     key         TEXT NOT NULL,
     fingerprint TEXT NOT NULL CHECK (length(fingerprint) = 64),
-    job_id      TEXT NOT NULL REFERENCES jobs (id) DEFERRABLE INITIALLY DEFERRED,
+    job_id      TEXT NOT NULL REFERENCES jobs (id),
     created_at  TEXT NOT NULL,
     PRIMARY KEY (uid, key)
 ) STRICT, WITHOUT ROWID;

@@ -8,6 +8,8 @@ use countersignd::boot;
 use countersignd::config::{Environment, Flags, Settings};
 
 fn main() -> ExitCode {
+    // Whatever is made is the daemon's alone; what others may read gets its mode by name.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     let settings = match Environment::of_process().and_then(|environment| Settings::load(Flags::parse(), environment)) {
         Ok(settings) => settings,
         Err(error) => return end(&error.to_string(), 2),

@@ -39,8 +39,6 @@ pub struct Gauges {
     pub queue_depth: usize,
     /// Ledger records.
     pub ledger_size: u64,
-    /// Requests that wait for people.
-    pub pending: u64,
     /// Since when the oldest does.
     pub oldest_pending_at: Option<Timestamp>,
     /// Jobs in each state.
@@ -113,9 +111,28 @@ impl Metrics {
 
     /// Counts what a commit made true.
     pub fn apply(&self, effect: &Effect) {
-        if let Effect::Decided { outcome, profile_id, age_millis } = effect {
-            self.ended(*outcome, profile_id, *age_millis);
+        match effect {
+            Effect::Pending { .. } => self.pending.inc(),
+            Effect::Decided { outcome, profile_id, age_millis } => {
+                self.ended(*outcome, profile_id, *age_millis);
+                // What the bypass approves has never waited.
+                if *outcome != Outcome::Bypassed {
+                    self.pending.dec();
+                }
+            }
+            Effect::JobReady | Effect::Moved(_) => {}
         }
+    }
+
+    /// Begins with the requests that wait as the process starts.
+    pub fn waiting(&self, count: u64) {
+        self.pending.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Requests that wait for people, as of the last commit: a count that is kept, since counting a long queue
+    /// costs its length.
+    pub fn pending(&self) -> u64 {
+        u64::try_from(self.pending.get()).unwrap_or(0)
     }
 
     /// Counts a request that ended.
@@ -141,7 +158,6 @@ impl Metrics {
         let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.rows.set(whole(gauges.ledger_size));
         self.queue_depth.set(i64::try_from(gauges.queue_depth).unwrap_or(i64::MAX));
-        self.pending.set(whole(gauges.pending));
         let oldest = gauges.oldest_pending_at.map_or(0, |at| gauges.now.unix_millis() - at.unix_millis());
         self.oldest_pending.set(oldest.max(0) as f64 / 1000.0);
         for state in JobState::ALL {
@@ -162,14 +178,19 @@ mod tests {
 
     fn gauges() -> Gauges {
         let now = Timestamp::from_unix_millis(10_000).unwrap();
-        Gauges {
-            now,
-            queue_depth: 0,
-            ledger_size: 3,
-            pending: 1,
-            oldest_pending_at: Some(Timestamp::EPOCH),
-            jobs: vec![],
+        Gauges { now, queue_depth: 0, ledger_size: 3, oldest_pending_at: Some(Timestamp::EPOCH), jobs: vec![] }
+    }
+
+    #[test]
+    fn waiting_requests_are_counted_as_they_come_and_end() {
+        let metrics = Metrics::new(["p-web"]).unwrap();
+        metrics.waiting(2);
+        metrics.apply(&Effect::Pending { deadline_tick: 1 });
+        let ended = |outcome| Effect::Decided { outcome, profile_id: "p-web".into(), age_millis: 1 };
+        for outcome in [Outcome::Approved, Outcome::Expired, Outcome::Bypassed] {
+            metrics.apply(&ended(outcome));
         }
+        assert_eq!(metrics.pending(), 1);
     }
 
     #[test]

@@ -269,12 +269,13 @@ mod tests {
 
     #[test]
     fn every_field_changes_the_digest() {
-        let digest = |edit: &dyn Fn(&mut CertificateContent, &mut Purpose<'static>)| {
+        type Edit = dyn Fn(&mut CertificateContent, &mut Purpose<'static>);
+        let digest = |edit: &Edit| {
             let (mut content, mut purpose) = (content(), purpose());
             edit(&mut content, &mut purpose);
             content.digest(&purpose).unwrap()
         };
-        let edits: [&dyn Fn(&mut CertificateContent, &mut Purpose<'static>); 18] = [
+        let edits: [&Edit; 18] = [
             &|_, _| {},
             &|c, _| c.common_name = None,
             &|c, _| c.subject.clear(),

@@ -3,19 +3,22 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use countersign::console::{self, ConsoleOptions};
+
 fn main() -> ExitCode {
-    countersign::cli::run(&console)
+    countersign::cli::run(&open)
 }
 
 /// Opens the console on the daemon at `socket`, as the person `act_as` where the daemon is a demo's.
-fn console(socket: &Path, act_as: Option<&str>) -> ExitCode {
+fn open(socket: &Path, act_as: Option<&str>) -> ExitCode {
     use std::io::Write as _;
-    let asked = act_as.map(|person| format!(" as {person}")).unwrap_or_default();
-    // Where standard error is gone there is nobody to tell; the exit status says it.
-    let _ = writeln!(
-        std::io::stderr(),
-        "countersign: this program was built without the console, which would open {}{asked}",
-        socket.display()
-    );
-    ExitCode::from(3)
+    let options = ConsoleOptions { socket: socket.to_owned(), act_as: act_as.map(str::to_owned) };
+    match console::run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where standard error is gone there is nobody to tell; the exit status says it.
+            let _ = writeln!(std::io::stderr(), "countersign: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
 }

@@ -25,6 +25,7 @@ use crate::schedule::reaper::Reaper;
 use crate::service::answer::Answers;
 use crate::service::{Facts, PolicyInForce, Service};
 use crate::store::rows::metrics::ended;
+use crate::store::rows::requests::count_pending;
 use crate::store::{Effect, Health, Writer};
 use crate::{demo, systemd};
 use database::{Database, Installation};
@@ -72,6 +73,12 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     {
         ended(connection, |outcome, profile, age| metrics.ended(outcome, profile, age))
             .map_err(during("counting what has been decided"))?;
+    }
+    match connection.as_ref().map(count_pending) {
+        Some(Ok(count)) => metrics.waiting(count),
+        Some(Err(error)) if health.damage().is_none() => return Err(during("counting what waits")(error)),
+        // The alarm says what is wrong; how many wait is not known.
+        Some(Err(_)) | None => {}
     }
 
     let (earlier, ready) = (Arc::new(Notify::new()), Arc::new(Notify::new()));

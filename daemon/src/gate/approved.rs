@@ -7,6 +7,23 @@ use countersign_shared::id::{CertificateId, JobId};
 /// The proof that a committed ledger record allows exactly this certificate to be signed, once.
 ///
 /// Its fields are private and it is neither `Clone` nor `Copy`: no other module can make, change or keep one.
+///
+/// ```compile_fail,E0624
+/// let forged = countersignd::gate::Approved::new;
+/// ```
+///
+/// ```compile_fail,E0599
+/// # fn proof() -> countersignd::gate::Approved { loop {} }
+/// let kept = proof().clone();
+/// ```
+///
+/// And no issuer is asked without one:
+///
+/// ```compile_fail,E0061
+/// # fn signs(issuer: &dyn countersignd::issuer::Issuer, order: countersignd::issuer::Order) {
+/// issuer.issue(&order);
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Approved {
     job: JobId,

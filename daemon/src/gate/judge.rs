@@ -118,3 +118,7 @@ pub fn given(votes: &[DecisionRow]) -> u32 {
     let voters: BTreeSet<&str> = approvals.map(|vote| vote.voter.as_str()).collect();
     u32::try_from(voters.len()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

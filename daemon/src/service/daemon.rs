@@ -12,10 +12,10 @@ use crate::store::rows::{jobs, requests};
 /// State, alarms and sizes: for everybody who may connect, since it names nobody and nothing.
 pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
     // Where the database cannot be read, the alarm still has to reach every surface.
-    let pending = service.readers.read(|connection| Ok(requests::pending(connection)?)).await;
-    let (pending, oldest_pending_at) = match pending {
-        Ok(counted) => counted,
-        Err(_) if service.health.damage().is_some() => (0, None),
+    let oldest = service.readers.read(|connection| Ok(requests::oldest_pending(connection)?)).await;
+    let oldest_pending_at = match oldest {
+        Ok(oldest) => oldest,
+        Err(_) if service.health.damage().is_some() => None,
         Err(error) => return Err(error),
     };
     let tail = service.writer.tail();
@@ -29,7 +29,7 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         damage: service.health.damage().cloned(),
         demo: service.facts.demo,
         bypass: service.facts.bypass,
-        pending,
+        pending: service.metrics.pending(),
         oldest_pending_at,
         ledger_size: tail.size(),
         ledger_root: tail.frontier().root(),
@@ -72,14 +72,15 @@ pub async fn metrics(service: &Service, connection: &Connection) -> Result<Metri
             .rule("no_role"));
     }
     let (now, depth, size) = (service.line.wall(), service.writer.queue_depth(), service.writer.tail().size());
-    let (pending, states) =
-        service.readers.read(|connection| Ok((requests::pending(connection)?, jobs::counts(connection)?))).await?;
+    let (oldest, states) = service
+        .readers
+        .read(|connection| Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?)))
+        .await?;
     let text = service.metrics.text(&crate::metrics::Gauges {
         now,
         queue_depth: depth,
         ledger_size: size,
-        pending: pending.0,
-        oldest_pending_at: pending.1,
+        oldest_pending_at: oldest,
         jobs: states,
     })?;
     Ok(MetricsResult { content_type: "text/plain; version=0.0.4; charset=utf-8".to_owned(), text })

@@ -68,21 +68,29 @@ fn carry_out(
 ) -> Result<DecideResult, Failure> {
     let policy = policy.now();
     let request = requests::get(transaction.connection(), &params.id)?.ok_or_else(|| not_found(&params.id))?;
-    let profile = submissions::profile(transaction.connection(), request.submission_id)?;
+    let in_force = policy.profile(&request.profile_id);
+    let profile = submissions::profile(transaction.connection(), request.submission_id, in_force)?;
     let votes = decisions::of(transaction.connection(), &request.id, request.version)?;
     let requester = requester_now(&policy, &request);
-    let others = policy.deciders(&profile, &account_of(&requester), transaction.now());
-    let case = Case {
+    let mut case = Case {
         request: &request,
         requester: &requester,
         decider: &actor.party,
         has_vote: has_vote(&policy, &profile, actor, transaction),
         needs_login: profile.rules().require_login_session,
         votes: &votes,
-        others: &others,
+        others: &[],
         tick: transaction.tick(),
     };
-    let Judgement { event, votes } = judge(&case, verdict, &params.digest)?;
+    let mut judged = judge(&case, verdict, &params.digest);
+    let others;
+    if judged.is_err() {
+        // Who else could decide is a question to the whole policy; only a refusal has to answer it.
+        others = policy.deciders(&profile, &account_of(&requester), transaction.now());
+        case.others = &others;
+        judged = judge(&case, verdict, &params.digest);
+    }
+    let Judgement { event, votes } = judged?;
     let next = request_transition(request.state, event)
         .ok_or_else(|| ApiError::new(ErrorKind::AlreadyDecided, format!("{} has ended", request.id)))?;
 

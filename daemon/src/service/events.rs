@@ -94,7 +94,8 @@ impl Stream {
                 Ok(chunk) => chunk,
                 Err(error) => {
                     tracing::warn!("a subscriber cannot be served, it is told to read again: {error}");
-                    return false;
+                    self.next = end;
+                    return self.send(&Event::Resync { seq: end }).await;
                 }
             };
             for record in records {

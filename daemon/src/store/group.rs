@@ -44,8 +44,11 @@ fn commit(
     for command in commands {
         let mut transaction = Transaction::new(connection, current, tail.size(), line);
         let outcome = transaction.attempt(|transaction| command.run(transaction));
-        if let Err(failure) = outcome {
-            command.fail(failure);
+        match outcome {
+            // SQLite gave the whole transaction up (disk full, I/O): nothing may run outside of one.
+            Err(Failure::Database(error)) if connection.is_autocommit() => return Err(error),
+            Err(failure) => command.fail(failure),
+            Ok(()) => {}
         }
         effects.append(&mut transaction.effects);
         current = transaction.tail;

@@ -2,6 +2,8 @@
 //!
 //! There is no other way to write. A command that fails leaves nothing behind, neither rows nor records.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::id::{CertificateId, JobId, RequestId};
@@ -129,7 +131,14 @@ impl<'a> Transaction<'a> {
     pub fn attempt<T>(&mut self, steps: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
         let (tail, effects) = (self.tail.clone(), self.effects.len());
         self.connection.prepare_cached("SAVEPOINT attempt")?.execute([])?;
-        let result = steps(self);
+        // A command that panics is a fault of its own; the writer and everybody else's commands go on.
+        let result = catch_unwind(AssertUnwindSafe(|| steps(self))).unwrap_or_else(|_| {
+            Err(ApiError::internal("a fault of the daemon stopped the command; nothing was changed").into())
+        });
+        if result.is_err() && self.connection.is_autocommit() {
+            // SQLite has rolled the whole transaction back by itself; the group ends here.
+            return result;
+        }
         if result.is_err() {
             self.connection.prepare_cached("ROLLBACK TO attempt")?.execute([])?;
             self.tail = tail;

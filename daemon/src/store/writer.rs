@@ -1,6 +1,7 @@
 //! The one writer: a thread that owns the only connection that can write.
 
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::Damage;
@@ -15,6 +16,10 @@ use crate::ledger::Tail;
 
 /// Commands that may wait for the writer before senders wait themselves.
 const QUEUE: usize = 1024;
+/// A wait that is shorter than this is lost in what the kernel takes to wake a thread.
+const SHORTEST_WAIT: Duration = Duration::from_micros(100);
+/// One step of waiting for company, at most, however slow a commit was.
+const LONGEST_WAIT: Duration = Duration::from_millis(1);
 
 /// A command in two steps: run inside the group's transaction, answer after its commit.
 pub trait Command: Send {
@@ -126,17 +131,55 @@ struct Loop {
     published: watch::Sender<Tail>,
 }
 
+/// The group before.
+struct Last {
+    commands: usize,
+    took: Duration,
+}
+
+impl Last {
+    /// Callers that were answered together ask again together, one a little after the other. On a slow disk the
+    /// first of them would take a whole commit for itself while all others wait for the next: so it waits for
+    /// them, as long as they keep coming and a fraction of what a commit takes.
+    fn wait_for_company(&self, commands: &mut mpsc::Receiver<Box<dyn Command>>, batch: &mut Vec<Box<dyn Command>>) {
+        let step = self.took / 16;
+        if step < SHORTEST_WAIT {
+            return;
+        }
+        for _ in 0..8 {
+            let before = batch.len();
+            if before >= self.commands {
+                return;
+            }
+            std::thread::sleep(step.min(LONGEST_WAIT));
+            take(commands, batch);
+            if batch.len() == before {
+                return;
+            }
+        }
+    }
+}
+
+/// Takes what has arrived.
+fn take(commands: &mut mpsc::Receiver<Box<dyn Command>>, batch: &mut Vec<Box<dyn Command>>) {
+    while batch.len() < MAX_GROUP
+        && let Ok(next) = commands.try_recv()
+    {
+        batch.push(next);
+    }
+}
+
 impl Loop {
     fn run(mut self, mut commands: mpsc::Receiver<Box<dyn Command>>, mut after_commit: impl FnMut(Vec<Effect>)) {
         let mut batch = Vec::with_capacity(MAX_GROUP);
+        let mut last = Last { commands: 0, took: Duration::ZERO };
         while let Some(first) = commands.blocking_recv() {
             batch.push(first);
-            while batch.len() < MAX_GROUP
-                && let Ok(next) = commands.try_recv()
-            {
-                batch.push(next);
-            }
+            take(&mut commands, &mut batch);
+            last.wait_for_company(&mut commands, &mut batch);
+            let begin = Instant::now();
             let outcome = self.group(&mut batch, &mut after_commit);
+            last = Last { commands: batch.len(), took: begin.elapsed() };
             for command in batch.drain(..) {
                 command.answer(outcome.clone());
             }
@@ -184,3 +227,7 @@ impl Loop {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

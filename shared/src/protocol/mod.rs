@@ -4,18 +4,24 @@
 pub mod audit;
 pub mod certificate;
 pub mod daemon;
+pub mod decision;
+pub mod detail;
 pub mod event;
 pub mod frame;
 pub mod method;
 pub mod policy;
 pub mod request;
+pub mod wait;
 
 pub use audit::*;
 pub use certificate::*;
 pub use daemon::*;
+pub use decision::*;
+pub use detail::*;
 pub use event::*;
 pub use policy::*;
 pub use request::*;
+pub use wait::*;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

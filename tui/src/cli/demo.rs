@@ -186,6 +186,9 @@ fn stop_on_signals(running: &Arc<Mutex<Option<Running>>>) -> Result<SigSet, Fail
     let listener = thread::Builder::new()
         .name("demo-signals".to_owned())
         .spawn(move || {
+            // A signal goes to any thread that does not block it: one that the console waits for, such as a
+            // change of the terminal's size, must not end here.
+            let _ = SigSet::all().thread_block();
             let Ok(signal) = signals.wait() else { return };
             take_down(&running);
             restore_terminal();

@@ -252,14 +252,17 @@ fn newest_row(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT coalesce(max(row), 0) FROM approval_requests", [], |row| row.get(0))
 }
 
-/// How many wait, and since when the oldest does.
-pub fn pending(connection: &Connection) -> rusqlite::Result<(u64, Option<Timestamp>)> {
-    connection.query_row(
-        "SELECT count(*) AS n, (SELECT created_at FROM approval_requests WHERE state = 'pending' ORDER BY row LIMIT 1)
-             AS oldest FROM approval_requests WHERE state = 'pending'",
-        [],
-        |row| Ok((row.get("n")?, parsed_if(row, "oldest")?)),
-    )
+/// How many wait: counted row by row, for the start of the process. See [`crate::metrics::Metrics::pending`].
+pub fn count_pending(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT count(*) FROM approval_requests WHERE state = 'pending'", [], |row| row.get(0))
+}
+
+/// Since when the oldest waits.
+pub fn oldest_pending(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    connection
+        .prepare_cached("SELECT created_at FROM approval_requests WHERE state = 'pending' ORDER BY row LIMIT 1")?
+        .query_row([], |row| parsed(row, "created_at"))
+        .optional()
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<RequestRow> {

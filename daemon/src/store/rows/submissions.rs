@@ -1,5 +1,7 @@
 //! `submissions`: what was asked for, checked and will be signed.
 
+use std::borrow::Cow;
+
 use countersign_shared::content::CertificateContent;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::{Change, Check};
@@ -68,11 +70,24 @@ pub fn get(connection: &Connection, id: i64) -> rusqlite::Result<Submission> {
     connection.prepare_cached("SELECT * FROM submissions WHERE id = ?1")?.query_row([id], read)
 }
 
-/// The profile alone: all that a decision needs.
-pub fn profile(connection: &Connection, id: i64) -> rusqlite::Result<Profile> {
+/// The profile alone: all that a decision needs. Where the content names the very rules that are `in_force`, they
+/// are not read a second time.
+pub fn profile<'p>(
+    connection: &Connection,
+    id: i64,
+    in_force: Option<&'p Profile>,
+) -> rusqlite::Result<Cow<'p, Profile>> {
     connection
-        .prepare_cached("SELECT profile FROM submissions WHERE id = ?1")?
-        .query_row([id], |row| json(row, "profile"))
+        .prepare_cached(
+            "SELECT profile, content ->> '$.profile_digest' AS profile_digest FROM submissions WHERE id = ?1",
+        )?
+        .query_row([id], |row| {
+            let digest: Digest = parsed(row, "profile_digest")?;
+            match in_force.filter(|profile| profile.digest() == digest) {
+                Some(profile) => Ok(Cow::Borrowed(profile)),
+                None => json(row, "profile").map(Cow::Owned),
+            }
+        })
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Submission> {

@@ -1,0 +1,55 @@
+//! Verifying the ledger, on one core, beside SHA-256 alone over the same octets.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use countersignd::ledger::verify::verify;
+use countersignd::store::settings::{apply_to_reader, reader_flags};
+use rusqlite::Connection;
+
+use crate::table::{Aim, Table};
+use crate::{Result, measure};
+
+const ROUNDS: usize = 3;
+/// Records that are held in memory to be hashed.
+const CHUNK: u64 = 50_000;
+
+/// Measures it.
+pub fn measure(state: &Path, table: &mut Table) -> Result<()> {
+    let connection = Connection::open_with_flags(state.join("countersign.db"), reader_flags())?;
+    apply_to_reader(&connection)?;
+    let pair = measure::in_turns(ROUNDS, || verified(&connection), || hashed(&connection))?;
+    table.add("ledger verified, beside SHA-256", "/s", &pair, Aim::None);
+    let millions: Vec<f64> = pair.ours.iter().map(|rate| rate / 1e6).collect();
+    table.add_alone("ledger verified", "million/s", &millions, Aim::AtLeast(1.0));
+    Ok(())
+}
+
+fn verified(connection: &Connection) -> Result<f64> {
+    let begin = Instant::now();
+    let verified = verify(connection)?;
+    let took = begin.elapsed();
+    match verified.damage {
+        Some(damage) => Err(format!("the ledger does not verify: {}", damage.text).into()),
+        None => Ok(verified.tail.size() as f64 / took.as_secs_f64()),
+    }
+}
+
+/// Only the hashing is timed, not how the octets come into memory.
+fn hashed(connection: &Connection) -> Result<f64> {
+    let mut statement = connection.prepare("SELECT record FROM audit_events WHERE seq >= ?1 AND seq < ?1 + ?2")?;
+    let (mut took, mut count) = (Duration::ZERO, 0_u64);
+    loop {
+        let chunk =
+            statement.query_map([count, CHUNK], |row| row.get(0))?.collect::<rusqlite::Result<Vec<Vec<u8>>>>()?;
+        if chunk.is_empty() {
+            return Ok(count as f64 / took.as_secs_f64());
+        }
+        let begin = Instant::now();
+        for record in &chunk {
+            std::hint::black_box(ring::digest::digest(&ring::digest::SHA256, record));
+        }
+        took += begin.elapsed();
+        count += chunk.len() as u64;
+    }
+}

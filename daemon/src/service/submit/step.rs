@@ -1,0 +1,270 @@
+//! The transaction of a submission, in order: the same again? may this caller ask? does a profile carry it? is
+//! anything in the way? Then it is made.
+
+use countersign_shared::content::Purpose;
+use countersign_shared::digest::Digest;
+use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::id::JobId;
+use countersign_shared::lifecycle::{JobKind, RequestKind};
+use countersign_shared::protocol::{Certificate, Risk, SubmitParams, SubmitResult};
+use countersign_shared::text::Untrusted;
+
+use super::risks::risks;
+use super::{attended, unattended};
+use crate::intake::{Ask, Intake, intake};
+use crate::ledger::Draft;
+use crate::policy::{Permission, Policy};
+use crate::service::actor::Actor;
+use crate::service::sight::Sight;
+use crate::service::{Facts, PolicyInForce, permissions_now};
+use crate::store::Transaction;
+use crate::store::rows::submissions::Submission;
+use crate::store::rows::{certificates, idempotency, jobs, requests, submissions};
+use crate::store::transaction::{Failure, fresh_salt, salted};
+use crate::x509::ParsedCsr;
+
+/// A submission that is being taken in.
+pub struct Step<'a> {
+    /// Rules.
+    pub policy: PolicyInForce,
+    /// Who asks.
+    pub actor: &'a Actor,
+    /// What for.
+    pub params: &'a SubmitParams,
+    /// The CSR, its proof of possession checked.
+    pub csr: ParsedCsr,
+    /// What is fixed for the process.
+    pub facts: &'a Facts,
+}
+
+/// A submission that is stored and gets its job.
+pub struct Stored<'a> {
+    /// Who asks.
+    pub actor: &'a Actor,
+    /// What is fixed for the process.
+    pub facts: &'a Facts,
+    /// The managed certificate.
+    pub certificate: &'a Certificate,
+    /// A first one, or a successor.
+    pub kind: RequestKind,
+    /// The submission.
+    pub submission: &'a Submission,
+    /// Its row.
+    pub submission_id: i64,
+    /// The job's id.
+    pub job: &'a JobId,
+    /// What deserves a second look.
+    pub risks: &'a [Risk],
+}
+
+impl Step<'_> {
+    /// Takes it in.
+    pub fn carry_out(self, transaction: &mut Transaction<'_>) -> Result<SubmitResult, Failure> {
+        if let Some(earlier) = self.repeated(transaction)? {
+            return Ok(earlier);
+        }
+        let policy = self.policy.now();
+        let intake = self.intake(transaction, &policy)?;
+        let certificate = self.certificate(transaction, &intake)?;
+        nothing_in_the_way(transaction, &certificate)?;
+        self.make(transaction, &policy, intake, &certificate)
+    }
+
+    /// The same key again: the same request, whatever has become of it.
+    fn repeated(&self, transaction: &Transaction<'_>) -> Result<Option<SubmitResult>, Failure> {
+        let Some(key) = &self.params.idempotency_key else { return Ok(None) };
+        let connection = transaction.connection();
+        let Some((fingerprint, job)) = idempotency::get(connection, self.actor.party.uid, key)? else {
+            return Ok(None);
+        };
+        if fingerprint != self.fingerprint()? {
+            let message = format!("the idempotency key was used for another submission, which made {job}");
+            return Err(ApiError::new(ErrorKind::Conflict, message).hint("choose a new key for a new request").into());
+        }
+        let submission = jobs::get(connection, &job)?.ok_or_else(missing)?.submission_id;
+        let changes = submissions::get(connection, submission)?.changes;
+        let mut result = result(transaction, &job, changes)?;
+        result.repeated = true;
+        Ok(Some(result))
+    }
+
+    fn fingerprint(&self) -> Result<Digest, Failure> {
+        let text = serde_json::to_vec(self.params).map_err(|error| ApiError::internal(error.to_string()))?;
+        Ok(Digest::of(&[b"countersign-submission-v1\0", &text]))
+    }
+
+    /// What the one profile makes of the CSR, for a caller who may ask under it.
+    fn intake(&self, transaction: &Transaction<'_>, policy: &Policy) -> Result<Intake, ApiError> {
+        let permissions = permissions_now(policy, self.actor, transaction.now());
+        let may_submit = |id: &str| permissions.allows(Permission::Submit(id));
+        if !policy.profiles().iter().any(|profile| may_submit(profile.id())) {
+            let message = format!("{} may not request certificates under any profile", self.actor.party.account);
+            return Err(ApiError::new(ErrorKind::Forbidden, message)
+                .hint("the role requester, granted by the policy, is needed")
+                .rule("no_role"));
+        }
+        let ask = Ask {
+            profile: self.params.profile.as_deref(),
+            environment: self.params.environment.as_deref(),
+            reason: self.params.reason.as_ref(),
+            ticket: self.params.ticket.as_ref(),
+            valid_for: self.params.valid_for,
+        };
+        let intake = intake(policy, &self.csr, &ask, |profile| may_submit(profile.id()))?;
+        if intake.profile.rules().require_login_session && self.actor.party.login_uid.is_none() {
+            let message = format!("profile {} takes requests from login sessions alone", intake.profile.id());
+            return Err(ApiError::new(ErrorKind::Forbidden, message)
+                .hint("log in (ssh, console); a service or container has no login")
+                .rule("login_required"));
+        }
+        Ok(intake)
+    }
+
+    /// The managed certificate that the names stand for; a new one where there is none yet.
+    fn certificate(&self, transaction: &Transaction<'_>, intake: &Intake) -> Result<Certificate, Failure> {
+        let connection = transaction.connection();
+        if let Some(found) = certificates::find(connection, intake.profile.id(), &intake.primary_name)? {
+            return Ok(found);
+        }
+        let new = Certificate {
+            id: transaction.fresh_certificate()?,
+            profile_id: intake.profile.id().to_owned(),
+            environment: intake.profile.rules().environment.clone(),
+            primary_name: intake.primary_name.clone(),
+            owner: self.actor.person_ref(),
+            created_at: transaction.now(),
+            current: None,
+        };
+        certificates::insert(connection, &new)?;
+        Ok(new)
+    }
+
+    fn make(
+        self,
+        transaction: &mut Transaction<'_>,
+        policy: &Policy,
+        intake: Intake,
+        certificate: &Certificate,
+    ) -> Result<SubmitResult, Failure> {
+        let kind = if certificate.current.is_some() { RequestKind::CertRenewal } else { RequestKind::CertIssuance };
+        let risks = risks(&intake, certificate, self.actor, self.facts.bypass);
+        let job = transaction.fresh_job()?;
+        let (actor, facts) = (self.actor, self.facts);
+        let key = self.params.idempotency_key.as_deref().map(|key| Ok::<_, Failure>((key, self.fingerprint()?)));
+        let key = key.transpose()?;
+        let submission = self.submission(policy, intake, certificate, kind)?;
+        let submission_id = submissions::insert(transaction.connection(), &submission)?;
+        let stored = Stored {
+            actor,
+            facts,
+            certificate,
+            kind,
+            submission: &submission,
+            submission_id,
+            job: &job,
+            risks: &risks,
+        };
+        if submission.profile.rules().requires_approval {
+            attended::make(transaction, &stored)?;
+        } else {
+            unattended::make(transaction, &stored)?;
+        }
+        if let Some((key, fingerprint)) = key {
+            let now = transaction.now();
+            idempotency::insert(transaction.connection(), actor.party.uid, key, fingerprint, &job, now)?;
+        }
+        result(transaction, &job, submission.changes)
+    }
+
+    fn submission(
+        self,
+        policy: &Policy,
+        intake: Intake,
+        certificate: &Certificate,
+        kind: RequestKind,
+    ) -> Result<Submission, Failure> {
+        let given = |text: &Option<Untrusted>| text.clone().filter(|text| !text.is_blank());
+        let (reason, ticket) = (given(&self.params.reason), given(&self.params.ticket));
+        let salt = fresh_salt()?;
+        let reason_sha256 = reason.as_ref().map(|reason| salted(&salt, reason.raw()));
+        let purpose = Purpose {
+            kind,
+            certificate_id: certificate.id.as_str(),
+            csr_sha256: self.csr.sha256,
+            reason: reason_sha256,
+            ticket: ticket.as_ref().map(Untrusted::raw),
+        };
+        let digest = intake.content.digest(&purpose);
+        let digest = digest.map_err(|error| ApiError::invalid(format!("the content has no digest: {error}")))?;
+        Ok(Submission {
+            digest,
+            content: intake.content,
+            csr: self.csr.der,
+            csr_subject: self.csr.subject,
+            profile: intake.profile,
+            policy_sha256: policy.sha256(),
+            changes: intake.changes,
+            checks: intake.checks,
+            reason: reason.unwrap_or_default(),
+            reason_salt: salt.to_vec(),
+            reason_sha256,
+            ticket,
+        })
+    }
+}
+
+impl Stored<'_> {
+    /// What the ledger says of a submission, whoever has to agree to it.
+    pub fn described(&self, draft: Draft) -> Draft {
+        let submission = self.submission;
+        draft
+            .number("version", 1)
+            .text("digest", submission.digest)
+            .text("policy_sha256", submission.policy_sha256)
+            .text("profile", submission.profile.id())
+            .text("certificate", &self.certificate.id)
+            .text("kind", self.kind)
+            .text("spki_sha256", submission.content.spki_sha256)
+            .text_if("reason_sha256", submission.reason_sha256)
+    }
+
+    /// The job that a request or the executor alone will free.
+    pub fn job_kind(&self) -> JobKind {
+        if self.kind == RequestKind::CertRenewal { JobKind::Renew } else { JobKind::Issue }
+    }
+}
+
+fn nothing_in_the_way(transaction: &Transaction<'_>, certificate: &Certificate) -> Result<(), Failure> {
+    let connection = transaction.connection();
+    let (other, what) = if let Some(request) = requests::pending_for(connection, &certificate.id)? {
+        (request.to_string(), "waits for approval")
+    } else if let Some(job) = jobs::open_for(connection, &certificate.id)? {
+        (job.to_string(), "is being carried out")
+    } else {
+        return Ok(());
+    };
+    let name = certificate.primary_name.safe();
+    let message = format!("{other} for the same certificate ({}, {name:.64}) {what}", certificate.id);
+    let hint = format!("wait for it to end (countersign wait {other}), then ask again");
+    Err(ApiError::new(ErrorKind::Conflict, message).hint(hint).into())
+}
+
+/// What the caller is told: the job as it is, and the request that blocks it, if one does.
+fn result(
+    transaction: &Transaction<'_>,
+    job: &JobId,
+    changes: Vec<countersign_shared::protocol::Change>,
+) -> Result<SubmitResult, Failure> {
+    let connection = transaction.connection();
+    let job = jobs::get(connection, job)?.ok_or_else(missing)?.job;
+    let request = match &job.request_id {
+        Some(id) => requests::summary(connection, id, &Sight::All)?,
+        None => None,
+    };
+    let certificate_id = job.certificate_id.clone();
+    Ok(SubmitResult { request, job, certificate_id, changes, repeated: false })
+}
+
+fn missing() -> ApiError {
+    ApiError::internal("the job of a submission is missing")
+}

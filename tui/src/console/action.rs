@@ -1,0 +1,136 @@
+//! What happens to the console, and what the console wants done: the only ways in and out of [`super::update`].
+
+use countersign_shared::error::ErrorKind;
+use countersign_shared::id::RequestId;
+use countersign_shared::lifecycle::Verdict;
+use countersign_shared::protocol::{
+    AuditPage, DecideParams, DecideResult, Event, ListAuditParams, ListRequestsParams, RequestDetail, RequestPage,
+    StatusResult, VerifyResult, WhoamiResult,
+};
+use countersign_shared::time::Timestamp;
+
+use super::key::Key;
+
+/// Something happened.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// The wall clock, told from time to time.
+    Tick(Timestamp),
+    /// The terminal's size in cells.
+    Resize {
+        /// Columns.
+        width: u16,
+        /// Rows.
+        height: u16,
+    },
+    /// A key press.
+    Key(Key),
+    /// Pasted text.
+    Paste(String),
+    /// The open review has been drawn whole and nothing typed before is waiting: it may be acted on.
+    Armed,
+    /// A connection for calls stands, newly made.
+    Connected,
+    /// No connection stands; another try follows by itself.
+    Disconnected {
+        /// Why, in words that are safe to show.
+        why: String,
+    },
+    /// The event stream of this generation ended.
+    EventsLost {
+        /// See [`Effect::Subscribe`].
+        generation: u64,
+    },
+    /// A ledger event.
+    Event {
+        /// See [`Effect::Subscribe`].
+        generation: u64,
+        /// What the daemon sent.
+        event: Event,
+    },
+    /// A call was answered.
+    Answered {
+        /// The generation of the call: an answer that nobody waits for any more is dropped.
+        generation: u64,
+        /// The result or refusal.
+        answer: Answer,
+    },
+}
+
+/// Why a call has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The daemon's kind; `None` where the connection failed.
+    pub kind: Option<ErrorKind>,
+    /// The daemon's own words.
+    pub message: String,
+    /// What to do next; may be empty.
+    pub hint: String,
+    /// True where the daemon may have acted although no answer came.
+    pub uncertain: bool,
+}
+
+/// The answer to a [`Call`].
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// To [`Call::Status`].
+    Status(Result<Box<StatusResult>, Refusal>),
+    /// To [`Call::Whoami`].
+    Whoami(Result<Box<WhoamiResult>, Refusal>),
+    /// To [`Call::Requests`].
+    Requests(Result<Box<RequestPage>, Refusal>),
+    /// To [`Call::Request`].
+    Request(Result<Box<RequestDetail>, Refusal>),
+    /// To [`Call::Decide`].
+    Decided(Result<Box<DecideResult>, Refusal>),
+    /// To [`Call::Audit`].
+    Audit(Result<Box<AuditPage>, Refusal>),
+    /// To [`Call::Verify`].
+    Verified(Result<Box<VerifyResult>, Refusal>),
+    /// To [`Call::ActAs`].
+    ActedAs(Result<Box<WhoamiResult>, Refusal>),
+}
+
+/// A call to the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `daemon.status`
+    Status,
+    /// `daemon.whoami`
+    Whoami,
+    /// `request.list`
+    Requests(ListRequestsParams),
+    /// `request.get`
+    Request(RequestId),
+    /// `request.approve` or `request.reject`
+    Decide(Verdict, DecideParams),
+    /// `audit.list`
+    Audit(ListAuditParams),
+    /// `audit.verify`
+    Verify,
+    /// `demo.act_as`
+    ActAs(String),
+}
+
+/// Something that the console wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Call the daemon and answer with this generation.
+    Call {
+        /// Comes back in [`Action::Answered`].
+        generation: u64,
+        /// What to call.
+        call: Call,
+    },
+    /// Follow the ledger from this sequence number, in place of any subscription before.
+    Subscribe {
+        /// Comes back in [`Action::Event`].
+        generation: u64,
+        /// The first sequence number wanted.
+        from_seq: u64,
+    },
+    /// Make the connections anew.
+    Reconnect,
+    /// End the console.
+    Quit,
+}

@@ -1,0 +1,237 @@
+//! The one table of keys. Events become commands through it, and the footer, the help and `docs/keys.md` are
+//! generated from it.
+
+use super::key::Key::{self, *};
+
+/// What a person can ask the console to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// Open the help.
+    Help,
+    /// Open the palette.
+    Palette,
+    /// Leave the console.
+    Quit,
+    /// Leave the console whatever is open.
+    QuitAtOnce,
+    /// One level out.
+    Back,
+    /// The next screen.
+    NextScreen,
+    /// The queue.
+    ShowQueue,
+    /// The detail of the selected request.
+    ShowDetail,
+    /// The audit history.
+    ShowAudit,
+    /// Read everything again.
+    Reload,
+    /// Act as another person of a demo.
+    ActAs,
+    /// One row down.
+    Down,
+    /// One row up.
+    Up,
+    /// Half a page down.
+    PageDown,
+    /// Half a page up.
+    PageUp,
+    /// The first row.
+    First,
+    /// The last row.
+    Last,
+    /// Open what is selected.
+    Open,
+    /// Review to approve.
+    Approve,
+    /// Review to reject.
+    Reject,
+    /// Filter by text.
+    Filter,
+    /// Filter by the next state.
+    NextState,
+    /// Verify the ledger.
+    Verify,
+}
+
+/// Where a binding holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// On every screen.
+    Everywhere,
+    /// On the queue.
+    Queue,
+    /// On the detail.
+    Detail,
+    /// On the audit history.
+    Audit,
+    /// On queue and detail.
+    Requests,
+    /// On queue and audit.
+    Lists,
+    /// In the review dialog; the dialog itself reads these keys.
+    Review,
+}
+
+impl Scope {
+    /// The scope's heading.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Everywhere => "Everywhere",
+            Self::Queue => "Queue",
+            Self::Detail => "Detail",
+            Self::Audit => "Audit",
+            Self::Requests => "Queue and detail",
+            Self::Lists => "Queue and audit",
+            Self::Review => "Review dialog",
+        }
+    }
+
+    /// Every scope in the order of the help.
+    pub const ALL: &'static [Self] =
+        &[Self::Requests, Self::Lists, Self::Queue, Self::Audit, Self::Review, Self::Everywhere];
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// What it does; `None` for the keys that a dialog reads by itself.
+    pub command: Option<Command>,
+    /// Any of these.
+    pub keys: &'static [Key],
+    /// Where.
+    pub scope: Scope,
+    /// Two words at most for the footer; empty where the footer does not name it.
+    pub label: &'static str,
+    /// A sentence for the help.
+    pub help: &'static str,
+}
+
+const fn bind(
+    command: Command,
+    keys: &'static [Key],
+    scope: Scope,
+    label: &'static str,
+    help: &'static str,
+) -> Binding {
+    Binding { command: Some(command), keys, scope, label, help }
+}
+
+const fn tell(keys: &'static [Key], scope: Scope, label: &'static str, help: &'static str) -> Binding {
+    Binding { command: None, keys, scope, label, help }
+}
+
+/// Every binding, in the order of footer and help.
+pub const BINDINGS: &[Binding] = &[
+    bind(Command::Approve, &[Char('a')], Scope::Requests, "approve", "Review the request and approve it"),
+    bind(
+        Command::Reject,
+        &[Char('r')],
+        Scope::Requests,
+        "reject",
+        "Review the request and reject it; the note is required",
+    ),
+    bind(Command::Open, &[Enter, Char('l')], Scope::Queue, "open", "Open the request with everything a decision needs"),
+    bind(Command::Verify, &[Char('v')], Scope::Audit, "verify", "Verify the whole ledger now"),
+    bind(
+        Command::Filter,
+        &[Char('/')],
+        Scope::Lists,
+        "filter",
+        "Filter by text as you type; Enter keeps it, Esc clears it",
+    ),
+    bind(
+        Command::NextState,
+        &[Char('s')],
+        Scope::Queue,
+        "state",
+        "Show another state: pending, all, approved, rejected …",
+    ),
+    bind(Command::Down, &[Char('j'), Down], Scope::Everywhere, "", "One row down"),
+    bind(Command::Up, &[Char('k'), Up], Scope::Everywhere, "", "One row up"),
+    bind(Command::PageDown, &[Ctrl('d'), PageDown], Scope::Everywhere, "", "Half a page down"),
+    bind(Command::PageUp, &[Ctrl('u'), PageUp], Scope::Everywhere, "", "Half a page up"),
+    bind(Command::First, &[Char('g'), Home], Scope::Everywhere, "", "To the first row"),
+    bind(Command::Last, &[Char('G'), End], Scope::Everywhere, "", "To the last row that is loaded"),
+    bind(Command::Back, &[Esc], Scope::Everywhere, "back", "One level out; never leaves the console"),
+    bind(Command::NextScreen, &[Tab], Scope::Everywhere, "", "The next screen"),
+    bind(Command::ShowQueue, &[Char('1')], Scope::Everywhere, "", "The queue"),
+    bind(Command::ShowDetail, &[Char('2')], Scope::Everywhere, "", "The selected request in detail"),
+    bind(Command::ShowAudit, &[Char('3')], Scope::Everywhere, "", "The audit history"),
+    bind(Command::Reload, &[Ctrl('r')], Scope::Everywhere, "", "Read everything again"),
+    bind(Command::ActAs, &[Char('A')], Scope::Everywhere, "", "Act as another person (demo daemons only)"),
+    bind(Command::Palette, &[Char(':')], Scope::Everywhere, "", "Every action by name"),
+    bind(Command::Help, &[Char('?'), F1], Scope::Everywhere, "help", "This help"),
+    bind(Command::Quit, &[Char('q')], Scope::Everywhere, "quit", "Leave, with nothing open"),
+    bind(Command::QuitAtOnce, &[Ctrl('c')], Scope::Everywhere, "", "Leave at once, whatever is open"),
+    tell(&[Tab, Down], Scope::Review, "next", "To the next field or button"),
+    tell(&[BackTab, Up], Scope::Review, "previous", "To the field or button before"),
+    tell(&[Enter], Scope::Review, "press", "Press the button in focus; in a field, go on to the next"),
+    tell(&[PageUp, PageDown], Scope::Review, "scroll", "Scroll the summary"),
+    tell(&[Esc], Scope::Review, "cancel", "Close without deciding"),
+];
+
+/// The command of a key on a screen of this scope, where it has one.
+pub fn lookup(screen: Scope, key: Key) -> Option<Command> {
+    BINDINGS
+        .iter()
+        .find(|binding| holds_on(binding.scope, screen) && binding.keys.contains(&key))
+        .and_then(|binding| binding.command)
+}
+
+/// True where a binding of `scope` holds on the screen named by `screen`.
+pub fn holds_on(scope: Scope, screen: Scope) -> bool {
+    match scope {
+        Scope::Everywhere => screen != Scope::Review,
+        Scope::Requests => matches!(screen, Scope::Queue | Scope::Detail),
+        Scope::Lists => matches!(screen, Scope::Queue | Scope::Audit),
+        other => other == screen,
+    }
+}
+
+/// `j, Down`: the keys of a binding in words.
+pub fn key_names(keys: &[Key]) -> String {
+    keys.iter().map(Key::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The page `docs/keys.md`.
+#[cfg(test)]
+pub fn documentation() -> String {
+    let mut page = String::from(
+        "# Keys of the console\n\nGenerated from `tui/src/console/keymap.rs`; a test compares. `?` shows the same table.\n",
+    );
+    for scope in Scope::ALL {
+        page.push_str(&format!("\n## {}\n\n| keys | what they do |\n| --- | --- |\n", scope.title()));
+        for binding in BINDINGS.iter().filter(|binding| binding.scope == *scope) {
+            let keys: Vec<String> = binding.keys.iter().map(|key| format!("`{key}`")).collect();
+            page.push_str(&format!("| {} | {} |\n", keys.join(" "), binding.help));
+        }
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_means_two_things_on_one_screen() {
+        for screen in [Scope::Queue, Scope::Detail, Scope::Audit, Scope::Review] {
+            let mut seen = Vec::new();
+            for key in BINDINGS.iter().filter(|b| holds_on(b.scope, screen)).flat_map(|b| b.keys) {
+                assert!(!seen.contains(key), "{key} twice on {screen:?}");
+                seen.push(*key);
+            }
+        }
+    }
+
+    #[test]
+    fn the_documentation_is_this_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/keys.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, documentation()).unwrap();
+        }
+        let page = std::fs::read_to_string(path).unwrap();
+        assert!(page == documentation(), "docs/keys.md differs from the keymap: run this test with UPDATE_DOCS=1");
+    }
+}

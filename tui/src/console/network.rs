@@ -1,0 +1,294 @@
+//! The daemon's side of the console: one thread makes the calls, one follows the ledger.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+use std::{io, path::PathBuf};
+
+use countersign_shared::error::ErrorKind;
+use countersign_shared::lifecycle::Verdict;
+use countersign_shared::protocol::method::{
+    AuditList, AuditVerify, DaemonStatus, DaemonWhoami, Method, RequestApprove, RequestGet, RequestList, RequestReject,
+};
+use countersign_shared::protocol::{NoParams, RequestIdParams};
+
+use super::ConsoleOptions;
+use super::action::{Action, Answer, Call, Effect, Refusal};
+use super::mailbox::{Closed, Letter, Mailbox};
+use crate::client::{Client, ClientError, Stopper};
+
+/// How long a call may take; a verification of ten million records stays below.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest pause between two tries to connect.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Starts the network; effects go in by the channel, actions come out by the mailbox. It ends when the channel
+/// is dropped.
+pub fn start(options: &ConsoleOptions, mailbox: Mailbox) -> io::Result<Sender<Effect>> {
+    let (sender, effects) = mpsc::channel();
+    let mut worker = Worker {
+        socket: options.socket.clone(),
+        act_as: options.act_as.clone(),
+        effects,
+        queued: VecDeque::new(),
+        mailbox,
+        following: None,
+    };
+    thread::Builder::new().name("calls".into()).spawn(move || worker.run())?;
+    Ok(sender)
+}
+
+struct Worker {
+    socket: PathBuf,
+    act_as: Option<String>,
+    effects: Receiver<Effect>,
+    queued: VecDeque<Effect>,
+    mailbox: Mailbox,
+    /// Ends the event stream that is followed now.
+    following: Option<Stopper>,
+}
+
+/// Why the worker stops serving a connection.
+enum End {
+    /// The connection is gone or of no use.
+    Lost(String),
+    /// The console wants it made anew.
+    Again,
+    /// The console is closed.
+    Over,
+}
+
+impl From<Closed> for End {
+    fn from(_: Closed) -> Self {
+        Self::Over
+    }
+}
+
+impl Worker {
+    fn run(&mut self) {
+        let mut tries = 0;
+        let mut first = true;
+        loop {
+            let begun = Instant::now();
+            let end = match self.connect() {
+                Ok(client) => {
+                    first = false;
+                    self.serve(client, &mut tries)
+                }
+                // Only at the start: later the daemon has already let this person act.
+                Err(error) if first && refuses_person(&error) => {
+                    match self.mailbox.post(Letter::Fatal(refusal(error))) {
+                        Ok(()) | Err(Closed) => return,
+                    }
+                }
+                Err(error) => End::Lost(error.to_string()),
+            };
+            let pause = match end {
+                End::Over => return,
+                End::Again if begun.elapsed() > Duration::from_secs(1) => continue,
+                End::Again => Duration::from_secs(1),
+                End::Lost(why) => {
+                    if self.tell(Action::Disconnected { why }).is_err() {
+                        return;
+                    }
+                    let pause = Duration::from_secs(1 << tries.min(4)).min(LONGEST_PAUSE);
+                    tries += 1;
+                    pause
+                }
+            };
+            if self.rest(pause).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn tell(&self, action: Action) -> Result<(), Closed> {
+        self.mailbox.post(Letter::Action(action))
+    }
+
+    fn connect(&self) -> Result<Client, ClientError> {
+        let mut client = Client::connect(&self.socket)?;
+        client.set_timeout(Some(TIMEOUT));
+        if let Some(person) = &self.act_as {
+            client.act_as(person)?;
+        }
+        Ok(client)
+    }
+
+    /// Waits, and turns down what is asked for meanwhile: a decision must never go out later than it was made.
+    fn rest(&mut self, pause: Duration) -> Result<(), Closed> {
+        let until = Instant::now() + pause;
+        loop {
+            let effect = match self.queued.pop_front() {
+                Some(effect) => effect,
+                None => match self.effects.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                    Ok(effect) => effect,
+                    Err(RecvTimeoutError::Timeout) => return Ok(()),
+                    Err(RecvTimeoutError::Disconnected) => return Err(Closed),
+                },
+            };
+            if let Effect::Call { generation, call: Call::Decide(..) } = effect {
+                let refusal = Refusal {
+                    kind: None,
+                    message: "The connection to the daemon was lost before the decision was sent: nothing happened."
+                        .into(),
+                    hint: "Decide again when the console is online.".into(),
+                    uncertain: false,
+                };
+                self.tell(Action::Answered { generation, answer: Answer::Decided(Err(refusal)) })?;
+            }
+        }
+    }
+
+    fn serve(&mut self, mut client: Client, tries: &mut u32) -> End {
+        if self.tell(Action::Connected).is_err() {
+            return End::Over;
+        }
+        loop {
+            let Some(effect) = self.next() else { return End::Over };
+            match effect {
+                Effect::Call { generation, call } => {
+                    let (answer, lost) = self.answer(&mut client, call);
+                    if self.tell(Action::Answered { generation, answer }).is_err() {
+                        return End::Over;
+                    }
+                    if let Some(why) = lost {
+                        return End::Lost(why);
+                    }
+                    *tries = 0;
+                }
+                Effect::Subscribe { generation, from_seq } => {
+                    let told = match self.follow(generation, from_seq) {
+                        Ok(()) => Ok(()),
+                        Err(_) => self.tell(Action::EventsLost { generation }),
+                    };
+                    if told.is_err() {
+                        return End::Over;
+                    }
+                }
+                Effect::Reconnect => return End::Again,
+                Effect::Quit => return End::Over,
+            }
+        }
+    }
+
+    /// The next thing to do. A page that a later one of its kind replaces is not asked for at all.
+    fn next(&mut self) -> Option<Effect> {
+        loop {
+            self.queued.extend(self.effects.try_iter());
+            let effect = match self.queued.pop_front() {
+                Some(effect) => effect,
+                None => self.effects.recv().ok()?,
+            };
+            self.queued.extend(self.effects.try_iter());
+            if !self.queued.iter().any(|later| replaces(later, &effect)) {
+                return Some(effect);
+            }
+        }
+    }
+
+    fn answer(&mut self, client: &mut Client, call: Call) -> (Answer, Option<String>) {
+        let none = NoParams {};
+        match call {
+            Call::Status => outcome(client.call::<DaemonStatus>(&none), Answer::Status),
+            Call::Whoami => outcome(client.call::<DaemonWhoami>(&none), Answer::Whoami),
+            Call::Requests(params) => outcome(client.call::<RequestList>(&params), Answer::Requests),
+            Call::Request(id) => outcome(client.call::<RequestGet>(&RequestIdParams { id }), Answer::Request),
+            Call::Decide(Verdict::Approve, params) => decide::<RequestApprove>(client, &params),
+            Call::Decide(Verdict::Reject, params) => decide::<RequestReject>(client, &params),
+            Call::Audit(params) => outcome(client.call::<AuditList>(&params), Answer::Audit),
+            Call::Verify => outcome(client.call::<AuditVerify>(&none), Answer::Verified),
+            Call::ActAs(person) => {
+                let result = client.act_as(&person);
+                if result.is_ok() {
+                    self.act_as = Some(person);
+                }
+                outcome(result, Answer::ActedAs)
+            }
+        }
+    }
+
+    /// Follows the ledger on a connection of its own, in place of any before.
+    fn follow(&mut self, generation: u64, from_seq: u64) -> Result<(), ClientError> {
+        self.stop_following();
+        let mut client = self.connect()?;
+        client.subscribe(Some(from_seq))?;
+        let lost = |source| ClientError::Lost { path: self.socket.clone(), source };
+        let stopper = client.stopper().map_err(lost)?;
+        let mailbox = self.mailbox.clone();
+        let follow = move || {
+            while let Ok(event) = client.next_event() {
+                if mailbox.post(Letter::Action(Action::Event { generation, event })).is_err() {
+                    return;
+                }
+            }
+            // The loop may have ended first; then nobody asks.
+            let _ = mailbox.post(Letter::Action(Action::EventsLost { generation }));
+        };
+        thread::Builder::new().name("events".into()).spawn(follow).map_err(lost)?;
+        self.following = Some(stopper);
+        Ok(())
+    }
+
+    fn stop_following(&mut self) {
+        if let Some(stopper) = self.following.take() {
+            // A connection that cannot be shut has ended by itself.
+            let _ = stopper.stop();
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop_following();
+    }
+}
+
+/// True where the daemon will never let this person act.
+fn refuses_person(error: &ClientError) -> bool {
+    matches!(error.refusal(), Some(ErrorKind::Forbidden | ErrorKind::Invalid | ErrorKind::NotFound))
+}
+
+fn replaces(later: &Effect, earlier: &Effect) -> bool {
+    let (Effect::Call { call: later, .. }, Effect::Call { call: earlier, .. }) = (later, earlier) else {
+        return false;
+    };
+    matches!(
+        (later, earlier),
+        (Call::Requests(_), Call::Requests(_)) | (Call::Audit(_), Call::Audit(_)) | (Call::Status, Call::Status)
+    )
+}
+
+fn decide<
+    M: Method<Params = countersign_shared::protocol::DecideParams, Result = countersign_shared::protocol::DecideResult>,
+>(
+    client: &mut Client,
+    params: &M::Params,
+) -> (Answer, Option<String>) {
+    outcome(client.call::<M>(params), Answer::Decided)
+}
+
+/// The answer for the console, and why the connection is of no use any more, where it is not.
+fn outcome<T>(
+    result: Result<T, ClientError>,
+    answer: fn(Result<Box<T>, Refusal>) -> Answer,
+) -> (Answer, Option<String>) {
+    match result {
+        Ok(value) => (answer(Ok(Box::new(value))), None),
+        Err(error) => {
+            let lost = error.refusal().is_none().then(|| error.to_string());
+            (answer(Err(refusal(error))), lost)
+        }
+    }
+}
+
+fn refusal(error: ClientError) -> Refusal {
+    let uncertain = !error.nothing_happened();
+    match error {
+        ClientError::Refused(object) => {
+            Refusal { kind: Some(object.data.kind), message: object.message, hint: object.data.hint, uncertain }
+        }
+        other => Refusal { kind: None, message: other.to_string(), hint: String::new(), uncertain },
+    }
+}

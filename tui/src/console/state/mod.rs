@@ -1,0 +1,173 @@
+//! Everything that the console knows. Views draw it, [`super::update`] changes it; there is nothing else.
+
+mod audit;
+mod calls;
+mod detail;
+mod dialog;
+mod field;
+mod list;
+mod queue;
+mod review;
+
+pub use audit::{Audit, Verification};
+pub use calls::{Calls, Slot};
+pub use detail::Detail;
+pub use dialog::{Dialog, Message, Palette, PaletteEntry, Run};
+pub use field::Field;
+pub use list::List;
+pub use queue::{NextPage, Queue};
+pub use review::{Focus, Review, is_high as is_high_risk};
+
+use countersign_shared::protocol::{StatusResult, WhoamiResult};
+use countersign_shared::time::Timestamp;
+
+use super::action::Refusal;
+use super::keymap::Scope;
+
+/// The smallest terminal that decisions can be made in.
+pub const SMALLEST: (u16, u16) = (60, 15);
+
+/// The people of a demo (design §6).
+pub const DEMO_PEOPLE: [&str; 4] = ["alice", "bob", "carol", "dave"];
+
+/// Which screen is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Screen {
+    /// Requests.
+    Queue,
+    /// One request.
+    Detail,
+    /// The ledger.
+    Audit,
+}
+
+impl Screen {
+    /// The scope of its keys.
+    pub const fn scope(self) -> Scope {
+        match self {
+            Self::Queue => Scope::Queue,
+            Self::Detail => Scope::Detail,
+            Self::Audit => Scope::Audit,
+        }
+    }
+}
+
+/// Whether the daemon can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// No connection has stood yet, and no try has failed.
+    Connecting,
+    /// Calls are answered.
+    Online,
+    /// No connection stands.
+    Offline {
+        /// Since when.
+        since: Timestamp,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A line about what just happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// True for good news.
+    pub good: bool,
+    /// Safe to show.
+    pub text: String,
+}
+
+/// The console's state.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The wall clock as it was last told.
+    pub now: Timestamp,
+    /// Columns.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+    /// False under `NO_COLOR`.
+    pub colour: bool,
+    /// The screen.
+    pub screen: Screen,
+    /// The connection.
+    pub link: Link,
+    /// Who the daemon says is here.
+    pub me: Option<WhoamiResult>,
+    /// The daemon's own state.
+    pub daemon: Option<StatusResult>,
+    /// The queue.
+    pub queue: Queue,
+    /// The request that is open.
+    pub detail: Option<Detail>,
+    /// The ledger.
+    pub audit: Audit,
+    /// What lies over the screen.
+    pub dialog: Option<Dialog>,
+    /// What just happened.
+    pub notice: Option<Notice>,
+    /// The calls that are waited for.
+    pub calls: Calls,
+    /// True until it is known whether this person may list requests.
+    pub arriving: bool,
+    /// True where the ledger grew after the daemon's state was asked for.
+    pub status_stale: bool,
+}
+
+impl State {
+    /// The state before anything is known.
+    pub fn new(now: Timestamp, width: u16, height: u16, colour: bool) -> Self {
+        Self {
+            now,
+            width,
+            height,
+            colour,
+            screen: Screen::Queue,
+            link: Link::Connecting,
+            me: None,
+            daemon: None,
+            queue: Queue::default(),
+            detail: None,
+            audit: Audit::default(),
+            dialog: None,
+            notice: None,
+            calls: Calls::default(),
+            arriving: true,
+            status_stale: false,
+        }
+    }
+
+    /// True where the terminal is too small to show what a decision needs.
+    pub fn too_small(&self) -> bool {
+        self.width < SMALLEST.0 || self.height < SMALLEST.1
+    }
+
+    /// True on a demo daemon.
+    pub fn demo(&self) -> bool {
+        self.daemon.as_ref().is_some_and(|daemon| daemon.demo) || self.me.as_ref().is_some_and(|me| me.demo)
+    }
+
+    /// Why no decision can be sent now, whatever the request; `None` where one can.
+    pub fn decisions_stopped(&self) -> Option<String> {
+        match &self.link {
+            Link::Connecting => return Some("Not connected to the daemon yet.".into()),
+            Link::Offline { .. } => return Some("OFFLINE: decisions need the daemon.".into()),
+            Link::Online => {}
+        }
+        if self.daemon.as_ref().is_some_and(|daemon| daemon.read_only) {
+            return Some("READ-ONLY: the daemon found damage and decides nothing.".into());
+        }
+        None
+    }
+
+    /// Shows one line about something that went well or did not.
+    pub fn tell(&mut self, good: bool, text: impl Into<String>) {
+        self.notice = Some(Notice { good, text: text.into() });
+    }
+
+    /// Shows a refusal in one line.
+    pub fn tell_refusal(&mut self, refusal: &Refusal) {
+        let gap = if refusal.hint.is_empty() { "" } else { " " };
+        self.tell(false, format!("{}{gap}{}", refusal.message, refusal.hint));
+    }
+}

@@ -1,0 +1,99 @@
+//! Ledger events: they say what is out of date, and the lists are read again from the daemon.
+
+use countersign_shared::id::RequestId;
+use countersign_shared::lifecycle::RequestState;
+use countersign_shared::protocol::{AuditAction, Event};
+
+use super::loading;
+use crate::console::action::{Call, Effect};
+use crate::console::state::{Dialog, Link, Slot, State};
+
+pub fn arrived(state: &mut State, generation: u64, event: Event) -> Vec<Effect> {
+    if !state.calls.is_awaited(Slot::Events, generation) {
+        return Vec::new();
+    }
+    match event {
+        Event::Record { action, resource_type, resource_id, .. } => {
+            let mut effects = work_ended(state, action, &resource_id);
+            if resource_type == "request"
+                && let Ok(id) = resource_id.parse::<RequestId>()
+            {
+                effects.extend(about_request(state, id));
+            }
+            effects.extend(ledger_grew(state));
+            effects
+        }
+        Event::Resync { .. } => {
+            // The stream goes on by itself; only the lists have to be read again.
+            let mut effects = loading::queue_anew(state);
+            effects.extend(ledger_grew(state));
+            effects
+        }
+        Event::Alarm { .. } => vec![loading::call(state, Slot::Status, Call::Status)],
+    }
+}
+
+pub fn lost(state: &mut State, generation: u64) -> Vec<Effect> {
+    if state.calls.finish(Slot::Events, generation) && state.link == Link::Online {
+        return vec![Effect::Reconnect];
+    }
+    Vec::new()
+}
+
+fn about_request(state: &mut State, id: RequestId) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if state.detail.as_ref().is_some_and(|detail| detail.id == id) {
+        effects.push(loading::call(state, Slot::Detail, Call::Request(id.clone())));
+    }
+    if matches!(&state.dialog, Some(Dialog::Review(review)) if review.id == id && !review.sending) {
+        effects.push(loading::call(state, Slot::Review, Call::Request(id.clone())));
+    }
+    if state.queue.refused.is_none() {
+        state.queue.stale.insert(id);
+        effects.extend(loading::stale_rows(state));
+    }
+    effects
+}
+
+/// What an approval led to: the approver is told, and the open request is read again.
+fn work_ended(state: &mut State, action: AuditAction, about: &str) -> Vec<Effect> {
+    let row =
+        state.queue.rows.values().find(|row| row.certificate_id.as_str() == about || row.job_id.as_str() == about);
+    let said = row.filter(|row| row.state == RequestState::Approved).and_then(|row| match action {
+        AuditAction::CertificateIssued => {
+            Some((true, format!("{}: the certificate {} is issued.", row.id, row.certificate_id)))
+        }
+        AuditAction::JobFailed => Some((false, format!("{}: issuing failed; Enter shows why.", row.id))),
+        _ => None,
+    });
+    // Bad news that nobody has read yet stays.
+    if let Some((good, text)) = said.filter(|_| state.notice.as_ref().is_none_or(|notice| notice.good)) {
+        state.tell(good, text);
+    }
+    let open = state.detail.as_ref().and_then(|detail| detail.seen.as_ref()).map(|seen| &seen.request);
+    match open.filter(|row| row.certificate_id.as_str() == about || row.job_id.as_str() == about) {
+        Some(row) => {
+            let id = row.id.clone();
+            vec![loading::call(state, Slot::Detail, Call::Request(id))]
+        }
+        None => Vec::new(),
+    }
+}
+
+/// The header counts and the audit history are behind; each is read once, however many events came.
+fn ledger_grew(state: &mut State) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if !state.calls.is_open(Slot::Status) {
+        effects.push(loading::call(state, Slot::Status, Call::Status));
+    } else {
+        state.status_stale = true;
+    }
+    if state.audit.loaded {
+        if state.calls.is_open(Slot::Audit) {
+            state.audit.stale = true;
+        } else {
+            effects.extend(loading::audit_newest(state));
+        }
+    }
+    effects
+}

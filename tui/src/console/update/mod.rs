@@ -1,0 +1,114 @@
+//! How the state changes: by actions alone, without I/O and without a clock. Time arrives as an action.
+
+mod answers;
+mod audit;
+mod commands;
+mod dialogs;
+mod events;
+mod loading;
+mod queue;
+mod review;
+
+use super::action::{Action, Effect};
+use super::key::Key;
+use super::keymap::{self, Command};
+use super::layout::list_height;
+use super::state::{Dialog, Link, Screen, State};
+
+/// Applies one action; what comes back is for the runtime to do, in this order.
+pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Tick(now) => {
+            state.now = now;
+            Vec::new()
+        }
+        Action::Resize { width, height } => {
+            (state.width, state.height) = (width, height);
+            let height = list_height(state);
+            state.queue.list.keep_visible(height);
+            state.audit.list.keep_visible(height);
+            commands::clamp_detail(state);
+            Vec::new()
+        }
+        Action::Key(key) => key_pressed(state, key),
+        Action::Paste(text) => pasted(state, &text),
+        Action::Armed => {
+            review::arm(state);
+            Vec::new()
+        }
+        Action::Connected => {
+            state.link = Link::Online;
+            loading::everything(state)
+        }
+        Action::Disconnected { why } => {
+            disconnected(state, why);
+            Vec::new()
+        }
+        Action::EventsLost { generation } => events::lost(state, generation),
+        Action::Event { generation, event } => events::arrived(state, generation, event),
+        Action::Answered { generation, answer } => answers::arrived(state, generation, answer),
+    }
+}
+
+fn key_pressed(state: &mut State, key: Key) -> Vec<Effect> {
+    if key == Key::Ctrl('c') {
+        return vec![Effect::Quit];
+    }
+    if state.too_small() {
+        // Nothing may act that cannot be seen.
+        let leaves = keymap::lookup(state.screen.scope(), key) == Some(Command::Quit) && state.dialog.is_none();
+        return if leaves { vec![Effect::Quit] } else { Vec::new() };
+    }
+    if state.dialog.is_some() {
+        return dialogs::key(state, key);
+    }
+    if state.screen == Screen::Queue && state.queue.filtering {
+        return queue::filter_key(state, key);
+    }
+    if state.screen == Screen::Audit && state.audit.filtering {
+        audit::filter_key(state, key);
+        return Vec::new();
+    }
+    match keymap::lookup(state.screen.scope(), key) {
+        Some(command) => {
+            state.notice = None;
+            commands::run(state, command)
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Pasted text goes into a text field or nowhere.
+fn pasted(state: &mut State, text: &str) -> Vec<Effect> {
+    if state.too_small() {
+        return Vec::new();
+    }
+    match &mut state.dialog {
+        Some(Dialog::Review(review)) => review::paste(review, text),
+        Some(Dialog::Palette(palette)) => {
+            palette.filter.insert(text);
+            palette.selected = 0;
+        }
+        Some(Dialog::Help { .. } | Dialog::Message(_)) => {}
+        None if state.screen == Screen::Queue && state.queue.filtering => {
+            state.queue.filter.insert(text);
+            return queue::filter_changed(state);
+        }
+        None if state.screen == Screen::Audit && state.audit.filtering => {
+            state.audit.filter.insert(text);
+            let height = list_height(state);
+            state.audit.arrange(height);
+        }
+        None => {}
+    }
+    Vec::new()
+}
+
+fn disconnected(state: &mut State, why: String) {
+    let since = match &state.link {
+        Link::Offline { since, .. } => *since,
+        Link::Connecting | Link::Online => state.now,
+    };
+    state.link = Link::Offline { since, why };
+    state.calls.drop_reads();
+}

@@ -1,0 +1,284 @@
+//! One request in full, in the order in which a decision needs it.
+
+use countersign_shared::digest::Digest;
+use countersign_shared::lifecycle::RequestState;
+use countersign_shared::protocol::{Change, CheckOutcome, Decision, Difference, RequestDetail};
+use countersign_shared::text::Untrusted;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::cells::{left, shown};
+use super::paint::{Ink, lines};
+use super::words;
+use crate::console::state::State;
+use crate::console::theme::Role;
+
+pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
+    let text = document(state, ink, room_of(area));
+    let scroll = state.detail.as_ref().map_or(0, |detail| detail.scroll);
+    let room = usize::from(area.height);
+    let first = scroll.min(text.len().saturating_sub(room));
+    lines(buffer, area, text.get(first..).unwrap_or_default());
+    let below = text.len().saturating_sub(first + room);
+    if below > 0 {
+        let mark = left(&format!("  … {} more lines: j, Ctrl-D, G", below + 1), room_of(area));
+        buffer.set_string(area.x, area.bottom() - 1, mark, ink.style(Role::Warn));
+    }
+}
+
+fn room_of(area: Rect) -> usize {
+    usize::from(area.width)
+}
+
+/// Lines that the detail takes at the state's width.
+pub fn height(state: &State) -> usize {
+    document(state, Ink { colour: false }, usize::from(state.width)).len()
+}
+
+fn document(state: &State, ink: Ink, room: usize) -> Vec<Line<'static>> {
+    let Some(detail) = &state.detail else {
+        return vec![
+            Line::default(),
+            ink.line(Role::Plain, "  No request is open. Choose one on the queue (1) and press Enter."),
+        ];
+    };
+    match (&detail.seen, &detail.refused) {
+        (Some(seen), None) => request(state, ink, seen, room),
+        (_, Some(refusal)) => {
+            let text = format!("{} {}", shown(&refusal.message), shown(&refusal.hint));
+            let mut lines = vec![Line::default()];
+            lines.extend(ink.labelled(" refused", Role::Warn, text.trim(), room));
+            lines
+        }
+        (None, None) => vec![Line::default(), ink.line(Role::Plain, "  Loading …")],
+    }
+}
+
+fn request(state: &State, ink: Ink, seen: &RequestDetail, room: usize) -> Vec<Line<'static>> {
+    let mut page = Page { ink, room, lines: Vec::new() };
+    standing(state, seen, &mut page);
+    page.title(&format!("Names ({})", seen.content.sans.len()));
+    names(seen, &mut page);
+    if seen.in_force.is_some() || !seen.differences.is_empty() {
+        page.title("Against the certificate in force");
+        if seen.differences.is_empty() {
+            page.add("", Role::Plain, "no difference but the time");
+        }
+        for difference in &seen.differences {
+            page.add(&differing(difference), Role::Warn, &differs(difference));
+        }
+        if let Some(version) = seen.in_force.as_ref().and_then(|certificate| certificate.current.as_ref()) {
+            page.add(
+                "in force",
+                Role::Plain,
+                &format!("version {}, until {}", version.version, words::moment(version.not_after)),
+            );
+            page.add("serial", Role::Plain, &shown(&version.serial));
+        }
+    }
+    page.title("Against the CSR");
+    if seen.changes.is_empty() {
+        page.add("", Role::Plain, "as asked for");
+    }
+    for change in &seen.changes {
+        page.add(change.action.as_str(), Role::Warn, &changed(change));
+    }
+    checks(seen, &mut page);
+    certificate(seen, &mut page);
+    people(state, seen, &mut page);
+    identifiers(seen, &mut page);
+    page.lines
+}
+
+/// Where it stands, whether you may decide, what is risky, and why it is wanted.
+fn standing(state: &State, seen: &RequestDetail, page: &mut Page) {
+    let row = &seen.request;
+    let by = row.decided_by.as_ref().map_or_else(String::new, |by| format!(" by {}", words::account(state, by)));
+    let when = row.decided_at.map_or_else(
+        || format!(", {} left until {}", words::time_left(state.now, row.expires_at), words::moment(row.expires_at)),
+        |at| format!("{by}, {}", words::moment(at)),
+    );
+    page.add("status", words::state_role(row.state), &format!("{}{when}", row.state));
+    if row.state == RequestState::Pending {
+        let votes = format!("{} of {} votes", seen.votes.given, seen.votes.needed);
+        if seen.you.allowed {
+            page.add("you", Role::Good, &format!("may decide (a approves, r rejects); {votes} so far"));
+        } else {
+            page.add("you", Role::Warn, &format!("may NOT decide: {}", shown(&seen.you.why)));
+        }
+    }
+    if !row.risks.is_empty() {
+        page.add("risks", Role::Warn, &words::risks(&row.risks));
+    }
+    page.add(
+        "asks",
+        Role::Plain,
+        &format!("{}, {} ago", words::person(state, &row.requester), words::age(state.now, row.created_at)),
+    );
+    let reason = if row.reason.is_blank() { "none given".to_owned() } else { shown(row.reason.raw()) };
+    page.add("why", Role::Plain, &reason);
+    if let Some(ticket) = &row.ticket {
+        page.add("ticket", Role::Plain, &shown(ticket.raw()));
+    }
+    let what = format!(
+        "{} under {} ({}), {}",
+        words::spaced(row.kind.as_str()),
+        shown(&row.profile_id),
+        shown(&seen.profile_name),
+        shown(&row.environment)
+    );
+    page.add("what", Role::Plain, &what);
+}
+
+fn names(seen: &RequestDetail, page: &mut Page) {
+    for san in &seen.content.sans {
+        let value = san.value();
+        let added = seen.differences.iter().any(|difference| {
+            difference.field == "san"
+                && difference.before.is_none()
+                && difference.after.as_ref().is_some_and(|after| after == &value || after.raw() == san.tagged())
+        });
+        let risky = value.raw().starts_with("*.") || value.raw().contains("xn--");
+        let mark = if added { "  (added)" } else { "" };
+        let role = if risky || added { Role::Warn } else { Role::Strong };
+        page.add(san.kind(), role, &format!("{}{mark}", words::name(&value)));
+    }
+}
+
+fn checks(seen: &RequestDetail, page: &mut Page) {
+    let warned = |check: &&countersign_shared::protocol::Check| check.outcome == CheckOutcome::Warned;
+    let passed = seen.checks.iter().filter(|check| !warned(check)).count();
+    page.title(&format!("Policy checks ({passed} passed, {} warned)", seen.checks.len() - passed));
+    for check in seen.checks.iter().filter(warned).chain(seen.checks.iter().filter(|check| !warned(check))) {
+        let (role, word) = match check.outcome {
+            CheckOutcome::Passed => (Role::Good, "passed"),
+            CheckOutcome::Warned => (Role::Warn, "WARNED"),
+        };
+        page.add(word, role, &format!("{}: {}", words::spaced(&check.rule), shown(&check.text)));
+    }
+}
+
+fn certificate(seen: &RequestDetail, page: &mut Page) {
+    let content = &seen.content;
+    page.title("Certificate");
+    let mut subject: Vec<String> = content.common_name.iter().map(|name| format!("CN={}", words::name(name))).collect();
+    subject.extend(
+        content
+            .subject
+            .iter()
+            .map(|(attribute, value)| format!("{}={}", words::spaced(attribute.as_str()), shown(value))),
+    );
+    page.add("subject", Role::Plain, if subject.is_empty() { "empty".into() } else { subject.join(", ") }.as_str());
+    page.add("validity", Role::Plain, &format!("{} from the moment it is issued", words::span(content.valid_for)));
+    page.add("issuer", Role::Plain, &shown(&content.issuer));
+    page.add(
+        "authority",
+        if content.ca { Role::Bad } else { Role::Plain },
+        if content.ca { "YES: it can sign other certificates" } else { "no" },
+    );
+    let usage: Vec<String> = content.key_usage.iter().map(|usage| words::spaced(usage.as_str())).collect();
+    page.add("key usage", Role::Plain, &usage.join(", "));
+    let usage: Vec<String> = content.extended_key_usage.iter().map(|usage| words::spaced(usage.as_str())).collect();
+    page.add("used for", Role::Plain, &usage.join(", "));
+    page.add("key", Role::Plain, &content.key.to_string());
+    page.spoken("key SHA-256", &content.spki_sha256);
+    page.title("CSR");
+    page.add("subject", Role::Plain, &shown(seen.csr.subject.raw()));
+    page.spoken("CSR SHA-256", &seen.csr.sha256);
+}
+
+fn people(state: &State, seen: &RequestDetail, page: &mut Page) {
+    page.title(&format!("Decisions ({} of {} votes)", seen.votes.given, seen.votes.needed));
+    if seen.decisions.is_empty() {
+        page.add("", Role::Plain, "none yet");
+    }
+    for decision in &seen.decisions {
+        page.add(decision.verdict.as_str(), Role::Plain, &decided(state, decision));
+    }
+    let may: Vec<String> = seen.who_may_decide.iter().map(|name| words::account(state, name)).collect();
+    page.add("may decide", Role::Plain, if may.is_empty() { "nobody".into() } else { may.join(", ") }.as_str());
+}
+
+fn decided(state: &State, decision: &Decision) -> String {
+    let note = if decision.note.is_blank() { String::new() } else { format!(": {}", shown(decision.note.raw())) };
+    format!("{}, {}, record {}{note}", words::person(state, &decision.by), words::moment(decision.at), decision.seq)
+}
+
+fn identifiers(seen: &RequestDetail, page: &mut Page) {
+    page.title("Identifiers");
+    let row = &seen.request;
+    page.add(
+        "request",
+        Role::Plain,
+        &format!("{}, version {}, made {}", row.id, row.version, words::moment(row.created_at)),
+    );
+    page.add("certificate", Role::Plain, row.certificate_id.as_str());
+    let error = seen.job.error.as_ref().map_or_else(String::new, |error| format!(": {}", shown(error.raw())));
+    page.add("job", Role::Plain, &format!("{}, {}{error}", seen.job.id, words::spaced(seen.job.state.as_str())));
+    page.spoken("content", &row.digest);
+    page.spoken("policy", &seen.policy_sha256);
+}
+
+/// What a difference is about, in a word that fits a label.
+pub fn differing(difference: &Difference) -> String {
+    match difference.field.as_str() {
+        "san" => "name".into(),
+        "spki_sha256" => "key SHA-256".into(),
+        other => words::spaced(other),
+    }
+}
+
+/// One difference to the certificate in force.
+pub fn differs(difference: &Difference) -> String {
+    match (&difference.before, &difference.after) {
+        (Some(before), Some(after)) => format!("{} becomes {}", valued(before), valued(after)),
+        (None, Some(after)) => format!("added: {}", valued(after)),
+        (Some(before), None) => format!("removed: {}", valued(before)),
+        (None, None) => "changed".into(),
+    }
+}
+
+/// A value that differs: a digest by its first groups, a tagged name with its Unicode form.
+fn valued(value: &Untrusted) -> String {
+    if let Ok(digest) = value.raw().parse::<Digest>() {
+        return format!("{} …", digest.spoken()[0]);
+    }
+    match value.raw().split_once(':') {
+        Some((kind @ ("dns" | "uri" | "email" | "ip"), rest)) => format!("{kind} {}", words::name(&rest.into())),
+        _ => words::name(value),
+    }
+}
+
+/// One difference to the CSR.
+pub fn changed(change: &Change) -> String {
+    format!("{} {} ({})", words::spaced(&change.field), shown(change.value.raw()), shown(&change.why))
+}
+
+/// Lines under headings.
+struct Page {
+    ink: Ink,
+    room: usize,
+    lines: Vec<Line<'static>>,
+}
+
+impl Page {
+    fn title(&mut self, title: &str) {
+        self.lines.push(Line::default());
+        self.lines.push(self.ink.line(Role::Strong, format!(" {title}")));
+    }
+
+    fn add(&mut self, label: &str, role: Role, value: &str) {
+        let lines = self.ink.labelled(&format!("  {label}"), role, value, self.room.saturating_sub(1));
+        self.lines.extend(lines);
+    }
+
+    /// A digest in groups that can be read aloud, in two lines where there is room.
+    fn spoken(&mut self, label: &str, digest: &Digest) {
+        let groups = digest.spoken();
+        let together = if self.room >= 60 { 2 } else { 1 };
+        for (i, part) in groups.chunks(together).enumerate() {
+            self.add(if i == 0 { label } else { "" }, Role::Plain, &part.join("  "));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Who is here, how the daemon is, which screen this is, and every alarm.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::cells::{cut, shown, width};
+use super::paint::{Ink, bar, lines, row};
+use super::words;
+use crate::console::state::{Link, Screen, State};
+use crate::console::theme::Role;
+
+pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
+    let room = usize::from(area.width);
+    let (link_role, link) = link(state);
+    let who = cut(&who(state, room >= 100), room / 2);
+    let mut left = vec![(Role::Strong, "countersign".to_owned()), (Role::Plain, who)];
+    if let Some(daemon) = &state.daemon {
+        left.push((if daemon.pending > 0 { Role::Strong } else { Role::Plain }, format!("{} pending", daemon.pending)));
+        let unanchored = if room >= 120 {
+            format!("{} of {} records unanchored", daemon.unanchored, daemon.ledger_size)
+        } else {
+            format!("{} unanchored", daemon.unanchored)
+        };
+        left.push((Role::Plain, unanchored));
+        if daemon.policy_file_differs {
+            left.push((Role::Warn, "policy file differs from the policy in force".into()));
+        }
+        if room >= 120 {
+            let oldest = daemon.oldest_pending_at.map(|at| format!("oldest {}", words::age(state.now, at)));
+            left.extend(oldest.map(|text| (Role::Plain, text)));
+            left.push((Role::Dim, format!("attested by {}", shown(&daemon.attestation))));
+            left.push((Role::Dim, format!("version {}", shown(&daemon.version))));
+        }
+    }
+    lines(buffer, row(area, 0), &[spread(ink, left, (link_role, link), room)]);
+    lines(buffer, row(area, 1), &[spread(ink, tabs(state), (Role::Dim, count(state)), room)]);
+    for (y, (role, text)) in (2..).zip(alarms(state)) {
+        bar(buffer, row(area, y), ink.style(role), &text);
+    }
+}
+
+/// Pieces from the left, two cells apart, and one at the right edge. A piece that does not fit is left out: half
+/// a number would be another number.
+fn spread(ink: Ink, pieces: Vec<(Role, String)>, end: (Role, String), room: usize) -> Line<'static> {
+    let end_text = cut(&end.1, room);
+    let free = room.saturating_sub(width(&end_text) + 2);
+    let mut used = 1;
+    let mut spans = vec![ink.span(Role::Plain, " ")];
+    for (role, text) in pieces {
+        let needed = width(&text) + 2;
+        if used + needed > free {
+            continue;
+        }
+        used += needed;
+        spans.push(ink.span(role, text));
+        spans.push(ink.span(Role::Plain, "  "));
+    }
+    spans.push(ink.span(Role::Plain, " ".repeat(room.saturating_sub(used + width(&end_text) + 1))));
+    spans.push(ink.span(end.0, end_text));
+    Line::from(spans)
+}
+
+fn who(state: &State, with_roles: bool) -> String {
+    let roles = |all: &[String]| if with_roles { roles(all) } else { String::new() };
+    match &state.me {
+        None => "not known yet".into(),
+        Some(me) if state.demo() => {
+            let name = me.person.as_deref().unwrap_or(&me.account);
+            format!("DEMO acting as {}{}", shown(name), roles(&me.roles))
+        }
+        Some(me) => format!("{} (uid {}){}", shown(&me.account), me.uid, roles(&me.roles)),
+    }
+}
+
+fn roles(roles: &[String]) -> String {
+    if roles.is_empty() { ", no role".into() } else { format!(", {}", shown(&roles.join(", "))) }
+}
+
+fn link(state: &State) -> (Role, String) {
+    match &state.link {
+        Link::Connecting => (Role::Warn, "connecting".into()),
+        Link::Online => (Role::Good, "online".into()),
+        Link::Offline { since, .. } => (Role::Alarm, format!(" OFFLINE for {} ", offline_age(state, *since))),
+    }
+}
+
+/// In whole minutes, so that an idle console draws nothing.
+fn offline_age(state: &State, since: countersign_shared::time::Timestamp) -> String {
+    let millis = state.now.unix_millis() - since.unix_millis();
+    if millis < words::IN_SECONDS { "a moment".into() } else { words::short(millis) }
+}
+
+fn tabs(state: &State) -> Vec<(Role, String)> {
+    [(Screen::Queue, "1 Queue"), (Screen::Detail, "2 Detail"), (Screen::Audit, "3 Audit")]
+        .into_iter()
+        .map(|(screen, title)| {
+            if screen == state.screen {
+                (Role::Selected, format!("[{title}]"))
+            } else {
+                (Role::Dim, format!(" {title} "))
+            }
+        })
+        .collect()
+}
+
+fn count(state: &State) -> String {
+    match state.screen {
+        Screen::Queue if state.queue.refused.is_some() => "not open to you".into(),
+        Screen::Queue => {
+            let queue = &state.queue;
+            let what = queue.state.map_or("all requests", |state| state.as_str());
+            let more = if queue.next == crate::console::state::NextPage::End { "" } else { "+" };
+            let filter = queue.filter.text();
+            let filter = if filter.is_empty() { String::new() } else { format!(" with \"{}\"", shown(filter)) };
+            format!("{what}: {}{more}{filter}", queue.list.count())
+        }
+        Screen::Detail => state.detail.as_ref().map_or_else(String::new, |detail| detail.id.to_string()),
+        Screen::Audit => {
+            let audit = &state.audit;
+            let more = if audit.cursor.is_some() { "+" } else { "" };
+            if audit.filter.text().is_empty() {
+                format!("{}{more} records", audit.rows.len())
+            } else {
+                let filter = shown(audit.filter.text());
+                format!("{} of {}{more} loaded records with \"{filter}\"", audit.list.count(), audit.rows.len())
+            }
+        }
+    }
+}
+
+fn alarms(state: &State) -> Vec<(Role, String)> {
+    let mut alarms = Vec::new();
+    if let Some(daemon) = &state.daemon {
+        if daemon.read_only {
+            let damage = daemon.damage.as_ref().map_or_else(String::new, |damage| {
+                let place = damage.seq.map_or_else(String::new, |seq| format!(" at record {seq}"));
+                format!("{}{place}: {}. ", shown(&damage.rule), shown(&damage.text))
+            });
+            alarms.push((
+                Role::Alarm,
+                format!(" READ-ONLY  Nothing is decided. Damage: {damage}Run countersign audit verify."),
+            ));
+        }
+        if daemon.bypass {
+            alarms.push((Role::Alarm, " BYPASS  Requests are approved by system-bypass, without people.".to_owned()));
+        }
+    }
+    if state.demo() {
+        alarms.push((
+            Role::Demo,
+            " DEMO  A throw-away daemon: nothing here is real. A switches the acting person.".to_owned(),
+        ));
+    }
+    alarms
+}

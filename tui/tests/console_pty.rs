@@ -1,0 +1,220 @@
+//! The console as a person has it: the program in a terminal, a daemon at its socket.
+
+#![allow(clippy::unwrap_used, reason = "a test whose daemon or terminal cannot be set up has failed")]
+
+mod console_support;
+#[path = "console_support/terminal.rs"]
+mod terminal;
+
+use console_support::{FakeDaemon, samples};
+use countersign_shared::lifecycle::RequestState;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+use terminal::Terminal;
+
+fn open() -> (TempDir, FakeDaemon, Terminal) {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = FakeDaemon::start(directory.path());
+    let terminal = Terminal::open(&daemon.socket, &["--as", "bob"], 80, 24);
+    terminal.until("> pending   www.corp.example");
+    terminal.until("DEMO acting as bob");
+    (directory, daemon, terminal)
+}
+
+fn leave(mut terminal: Terminal) {
+    terminal.send("q");
+    assert!(terminal.ended().success());
+}
+
+#[test]
+fn approve_in_three_keys() {
+    let (_directory, daemon, mut terminal) = open();
+    terminal.send("a");
+    terminal.until("[>Cancel<]  [ Approve ]");
+    terminal.send("\t");
+    terminal.until("[>Approve<]");
+    terminal.send("\r");
+    terminal.until("> approved  www.corp.example");
+    {
+        let world = daemon.world.lock().unwrap();
+        let [(who, method, sent)] = &world.decisions[..] else { panic!("{:?}", world.decisions) };
+        assert_eq!((who.as_str(), method.as_str()), ("bob", "request.approve"));
+        assert_eq!(sent.digest, samples::summary(1, "www.corp.example", &[]).digest);
+    }
+    leave(terminal);
+}
+
+#[test]
+fn reject_with_a_note() {
+    let (_directory, daemon, mut terminal) = open();
+    terminal.send("r");
+    terminal.until("A rejection needs a note.");
+    terminal.send("\t");
+    terminal.send("not this host");
+    terminal.until("not this host");
+    terminal.send("\r");
+    terminal.until("[>Reject<]");
+    terminal.send("\r");
+    terminal.until("> rejected  www.corp.example");
+    let note = daemon.world.lock().unwrap().decisions[0].2.note.clone();
+    assert_eq!(note.as_ref().map(|note| note.raw()), Some("not this host"));
+    leave(terminal);
+}
+
+#[test]
+fn what_is_typed_ahead_decides_nothing() {
+    for ahead in ["a\r\r\r", "a\t\r", "a\t\t\r\r", "ra\tno\r\r\r"] {
+        let (_directory, daemon, mut terminal) = open();
+        terminal.send(ahead);
+        terminal.until("[>Cancel<]");
+        terminal.send("\x1b");
+        terminal.until("Closed without a decision");
+        assert!(daemon.world.lock().unwrap().decisions.is_empty(), "{ahead:?}");
+        leave(terminal);
+    }
+}
+
+#[test]
+fn a_paste_is_no_key() {
+    let (_directory, daemon, mut terminal) = open();
+    terminal.send("\x1b[200~a\t\rq\x1b[201~s");
+    terminal.until("all requests");
+    terminal.until_gone("Cancel");
+    assert!(daemon.world.lock().unwrap().decisions.is_empty());
+    leave(terminal);
+}
+
+#[test]
+fn escape_never_leaves() {
+    let (_directory, _daemon, mut terminal) = open();
+    terminal.send("\r");
+    terminal.until("Policy checks");
+    terminal.send("\x1b\x1b\x1b\x1b");
+    terminal.until("STATUS");
+    terminal.send("?");
+    terminal.until("Keys");
+    terminal.send("\x1b");
+    terminal.until_gone("Keys");
+    terminal.send("s");
+    terminal.until("all requests");
+    leave(terminal);
+}
+
+#[test]
+fn a_request_made_elsewhere_appears_by_itself() {
+    let (_directory, daemon, terminal) = open();
+    // Events are followed once the first page is there; before that the page itself would show the request.
+    let mut request = samples::summary(0, "fresh.corp.example", &[]);
+    request.created_at = samples::at(0);
+    daemon.world.lock().unwrap().submit(request);
+    terminal.until("fresh.corp.example");
+    terminal.until("> pending   www.corp.example");
+    leave(terminal);
+}
+
+#[test]
+fn a_change_under_the_review_stops_it() {
+    let (_directory, daemon, mut terminal) = open();
+    terminal.send("a");
+    terminal.until("[>Cancel<]  [ Approve ]");
+    terminal.send("\t");
+    terminal.until("[>Approve<]");
+    let id = samples::summary(1, "www.corp.example", &[]).id;
+    daemon.world.lock().unwrap().change(&id, |one| {
+        one.request = samples::ended(one.request.clone(), RequestState::Rejected, "carol (DEMO)");
+    });
+    terminal.until("It is rejected now, by carol (DEMO).");
+    terminal.send("\r");
+    terminal.until_gone("Cancel");
+    assert!(daemon.world.lock().unwrap().decisions.is_empty());
+    leave(terminal);
+}
+
+#[test]
+fn a_refusal_is_read_in_the_daemons_words() {
+    let (_directory, _daemon, mut terminal) = open();
+    terminal.send("A");
+    terminal.until("Act as alice");
+    terminal.send("alice\r");
+    terminal.until("DEMO acting as alice");
+    terminal.until("> pending   www.corp.example");
+    terminal.send("a");
+    terminal.until("[ Approve ]");
+    terminal.send("\t");
+    terminal.until("[>Approve<]");
+    terminal.send("\r");
+    terminal.until("Refused");
+    terminal.until("two-person integrity: alice asked for this and cannot decide it");
+    terminal.until("bob or carol can decide it");
+    terminal.send("\r");
+    terminal.until_gone("Enter or Esc closes");
+    terminal.until("two-person integrity: alice asked");
+    leave(terminal);
+}
+
+#[test]
+fn an_auditor_is_told_and_reads_the_history() {
+    let directory = tempfile::tempdir().unwrap();
+    let daemon = FakeDaemon::start(directory.path());
+    let mut terminal = Terminal::open(&daemon.socket, &["--as", "dave"], 80, 24);
+    terminal.until("You may not list requests");
+    terminal.until("approval requested");
+    terminal.send("v");
+    terminal.until("INTACT");
+    terminal.send("1");
+    terminal.until("You may not list requests: dave may not list requests.");
+    leave(terminal);
+}
+
+#[test]
+fn offline_keeps_the_queue_and_comes_back() {
+    let (_directory, daemon, mut terminal) = open();
+    daemon.vanish();
+    terminal.until("OFFLINE");
+    terminal.until("> pending   www.corp.example");
+    terminal.send("a");
+    terminal.until("OFFLINE: decisions need the daemon.");
+    daemon.listen();
+    terminal.until("online");
+    terminal.send("a");
+    terminal.until("[>Cancel<]");
+    terminal.send("\x1b");
+    terminal.until_gone("[>Cancel<]");
+    leave(terminal);
+}
+
+#[test]
+fn a_frame_comes_before_the_daemon() {
+    let directory = tempfile::tempdir().unwrap();
+    let terminal = Terminal::open(&directory.path().join("nobody.sock"), &[], 80, 24);
+    terminal.until("countersign");
+    terminal.until("cannot reach the daemon");
+    leave(terminal);
+}
+
+#[test]
+fn the_size_is_followed() {
+    let (_directory, _daemon, terminal) = open();
+    terminal.resize(50, 10);
+    terminal.until("This terminal has 50 columns and 10 rows.");
+    terminal.resize(120, 40);
+    terminal.until("ENVIRONMENT");
+    leave(terminal);
+}
+
+#[test]
+fn signals_and_ctrl_c_give_the_terminal_back() {
+    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+        let (_directory, _daemon, mut terminal) = open();
+        terminal.send("a");
+        terminal.until("[>Cancel<]");
+        kill(Pid::from_raw(i32::try_from(terminal.process()).unwrap()), signal).unwrap();
+        assert!(terminal.ended().success());
+    }
+    let (_directory, _daemon, mut terminal) = open();
+    terminal.send("a");
+    terminal.until("[>Cancel<]");
+    terminal.send("\x03");
+    assert!(terminal.ended().success());
+}

@@ -1,0 +1,246 @@
+//! A daemon that follows a script: real frames over a real socket, from samples.
+
+pub mod samples;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use countersign_shared::digest::Digest;
+use countersign_shared::error::{ApiError, ErrorKind, ErrorObject};
+use countersign_shared::lifecycle::RequestState;
+use countersign_shared::protocol::method::Method;
+use countersign_shared::protocol::{method, *};
+use serde_json::{Value, json};
+
+/// What the fake daemon holds.
+pub struct World {
+    pub requests: Vec<RequestDetail>,
+    pub records: Vec<AuditEvent>,
+    pub subscribers: Vec<UnixStream>,
+    /// True while nobody is served.
+    pub gone: bool,
+    /// Every connection that was made.
+    pub connections: Vec<UnixStream>,
+    /// Verdicts that arrived, with the person who sent them.
+    pub decisions: Vec<(String, String, DecideParams)>,
+    pub status: StatusResult,
+}
+
+/// A daemon on a socket of its own.
+pub struct FakeDaemon {
+    pub world: Arc<Mutex<World>>,
+    pub socket: PathBuf,
+}
+
+impl FakeDaemon {
+    pub fn start(directory: &Path) -> Self {
+        let present = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        samples::PRESENT.get_or_init(|| i64::try_from(present).unwrap());
+        let requests: Vec<RequestDetail> = samples::queue().into_iter().map(samples::detail).collect();
+        let records = requests
+            .iter()
+            .zip(0..)
+            .map(|(detail, seq)| samples::record(seq, AuditAction::ApprovalRequested, detail.request.id.as_str()))
+            .collect();
+        let world = World {
+            requests,
+            records,
+            subscribers: Vec::new(),
+            connections: Vec::new(),
+            gone: false,
+            decisions: Vec::new(),
+            status: samples::status(0, 0),
+        };
+        let world = Arc::new(Mutex::new(world));
+        let daemon = Self { world, socket: directory.join("daemon.sock") };
+        daemon.listen();
+        daemon
+    }
+
+    /// Serves, for the first time or again.
+    pub fn listen(&self) {
+        self.world.lock().unwrap().gone = false;
+        let listener = UnixListener::bind(&self.socket).unwrap();
+        let shared = Arc::clone(&self.world);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (stream, world) = (stream.unwrap(), Arc::clone(&shared));
+                let mut locked = world.lock().unwrap();
+                if locked.gone {
+                    // It was made before the socket went away.
+                    continue;
+                }
+                locked.connections.push(stream.try_clone().unwrap());
+                drop(locked);
+                thread::spawn(move || serve(&stream, &world));
+            }
+        });
+    }
+
+    /// Goes away: every connection ends, and no new one is made.
+    pub fn vanish(&self) {
+        std::fs::remove_file(&self.socket).unwrap();
+        let mut world = self.world.lock().unwrap();
+        world.gone = true;
+        for connection in world.connections.drain(..) {
+            // One that the console has closed is gone already.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn serve(stream: &UnixStream, world: &Mutex<World>) {
+    let mut me = "bob".to_owned();
+    for line in BufReader::new(stream).lines() {
+        let Ok(line) = line else { return };
+        if line.is_empty() {
+            continue;
+        }
+        let call: Value = serde_json::from_str(&line).unwrap();
+        let answer =
+            world.lock().unwrap().answer(&mut me, call["method"].as_str().unwrap(), call["params"].clone(), stream);
+        let frame = match answer {
+            Ok(result) => json!({"jsonrpc": "2.0", "id": call["id"], "result": result}),
+            Err(error) => json!({"jsonrpc": "2.0", "id": call["id"], "error": ErrorObject::from(error)}),
+        };
+        if writeln!(&mut &*stream, "{frame}").is_err() {
+            return;
+        }
+    }
+}
+
+impl World {
+    fn answer(&mut self, me: &mut String, name: &str, params: Value, stream: &UnixStream) -> Result<Value, ApiError> {
+        match name {
+            method::DemoActAs::NAME => {
+                let wanted: ActAsParams = serde_json::from_value(params).unwrap();
+                *me = wanted.person;
+                to_value(samples::whoami(me))
+            }
+            method::DaemonWhoami::NAME => to_value(samples::whoami(me)),
+            method::DaemonStatus::NAME => {
+                let pending = self.requests.iter().filter(|one| one.request.state == RequestState::Pending).count();
+                let size = u64::try_from(self.records.len()).unwrap();
+                let counted = samples::status(u64::try_from(pending).unwrap(), size);
+                to_value(StatusResult { read_only: self.status.read_only, bypass: self.status.bypass, ..counted })
+            }
+            method::RequestList::NAME if me == "dave" => Err(forbidden("dave may not list requests")),
+            method::RequestList::NAME => {
+                let wanted: ListRequestsParams = serde_json::from_value(params).unwrap();
+                let fits = |one: &&RequestDetail| {
+                    wanted.state.is_none_or(|state| state == one.request.state)
+                        && wanted
+                            .text
+                            .as_ref()
+                            .is_none_or(|text| one.request.primary_name.raw().contains(text.as_str()))
+                };
+                let requests = self.requests.iter().filter(fits).map(|one| one.request.clone()).collect();
+                let as_of_seq = u64::try_from(self.records.len()).unwrap();
+                to_value(RequestPage { requests, next_cursor: None, as_of_seq })
+            }
+            method::RequestGet::NAME => {
+                let wanted: RequestIdParams = serde_json::from_value(params).unwrap();
+                let found = self.requests.iter().find(|one| one.request.id == wanted.id);
+                let mut found = found.cloned().ok_or_else(|| ApiError::new(ErrorKind::NotFound, "no such request"))?;
+                if me == "alice" {
+                    found.you = MayDecide { allowed: false, rule: None, why: SELF.into() };
+                }
+                to_value(found)
+            }
+            method::RequestApprove::NAME | method::RequestReject::NAME => self.decide(me, name, params),
+            method::AuditList::NAME => {
+                let events = self.records.iter().rev().cloned().collect();
+                let as_of_seq = u64::try_from(self.records.len()).unwrap();
+                to_value(AuditPage { events, next_cursor: None, as_of_seq })
+            }
+            method::AuditVerify::NAME => {
+                let records = u64::try_from(self.records.len()).unwrap();
+                to_value(VerifyResult { intact: true, records, root_sha256: Digest::of(&[b"root"]), damage: None })
+            }
+            method::EventsSubscribe::NAME => {
+                let wanted: SubscribeParams = serde_json::from_value(params).unwrap();
+                let from_seq = wanted.from_seq.unwrap_or(0);
+                for record in self.records.iter().filter(|record| record.seq >= from_seq) {
+                    writeln!(&mut &*stream, "{}", frame_of(record)).unwrap();
+                }
+                self.subscribers.push(stream.try_clone().unwrap());
+                to_value(SubscribeResult { from_seq })
+            }
+            other => Err(ApiError::invalid(format!("unknown method {other}"))),
+        }
+    }
+
+    fn decide(&mut self, me: &str, name: &str, params: Value) -> Result<Value, ApiError> {
+        let decision: DecideParams = serde_json::from_value(params).unwrap();
+        self.decisions.push((me.to_owned(), name.to_owned(), decision.clone()));
+        if me == "alice" {
+            let hint = "bob or carol can decide it";
+            return Err(ApiError::new(ErrorKind::TwoPersonIntegrity, SELF).hint(hint));
+        }
+        let state = if name == method::RequestApprove::NAME { RequestState::Approved } else { RequestState::Rejected };
+        self.change(&decision.id, |one| {
+            one.request = samples::ended(one.request.clone(), state, &format!("{me} (DEMO)"));
+            one.job = samples::job(&one.request);
+        });
+        let found = self.requests.iter().find(|one| one.request.id == decision.id).unwrap();
+        let seq = u64::try_from(self.records.len()).unwrap();
+        to_value(DecideResult {
+            id: decision.id,
+            state,
+            job: found.job.clone(),
+            seq,
+            record_sha256: Digest::of(&[b"record"]),
+            votes: Votes { given: 1, needed: 1 },
+        })
+    }
+
+    /// Changes a request and tells every subscriber.
+    pub fn change(&mut self, id: &countersign_shared::id::RequestId, edit: impl FnOnce(&mut RequestDetail)) {
+        edit(self.requests.iter_mut().find(|one| one.request.id == *id).unwrap());
+        let id = id.clone();
+        self.tell(AuditAction::ApprovalAmended, id.as_str());
+    }
+
+    /// A request that somebody else makes.
+    pub fn submit(&mut self, request: RequestSummary) {
+        let id = request.id.clone();
+        self.requests.insert(0, samples::detail(request));
+        self.tell(AuditAction::ApprovalRequested, id.as_str());
+    }
+
+    fn tell(&mut self, action: AuditAction, about: &str) {
+        let seq = u64::try_from(self.records.len()).unwrap();
+        let record = samples::record(seq, action, about);
+        let frame = frame_of(&record);
+        self.records.push(record);
+        self.subscribers.retain(|stream| writeln!(&mut &*stream, "{frame}").is_ok());
+    }
+}
+
+fn frame_of(record: &AuditEvent) -> Value {
+    let event = Event::Record {
+        seq: record.seq,
+        at: record.created_at,
+        action: record.action,
+        actor: record.actor.clone(),
+        actor_type: record.actor_type,
+        resource_type: record.resource_type.clone(),
+        resource_id: record.resource_id.clone(),
+    };
+    json!({"jsonrpc": "2.0", "method": "event", "params": event})
+}
+
+const SELF: &str = "two-person integrity: alice asked for this and cannot decide it";
+
+fn forbidden(why: &str) -> ApiError {
+    ApiError::new(ErrorKind::Forbidden, why)
+}
+
+fn to_value(value: impl serde::Serialize) -> Result<Value, ApiError> {
+    Ok(serde_json::to_value(value).unwrap())
+}

@@ -1,0 +1,132 @@
+//! The console in a terminal of its own: keys go in, the screen is waited for, nothing sleeps.
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+
+/// How long a condition may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Seen {
+    parser: vt100::Parser,
+    octets: Vec<u8>,
+    ended: bool,
+}
+
+pub struct Terminal {
+    seen: Arc<(Mutex<Seen>, Condvar)>,
+    keys: Box<dyn Write + Send>,
+    master: Box<dyn MasterPty + Send>,
+    child: Box<dyn Child + Send + Sync>,
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize { cols: columns, rows, pixel_width: 0, pixel_height: 0 }
+}
+
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).unwrap()
+}
+
+impl Terminal {
+    /// Opens the console on this socket.
+    pub fn open(socket: &Path, arguments: &[&str], columns: u16, rows: u16) -> Self {
+        let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_countersign"));
+        command.arg("--socket");
+        command.arg(socket);
+        command.args(arguments);
+        command.env("TERM", "xterm-256color");
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let parser = vt100::Parser::new(cells(rows), cells(columns), 0);
+        let seen = Arc::new((Mutex::new(Seen { parser, octets: Vec::new(), ended: false }), Condvar::new()));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let shared = Arc::clone(&seen);
+        thread::spawn(move || {
+            let mut octets = [0; 4096];
+            loop {
+                let count = reader.read(&mut octets).unwrap_or(0);
+                let mut seen = shared.0.lock().unwrap();
+                seen.parser.process(&octets[..count]);
+                seen.octets.extend(&octets[..count]);
+                seen.ended |= count == 0;
+                shared.1.notify_all();
+                if count == 0 {
+                    return;
+                }
+            }
+        });
+        Self { seen, keys: pair.master.take_writer().unwrap(), master: pair.master, child }
+    }
+
+    /// Sends octets in one write, as typed.
+    pub fn send(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Waits until the screen holds the text.
+    pub fn until(&self, text: &str) {
+        self.until_that(text, |screen| screen.contains(text));
+    }
+
+    /// Waits until the screen holds the text no more.
+    pub fn until_gone(&self, text: &str) {
+        self.until_that(&format!("no {text}"), |screen| !screen.contains(text));
+    }
+
+    fn until_that(&self, what: &str, holds: impl Fn(&str) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        let mut seen = self.seen.0.lock().unwrap();
+        loop {
+            let screen = seen.parser.screen().contents();
+            if holds(&screen) {
+                return;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero() && !seen.ended, "waited for {what:?} and saw:\n{screen}");
+            seen = self.seen.1.wait_timeout(seen, left).unwrap().0;
+        }
+    }
+
+    pub fn resize(&self, columns: u16, rows: u16) {
+        self.seen.0.lock().unwrap().parser.screen_mut().set_size(cells(rows), cells(columns));
+        self.master.resize(size(columns, rows)).unwrap();
+    }
+
+    pub fn process(&self) -> u32 {
+        self.child.process_id().unwrap()
+    }
+
+    /// Waits for the console to end, and checks that the terminal was given back.
+    pub fn ended(mut self) -> ExitStatus {
+        let status = self.child.wait().unwrap();
+        let until = Instant::now() + PATIENCE;
+        let mut seen = self.seen.0.lock().unwrap();
+        while !seen.ended {
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "the terminal stays open");
+            seen = self.seen.1.wait_timeout(seen, left).unwrap().0;
+        }
+        let written = String::from_utf8_lossy(&seen.octets).into_owned();
+        for (begin, end) in [("\x1b[?1049h", "\x1b[?1049l"), ("\x1b[?2004h", "\x1b[?2004l"), ("\x1b[?25l", "\x1b[?25h")]
+        {
+            let (begun, ended) = (written.rfind(begin), written.rfind(end));
+            assert!(begun.is_some() && begun < ended, "{begin:?} is not undone");
+        }
+        status
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // A test that failed leaves the console open.
+        let _ = self.child.kill();
+    }
+}
