@@ -265,6 +265,45 @@ fn a_file_that_is_no_database() {
 }
 
 #[test]
+fn a_database_that_was_emptied_or_taken_away_is_not_begun_anew() {
+    if !can_be_people() {
+        return;
+    }
+    for (what, act) in [
+        ("emptied", (|host| drop(std::fs::File::create(host.database()).unwrap())) as fn(&Host)),
+        ("taken away", |host| std::fs::remove_file(host.database()).unwrap()),
+    ] {
+        let mut scene = Scene::new();
+        act(&scene.host);
+        // The policy that lies there now would let everything through.
+        let open = policy().replace("requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]", "");
+        assert_ne!(open, policy());
+        std::fs::write(scene.host.path("policy.toml"), open).unwrap();
+        scene.is_read_only(what, "database", false);
+        scene.is_read_only(what, "database", false);
+    }
+    // With a policy file that is of no use, the alarm is all that is left, and it is shown.
+    let mut scene = Scene::new();
+    std::fs::write(scene.host.database(), "garbage").unwrap();
+    for document in ["not toml [", ""] {
+        std::fs::write(scene.host.path("policy.toml"), document).unwrap();
+        scene.host.start();
+        assert_eq!(scene.host.oneself().status().damage.unwrap().rule, "database");
+        scene.decides_nothing("a policy file of no use");
+        scene.host.stop();
+    }
+    // The same for a log that was taken away before it was folded back.
+    let mut host = Host::serving(&policy());
+    host.user(ALICE).request(&["web1.corp.example"]);
+    host.kill();
+    for suffix in ["-wal", "-shm"] {
+        std::fs::remove_file(format!("{}{suffix}", host.database().display())).unwrap();
+    }
+    host.start();
+    assert_eq!(host.oneself().status().damage.unwrap().rule, "database");
+}
+
+#[test]
 fn a_policy_that_was_edited_in_the_database() {
     if !can_be_people() {
         return;

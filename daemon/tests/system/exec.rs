@@ -6,6 +6,8 @@ use countersign_shared::error::ErrorKind;
 use countersign_shared::lifecycle::JobState;
 use countersign_shared::protocol::method::{CertificateGet, JobRetry};
 use countersign_shared::protocol::{CertificateIdParams, JobIdParams, Outcome, VersionState, WaitResult};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose};
 
 use crate::support::{ALICE, BOB, DAVE, Host, MALLORY, can_be_people, policy_with, skipped, until};
@@ -176,12 +178,16 @@ fn an_outcome_that_a_crash_left_unknown_is_not_tried_again() {
     if !can_be_people() {
         return;
     }
-    let mut host = issuing_by("cat > /dev/null; sleep 1000", "60s");
+    let mut host = issuing_by("echo $$ > \"$PLACE/pid\"; cat > /dev/null; sleep 1000", "60s");
     let mut alice = host.user(ALICE);
     let request = alice.request(&["web1.corp.example"]);
     host.user(BOB).approve(&request);
-    until("the program runs", || runs(&host) == 1);
+    let pid = || std::fs::read_to_string(host.path("pid")).ok()?.trim().parse().ok();
+    until("the program runs", || pid().is_some());
+    let program = Pid::from_raw(pid().unwrap());
     host.kill();
+    // Nobody is left who would end it; it leads its own group.
+    killpg(program, Signal::SIGKILL).unwrap();
     host.start();
     let waited = host.user(ALICE).wait(&request.id);
     assert_eq!(waited.outcome, Outcome::Failed);
