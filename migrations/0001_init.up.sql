@@ -81,7 +81,6 @@ CREATE UNIQUE INDEX IF NOT EXISTS jobs_one_retry_each ON jobs (retry_of) WHERE r
 -- One ledger record allows one signature.
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_one_signature_per_record ON jobs (record_seq)
     WHERE state IN ('pending', 'running', 'completed');
-CREATE UNIQUE INDEX IF NOT EXISTS jobs_one_retry ON jobs (retry_of) WHERE retry_of IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, row);
 CREATE INDEX IF NOT EXISTS jobs_by_certificate ON jobs (certificate_id, row);
 CREATE INDEX IF NOT EXISTS jobs_by_request ON jobs (request_id, row);
