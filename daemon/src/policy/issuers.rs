@@ -10,9 +10,10 @@ use super::profiles::{SECOND, check_span};
 use super::read::Entry;
 use super::report::{Place, Report};
 use super::subject::{IDENTIFIER_SHAPE, is_identifier};
+use crate::issuer::exec::MAX_TIMEOUT;
 
-/// The longest time for a program: a certificate has to begin near its order, which `issuer::exec` insists on.
-const LONGEST_RUN: Span = Span::from_secs(600);
+/// The issuer's own limit: a timeout that is accepted here is one that it can keep.
+const LONGEST_RUN: Span = Span::from_secs(MAX_TIMEOUT.as_secs());
 
 /// The issuers.
 pub(super) fn issuers(entries: &[Entry<IssuerTable>], report: &mut Report) -> Vec<Issuer> {

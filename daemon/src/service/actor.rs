@@ -1,5 +1,6 @@
 //! A caller as the policy in force knows it, at one moment.
 
+use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{ActorType, AuditAction, Category, PersonRef};
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
@@ -87,6 +88,16 @@ impl Actor {
             _ => None,
         };
         Login { uid: self.party.login_uid, account, person: self.party.login_person.clone() }
+    }
+
+    /// Refuses somebody without any role who is not root; `does` says in the hint what any role does.
+    pub fn has_any_role(&self, does: &str) -> Result<(), ApiError> {
+        if !self.permissions.roles().is_empty() || self.caller.uid == 0 {
+            return Ok(());
+        }
+        Err(ApiError::new(ErrorKind::Forbidden, format!("{} has no role", self.party.account))
+            .hint(format!("any role of the policy {does}"))
+            .rule("no_role"))
     }
 
     /// As results and rows name it.
