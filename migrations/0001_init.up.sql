@@ -78,6 +78,9 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_one_open_per_certificate ON jobs (certificate_id)
     WHERE state IN ('awaiting_approval', 'pending', 'running');
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_one_retry_each ON jobs (retry_of) WHERE retry_of IS NOT NULL;
+-- One ledger record allows one signature.
+CREATE UNIQUE INDEX IF NOT EXISTS jobs_one_signature_per_record ON jobs (record_seq)
+    WHERE state IN ('pending', 'running', 'completed');
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, row);
 CREATE INDEX IF NOT EXISTS jobs_by_certificate ON jobs (certificate_id, row);
 CREATE INDEX IF NOT EXISTS jobs_by_request ON jobs (request_id, row);
@@ -100,6 +103,8 @@ CREATE TABLE IF NOT EXISTS approval_requests (
     requester_account   TEXT NOT NULL,
     requester_person    TEXT,
     requester_login_uid INTEGER,
+    requester_login_account TEXT,
+    requester_login_person  TEXT,
     requester_session   INTEGER,
     primary_name        TEXT NOT NULL,
     names               TEXT NOT NULL,
@@ -113,6 +118,8 @@ CREATE TABLE IF NOT EXISTS approval_requests (
     deadline_tick       INTEGER NOT NULL,
     decided_at          TEXT,
     decided_by          TEXT,
+    -- The record of the request itself, and the newest record about it.
+    requested_seq       INTEGER NOT NULL UNIQUE REFERENCES audit_events (seq),
     seq                 INTEGER NOT NULL REFERENCES audit_events (seq),
     CHECK ((state = 'pending') = (decided_at IS NULL)),
     CHECK ((state = 'pending') = (decided_by IS NULL))
@@ -258,6 +265,21 @@ BEGIN SELECT RAISE(ABORT, 'a decision is bound to the pending content'); END;
 CREATE TRIGGER IF NOT EXISTS requests_terminal BEFORE UPDATE ON approval_requests
 WHEN OLD.state <> 'pending'
 BEGIN SELECT RAISE(ABORT, 'a request that has ended does not change'); END;
+CREATE TRIGGER IF NOT EXISTS requests_fixed BEFORE UPDATE ON approval_requests
+WHEN NEW.row <> OLD.row OR NEW.id <> OLD.id OR NEW.kind <> OLD.kind OR NEW.certificate_id <> OLD.certificate_id
+  OR NEW.job_id <> OLD.job_id OR NEW.profile_id <> OLD.profile_id OR NEW.environment <> OLD.environment
+  OR NEW.requester_uid <> OLD.requester_uid OR NEW.requester_account <> OLD.requester_account
+  OR NEW.requester_person IS NOT OLD.requester_person OR NEW.requester_login_uid IS NOT OLD.requester_login_uid
+  OR NEW.requester_login_account IS NOT OLD.requester_login_account
+  OR NEW.requester_login_person IS NOT OLD.requester_login_person
+  OR NEW.requester_session IS NOT OLD.requester_session OR NEW.primary_name <> OLD.primary_name
+  OR NEW.votes_needed <> OLD.votes_needed OR NEW.created_at <> OLD.created_at OR NEW.expires_at <> OLD.expires_at
+  OR NEW.created_tick <> OLD.created_tick OR NEW.deadline_tick <> OLD.deadline_tick
+  OR NEW.requested_seq <> OLD.requested_seq
+  OR (NEW.version <= OLD.version AND (NEW.version <> OLD.version OR NEW.digest <> OLD.digest
+      OR NEW.submission_id <> OLD.submission_id OR NEW.names <> OLD.names OR NEW.names_total <> OLD.names_total
+      OR NEW.risks <> OLD.risks))
+BEGIN SELECT RAISE(ABORT, 'a request keeps what it was made with; other content is another version'); END;
 CREATE TRIGGER IF NOT EXISTS requests_no_delete BEFORE DELETE ON approval_requests
 BEGIN SELECT RAISE(ABORT, 'requests are kept'); END;
 CREATE TRIGGER IF NOT EXISTS requests_start_pending BEFORE INSERT ON approval_requests
@@ -282,6 +304,9 @@ BEGIN SELECT RAISE(ABORT, 'a job is cancelled with its request'); END;
 CREATE TRIGGER IF NOT EXISTS jobs_fixed BEFORE UPDATE ON jobs
 WHEN NEW.id <> OLD.id OR NEW.kind <> OLD.kind OR NEW.certificate_id <> OLD.certificate_id
   OR NEW.request_id IS NOT OLD.request_id OR NEW.submission_id <> OLD.submission_id
+  OR NEW.profile_id <> OLD.profile_id OR NEW.requester_uid <> OLD.requester_uid
+  OR NEW.requester_account <> OLD.requester_account OR NEW.requester_person IS NOT OLD.requester_person
+  OR NEW.retry_of IS NOT OLD.retry_of OR NEW.created_at <> OLD.created_at
   OR (OLD.record_seq IS NOT NULL AND NEW.record_seq IS NOT OLD.record_seq)
   OR (OLD.serial IS NOT NULL AND NEW.serial IS NOT OLD.serial)
   OR OLD.state IN ('completed', 'failed', 'cancelled')

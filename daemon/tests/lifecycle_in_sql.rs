@@ -40,9 +40,9 @@ fn insert_request(db: &Connection, state: &str) -> rusqlite::Result<()> {
     db.execute_batch(&format!(
         "INSERT INTO approval_requests (id, kind, state, certificate_id, job_id, submission_id, version, digest,
              profile_id, environment, requester_uid, requester_account, primary_name, names, names_total, risks,
-             votes_needed, created_at, expires_at, created_tick, deadline_tick, decided_at, decided_by, seq)
+             votes_needed, created_at, expires_at, created_tick, deadline_tick, decided_at, decided_by, requested_seq, seq)
          VALUES ('ar-1', 'cert_issuance', '{state}', 'mc-1', 'job-1', 1, 1, hex(zeroblob(32)), 'p', 'e', 1, 'a', 'n',
-             '[]', 1, '[]', 1, 't', 't', 0, 0, {ended}, {ended}, 0)"
+             '[]', 1, '[]', 1, 't', 't', 0, 0, {ended}, {ended}, 0, 0)"
     ))
 }
 

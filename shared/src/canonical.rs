@@ -67,7 +67,7 @@ impl Object {
             self.fail(CanonicalError::NotNfc(key.to_owned()));
         }
         self.key(key);
-        write_string(&mut self.bytes, value);
+        write_string(&mut self.bytes, value.as_bytes());
         self
     }
 
@@ -115,7 +115,7 @@ impl Object {
             if !is_nfc(value.as_ref()) {
                 self.error.get_or_insert(CanonicalError::NotNfc(key.to_owned()));
             }
-            write_string(&mut self.bytes, value.as_ref());
+            write_string(&mut self.bytes, value.as_ref().as_bytes());
         }
         self.bytes.push(b']');
         self
@@ -191,32 +191,37 @@ impl CanonicalBytes {
     }
 }
 
-/// RFC 8785 §3.2.2.2: the two-character escapes where JSON has them, `\u00xx` for other controls, all else literal.
-pub fn write_string(out: &mut Vec<u8>, value: &str) {
+/// RFC 8785 §3.2.2.2: the two-character escapes where JSON has them, `\u00xx` for other controls, all else
+/// literal. `value` is UTF-8; octets above ASCII pass through as they are.
+pub fn write_string(out: &mut Vec<u8>, value: &[u8]) {
     out.push(b'"');
-    let mut plain_from = 0;
-    for (i, byte) in value.bytes().enumerate() {
-        let escape: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            0x08 => b"\\b",
-            0x09 => b"\\t",
-            0x0a => b"\\n",
-            0x0c => b"\\f",
-            0x0d => b"\\r",
-            0..=0x1f => b"",
-            _ => continue,
-        };
-        out.extend_from_slice(&value.as_bytes()[plain_from..i]);
-        plain_from = i + 1;
-        if escape.is_empty() {
-            out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
-        } else {
-            out.extend_from_slice(escape);
-        }
+    // Nearly every string is plain: one look over it, one copy.
+    if value.iter().all(|&byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+        out.extend_from_slice(value);
+    } else {
+        value.iter().for_each(|&byte| write_octet(out, byte));
     }
-    out.extend_from_slice(&value.as_bytes()[plain_from..]);
     out.push(b'"');
+}
+
+fn write_octet(out: &mut Vec<u8>, byte: u8) {
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        0x08 => b'b',
+        0x09 => b't',
+        0x0a => b'n',
+        0x0c => b'f',
+        0x0d => b'r',
+        0..=0x1f => {
+            out.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+            return;
+        }
+        _ => {
+            out.push(byte);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
 }
 
 #[cfg(test)]

@@ -5,32 +5,34 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The stable kinds of error; scripts decide on these, never on the message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorKind {
-    /// Malformed or out of limits: unknown field or value, wrong type, unreadable CSR.
-    Invalid,
-    /// No such object, or none that the caller may see.
-    NotFound,
-    /// The caller lacks the role, or the policy does not allow the thing asked for.
-    Forbidden,
-    /// The caller is, or may be, the same human as somebody who already has a say.
-    TwoPersonIntegrity,
-    /// The request is no longer pending.
-    AlreadyDecided,
-    /// The decision names content other than what the request holds now.
-    StaleContent,
-    /// Another object stands in the way; the message names it.
-    Conflict,
-    /// Too much, too fast; the hint says when to come back.
-    RateLimited,
-    /// Damage was found: the daemon serves reads and decides nothing.
-    ReadOnly,
-    /// A thing that is needed is not there now (disk full, shutting down, not built).
-    Unavailable,
-    /// A fault of the daemon itself.
-    Internal,
+use crate::lifecycle::closed_set;
+
+closed_set! {
+    /// The stable kinds of error; scripts decide on these, never on the message.
+    ErrorKind {
+        /// Malformed or out of limits: unknown field or value, wrong type, unreadable CSR.
+        Invalid = "invalid",
+        /// No such object, or none that the caller may see.
+        NotFound = "not_found",
+        /// The caller lacks the role, or the policy does not allow the thing asked for.
+        Forbidden = "forbidden",
+        /// The caller is, or may be, the same human as somebody who already has a say.
+        TwoPersonIntegrity = "two_person_integrity",
+        /// The request is no longer pending.
+        AlreadyDecided = "already_decided",
+        /// The decision names content other than what the request holds now.
+        StaleContent = "stale_content",
+        /// Another object stands in the way; the message names it.
+        Conflict = "conflict",
+        /// Too much, too fast; the hint says when to come back.
+        RateLimited = "rate_limited",
+        /// Damage was found: the daemon serves reads and decides nothing.
+        ReadOnly = "read_only",
+        /// A thing that is needed is not there now (disk full, shutting down, not built).
+        Unavailable = "unavailable",
+        /// A fault of the daemon itself.
+        Internal = "internal",
+    }
 }
 
 impl ErrorKind {

@@ -141,7 +141,7 @@ impl Template {
                 profile_id: &rules.id,
                 environment: &rules.environment,
                 requester: &self.requester,
-                requester_login_uid: None,
+                requester_login: &Default::default(),
                 requester_session: None,
                 primary_name: &primary_name,
                 sans: &submission.content.sans,

@@ -45,8 +45,7 @@ pub fn find(settings: &Settings, connection: Option<&Connection>, health: &Healt
         None => None,
     };
     let Some(stored) = stored else {
-        let document = read(file.as_ref())?;
-        let policy = parse(&document, file.as_ref())?;
+        let policy = of_file(file.as_ref(), health)?;
         return Ok(Adoption { policy, first: true, file_differs: false, file });
     };
     let file_differs = read(file.as_ref()).is_ok_and(|document| Digest::of(&[document.as_bytes()]) != stored.sha256);
@@ -59,9 +58,24 @@ pub fn find(settings: &Settings, connection: Option<&Connection>, health: &Healt
             // Whatever the reason, there is no rule to decide by: the file only tells who may read.
             let text = format!("the policy in force cannot be loaded: {}", errors.join("; "));
             health.raise(Damage { seq: None, rule: "policy".into(), text });
-            let policy = parse(&read(file.as_ref())?, file.as_ref())?;
+            let policy = of_file(file.as_ref(), health)?;
             Ok(Adoption { policy, first: false, file_differs, file })
         }
+    }
+}
+
+/// Says nothing of anybody: nobody reads and nobody decides under it.
+const NOBODY: &str = "version = 1\n";
+
+/// The policy of the file. On a damaged installation, where it only tells who may read, a file that cannot be
+/// used is no reason not to start: the alarm still has to be shown.
+fn of_file(file: Option<&PathBuf>, health: &Health) -> Result<Policy, BootError> {
+    match read(file).and_then(|document| parse(&document, file)) {
+        Err(error) if health.damage().is_some() => {
+            tracing::error!("{error}; nobody has a role until the damage is repaired");
+            parse(NOBODY, None)
+        }
+        result => result,
     }
 }
 

@@ -6,6 +6,7 @@ use countersign_shared::protocol::Damage;
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::Connection;
 
+use super::issuers::ISSUERS;
 use super::{BootError, during};
 use crate::clock::Clock;
 use crate::clock::line::Mark;
@@ -46,7 +47,7 @@ pub struct Installation {
 pub fn open(path: &Path, demo: bool, health: &Health, clock: &dyn Clock) -> Result<Database, BootError> {
     let state = StateDir::hold(path).map_err(during("opening the state"))?;
     let file = state.database();
-    match connect(&file, demo, clock) {
+    match connect(&file, path, demo, clock) {
         Ok((connection, installation)) => {
             let verified = match integrity::check(&connection) {
                 Ok(verified) => verified,
@@ -62,20 +63,38 @@ pub fn open(path: &Path, demo: bool, health: &Health, clock: &dyn Clock) -> Resu
             let readers = Readers::open(&file, health.clone()).map_err(during("opening the state to read"))?;
             Ok(Database { state, connection: Some(connection), readers, tail: verified.tail, installation })
         }
-        Err(Problem::Open(error)) if error.is_corruption() => {
-            health.raise(database_damage(&error));
+        Err(problem) if problem.is_damage() => {
+            health.raise(problem.into_damage());
             let installation = Installation { origin: "unknown".into(), mark: None, last_tick: 0, fresh: false };
             let readers = Readers::of_nothing(health.clone());
             Ok(Database { state, connection: None, readers, tail: integrity::unknown().tail, installation })
         }
         Err(Problem::Open(error)) => Err(during("opening the database")(error)),
-        Err(Problem::Demo(sentence)) => Err(BootError(sentence)),
+        Err(Problem::Gone(sentence) | Problem::Demo(sentence)) => Err(BootError(sentence)),
     }
 }
 
 enum Problem {
     Open(OpenError),
+    Gone(String),
     Demo(String),
+}
+
+impl Problem {
+    fn is_damage(&self) -> bool {
+        match self {
+            Self::Open(error) => error.is_corruption(),
+            Self::Gone(_) => true,
+            Self::Demo(_) => false,
+        }
+    }
+
+    fn into_damage(self) -> Damage {
+        match self {
+            Self::Open(error) => database_damage(&error),
+            Self::Gone(text) | Self::Demo(text) => Damage { seq: None, rule: "database".into(), text },
+        }
+    }
 }
 
 impl From<rusqlite::Error> for Problem {
@@ -90,9 +109,18 @@ impl From<OpenError> for Problem {
     }
 }
 
-fn connect(file: &Path, demo: bool, clock: &dyn Clock) -> Result<(Connection, Installation), Problem> {
+fn connect(file: &Path, state: &Path, demo: bool, clock: &dyn Clock) -> Result<(Connection, Installation), Problem> {
     let mut connection = Connection::open_with_flags(file, writer_flags())?;
     apply_to_writer(&connection)?;
+    // The issuers are made after the database is: where they stand alone, it was emptied or taken away. To begin
+    // anew would forget the ledger and adopt whatever policy lies there.
+    let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if objects == 0 && state.join(ISSUERS).exists() {
+        return Err(Problem::Gone(format!(
+            "the database is empty or missing beside the {ISSUERS} of an earlier installation: restore it from a \
+             backup, or begin on a new state directory"
+        )));
+    }
     migrate(&mut connection, newest())?;
     let origin = meta::get(&connection, meta::ORIGIN)?;
     let fresh = origin.is_none();

@@ -16,6 +16,9 @@ use crate::policy::{IssuerKind, Policy};
 use crate::schedule::executor::Issuers;
 use crate::store::Health;
 
+/// Where they stand in the state directory.
+pub const ISSUERS: &str = "issuers";
+
 /// Opens or makes them. On a damaged installation none is opened: nothing is signed there.
 pub fn open(
     policy: &Policy,
@@ -28,7 +31,7 @@ pub fn open(
     if health.damage().is_some() {
         return Ok(Arc::new(issuers));
     }
-    let directory = state.join("issuers");
+    let directory = state.join(ISSUERS);
     match DirBuilder::new().mode(0o700).create(&directory) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             return Err(BootError(format!("{}: {error}", directory.display())));

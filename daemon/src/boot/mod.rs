@@ -140,6 +140,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         moved,
         facts,
         patience: Default::default(),
+        checks: Default::default(),
     });
 
     let (end, stopping) = watch::channel(false);

@@ -7,6 +7,7 @@ use countersign_shared::time::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::store::rows::requests::Login;
 
 fn seen() -> Digest {
     Digest::of(&[b"seen"])
@@ -28,7 +29,8 @@ fn request(needed: u32) -> RequestRow {
         digest: seen(),
         profile_id: "p-web".into(),
         requester: PersonRef { account: "alice".into(), person: Some("alice".into()), uid: 1 },
-        requester_login_uid: None,
+        requester_login: Login::default(),
+        requested_seq: 0,
         votes_needed: needed,
         created_tick: 0,
         deadline_tick: 1000,

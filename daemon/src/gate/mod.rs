@@ -1,6 +1,7 @@
 //! The one gate. Whatever leads to a signature passes here, and only here is [`Approved`] made.
 
 mod approved;
+mod evidence;
 pub mod judge;
 mod prove;
 pub mod two_person;

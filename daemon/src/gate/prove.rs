@@ -1,22 +1,24 @@
-//! From a claimed job to the proof: everything that led here is read back from the database and held against
-//! the ledger record that is said to allow it. Nothing is believed because a column says so.
+//! From a claimed job to the proof: everything that led here is read back and held against the ledger records
+//! that are said to allow it. Nothing is believed because a column says so.
+
+use std::collections::BTreeSet;
 
 use countersign_shared::content::Purpose;
 use countersign_shared::digest::Digest;
-use countersign_shared::lifecycle::{JobState, RequestState, Verdict};
+use countersign_shared::lifecycle::{JobKind, JobState, RequestKind, RequestState};
 use countersign_shared::text::Untrusted;
-use serde::Deserialize;
+use rusqlite::Connection;
 
 use super::Approved;
-use super::judge::given;
+use super::evidence::Evidence;
+use super::two_person::{different_people, own_session};
 use crate::ledger::frontier::leaf_hash;
 use crate::policy::Policy;
 use crate::store::Transaction;
-use crate::store::rows::decisions::DecisionRow;
 use crate::store::rows::jobs::JobRow;
 use crate::store::rows::requests::RequestRow;
 use crate::store::rows::submissions::Submission;
-use crate::store::rows::{audit, decisions, requests, submissions};
+use crate::store::rows::{audit, jobs, requests, submissions};
 use crate::store::transaction::Failure;
 
 /// Why the gate stays shut.
@@ -24,7 +26,7 @@ use crate::store::transaction::Failure;
 pub enum Shut {
     /// The state says something that the ledger does not: somebody changed the database.
     Tampered(String),
-    /// All is in order, and the rules in force do not allow it; the job fails with this reason.
+    /// All is in order, and the rules do not allow it; the job fails with this reason.
     Refused(String),
     /// The gate could not look.
     Unreadable(Failure),
@@ -34,20 +36,6 @@ impl From<rusqlite::Error> for Shut {
     fn from(error: rusqlite::Error) -> Self {
         Self::Unreadable(error.into())
     }
-}
-
-/// The members of a record that the gate looks at.
-#[derive(Deserialize)]
-struct Record {
-    action: String,
-    resource_id: String,
-    details: Details,
-}
-
-#[derive(Deserialize)]
-struct Details {
-    digest: String,
-    version: u32,
 }
 
 /// Makes the proof for a job, or says why not.
@@ -63,16 +51,16 @@ pub fn prove(transaction: &Transaction<'_>, policy: &Policy, job: &JobRow) -> Re
     }
     let bytes = audit::record(connection, seq)?;
     let bytes = bytes.ok_or_else(|| Shut::Tampered(format!("{id} names ledger record {seq}, which is missing")))?;
-    let record: Record = serde_json::from_slice(&bytes)
-        .map_err(|_| Shut::Tampered(format!("ledger record {seq}, named by {id}, allows no signature")))?;
+    let record = Evidence::read(&bytes)
+        .ok_or_else(|| Shut::Tampered(format!("ledger record {seq}, named by {id}, allows no signature")))?;
+    one_signature_a_record(connection, job, seq)?;
     let submission = submissions::get(connection, job.submission_id)?;
     content_is_what_was_agreed(job, &submission, &record)?;
     match &job.job.request_id {
         Some(request) => {
             let request = requests::get(connection, request)?
                 .ok_or_else(|| Shut::Tampered(format!("{id} belongs to no request")))?;
-            let votes = decisions::of(connection, &request.id, request.version)?;
-            people_agreed(&request, &votes, &submission, &record)?;
+            people_agreed(connection, &request, &submission, &record)?;
         }
         None => nobody_has_to_agree(job, &submission, &record)?,
     }
@@ -87,8 +75,16 @@ pub fn prove(transaction: &Transaction<'_>, policy: &Policy, job: &JobRow) -> Re
     ))
 }
 
+/// A record allows one certificate. Jobs that failed under it used nothing up.
+fn one_signature_a_record(connection: &Connection, job: &JobRow, seq: u64) -> Result<(), Shut> {
+    match jobs::other_under_record(connection, seq, &job.job.id)? {
+        None => Ok(()),
+        Some(other) => Err(Shut::Tampered(format!("{other} uses ledger record {seq}, which {} names too", job.job.id))),
+    }
+}
+
 /// The record names the digest, and the digest is that of what would be signed.
-fn content_is_what_was_agreed(job: &JobRow, submission: &Submission, record: &Record) -> Result<(), Shut> {
+fn content_is_what_was_agreed(job: &JobRow, submission: &Submission, record: &Evidence) -> Result<(), Shut> {
     let id = &job.job.id;
     let purpose = Purpose {
         kind: request_kind(job),
@@ -107,8 +103,7 @@ fn content_is_what_was_agreed(job: &JobRow, submission: &Submission, record: &Re
     Ok(())
 }
 
-fn request_kind(job: &JobRow) -> countersign_shared::lifecycle::RequestKind {
-    use countersign_shared::lifecycle::{JobKind, RequestKind};
+fn request_kind(job: &JobRow) -> RequestKind {
     match job.job.kind {
         JobKind::Issue | JobKind::Deploy => RequestKind::CertIssuance,
         JobKind::Renew => RequestKind::CertRenewal,
@@ -116,39 +111,56 @@ fn request_kind(job: &JobRow) -> countersign_shared::lifecycle::RequestKind {
     }
 }
 
-/// Enough different people, none of them the requester, approved exactly this version; or the bypass did.
+/// By the ledger alone: enough different people, none of them the requester, approved exactly this version; or
+/// the bypass did.
 fn people_agreed(
+    connection: &Connection,
     request: &RequestRow,
-    votes: &[DecisionRow],
     submission: &Submission,
-    record: &Record,
+    record: &Evidence,
 ) -> Result<(), Shut> {
     let id = &request.id;
-    let tampered = |what: &str| Err(Shut::Tampered(format!("{id} {what}")));
+    let tampered = |what: &str| Shut::Tampered(format!("{id} {what}"));
     if request.state != RequestState::Approved || record.resource_id != id.as_str() {
-        return tampered("is not approved by the ledger record that its job names");
+        return Err(tampered("is not approved by the ledger record that its job names"));
     }
     if request.digest != submission.digest || record.details.version != request.version {
-        return tampered("was approved with other content");
+        return Err(tampered("was approved with other content"));
     }
     match record.action.as_str() {
         "approval_bypassed" => return Ok(()),
         "approval_approved" => {}
-        _ => return tampered("is approved by a record that approves nothing"),
+        _ => return Err(tampered("is approved by a record that approves nothing")),
     }
-    let own = [request.requester.person.clone(), Some(format!("uid:{}", request.requester.uid))];
-    let foul = votes.iter().any(|vote| {
-        let by_requester = own.iter().flatten().any(|name| *name == vote.voter);
-        vote.decision.verdict != Verdict::Approve || vote.decision.digest != request.digest || by_requester
-    });
-    if foul || given(votes) < submission.profile.votes_needed().max(1) {
-        return tampered("has no quorum of different people over its exact content");
+    let about = Evidence::about(connection, id.as_str())?;
+    let requester = about
+        .iter()
+        .find(|evidence| evidence.seq == request.requested_seq && evidence.action == "approval_requested")
+        .and_then(Evidence::party)
+        .ok_or_else(|| tampered("was requested by nobody that the ledger knows"))?;
+    if requester.uid != request.requester.uid || requester.account != request.requester.account {
+        return Err(tampered("names another requester than the ledger"));
+    }
+    let mut voters = BTreeSet::new();
+    for vote in about.iter().filter(|evidence| evidence.action == "approval_approved" && evidence.seq <= record.seq) {
+        if vote.details.digest != record.details.digest || vote.details.version != request.version {
+            continue;
+        }
+        let voter = vote.party().ok_or_else(|| tampered("has a vote of nobody"))?;
+        own_session(&voter)
+            .and_then(|()| different_people(&requester, &voter, &[]))
+            .map_err(|error| Shut::Refused(format!("the vote in ledger record {}: {error}", vote.seq)))?;
+        voters.insert(voter.voter());
+    }
+    let needed = submission.profile.votes_needed().max(1) as usize;
+    if voters.len() < needed {
+        return Err(tampered("has no quorum of different people over its exact content"));
     }
     Ok(())
 }
 
 /// The profile asks for nobody, and the record is that of this very job.
-fn nobody_has_to_agree(job: &JobRow, submission: &Submission, record: &Record) -> Result<(), Shut> {
+fn nobody_has_to_agree(job: &JobRow, submission: &Submission, record: &Evidence) -> Result<(), Shut> {
     let id = &job.job.id;
     if submission.profile.rules().requires_approval {
         return Err(Shut::Tampered(format!("{id} has no request, and its profile requires approval")));

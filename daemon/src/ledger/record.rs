@@ -12,7 +12,7 @@ use super::Frontier;
 use super::frontier::leaf_hash;
 
 /// The format of records; a reader that meets another refuses it.
-pub const FORMAT: i64 = 1;
+pub const FORMAT: u64 = 1;
 
 /// A record before it has its place: who did what to which object.
 #[derive(Clone, Debug)]
@@ -91,23 +91,23 @@ pub struct Columns<'a> {
     /// See [`countersign_shared::protocol::AuditEvent`] for each.
     pub seq: u64,
     /// See `seq`.
-    pub event_id: &'a str,
+    pub event_id: &'a [u8],
     /// See `seq`.
-    pub created_at: &'a str,
+    pub created_at: &'a [u8],
     /// See `seq`.
-    pub actor: &'a str,
+    pub actor: &'a [u8],
     /// See `seq`.
-    pub actor_type: &'a str,
+    pub actor_type: &'a [u8],
     /// See `seq`.
-    pub action: &'a str,
+    pub action: &'a [u8],
     /// See `seq`.
-    pub category: &'a str,
+    pub category: &'a [u8],
     /// See `seq`.
-    pub resource_type: &'a str,
+    pub resource_type: &'a [u8],
     /// See `seq`.
-    pub resource_id: &'a str,
+    pub resource_id: &'a [u8],
     /// Canonical JSON, stands in the record to the letter.
-    pub details: &'a str,
+    pub details: &'a [u8],
 }
 
 impl Columns<'_> {
@@ -120,18 +120,35 @@ impl Columns<'_> {
         member(out, ",\"at\":", self.created_at);
         member(out, ",\"category\":", self.category);
         out.extend_from_slice(b",\"details\":");
-        out.extend_from_slice(self.details.as_bytes());
+        out.extend_from_slice(self.details);
         member(out, ",\"event_id\":", self.event_id);
         out.extend_from_slice(b",\"prev\":\"");
         out.extend_from_slice(&prev.hex());
         out.push(b'"');
         member(out, ",\"resource_id\":", self.resource_id);
         member(out, ",\"resource_type\":", self.resource_type);
-        out.extend_from_slice(format!(",\"seq\":{},\"v\":{FORMAT}}}", self.seq).as_bytes());
+        out.extend_from_slice(b",\"seq\":");
+        write_number(out, self.seq);
+        out.extend_from_slice(b",\"v\":");
+        write_number(out, FORMAT);
+        out.push(b'}');
     }
 }
 
-fn member(out: &mut Vec<u8>, name: &str, value: &str) {
+fn write_number(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; 20];
+    let (mut begin, mut rest) = (digits.len(), number);
+    loop {
+        begin -= 1;
+        digits[begin] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            return out.extend_from_slice(&digits[begin..]);
+        }
+    }
+}
+
+fn member(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());
     write_string(out, value);
 }
@@ -200,15 +217,15 @@ impl Tail {
         let mut record = Vec::with_capacity(768);
         Columns {
             seq,
-            event_id: event_id.as_str(),
-            created_at: &at.to_string(),
-            actor: &draft.actor,
-            actor_type: draft.actor_type.as_str(),
-            action: draft.action.as_str(),
-            category: draft.category.as_str(),
-            resource_type: draft.resource_type,
-            resource_id: &draft.resource_id,
-            details: details.as_str(),
+            event_id: event_id.as_str().as_bytes(),
+            created_at: at.to_string().as_bytes(),
+            actor: draft.actor.as_bytes(),
+            actor_type: draft.actor_type.as_str().as_bytes(),
+            action: draft.action.as_str().as_bytes(),
+            category: draft.category.as_str().as_bytes(),
+            resource_type: draft.resource_type.as_bytes(),
+            resource_id: draft.resource_id.as_bytes(),
+            details: details.as_bytes(),
         }
         .write_record(&self.prev, &mut record);
         if record.len() > MAX_BYTES {
@@ -277,7 +294,7 @@ mod tests {
                 .string("resource_id", "ar-1")
                 .string("resource_type", "request")
                 .integer("seq", i64::try_from(sealed.seq).unwrap())
-                .integer("v", FORMAT)
+                .integer("v", i64::try_from(FORMAT).unwrap())
                 .finish()
                 .unwrap()
                 .into_vec()

@@ -65,7 +65,7 @@ fn step(row: &Row<'_>, tail: &mut Tail, expected: &mut Vec<u8>) -> Result<(), Da
     let at = tail.size();
     let unreadable = |error: rusqlite::Error| damage(Some(at), "columns", format!("unreadable: {error}"));
     let column =
-        |index: usize| row.get_ref(index).and_then(|value| value.as_str().map_err(Into::into)).map_err(unreadable);
+        |index: usize| row.get_ref(index).and_then(|value| value.as_bytes().map_err(Into::into)).map_err(unreadable);
     let seq: u64 = row.get(0).map_err(unreadable)?;
     if seq != at {
         return Err(damage(Some(at), "missing", format!("the next record in order is {seq}")));
@@ -110,13 +110,14 @@ fn explain(columns: &Columns<'_>, record: &[u8], prev: &Digest) -> Damage {
     ];
     for (name, column) in pairs {
         let inside = read.get(name).and_then(|value| value.as_str()).unwrap_or_default();
-        if inside != column {
-            let (inside, column) = (Untrusted::from(inside), Untrusted::from(column));
+        if inside.as_bytes() != column {
+            let column = Untrusted::new(String::from_utf8_lossy(column));
+            let inside = Untrusted::from(inside);
             let text = format!("{name}: the record says \"{}\", the column \"{}\"", inside.safe(), column.safe());
             return damage(at, "columns", text);
         }
     }
-    if read.get("details").map(ToString::to_string).as_deref() != Some(columns.details) {
+    if read.get("details").map(ToString::to_string).is_none_or(|details| details.as_bytes() != columns.details) {
         return damage(at, "columns", "details: the column differs from the record".into());
     }
     let inside = read.get("prev").and_then(|value| value.as_str()).unwrap_or_default();

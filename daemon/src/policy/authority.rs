@@ -11,6 +11,7 @@ use std::fmt;
 
 use countersign_shared::time::Timestamp;
 
+use super::powers::Powers;
 use super::profile::Profile;
 use super::subject::{AccountName, Member};
 use super::{Policy, parts::Grant};
@@ -109,10 +110,6 @@ impl Permissions {
         Self { roles: policy.roles(account, now) }
     }
 
-    pub(super) fn from_roles(roles: Vec<RoleGrant>) -> Self {
-        Self { roles }
-    }
-
     /// The roles that they come from.
     pub fn roles(&self) -> &[RoleGrant] {
         &self.roles
@@ -192,24 +189,23 @@ impl Policy {
     /// accounts, and `members of the unix group …`; sorted.
     pub fn deciders(&self, profile: &Profile, requester: &Account, now: Timestamp) -> Vec<String> {
         let own = self.person_of(requester);
+        let powers = Powers::of(self, &[profile], |grant| grant.until.is_none_or(|until| now < until));
+        let counts = |account: &Account| powers.counts(&powers.of_account(account)).has(0);
         let mut named = BTreeSet::new();
         for name in self.known_accounts() {
             let account = synthetic(Some(&name), Vec::new());
             let person = self.person_of(&account);
             let same = name.is(requester) || (own.is_some() && person == own);
-            if !same && self.counts_for(profile, &account, now) {
+            if !same && counts(&account) {
                 named.insert(person.map_or_else(|| name.to_string(), str::to_owned));
             }
         }
-        let by_group = self
-            .unix_groups
-            .iter()
-            .filter(|group| self.counts_for(profile, &synthetic(None, vec![(*group).clone()]), now));
+        let by_group = self.unix_groups.iter().filter(|group| counts(&synthetic(None, vec![(*group).clone()])));
         let by_group = by_group.map(|group| format!("members of the unix group {group}"));
         named.into_iter().chain(by_group).collect()
     }
 
-    pub(super) fn roles_where(&self, account: &Account, holds: impl Fn(&Grant) -> bool) -> Vec<RoleGrant> {
+    fn roles_where(&self, account: &Account, holds: impl Fn(&Grant) -> bool) -> Vec<RoleGrant> {
         if account.uid == 0 || self.conflicting_people(account).is_some() {
             return Vec::new();
         }
@@ -255,7 +251,7 @@ impl Policy {
     }
 
     /// Every way in which the policy can name an account, groups of the policy apart; none for root.
-    fn names_of(&self, account: &Account) -> Vec<Member> {
+    pub(super) fn names_of(&self, account: &Account) -> Vec<Member> {
         if account.uid == 0 {
             return Vec::new();
         }
@@ -272,7 +268,7 @@ impl Policy {
 }
 
 /// The rule of [`Policy::counts_for`] over roles and membership of the step's group.
-pub(super) fn roles_count(roles: &[RoleGrant], profile: &Profile, in_group: impl FnOnce(&str) -> bool) -> bool {
+fn roles_count(roles: &[RoleGrant], profile: &Profile, in_group: impl FnOnce(&str) -> bool) -> bool {
     if roles.iter().any(|grant| grant.role == Role::Admin) {
         return true;
     }

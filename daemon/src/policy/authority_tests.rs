@@ -186,3 +186,22 @@ fn deciders_are_named_without_the_requester_in_any_guise() {
     assert!(policy.deciders(api, &account(1003, "erin", &[]), now).contains(&"uid:7000".to_owned()));
     assert!(!policy.deciders(api, &account(7000, "svc", &[]), now).contains(&"uid:7000".to_owned()));
 }
+
+#[test]
+fn powers_say_of_every_account_what_counts_for_says() {
+    let policy = policy();
+    let profiles: Vec<&Profile> = policy.profiles().iter().collect();
+    let powers = Powers::of(&policy, &profiles, |_| true);
+    let far = at("2000-01-01T00:00:00Z");
+    let mut who: Vec<Account> = policy.known_accounts().iter().map(|name| synthetic(Some(name), Vec::new())).collect();
+    who.extend([account(0, "alice", &[]), account(61001, "bob", &[]), account(5, "zoe", &["pki-unix"])]);
+    let mut counted = 0;
+    for who in &who {
+        for (position, profile) in profiles.iter().enumerate() {
+            let counts = powers.counts(&powers.of_account(who)).has(position);
+            assert_eq!(counts, policy.counts_for(profile, who, far), "{who:?} {}", profile.id());
+            counted += usize::from(counts);
+        }
+    }
+    assert!(counted > 4 && counted < who.len() * profiles.len(), "{counted}");
+}

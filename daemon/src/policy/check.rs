@@ -9,6 +9,9 @@ use super::report::{Place, Report};
 use super::subject::Member;
 use super::{Policy, issuers, people, profiles, reach, renewal};
 
+/// The most accounts that a document names, whoever they belong to.
+const MAX_ACCOUNTS: usize = 4096;
+
 /// See [`Policy::parse`].
 pub(super) fn check(document: &str) -> Result<(Policy, Vec<String>), Vec<String>> {
     let mut report = Report::default();
@@ -29,6 +32,11 @@ pub(super) fn check(document: &str) -> Result<(Policy, Vec<String>), Vec<String>
     let document = document.to_owned();
     let policy =
         Policy { sha256, document, people, owners, groups, grants, profiles, renewal_policies, issuers, unix_groups };
+    let accounts = policy.known_accounts().len();
+    if accounts > MAX_ACCOUNTS {
+        let what = format!("the document names {accounts} accounts; at most {MAX_ACCOUNTS} are allowed");
+        report.line_error(1, format!("{what}: name unix groups instead"));
+    }
     // Half a policy would make this one complain about the other half.
     if readable && policy.profiles.len() == places.len() && report.is_clean() {
         reach::check(&policy, &places, &mut report);

@@ -335,7 +335,7 @@ pub(super) struct IssuerTable {
     pub kind: IssuerType,
     /// `exec`: the program by its absolute path, and its arguments.
     pub command: Option<Vec<String>>,
-    /// `exec`: how long the program may take, `1s` to `1h`; `60s` when left out.
+    /// `exec`: how long the program may take, `1s` to `10m`; `60s` when left out.
     pub timeout: Option<Span>,
 }
 

@@ -6,10 +6,14 @@ use countersign_shared::time::Span;
 
 use super::document::{IssuerTable, IssuerType};
 use super::parts::{Issuer, IssuerKind};
-use super::profiles::{HOUR, SECOND, check_span};
+use super::profiles::{SECOND, check_span};
 use super::read::Entry;
 use super::report::{Place, Report};
 use super::subject::{IDENTIFIER_SHAPE, is_identifier};
+use crate::issuer::exec::MAX_TIMEOUT;
+
+/// The issuer's own limit: a timeout that is accepted here is one that it can keep.
+const LONGEST_RUN: Span = Span::from_secs(MAX_TIMEOUT.as_secs());
 
 /// The issuers.
 pub(super) fn issuers(entries: &[Entry<IssuerTable>], report: &mut Report) -> Vec<Issuer> {
@@ -43,6 +47,6 @@ fn exec(table: &IssuerTable, place: &Place, report: &mut Report) -> IssuerKind {
         report.error(place, "command", what);
     }
     let timeout = table.timeout.unwrap_or(Span::from_secs(60));
-    check_span(timeout, SECOND, HOUR, "timeout", place, report);
+    check_span(timeout, SECOND, LONGEST_RUN, "timeout", place, report);
     IssuerKind::Exec { command, timeout }
 }

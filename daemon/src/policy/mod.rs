@@ -8,6 +8,7 @@ mod issuers;
 pub mod names;
 mod parts;
 mod people;
+mod powers;
 mod profile;
 mod profiles;
 mod reach;
@@ -109,6 +110,8 @@ impl Policy {
     }
 }
 
+#[cfg(test)]
+mod cost_tests;
 #[cfg(test)]
 mod schema_tests;
 #[cfg(test)]

@@ -15,6 +15,9 @@ use super::subject::{AccountName, IDENTIFIER_SHAPE, Member, is_identifier};
 
 /// The most members of a group, those of its groups included.
 const MAX_MEMBERS: usize = 2048;
+/// The most members that are looked at in all groups together: one is looked at again in each group that it is in
+/// by way of another.
+const MAX_LOOKS: usize = 65_536;
 /// The most accounts or keys of one person.
 const MAX_OF_A_PERSON: usize = 32;
 
@@ -102,15 +105,20 @@ pub(super) fn groups(
         if table.members.is_empty() {
             report.warning(place, "members", "the group is empty");
         }
+        if table.members.len() > MAX_MEMBERS {
+            let what = format!("{} members; at most {MAX_MEMBERS} are allowed", table.members.len());
+            report.error(place, "members", what);
+        }
         let mut members = Vec::with_capacity(table.members.len().min(MAX_MEMBERS));
-        for raw in &table.members {
+        for raw in table.members.iter().take(MAX_MEMBERS) {
             members.extend(member(raw, place, "members", declared, unix_groups, report));
         }
         direct.insert(&table.name, members);
     }
+    let mut looks = MAX_LOOKS;
     let flat = |entry: &Entry<GroupTable>| {
         let name = entry.value.name.clone();
-        let members = flatten(&name, &direct).unwrap_or_else(|why| {
+        let members = flatten(&name, &direct, &mut looks).unwrap_or_else(|why| {
             report.error(&entry.place, "members", why);
             BTreeSet::new()
         });
@@ -120,12 +128,16 @@ pub(super) fn groups(
 }
 
 /// A work list, not recursion: how deep groups nest is the document's choice.
-fn flatten(group: &str, direct: &BTreeMap<&str, Vec<Member>>) -> Result<BTreeSet<Member>, String> {
+fn flatten(group: &str, direct: &BTreeMap<&str, Vec<Member>>, looks: &mut usize) -> Result<BTreeSet<Member>, String> {
     let mut members = BTreeSet::new();
     let mut seen = BTreeSet::new();
     let mut open = vec![group];
     while let Some(name) = open.pop() {
-        for member in direct.get(name).into_iter().flatten() {
+        let inside = direct.get(name).map_or(&[][..], Vec::as_slice);
+        *looks = looks.checked_sub(inside.len()).ok_or_else(|| {
+            format!("the groups hold more than {MAX_LOOKS} members, counted again in each group around theirs")
+        })?;
+        for member in inside {
             match member {
                 Member::Group(inner) if inner == group => {
                     return Err(format!("the group contains itself, through {name}"));

@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::document::{GrantTable, GroupTable, IssuerTable, PersonTable, ProfileTable, RenewalPolicyTable};
+use super::powers::Mask;
 use super::report::{Place, Report};
 
 /// The largest document in octets: 512 KiB.
@@ -35,8 +36,14 @@ pub(super) struct Source {
 }
 
 /// The tables, and how many of each a document may have.
-const TABLES: [(&str, usize); 6] =
-    [("person", 1024), ("group", 256), ("grant", 512), ("profile", 256), ("renewal_policy", 256), ("issuer", 64)];
+const TABLES: [(&str, usize); 6] = [
+    ("person", 1024),
+    ("group", 256),
+    ("grant", 512),
+    ("profile", Mask::PROFILES),
+    ("renewal_policy", 256),
+    ("issuer", 64),
+];
 
 /// What later versions will have: refused by name, so that nobody believes it to be in force.
 const LATER_TABLES: [(&str, &str); 5] = [

@@ -166,8 +166,8 @@ fn a_mistake_names_its_line_table_and_key() {
         ("type = \"local-ca\"", "type = \"exec\"\ncommand = [\"sign\"]", "command: an exec issuer needs"),
         (
             "type = \"local-ca\"",
-            "type = \"exec\"\ncommand = [\"/sign\"]\ntimeout = \"2h\"",
-            "timeout: 2h is not within 1s to 1h",
+            "type = \"exec\"\ncommand = [\"/sign\"]\ntimeout = \"601s\"",
+            "line 39: [[issuer]] local-ca: timeout: 601s is not within 1s to 10m",
         ),
         ("type = \"local-ca\"", "type = \"local-ca\"\ncommand = [\"/sign\"]", "command: only an issuer of type exec"),
         (

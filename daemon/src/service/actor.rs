@@ -1,5 +1,6 @@
 //! A caller as the policy in force knows it, at one moment.
 
+use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{ActorType, AuditAction, Category, PersonRef};
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
@@ -9,6 +10,7 @@ use crate::identity::Caller;
 use crate::identity::directory::Account;
 use crate::ledger::Draft;
 use crate::policy::{Permissions, Policy};
+use crate::store::rows::requests::Login;
 
 /// Acts when a deadline has passed.
 pub const REAPER: &str = "system-reaper";
@@ -78,6 +80,26 @@ impl Actor {
         Self { party, account, permissions, session: None, caller }
     }
 
+    /// Who has logged in to the caller's session.
+    pub fn login(&self) -> Login {
+        let account = match (&self.caller.login_account, self.party.login_uid) {
+            (Some(login), Some(_)) => login.name.clone(),
+            (None, Some(uid)) if uid == self.account.uid => self.account.name.clone(),
+            _ => None,
+        };
+        Login { uid: self.party.login_uid, account, person: self.party.login_person.clone() }
+    }
+
+    /// Refuses somebody without any role who is not root; `does` says in the hint what any role does.
+    pub fn has_any_role(&self, does: &str) -> Result<(), ApiError> {
+        if !self.permissions.roles().is_empty() || self.caller.uid == 0 {
+            return Ok(());
+        }
+        Err(ApiError::new(ErrorKind::Forbidden, format!("{} has no role", self.party.account))
+            .hint(format!("any role of the policy {does}"))
+            .rule("no_role"))
+    }
+
     /// As results and rows name it.
     pub fn person_ref(&self) -> PersonRef {
         PersonRef { account: self.party.account.clone(), person: self.party.person.clone(), uid: self.party.uid }
@@ -105,6 +127,7 @@ impl Actor {
             .number("uid", i64::from(self.party.uid))
             .number("pid", i64::from(self.caller.pid))
             .number_if("login_uid", self.party.login_uid)
+            .text_if("login_account", self.login().account.map(|name| Untrusted::new(name).safe().to_string()))
             .number_if("session", self.session)
             .text_if("person", self.party.person.as_deref())
             .text_if("login_person", self.party.login_person.as_deref());
@@ -133,7 +156,9 @@ pub fn system_draft(
 
 fn account_name(account: &Account) -> String {
     match &account.name {
-        // Somebody made this name once, with a tool that may have let anything through.
+        // Somebody made this name once, with a tool that may have let anything through; and nobody is taken for
+        // the daemon itself.
+        Some(name) if name.starts_with("system-") => format!("user:{}", Untrusted::from(name.as_str()).safe()),
         Some(name) => Untrusted::from(name.as_str()).safe().to_string(),
         None => format!("uid:{}", account.uid),
     }

@@ -42,7 +42,7 @@ impl ipc::Service for Answers {
                 let NoParams {} = params(raw)?;
                 reply(policies::get(service, connection).await)
             }
-            "policy.check" => reply(Ok(policies::check(&params(raw)?))),
+            "policy.check" => reply(policies::check(service, connection, params(raw)?).await),
             "audit.list" => reply(audit::list(service, connection, params(raw)?).await),
             "audit.get" => reply(audit::get(service, connection, params(raw)?).await),
             "audit.verify" => {

@@ -1,6 +1,6 @@
 //! `daemon.status`, `daemon.whoami`, `daemon.metrics`.
 
-use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::error::ApiError;
 use countersign_shared::protocol::{MetricsResult, PROTOCOL_VERSION, StatusResult, WhoamiResult};
 
 use super::Service;
@@ -64,13 +64,7 @@ pub fn described(actor: &Actor) -> WhoamiResult {
 
 /// Prometheus text, for everybody with a role: it counts, and names profiles.
 pub async fn metrics(service: &Service, connection: &Connection) -> Result<MetricsResult, ApiError> {
-    let actor = service.actor(connection)?;
-    if actor.permissions.roles().is_empty() && actor.caller.uid != 0 {
-        let message = format!("{} has no role", actor.party.account);
-        return Err(ApiError::new(ErrorKind::Forbidden, message)
-            .hint("any role of the policy reads the metrics")
-            .rule("no_role"));
-    }
+    service.actor(connection)?.has_any_role("reads the metrics")?;
     let (now, depth, size) = (service.line.wall(), service.writer.queue_depth(), service.writer.tail().size());
     let (oldest, states) = service
         .readers

@@ -4,11 +4,13 @@ use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::lifecycle::{RequestEvent, RequestState, Verdict, request_transition};
 use countersign_shared::protocol::{AuditAction, Category, DecideParams, DecideResult, MAX_TEXT};
 use countersign_shared::text::Untrusted;
+use countersign_shared::time::Timestamp;
 
 use super::actor::Actor;
+use super::sight::Sight;
 use super::{PolicyInForce, Service, permissions_now, refusal};
 use crate::gate::judge::{Case, Judgement, judge};
-use crate::gate::two_person::Party;
+use crate::gate::two_person::{Party, own_session};
 use crate::identity::directory::Account;
 use crate::ipc::Connection;
 use crate::policy::{Policy, Profile};
@@ -67,6 +69,9 @@ fn carry_out(
     note: &Untrusted,
 ) -> Result<DecideResult, Failure> {
     let policy = policy.now();
+    // Whose vote a session is, and whether it has any role, before anything is told of the request.
+    own_session(&actor.party)?;
+    Sight::of(actor, &policy)?;
     let request = requests::get(transaction.connection(), &params.id)?.ok_or_else(|| not_found(&params.id))?;
     let in_force = policy.profile(&request.profile_id);
     let profile = submissions::profile(transaction.connection(), request.submission_id, in_force)?;
@@ -86,7 +91,7 @@ fn carry_out(
     let others;
     if judged.is_err() {
         // Who else could decide is a question to the whole policy; only a refusal has to answer it.
-        others = policy.deciders(&profile, &account_of(&requester), transaction.now());
+        others = self::others(&policy, &profile, &requester, transaction.now());
         case.others = &others;
         judged = judge(&case, verdict, &params.digest);
     }
@@ -176,23 +181,33 @@ pub fn not_found(id: &impl std::fmt::Display) -> ApiError {
 /// The requester as attested when the request was made, and resolved under the policy in force now: accounts
 /// that were folded into one person since then are one person.
 pub fn requester_now(policy: &Policy, request: &RequestRow) -> Party {
-    let account = Account {
-        uid: request.requester.uid,
-        name: Some(request.requester.account.trim_end_matches(" (DEMO)").to_owned()),
+    let named = |uid: u32, name: Option<&str>| Account {
+        uid,
+        name: name.map(|name| name.trim_end_matches(" (DEMO)").to_owned()),
         unix_groups: Vec::new(),
     };
-    let login = request.requester_login_uid.map(|uid| Account { uid, name: None, unix_groups: Vec::new() });
+    let account = named(request.requester.uid, Some(&request.requester.account));
+    let login = &request.requester_login;
+    let login_account = login.uid.map(|uid| named(uid, login.account.as_deref()));
+    let login_person = login_account.and_then(|login| policy.person_of(&login).map(str::to_owned));
     Party {
         account: request.requester.account.clone(),
         uid: request.requester.uid,
-        login_uid: request.requester_login_uid,
+        login_uid: login.uid,
         person: policy.person_of(&account).map(str::to_owned).or(request.requester.person.clone()),
-        login_person: login.and_then(|login| policy.person_of(&login).map(str::to_owned)),
+        login_person: login_person.or(login.person.clone()),
     }
 }
 
+/// Who could decide instead of the requester and of whoever had logged in to the requester's session.
+pub fn others(policy: &Policy, profile: &Profile, requester: &Party, now: Timestamp) -> Vec<String> {
+    let mut others = policy.deciders(profile, &account_of(requester), now);
+    others.retain(|name| requester.login_person.as_deref() != Some(name));
+    others
+}
+
 /// The requester as an account to look up.
-pub fn account_of(party: &Party) -> Account {
+fn account_of(party: &Party) -> Account {
     let name = Some(party.account.trim_end_matches(" (DEMO)").to_owned());
     Account { uid: party.uid, name, unix_groups: Vec::new() }
 }

@@ -8,7 +8,7 @@ use countersign_shared::text::Untrusted;
 
 use super::Service;
 use super::actor::Actor;
-use super::decide::{account_of, not_found, requester_now};
+use super::decide::{not_found, others, requester_now};
 use super::sight::Sight;
 use crate::gate::judge::{Case, given, may_decide};
 use crate::ipc::Connection;
@@ -44,7 +44,7 @@ pub async fn get(
             snapshot.finish()?;
 
             let requester = requester_now(&policy, &row);
-            let who_may_decide = policy.deciders(&submission.profile, &account_of(&requester), now);
+            let who_may_decide = others(&policy, &submission.profile, &requester, now);
             let needs_login = submission.profile.rules().require_login_session;
             let case = Case {
                 request: &row,

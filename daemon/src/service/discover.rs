@@ -1,8 +1,8 @@
 //! `rpc.discover`: the interface as an OpenRPC document, generated from the types that serve it.
 
 use countersign_shared::error::ErrorKind;
-use countersign_shared::protocol::PROTOCOL_VERSION;
 use countersign_shared::protocol::method::{METHODS, NOT_BUILT};
+use countersign_shared::protocol::{Event, PROTOCOL_VERSION};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
@@ -25,6 +25,8 @@ pub fn document() -> Value {
             })
         })
         .collect();
+    // What follows a subscription is part of the interface, though no method answers it.
+    generator.subschema_for::<Event>();
     let schemas: Value = generator.take_definitions(true).into_iter().collect::<serde_json::Map<_, _>>().into();
     json!({
         "openrpc": "1.3.2",
@@ -41,24 +43,7 @@ pub fn document() -> Value {
 }
 
 fn kinds() -> Vec<Value> {
-    use ErrorKind::{
-        AlreadyDecided, Conflict, Forbidden, Internal, Invalid, NotFound, RateLimited, ReadOnly, StaleContent,
-        TwoPersonIntegrity, Unavailable,
-    };
-    let all = [
-        Invalid,
-        NotFound,
-        Forbidden,
-        TwoPersonIntegrity,
-        AlreadyDecided,
-        StaleContent,
-        Conflict,
-        RateLimited,
-        ReadOnly,
-        Unavailable,
-        Internal,
-    ];
-    all.iter().map(|kind| json!({ "kind": kind, "code": kind.code(), "exit": kind.exit_code() })).collect()
+    ErrorKind::ALL.iter().map(|kind| json!({ "kind": kind, "code": kind.code(), "exit": kind.exit_code() })).collect()
 }
 
 #[cfg(test)]

@@ -4,17 +4,23 @@ use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::id::JobId;
 use countersign_shared::lifecycle::JobState;
 use countersign_shared::protocol::{AuditAction, Category, Job, JobIdParams, JobPage, ListJobsParams};
+use countersign_shared::time::Span;
 
 use super::actor::Actor;
-use super::decide::not_found;
+use super::decide::{not_found, requester_now};
 use super::sight::Sight;
 use super::{PolicyInForce, Service, permissions_now, refusal};
+use crate::gate::two_person::{different_people, own_session};
 use crate::ipc::Connection;
-use crate::policy::Permission;
+use crate::policy::{Permission, Policy};
+use crate::store::rows::jobs::JobRow;
 use crate::store::rows::page::Window;
-use crate::store::rows::{jobs, submissions};
+use crate::store::rows::{jobs, requests, submissions};
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
+
+/// How long after its failure a job may be retried under the same approval.
+const RETRY_WITHIN: Span = Span::from_secs(7 * 86_400);
 
 /// A page of what the caller may see.
 pub async fn list(service: &Service, connection: &Connection, params: ListJobsParams) -> Result<JobPage, ApiError> {
@@ -53,36 +59,70 @@ pub async fn retry(service: &Service, connection: &Connection, params: JobIdPara
     service.after_attempt(&actor, result)
 }
 
+/// Somebody with a vote, and under a request somebody else than the requester: a second try after an outcome
+/// that is not known may make a second certificate.
+fn may_retry(transaction: &Transaction<'_>, policy: &Policy, actor: &Actor, failed: &JobRow) -> Result<(), Failure> {
+    let profile = &failed.job.profile_id;
+    if let Some(request) = &failed.job.request_id {
+        let request = requests::get(transaction.connection(), request)?.ok_or_else(|| not_found(request))?;
+        different_people(&requester_now(policy, &request), &actor.party, &[])?;
+    }
+    if permissions_now(policy, actor, transaction.now()).allows(Permission::Decide(profile)) {
+        return login_where_demanded(policy, actor, profile);
+    }
+    let message = format!("{} may not retry jobs under profile {profile}", actor.party.account);
+    let error = ApiError::new(ErrorKind::Forbidden, message).hint("an operator of the profile may").rule("no_vote");
+    Err(error.into())
+}
+
+fn login_where_demanded(policy: &Policy, actor: &Actor, profile: &str) -> Result<(), Failure> {
+    let demanded = policy.profile(profile).is_some_and(|profile| profile.rules().require_login_session);
+    if demanded && actor.party.login_uid.is_none() {
+        let error =
+            ApiError::new(ErrorKind::Forbidden, format!("profile {profile} takes retries from login sessions alone"));
+        return Err(error
+            .hint("log in (ssh, console); a service or container has no login")
+            .rule("login_required")
+            .into());
+    }
+    Ok(())
+}
+
+/// Only the newest job of a certificate is retried, once, and not long after it failed: an old approval never
+/// takes the place of what came later.
+fn nothing_came_after(transaction: &Transaction<'_>, failed: &JobRow) -> Result<(), Failure> {
+    let (connection, id) = (transaction.connection(), &failed.job.id);
+    let in_the_way = |message: String| {
+        let error = ApiError::new(ErrorKind::Conflict, message).hint("make a new request");
+        Err(error.rule("retry_too_late").into())
+    };
+    if failed.job.state != JobState::Failed {
+        return in_the_way(format!("{id} is {}; only a failed job is retried", failed.job.state));
+    }
+    match jobs::newest_for(connection, &failed.job.certificate_id)? {
+        Some(newest) if newest != *id => {
+            return in_the_way(format!("{newest} came after {id} for the same certificate"));
+        }
+        _ => {}
+    }
+    let failed_at = failed.job.finished_at.unwrap_or(failed.job.created_at).unix_millis();
+    let age = Span::from_millis(transaction.now().unix_millis().saturating_sub(failed_at).unsigned_abs());
+    if age > RETRY_WITHIN {
+        return in_the_way(format!("{id} failed {} ago; it can be retried within {RETRY_WITHIN}", age.rough()));
+    }
+    Ok(())
+}
+
 fn make(transaction: &mut Transaction<'_>, policy: &PolicyInForce, actor: &Actor, id: &JobId) -> Result<Job, Failure> {
     let policy = policy.now();
+    own_session(&actor.party)?;
+    Sight::of(actor, &policy)?;
     let failed = jobs::get(transaction.connection(), id)?.ok_or_else(|| not_found(id))?;
-    let permissions = permissions_now(&policy, actor, transaction.now());
-    let profile = &failed.job.profile_id;
-    crate::gate::two_person::own_session(&actor.party)?;
-    if !permissions.allows(Permission::Decide(profile)) {
-        let message = format!("{} may not retry jobs under profile {profile}", actor.party.account);
-        return Err(ApiError::new(ErrorKind::Forbidden, message)
-            .hint("an operator of the profile may")
-            .rule("no_vote")
-            .into());
-    }
-    if failed.job.state != JobState::Failed {
-        let message = format!("{id} is {}; only a failed job is retried", failed.job.state);
-        return Err(ApiError::new(ErrorKind::Conflict, message).into());
-    }
-    // One approval, one certificate: what a retry came to is tried again from that retry.
-    if let Some(newest) = jobs::newest_retry(transaction.connection(), id)?.filter(|newest| newest.job.id != *id) {
-        let newest = newest.job.id;
-        return Err(ApiError::new(ErrorKind::Conflict, format!("{newest} was made in place of {id} already"))
-            .hint(format!("countersign wait {newest}"))
-            .into());
-    }
-    if let Some(open) = jobs::open_for(transaction.connection(), &failed.job.certificate_id)? {
-        let message = format!("{open} is under way for the same certificate");
-        return Err(ApiError::new(ErrorKind::Conflict, message).hint(format!("countersign wait {open}")).into());
-    }
+    may_retry(transaction, &policy, actor, &failed)?;
+    nothing_came_after(transaction, &failed)?;
     let submission = submissions::get(transaction.connection(), failed.submission_id)?;
     let new = transaction.fresh_job()?;
+    let profile = &failed.job.profile_id;
     let draft = actor
         .draft(AuditAction::IssuanceRequested, Category::CertLifecycle, "job", &new)
         .number("version", 1)

@@ -92,6 +92,8 @@ pub struct Service {
     pub facts: Facts,
     /// Refusals of each user.
     pub patience: Patience,
+    /// Checks of policy documents.
+    pub checks: policies::Checks,
 }
 
 impl Service {

@@ -1,15 +1,22 @@
 //! `profile.list`, `profile.get`, `policy.get`, `policy.check`.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{
     PolicyCheckParams, PolicyCheckResult, PolicyResult, Profile, ProfileIdParams, ProfileList,
 };
+use tokio::sync::Semaphore;
 
 use super::Service;
 use super::decide::not_found;
 use crate::ipc::Connection;
 use crate::policy::{Permission, Policy};
 use crate::store::rows::policies;
+
+/// How long a check waits for the one before it.
+const CHECK_WAIT: Duration = Duration::from_secs(5);
 
 /// Profiles that the caller may see.
 pub fn profiles(service: &Service, connection: &Connection) -> Result<ProfileList, ApiError> {
@@ -46,11 +53,50 @@ pub async fn get(service: &Service, connection: &Connection) -> Result<PolicyRes
     })
 }
 
-/// Judges a document. Anybody may ask: the answer tells nothing but what stands in the question.
-pub fn check(params: &PolicyCheckParams) -> PolicyCheckResult {
-    match Policy::parse(&params.document) {
-        Ok((_, warnings)) => PolicyCheckResult { valid: true, errors: Vec::new(), warnings },
-        Err(errors) => PolicyCheckResult { valid: false, errors, warnings: Vec::new() },
+/// Judges a document, for everybody with a role, root, and whoever runs a demo: it costs the processor some time.
+pub async fn check(
+    service: &Service,
+    connection: &Connection,
+    params: PolicyCheckParams,
+) -> Result<PolicyCheckResult, ApiError> {
+    let actor = service.actor(connection)?;
+    if !service.facts.demo {
+        actor.has_any_role("checks policies; so does a demo of one's own: countersignd --demo")?;
+    }
+    service.checks.check(params.document).await
+}
+
+/// Checks of documents: one at a time, away from the threads that serve sockets.
+#[derive(Debug)]
+pub struct Checks {
+    turn: Arc<Semaphore>,
+    wait: Duration,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self { turn: Arc::new(Semaphore::new(1)), wait: CHECK_WAIT }
+    }
+}
+
+impl Checks {
+    async fn check(&self, document: String) -> Result<PolicyCheckResult, ApiError> {
+        let stopping = || ApiError::new(ErrorKind::Unavailable, "the daemon is shutting down");
+        let turn = tokio::time::timeout(self.wait, self.turn.clone().acquire_owned()).await;
+        let turn = turn.map_err(|_| {
+            ApiError::new(ErrorKind::RateLimited, "other policy documents are being checked, one at a time")
+                .hint("try again in some seconds")
+        })?;
+        let turn = turn.map_err(|_| stopping())?;
+        let judge = move || {
+            // Held until the work ends, not until the caller has lost interest.
+            let _turn = turn;
+            match Policy::parse(&document) {
+                Ok((_, warnings)) => PolicyCheckResult { valid: true, errors: Vec::new(), warnings },
+                Err(errors) => PolicyCheckResult { valid: false, errors, warnings: Vec::new() },
+            }
+        };
+        tokio::task::spawn_blocking(judge).await.map_err(|_| stopping())
     }
 }
 
@@ -58,4 +104,20 @@ fn forbidden(account: &str, what: &str) -> ApiError {
     ApiError::new(ErrorKind::Forbidden, format!("{account} has no role that {what}"))
         .hint("countersign whoami shows your roles; an admin changes them in the policy")
         .rule("no_role")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_check_that_gets_no_turn_in_time_is_refused_and_the_next_is_not() {
+        let checks = Checks { wait: Duration::from_millis(10), ..Checks::default() };
+        let turn = checks.turn.clone().acquire_owned().await.unwrap();
+        let refused = checks.check("version = 1".into()).await.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::RateLimited);
+        drop(turn);
+        assert!(checks.check("version = 1".into()).await.unwrap().valid);
+        assert!(!checks.check("version = 2".into()).await.unwrap().valid);
+    }
 }

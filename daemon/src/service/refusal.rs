@@ -41,12 +41,11 @@ pub fn record(
     (resource_type, resource_id): (&'static str, &str),
     error: &ApiError,
 ) -> Result<(), Failure> {
-    let kind = format!("{:?}", error.kind);
     let draft = actor
         .draft(AuditAction::ApprovalRefused, Category::Auth, resource_type, resource_id)
         .text("verb", verb)
         .text("rule", error.rule.unwrap_or("none"))
-        .text("kind", kind);
+        .text("kind", error.kind);
     transaction.record(draft)?;
     Ok(())
 }

@@ -80,6 +80,19 @@ const STATES: &[(&str, &str)] = &[
          OR (r.state = 'withdrawn' AND a.action = 'approval_withdrawn')) LIMIT 1",
         "request",
     ),
+    // Who asked, by every name, and until when, stand in the record of the request.
+    (
+        "SELECT r.id, 'names another requester' FROM approval_requests r
+         LEFT JOIN audit_events a ON a.seq = r.requested_seq
+         WHERE a.action IS NOT 'approval_requested' OR a.resource_id IS NOT r.id OR a.actor IS NOT r.requester_account
+            OR a.details ->> '$.uid' IS NOT r.requester_uid OR a.details ->> '$.person' IS NOT r.requester_person
+            OR a.details ->> '$.login_uid' IS NOT r.requester_login_uid
+            OR a.details ->> '$.login_person' IS NOT r.requester_login_person
+            OR a.details ->> '$.tick' IS NOT r.created_tick
+            OR a.details ->> '$.votes_needed' IS NOT r.votes_needed
+            OR (r.version = 1 AND a.details ->> '$.digest' IS NOT r.digest) LIMIT 1",
+        "request",
+    ),
     // One that ended and was brought back points at a record from before its end.
     (
         "SELECT r.id, 'is pending again' FROM approval_requests r WHERE r.state = 'pending' AND EXISTS (
@@ -99,7 +112,8 @@ const STATES: &[(&str, &str)] = &[
         "SELECT d.request_id, 'has a vote of ' || d.account FROM decisions d LEFT JOIN audit_events a ON a.seq = d.seq
          WHERE a.resource_id IS NOT d.request_id
             OR a.action IS NOT (CASE d.verdict WHEN 'approve' THEN 'approval_approved' ELSE 'approval_rejected' END)
-         LIMIT 1",
+            OR a.actor IS NOT d.account OR a.details ->> '$.uid' IS NOT d.uid OR a.details ->> '$.person' IS NOT d.person
+            OR a.details ->> '$.version' IS NOT d.version OR a.details ->> '$.digest' IS NOT d.digest LIMIT 1",
         "request",
     ),
     (

@@ -11,6 +11,10 @@ pub const APPLICATION_ID: i64 = 0x4353_474E;
 /// Pages of log before the writer folds it back: 16 MiB, so that folding costs few of the fsyncs.
 pub const CHECKPOINT_PAGES: i64 = 4000;
 
+/// What the writer keeps of the database in memory: 64 MiB, so that the upper pages of every index of a long queue
+/// stay there and a decision reads few pages.
+pub const WRITER_CACHE_KIB: i64 = 64 * 1024;
+
 /// Flags of the writer's connection; `NOFOLLOW` refuses a database that is a symbolic link.
 pub fn writer_flags() -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -30,6 +34,7 @@ pub fn apply_to_writer(connection: &Connection) -> Result<(), OpenError> {
     apply_to_both(connection)?;
     set(connection, "synchronous", 2)?;
     set(connection, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    set(connection, "cache_size", -WRITER_CACHE_KIB)?;
     set(connection, "journal_size_limit", 64 * 1024 * 1024)?;
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     if mode != "wal" {

@@ -145,6 +145,8 @@ fn state_that_no_record_explains() {
     }
     let pending = request_in("pending");
     let approved = "(SELECT seq FROM audit_events WHERE action = 'approval_approved')";
+    // One record frees one job in the schema too: whoever borrows it takes it from its owner first.
+    let taken = "UPDATE jobs SET record_seq = 0 WHERE state = 'completed'";
     for (what, sql) in [
         (
             "a request approved by SQL",
@@ -193,11 +195,11 @@ fn state_that_no_record_explains() {
         ),
         (
             "a job freed by SQL under the approval of another",
-            format!("UPDATE jobs SET state = 'pending', record_seq = {approved} WHERE state = 'awaiting_approval'"),
+            format!("{taken}; UPDATE jobs SET state = 'pending', record_seq = {approved} WHERE state = 'awaiting_approval'"),
         ),
         (
             "a job that lost its request",
-            format!("UPDATE jobs SET state = 'pending', request_id = NULL, record_seq = {approved} WHERE request_id = {pending}"),
+            format!("{taken}; UPDATE jobs SET state = 'pending', request_id = NULL, record_seq = {approved} WHERE request_id = {pending}"),
         ),
         (
             "a vote that nobody gave",
@@ -266,6 +268,45 @@ fn a_file_that_is_no_database() {
     }
     drop(file);
     scene.is_read_only("pages overwritten", "database", false);
+}
+
+#[test]
+fn a_database_that_was_emptied_or_taken_away_is_not_begun_anew() {
+    if !can_be_people() {
+        return;
+    }
+    for (what, act) in [
+        ("emptied", (|host| drop(std::fs::File::create(host.database()).unwrap())) as fn(&Host)),
+        ("taken away", |host| std::fs::remove_file(host.database()).unwrap()),
+    ] {
+        let mut scene = Scene::new();
+        act(&scene.host);
+        // The policy that lies there now would let everything through.
+        let open = policy().replace("requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]", "");
+        assert_ne!(open, policy());
+        std::fs::write(scene.host.path("policy.toml"), open).unwrap();
+        scene.is_read_only(what, "database", false);
+        scene.is_read_only(what, "database", false);
+    }
+    // With a policy file that is of no use, the alarm is all that is left, and it is shown.
+    let mut scene = Scene::new();
+    std::fs::write(scene.host.database(), "garbage").unwrap();
+    for document in ["not toml [", ""] {
+        std::fs::write(scene.host.path("policy.toml"), document).unwrap();
+        scene.host.start();
+        assert_eq!(scene.host.oneself().status().damage.unwrap().rule, "database");
+        scene.decides_nothing("a policy file of no use");
+        scene.host.stop();
+    }
+    // The same for a log that was taken away before it was folded back.
+    let mut host = Host::serving(&policy());
+    host.user(ALICE).request(&["web1.corp.example"]);
+    host.kill();
+    for suffix in ["-wal", "-shm"] {
+        std::fs::remove_file(format!("{}{suffix}", host.database().display())).unwrap();
+    }
+    host.start();
+    assert_eq!(host.oneself().status().damage.unwrap().rule, "database");
 }
 
 #[test]
@@ -363,16 +404,18 @@ fn a_job_freed_by_sql_under_a_running_daemon_is_never_issued() {
         return;
     }
     let approved = "(SELECT seq FROM audit_events WHERE action = 'approval_approved')";
+    // One record frees one job in the schema too: whoever borrows it takes it from its owner first.
+    let taken = "UPDATE jobs SET record_seq = 0 WHERE state = 'completed'";
     freed_under_a_running_daemon(
         "UPDATE jobs SET state = 'pending', record_seq = (SELECT a.seq FROM audit_events a
              WHERE a.resource_id = jobs.request_id) WHERE state = 'awaiting_approval'",
     );
     freed_under_a_running_daemon(&format!(
-        "UPDATE jobs SET state = 'pending', record_seq = {approved} WHERE state = 'awaiting_approval'"
+        "{taken}; UPDATE jobs SET state = 'pending', record_seq = {approved} WHERE state = 'awaiting_approval'"
     ));
     // With everything around it made to fit: the request approved, a vote invented, the record borrowed.
     freed_under_a_running_daemon(&format!(
-        "UPDATE approval_requests SET state = 'approved', decided_at = created_at, decided_by = 'uid:62002',
+        "{taken}; UPDATE approval_requests SET state = 'approved', decided_at = created_at, decided_by = 'uid:62002',
              seq = {approved} WHERE state = 'pending';
          UPDATE decisions SET request_id = (SELECT id FROM approval_requests WHERE primary_name = 'web3.corp.example'),
              digest = (SELECT digest FROM approval_requests WHERE primary_name = 'web3.corp.example')

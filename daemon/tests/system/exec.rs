@@ -6,6 +6,8 @@ use countersign_shared::error::ErrorKind;
 use countersign_shared::lifecycle::JobState;
 use countersign_shared::protocol::method::{CertificateGet, JobRetry};
 use countersign_shared::protocol::{CertificateIdParams, JobIdParams, Outcome, VersionState, WaitResult};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, KeyUsagePurpose};
 
 use crate::support::{ALICE, BOB, DAVE, Host, MALLORY, can_be_people, policy_with, skipped, until};
@@ -90,7 +92,9 @@ fn a_program_signs_and_a_failed_job_is_tried_again_by_an_operator_alone() {
     for uid in [MALLORY, DAVE] {
         host.user(uid).refused::<JobRetry>(&params, ErrorKind::Forbidden);
     }
-    host.user(0).refused::<JobRetry>(&params, ErrorKind::TwoPersonIntegrity);
+    for uid in [0, ALICE] {
+        host.user(uid).refused::<JobRetry>(&params, ErrorKind::TwoPersonIntegrity);
+    }
     assert_eq!(runs(&host), 1, "a failed job is not tried again by itself");
     let mut bob = host.user(BOB);
     let again = bob.call::<JobRetry>(&params);
@@ -102,6 +106,27 @@ fn a_program_signs_and_a_failed_job_is_tried_again_by_an_operator_alone() {
         let error = bob.refused::<JobRetry>(&JobIdParams { id: id.clone() }, ErrorKind::Conflict);
         assert!(!error.message.is_empty());
     }
+}
+
+#[test]
+fn an_old_approval_does_not_come_back_after_a_newer_job() {
+    if !can_sign() {
+        return;
+    }
+    let host = issuing_by("cat > /dev/null; exit 1", "30s");
+    let old = attempt(&host);
+    let params = JobIdParams { id: old.job.id };
+    let newer = attempt(&host);
+    assert_eq!((old.outcome, newer.outcome), (Outcome::Failed, Outcome::Failed));
+    let mut bob = host.user(BOB);
+    let error = bob.refused::<JobRetry>(&params, ErrorKind::Conflict);
+    assert_eq!(error.data.rule.as_deref(), Some("retry_too_late"), "{error:?}");
+    write(&host, &format!("NAME=web1.corp.example\n{SIGN}"));
+    assert_eq!(attempt(&host).outcome, Outcome::Issued);
+    for id in [params.id, newer.job.id] {
+        bob.refused::<JobRetry>(&JobIdParams { id }, ErrorKind::Conflict);
+    }
+    assert_eq!(host.value::<i64>("SELECT count(*) FROM certificate_versions"), 1);
 }
 
 #[test]
@@ -153,12 +178,16 @@ fn an_outcome_that_a_crash_left_unknown_is_not_tried_again() {
     if !can_be_people() {
         return;
     }
-    let mut host = issuing_by("cat > /dev/null; sleep 1000", "60s");
+    let mut host = issuing_by("echo $$ > \"$PLACE/pid\"; cat > /dev/null; sleep 1000", "60s");
     let mut alice = host.user(ALICE);
     let request = alice.request(&["web1.corp.example"]);
     host.user(BOB).approve(&request);
-    until("the program runs", || runs(&host) == 1);
+    let pid = || std::fs::read_to_string(host.path("pid")).ok()?.trim().parse().ok();
+    until("the program runs", || pid().is_some());
+    let program = Pid::from_raw(pid().unwrap());
     host.kill();
+    // Nobody is left who would end it; it leads its own group.
+    killpg(program, Signal::SIGKILL).unwrap();
     host.start();
     let waited = host.user(ALICE).wait(&request.id);
     assert_eq!(waited.outcome, Outcome::Failed);

@@ -135,3 +135,36 @@ fn a_job_that_was_freed_before_the_disk_filled_is_done_once_there_is_room() {
     host.stop();
     drop(mounted);
 }
+
+#[test]
+fn a_start_on_a_full_disk_says_so_and_harms_nothing() {
+    let mut host = Host::prepared(&policy());
+    std::fs::create_dir(&host.state).unwrap();
+    let Some(mounted) = mount(&host.state, "size=4m,mode=0700") else {
+        return skipped("a tmpfs cannot be mounted");
+    };
+    let ballast = host.state.join("ballast");
+    fill(&ballast);
+    let refusal = host.refusal();
+    assert!(refusal.contains("disk is full") || refusal.contains("No space left"), "{refusal}");
+    std::fs::remove_file(&ballast).unwrap();
+    host.start();
+    // Once after an end in order, once after a kill, which leaves a log to be folded back.
+    for kill in [false, true] {
+        if kill {
+            host.kill()
+        } else {
+            host.stop()
+        }
+        let before: i64 = host.value("SELECT count(*) FROM audit_events");
+        fill(&ballast);
+        let refusal = host.refusal();
+        assert!(refusal.contains("full") || refusal.contains("No space left"), "{refusal}");
+        std::fs::remove_file(&ballast).unwrap();
+        assert_eq!(host.value::<i64>("SELECT count(*) FROM audit_events"), before);
+        host.start();
+        assert!(!host.oneself().status().read_only);
+    }
+    host.stop();
+    drop(mounted);
+}

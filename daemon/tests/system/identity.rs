@@ -122,3 +122,31 @@ fn a_profile_can_demand_a_login_session() {
     assert_eq!(error.data.rule.as_deref(), Some("login_required"), "{error:?}");
     host.user_by(BOB, BOB).approve(&request);
 }
+
+/// Accounts that every Debian has: the policy names people's accounts by name, as real ones do.
+#[test]
+fn a_human_behind_a_service_account_decides_through_none_of_their_own() {
+    const GAMES: u32 = 5;
+    const MAN: u32 = 6;
+    const MAIL: u32 = 8;
+    const NEWS: u32 = 9;
+    if !can_have_logins() {
+        return;
+    }
+    if [GAMES, MAN, MAIL, NEWS].map(account) != ["games", "man", "mail", "news"] {
+        return skipped("the system accounts games, man, mail and news have other numbers here");
+    }
+    let named = policy()
+        .replace(&format!("\"uid:{ALICE}\", \"uid:{ALICE_ADM}\""), "\"games\", \"man\"")
+        .replace(&format!("\"uid:{BOB}\""), "\"mail\"")
+        .replacen("[[grant]]", "[[grant]]\nrole = \"requester\"\nto = \"user:news\"\n[[grant]]", 1);
+    let host = Host::serving(&named);
+    // alice, logged in as games, asks by `sudo -u news`, an account of nobody in the policy.
+    let request = host.user_by(GAMES, NEWS).request(&["web1.corp.example"]);
+    for mut decider in [host.user(GAMES), host.user_by(GAMES, GAMES), host.user(MAN), host.user_by(MAN, MAN)] {
+        let error = decider.refused::<RequestApprove>(&on(&request), ErrorKind::TwoPersonIntegrity);
+        assert_eq!(error.data.rule.as_deref(), Some("requester_decides"), "{error:?}");
+        assert_eq!(error.data.hint, "could decide instead: bob, carol");
+    }
+    host.user(MAIL).approve(&request);
+}

@@ -43,7 +43,7 @@ fn an_approval_leaves_these_rows_and_no_others() {
         [
             (&"request.approve".into(), &"requester_decides".into()),
             (&"request.reject".into(), &"requester_decides".into()),
-            (&"request.approve".into(), &"no_vote".into())
+            (&"request.approve".into(), &"no_role".into())
         ]
     );
     assert!(records.iter().all(|record| record.actor_type == ActorType::User && record.resource_type == "request"));

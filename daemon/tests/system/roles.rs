@@ -2,11 +2,12 @@
 
 use countersign_shared::error::ErrorKind;
 use countersign_shared::protocol::method::{
-    AuditList, AuditVerify, DaemonMetrics, DaemonStatus, DaemonWhoami, DemoActAs, JobRetry, Method, RequestApprove,
-    RequestGet, RequestList, RequestReject, RequestSubmit,
+    AuditList, AuditVerify, DaemonMetrics, DaemonStatus, DaemonWhoami, DemoActAs, JobRetry, Method, PolicyCheck,
+    RequestApprove, RequestGet, RequestList, RequestReject, RequestSubmit,
 };
 use countersign_shared::protocol::{
-    ActAsParams, AuditAction, JobIdParams, ListAuditParams, ListRequestsParams, NoParams, RequestIdParams,
+    ActAsParams, AuditAction, JobIdParams, ListAuditParams, ListRequestsParams, NoParams, PolicyCheckParams,
+    RequestIdParams,
 };
 
 use crate::support::{ALICE, BOB, CAROL, Caller, DAVE, Host, MALLORY, ask, can_be_people, on, policy};
@@ -73,13 +74,16 @@ fn root_decides_nothing_and_it_is_on_record() {
 }
 
 #[test]
-fn metrics_need_a_role_or_root_and_nobody_acts_as_another() {
+fn metrics_and_checks_need_a_role_or_root_and_nobody_acts_as_another() {
     if !can_be_people() {
         return;
     }
     let host = Host::serving(&policy());
     for (uid, refused) in [(MALLORY, Some(ErrorKind::Forbidden)), (DAVE, None), (0, None)] {
-        assert_eq!(kind::<DaemonMetrics>(&mut host.user(uid), &NoParams {}), refused, "{uid}");
+        let mut caller = host.user(uid);
+        assert_eq!(kind::<DaemonMetrics>(&mut caller, &NoParams {}), refused, "{uid}");
+        let document = PolicyCheckParams { document: policy() };
+        assert_eq!(kind::<PolicyCheck>(&mut caller, &document), refused, "{uid}");
     }
     for uid in [MALLORY, CAROL, 0] {
         let as_bob = ActAsParams { person: "bob".into() };

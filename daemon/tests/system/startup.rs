@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 
-use crate::support::{Host, policy, skipped};
+use crate::support::{Host, policy, policy_with, skipped};
 
 #[test]
 fn a_state_directory_that_is_not_ours() {
@@ -220,4 +220,20 @@ fn a_demo_and_a_real_installation_stay_apart() {
     host.flags = demo;
     host.start();
     assert!(host.oneself().status().demo);
+}
+
+#[test]
+fn what_the_policy_allows_an_issuing_program_is_what_the_daemon_gives_it() {
+    let with = |timeout: &str| {
+        let issuer = format!(
+            "[[issuer]]\nid = \"script\"\ntype = \"exec\"\ncommand = [\"/bin/false\"]\ntimeout = \"{timeout}\""
+        );
+        Host::prepared(&policy_with(1, "", &issuer))
+    };
+    for timeout in ["1s", "10m"] {
+        with(timeout).start();
+    }
+    for timeout in ["999ms", "11m"] {
+        assert!(with(timeout).refusal().contains("is not within 1s to 10m"));
+    }
 }

@@ -36,5 +36,6 @@ pub fn can_be_people() -> bool {
 /// Says loudly that the running test looks at nothing here, and why.
 pub fn skipped(why: &str) {
     let test = std::thread::current().name().unwrap_or("?").to_owned();
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}: {test}");
+    // In one piece, since tests that run at the same time write as well.
+    let _ = std::io::stderr().write_all(format!("SKIPPED: {why}: {test}\n").as_bytes());
 }

@@ -4,11 +4,10 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 use countersign_shared::content::San;
 use countersign_shared::protocol::MAX_CSR;
+use data_encoding::BASE64;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 
 use super::failure::{Failure, shown};
@@ -83,8 +82,8 @@ pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let octets = read_bounded(path, MAX_CSR)?;
     let csr = match String::from_utf8(octets) {
         Ok(text) if text.contains("-----BEGIN ") => text,
-        Ok(text) => STANDARD.encode(text),
-        Err(der) => STANDARD.encode(der.as_bytes()),
+        Ok(text) => BASE64.encode(text.as_bytes()),
+        Err(der) => BASE64.encode(der.as_bytes()),
     };
     if csr.contains("PRIVATE KEY-----") {
         return Err(Failure::usage(format!("{} holds a private key; nothing was sent", shown(path)))

@@ -1,6 +1,6 @@
 //! The console: state, update and view.
 //!
-//! [`update::update`] alone changes the state, from actions; [`view::draw`] draws it; `network` turns effects into
+//! `update::update` alone changes the state, from actions; `view::draw` draws it; `network` turns effects into
 //! calls and answers into actions; `runtime` is the loop between terminal, network and clock.
 
 mod action;

@@ -53,7 +53,7 @@ pub fn make(transaction: &mut Transaction<'_>, stored: &Stored<'_>) -> Result<()
             profile_id: profile.id(),
             environment: &profile.rules().environment,
             requester: &requester,
-            requester_login_uid: stored.actor.party.login_uid,
+            requester_login: &stored.actor.login(),
             requester_session: stored.actor.session,
             primary_name: &stored.certificate.primary_name,
             sans: &stored.submission.content.sans,

@@ -65,6 +65,14 @@ pub fn record(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Vec<
         .optional()
 }
 
+/// The bytes of every record about an object, in order.
+pub fn records_about(connection: &Connection, resource_id: &str) -> rusqlite::Result<Vec<Vec<u8>>> {
+    let mut statement =
+        connection.prepare_cached("SELECT record FROM audit_events WHERE resource_id = ?1 ORDER BY seq")?;
+    let rows = statement.query_map([resource_id], |row| row.get(0))?;
+    rows.collect()
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<AuditEvent> {
     let text: Option<String> = row.get::<_, Option<String>>("note")?.or(row.get("reason")?);
     Ok(AuditEvent {

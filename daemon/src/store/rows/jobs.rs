@@ -8,7 +8,7 @@ use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page::{Conditions, Window, cut};
-use super::{parsed, parsed_if};
+use super::{InOrder, parsed};
 use crate::service::sight::Sight;
 
 /// A job as the gate and the executor need it.
@@ -80,13 +80,16 @@ pub fn insert(connection: &Connection, new: &NewJob<'_>) -> rusqlite::Result<()>
 
 /// Reads one.
 pub fn get(connection: &Connection, id: &JobId) -> rusqlite::Result<Option<JobRow>> {
-    connection.prepare_cached("SELECT * FROM jobs WHERE id = ?1")?.query_row([id.as_str()], read).optional()
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM jobs j WHERE id = ?1"))?
+        .query_row([id.as_str()], read)
+        .optional()
 }
 
 /// The job that a request came to: its own, or the newest retry.
 pub fn newest_of_request(connection: &Connection, id: &RequestId) -> rusqlite::Result<Option<JobRow>> {
     connection
-        .prepare_cached("SELECT * FROM jobs WHERE request_id = ?1 ORDER BY row DESC LIMIT 1")?
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM jobs j WHERE request_id = ?1 ORDER BY row DESC LIMIT 1"))?
         .query_row([id.as_str()], read)
         .optional()
 }
@@ -94,10 +97,10 @@ pub fn newest_of_request(connection: &Connection, id: &RequestId) -> rusqlite::R
 /// The newest job that retries this one, directly or through others; itself where there is none.
 pub fn newest_retry(connection: &Connection, id: &JobId) -> rusqlite::Result<Option<JobRow>> {
     connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "WITH RECURSIVE line (id) AS (SELECT ?1 UNION SELECT j.id FROM jobs j JOIN line l ON j.retry_of = l.id)
-             SELECT j.* FROM jobs j JOIN line USING (id) ORDER BY j.row DESC LIMIT 1",
-        )?
+             SELECT {COLUMNS} FROM jobs j JOIN line USING (id) ORDER BY j.row DESC LIMIT 1"
+        ))?
         .query_row([id.as_str()], read)
         .optional()
 }
@@ -112,6 +115,24 @@ pub fn open_for(connection: &Connection, certificate: &CertificateId) -> rusqlit
         .optional()
 }
 
+/// Another job that was freed by the same ledger record and has not failed.
+pub fn other_under_record(connection: &Connection, seq: u64, id: &JobId) -> rusqlite::Result<Option<JobId>> {
+    connection
+        .prepare_cached(
+            "SELECT id FROM jobs WHERE record_seq = ?1 AND id <> ?2 AND state IN ('pending', 'running', 'completed') LIMIT 1",
+        )?
+        .query_row(params![seq, id.as_str()], |row| parsed(row, "id"))
+        .optional()
+}
+
+/// The newest job for a certificate, whatever has become of it.
+pub fn newest_for(connection: &Connection, certificate: &CertificateId) -> rusqlite::Result<Option<JobId>> {
+    connection
+        .prepare_cached("SELECT id FROM jobs WHERE certificate_id = ?1 ORDER BY row DESC LIMIT 1")?
+        .query_row([certificate.as_str()], |row| parsed(row, "id"))
+        .optional()
+}
+
 /// The rows of the jobs in a state, the oldest first: nothing is read of them, so none can be in the way.
 pub fn rows_in_state(connection: &Connection, state: JobState) -> rusqlite::Result<Vec<i64>> {
     let mut statement = connection.prepare_cached("SELECT row FROM jobs WHERE state = ?1 ORDER BY row")?;
@@ -122,10 +143,10 @@ pub fn rows_in_state(connection: &Connection, state: JobState) -> rusqlite::Resu
 /// One by its row, with the id of the issuer that is to sign.
 pub fn with_issuer(connection: &Connection, row: i64) -> rusqlite::Result<(JobRow, String)> {
     connection
-        .prepare_cached(
-            "SELECT j.*, s.content ->> '$.issuer' AS issuer FROM jobs j JOIN submissions s ON s.id = j.submission_id
-             WHERE j.row = ?1",
-        )?
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS}, s.content ->> '$.issuer' AS issuer FROM jobs j
+             JOIN submissions s ON s.id = j.submission_id WHERE j.row = ?1"
+        ))?
         .query_row([row], |row| Ok((read(row)?, row.get("issuer")?)))
 }
 
@@ -190,9 +211,12 @@ pub fn page(
     conditions.and_if("profile_id = ?", filter.profile.clone());
     conditions.and_if("certificate_id = ?", filter.certificate.as_ref().map(ToString::to_string));
     sight.limit_jobs(&mut conditions);
-    let sql = format!("SELECT * FROM jobs{} ORDER BY row DESC LIMIT {}", conditions.sql(), window.limit + 1);
+    let sql = format!("SELECT {COLUMNS} FROM jobs j{} ORDER BY row DESC LIMIT {}", conditions.sql(), window.limit + 1);
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(conditions.values().as_slice(), |row| Ok((row.get("row")?, read(row)?.job)))?;
+    let rows = statement.query_map(conditions.values().as_slice(), |row| {
+        let (number, row) = read_numbered(row)?;
+        Ok((number, row.job))
+    })?;
     let mut rows = rows.collect::<rusqlite::Result<Vec<(i64, Job)>>>()?;
     let next = cut(&mut rows, window.limit);
     Ok((rows.into_iter().map(|(_, job)| job).collect(), next))
@@ -219,26 +243,33 @@ fn one(changed: usize) -> rusqlite::Result<()> {
     if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
+/// In the order in which [`read`] takes them, the row's number last.
+const COLUMNS: &str = "j.id, j.kind, j.state, j.certificate_id, j.request_id, j.profile_id, j.error, j.created_at,
+     j.finished_at, j.submission_id, j.record_seq, j.serial, j.requester_account, j.requester_person, j.requester_uid,
+     j.row";
+
 fn read(row: &Row<'_>) -> rusqlite::Result<JobRow> {
-    Ok(JobRow {
+    Ok(read_numbered(row)?.1)
+}
+
+fn read_numbered(row: &Row<'_>) -> rusqlite::Result<(i64, JobRow)> {
+    let mut row = InOrder::of(row);
+    let job = JobRow {
         job: Job {
-            id: parsed(row, "id")?,
-            kind: parsed(row, "kind")?,
-            state: parsed(row, "state")?,
-            certificate_id: parsed(row, "certificate_id")?,
-            request_id: parsed_if(row, "request_id")?,
-            profile_id: row.get("profile_id")?,
-            error: row.get::<_, Option<String>>("error")?.map(Untrusted::new),
-            created_at: parsed(row, "created_at")?,
-            finished_at: parsed_if(row, "finished_at")?,
+            id: row.parsed()?,
+            kind: row.parsed()?,
+            state: row.parsed()?,
+            certificate_id: row.parsed()?,
+            request_id: row.parsed_if()?,
+            profile_id: row.get()?,
+            error: row.get::<Option<String>>()?.map(Untrusted::new),
+            created_at: row.parsed()?,
+            finished_at: row.parsed_if()?,
         },
-        submission_id: row.get("submission_id")?,
-        record_seq: row.get("record_seq")?,
-        serial: row.get("serial")?,
-        requester: PersonRef {
-            account: row.get("requester_account")?,
-            person: row.get("requester_person")?,
-            uid: row.get("requester_uid")?,
-        },
-    })
+        submission_id: row.get()?,
+        record_seq: row.get()?,
+        serial: row.get()?,
+        requester: PersonRef { account: row.get()?, person: row.get()?, uid: row.get()? },
+    };
+    Ok((row.get()?, job))
 }

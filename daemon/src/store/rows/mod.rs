@@ -17,7 +17,7 @@ pub mod submissions;
 use std::str::FromStr;
 
 use rusqlite::Row;
-use rusqlite::types::Type;
+use rusqlite::types::{FromSql, Type};
 
 /// A column that holds one of our own types as text.
 fn parsed<T: FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<T>
@@ -43,6 +43,55 @@ where
 fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
     let index = row.as_ref().column_index(column)?;
     serde_json::from_str(row.get_ref(index)?.as_str()?).map_err(|error| unfit(index, error.to_string()))
+}
+
+/// Reads the columns of a row one after the other, in the order in which the statement names them. SQLite finds a
+/// column by its name among all names each time it is asked, which costs more than reading it.
+struct InOrder<'r, 'statement> {
+    row: &'r Row<'statement>,
+    next: usize,
+}
+
+impl<'r, 'statement> InOrder<'r, 'statement> {
+    /// From the first column on.
+    fn of(row: &'r Row<'statement>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    /// The next column.
+    fn get<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+        self.row.get(self.step())
+    }
+
+    /// The next column, one of our own types as text.
+    fn parsed<T: FromStr>(&mut self) -> rusqlite::Result<T>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let index = self.step();
+        self.row.get_ref(index)?.as_str()?.parse().map_err(|error: T::Err| unfit(index, error.to_string()))
+    }
+
+    /// The same, where the column may be empty.
+    fn parsed_if<T: FromStr>(&mut self) -> rusqlite::Result<Option<T>>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let index = self.step();
+        let Some(raw) = self.row.get_ref(index)?.as_str_or_null()? else { return Ok(None) };
+        raw.parse().map(Some).map_err(|error: T::Err| unfit(index, error.to_string()))
+    }
+
+    /// The next column, JSON of our own types.
+    fn json<T: serde::de::DeserializeOwned>(&mut self) -> rusqlite::Result<T> {
+        let index = self.step();
+        serde_json::from_str(self.row.get_ref(index)?.as_str()?).map_err(|error| unfit(index, error.to_string()))
+    }
+
+    fn step(&mut self) -> usize {
+        self.next += 1;
+        self.next - 1
+    }
 }
 
 /// JSON of our own types, to store.

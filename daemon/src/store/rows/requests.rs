@@ -12,7 +12,7 @@ use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page::{Conditions, TEXT_STRETCH, Window, containing, cut};
-use super::{json, parsed, parsed_if, to_json};
+use super::{InOrder, parsed, to_json};
 use crate::service::sight::Sight;
 
 /// A request as decisions and the reaper need it.
@@ -39,7 +39,9 @@ pub struct RequestRow {
     /// Who asked.
     pub requester: PersonRef,
     /// Who had logged in then.
-    pub requester_login_uid: Option<u32>,
+    pub requester_login: Login,
+    /// The ledger record of the request itself.
+    pub requested_seq: u64,
     /// People that have to agree.
     pub votes_needed: u32,
     /// When it was made, on the time line.
@@ -50,6 +52,17 @@ pub struct RequestRow {
     pub decided_at: Option<Timestamp>,
     /// Who ended it.
     pub decided_by: Option<String>,
+}
+
+/// Who had logged in to a session: through `su` and `sudo`, the human behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Login {
+    /// The login uid; `None` where nobody had (services, containers).
+    pub uid: Option<u32>,
+    /// The name of its account then.
+    pub account: Option<String>,
+    /// The person of the policy that it belonged to then.
+    pub person: Option<String>,
 }
 
 /// A request that is made now.
@@ -73,7 +86,7 @@ pub struct NewRequest<'a> {
     /// Who asks.
     pub requester: &'a PersonRef,
     /// Who has logged in.
-    pub requester_login_uid: Option<u32>,
+    pub requester_login: &'a Login,
     /// The login session.
     pub requester_session: Option<u32>,
     /// The name it is known by.
@@ -105,10 +118,10 @@ pub fn insert(connection: &Connection, new: &NewRequest<'_>) -> rusqlite::Result
         .prepare_cached(
             "INSERT INTO approval_requests (id, kind, state, certificate_id, job_id, submission_id, version, digest,
                  profile_id, environment, requester_uid, requester_account, requester_person, requester_login_uid,
-                 requester_session, primary_name, names, names_total, risks, votes_needed, created_at, expires_at,
-                 created_tick, deadline_tick, seq)
+                 requester_login_account, requester_login_person, requester_session, primary_name, names, names_total,
+                 risks, votes_needed, created_at, expires_at, created_tick, deadline_tick, requested_seq, seq)
              VALUES (?1, ?2, 'pending', ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-                 ?19, ?20, ?21, ?22, ?23)",
+                 ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?25)",
         )?
         .execute(params![
             new.id.as_str(),
@@ -122,7 +135,9 @@ pub fn insert(connection: &Connection, new: &NewRequest<'_>) -> rusqlite::Result
             new.requester.uid,
             new.requester.account,
             new.requester.person,
-            new.requester_login_uid,
+            new.requester_login.uid,
+            new.requester_login.account,
+            new.requester_login.person,
             new.requester_session,
             new.primary_name.raw(),
             to_json(&&new.sans[..new.sans.len().min(NAMES_SHOWN)])?,
@@ -141,7 +156,7 @@ pub fn insert(connection: &Connection, new: &NewRequest<'_>) -> rusqlite::Result
 /// Reads one.
 pub fn get(connection: &Connection, id: &RequestId) -> rusqlite::Result<Option<RequestRow>> {
     connection
-        .prepare_cached("SELECT * FROM approval_requests WHERE id = ?1")?
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM approval_requests WHERE id = ?1"))?
         .query_row([id.as_str()], read)
         .optional()
 }
@@ -192,7 +207,9 @@ pub fn overdue(connection: &Connection, tick: i64, aside: &BTreeSet<i64>, limit:
 
 /// One by its row.
 pub fn by_row(connection: &Connection, row: i64) -> rusqlite::Result<RequestRow> {
-    connection.prepare_cached("SELECT * FROM approval_requests WHERE row = ?1")?.query_row([row], read)
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM approval_requests WHERE row = ?1"))?
+        .query_row([row], read)
 }
 
 /// The nearest deadline of a pending request that was not set `aside`.
@@ -212,11 +229,15 @@ pub fn summary(connection: &Connection, id: &RequestId, sight: &Sight) -> rusqli
     conditions.and("r.id = ?", id.as_str().to_owned());
     sight.limit_requests(&mut conditions);
     let sql = format!("{SUMMARY}{}", conditions.sql());
-    connection.prepare_cached(&sql)?.query_row(conditions.values().as_slice(), read_summary).optional()
+    let found = connection.prepare_cached(&sql)?.query_row(conditions.values().as_slice(), read_summary).optional()?;
+    Ok(found.map(|(_, summary)| summary))
 }
 
-const SUMMARY: &str =
-    "SELECT r.*, s.reason, s.ticket FROM approval_requests r JOIN submissions s ON s.id = r.submission_id";
+/// In the order in which [`read_summary`] takes them.
+const SUMMARY: &str = "SELECT r.row, r.id, r.kind, r.state, r.certificate_id, r.job_id, r.profile_id, r.environment,
+     r.requester_account, r.requester_person, r.requester_uid, r.primary_name, r.names, r.names_total, s.reason, s.ticket,
+     r.risks, r.version, r.digest, r.created_at, r.expires_at, r.decided_at, r.decided_by, r.seq
+     FROM approval_requests r JOIN submissions s ON s.id = r.submission_id";
 
 /// A page of the queue, newest first, and where the next begins.
 pub fn page(
@@ -255,7 +276,7 @@ pub fn page(
     }
     let sql = format!("{SUMMARY}{} ORDER BY r.row DESC LIMIT {}", conditions.sql(), window.limit + 1);
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(conditions.values().as_slice(), |row| Ok((row.get("row")?, read_summary(row)?)))?;
+    let rows = statement.query_map(conditions.values().as_slice(), read_summary)?;
     let mut rows = rows.collect::<rusqlite::Result<Vec<(i64, RequestSummary)>>>()?;
     let next = cut(&mut rows, window.limit).or(stretch_end);
     Ok((rows.into_iter().map(|(_, summary)| summary).collect(), next))
@@ -278,57 +299,64 @@ pub fn oldest_pending(connection: &Connection) -> rusqlite::Result<Option<Timest
         .optional()
 }
 
+/// In the order in which [`read`] takes them.
+const COLUMNS: &str = "id, kind, state, certificate_id, job_id, submission_id, version, digest, profile_id,
+     requester_account, requester_person, requester_uid, requester_login_uid, requester_login_account,
+     requester_login_person, requested_seq, votes_needed, created_tick, deadline_tick, decided_at, decided_by";
+
 fn read(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
+    let mut row = InOrder::of(row);
     Ok(RequestRow {
-        id: parsed(row, "id")?,
-        kind: parsed(row, "kind")?,
-        state: parsed(row, "state")?,
-        certificate_id: parsed(row, "certificate_id")?,
-        job_id: parsed(row, "job_id")?,
-        submission_id: row.get("submission_id")?,
-        version: row.get("version")?,
-        digest: parsed(row, "digest")?,
-        profile_id: row.get("profile_id")?,
-        requester: read_requester(row)?,
-        requester_login_uid: row.get("requester_login_uid")?,
-        votes_needed: row.get("votes_needed")?,
-        created_tick: row.get("created_tick")?,
-        deadline_tick: row.get("deadline_tick")?,
-        decided_at: parsed_if(row, "decided_at")?,
-        decided_by: row.get("decided_by")?,
+        id: row.parsed()?,
+        kind: row.parsed()?,
+        state: row.parsed()?,
+        certificate_id: row.parsed()?,
+        job_id: row.parsed()?,
+        submission_id: row.get()?,
+        version: row.get()?,
+        digest: row.parsed()?,
+        profile_id: row.get()?,
+        requester: read_requester(&mut row)?,
+        requester_login: Login { uid: row.get()?, account: row.get()?, person: row.get()? },
+        requested_seq: row.get()?,
+        votes_needed: row.get()?,
+        created_tick: row.get()?,
+        deadline_tick: row.get()?,
+        decided_at: row.parsed_if()?,
+        decided_by: row.get()?,
     })
 }
 
-fn read_requester(row: &Row<'_>) -> rusqlite::Result<PersonRef> {
-    Ok(PersonRef {
-        account: row.get("requester_account")?,
-        person: row.get("requester_person")?,
-        uid: row.get("requester_uid")?,
-    })
+fn read_requester(row: &mut InOrder<'_, '_>) -> rusqlite::Result<PersonRef> {
+    Ok(PersonRef { account: row.get()?, person: row.get()?, uid: row.get()? })
 }
 
-fn read_summary(row: &Row<'_>) -> rusqlite::Result<RequestSummary> {
-    Ok(RequestSummary {
-        id: parsed(row, "id")?,
-        kind: parsed(row, "kind")?,
-        state: parsed(row, "state")?,
-        certificate_id: parsed(row, "certificate_id")?,
-        job_id: parsed(row, "job_id")?,
-        profile_id: row.get("profile_id")?,
-        environment: row.get("environment")?,
-        requester: read_requester(row)?,
-        primary_name: row.get::<_, String>("primary_name")?.into(),
-        names: json(row, "names")?,
-        names_total: row.get("names_total")?,
-        reason: row.get::<_, String>("reason")?.into(),
-        ticket: row.get::<_, Option<String>>("ticket")?.map(Untrusted::new),
-        risks: json(row, "risks")?,
-        version: row.get("version")?,
-        digest: parsed(row, "digest")?,
-        created_at: parsed(row, "created_at")?,
-        expires_at: parsed(row, "expires_at")?,
-        decided_at: parsed_if(row, "decided_at")?,
-        decided_by: row.get("decided_by")?,
-        seq: row.get("seq")?,
-    })
+/// A row of the queue; its columns stand in [`SUMMARY`] in this order.
+fn read_summary(row: &Row<'_>) -> rusqlite::Result<(i64, RequestSummary)> {
+    let mut row = InOrder::of(row);
+    let number = row.get()?;
+    let summary = RequestSummary {
+        id: row.parsed()?,
+        kind: row.parsed()?,
+        state: row.parsed()?,
+        certificate_id: row.parsed()?,
+        job_id: row.parsed()?,
+        profile_id: row.get()?,
+        environment: row.get()?,
+        requester: read_requester(&mut row)?,
+        primary_name: row.get::<String>()?.into(),
+        names: row.json()?,
+        names_total: row.get()?,
+        reason: row.get::<String>()?.into(),
+        ticket: row.get::<Option<String>>()?.map(Untrusted::new),
+        risks: row.json()?,
+        version: row.get()?,
+        digest: row.parsed()?,
+        created_at: row.parsed()?,
+        expires_at: row.parsed()?,
+        decided_at: row.parsed_if()?,
+        decided_by: row.get()?,
+        seq: row.get()?,
+    };
+    Ok((number, summary))
 }

@@ -1,0 +1,174 @@
+//! What each name of the document carries under some profiles. Every grant and every member of a group is looked
+//! at once, not once for each account that it might reach.
+
+use std::collections::HashMap;
+use std::ops::BitOrAssign;
+
+use super::parts::Grant;
+use super::profile::Profile;
+use super::subject::Member;
+use super::{Policy, Role};
+use crate::identity::directory::Account;
+
+/// A set of profiles, by their position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mask([u64; Self::PROFILES / 64]);
+
+impl Mask {
+    /// The most profiles of a document.
+    pub const PROFILES: usize = 256;
+
+    /// Adds one; a position beyond the limit is in no set.
+    pub fn add(&mut self, position: usize) {
+        if let Some(word) = self.0.get_mut(position / 64) {
+            *word |= 1 << (position % 64);
+        }
+    }
+
+    /// Whether it is in the set.
+    pub fn has(&self, position: usize) -> bool {
+        self.0.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
+    }
+
+    /// The profiles of both sets.
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(word, other)| *word &= other);
+        self
+    }
+}
+
+impl BitOrAssign for Mask {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(word, other)| *word |= other);
+    }
+}
+
+/// What somebody carries: the sum over all of their names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Power {
+    /// Counts under every profile.
+    admin: bool,
+    /// May decide under these, as far as roles go.
+    operates: Mask,
+    /// May submit under these.
+    pub submits: Mask,
+    /// Is in the group that the quorum of these asks.
+    within: Mask,
+}
+
+impl Power {
+    fn given(role: Role, scope: Mask) -> Self {
+        match role {
+            Role::Requester => Self { submits: scope, ..Self::default() },
+            Role::Operator => Self { operates: scope, ..Self::default() },
+            Role::Admin => Self { admin: true, ..Self::default() },
+            Role::Auditor => Self::default(),
+        }
+    }
+}
+
+impl BitOrAssign for Power {
+    fn bitor_assign(&mut self, other: Self) {
+        self.admin |= other.admin;
+        self.operates |= other.operates;
+        self.submits |= other.submits;
+        self.within |= other.within;
+    }
+}
+
+/// See the module.
+pub(super) struct Powers<'a> {
+    policy: &'a Policy,
+    carried: HashMap<&'a Member, Power>,
+    /// What all grants give together, to whomever.
+    pub granted: Power,
+    all: Mask,
+    /// Profiles whose quorum asks no group.
+    open: Mask,
+}
+
+impl<'a> Powers<'a> {
+    /// Over the grants that `holds` lets through.
+    pub fn of(policy: &'a Policy, profiles: &[&'a Profile], holds: impl Fn(&Grant) -> bool) -> Self {
+        let (mut all, mut open) = (Mask::default(), Mask::default());
+        let mut positions: HashMap<&str, usize> = HashMap::new();
+        let mut groups: HashMap<&str, Power> = HashMap::new();
+        for (position, profile) in profiles.iter().enumerate() {
+            positions.insert(profile.id(), position);
+            all.add(position);
+            match &profile.rules().quorum {
+                Some(step) => groups.entry(&step.group).or_default().within.add(position),
+                None => open.add(position),
+            }
+        }
+        let mut carried: HashMap<&Member, Power> = HashMap::new();
+        let mut granted = Power::default();
+        for grant in policy.grants.iter().filter(|grant| holds(grant)) {
+            let scope = grant.profiles.as_ref().map_or(all, |ids| {
+                let mut scope = Mask::default();
+                ids.iter().filter_map(|id| positions.get(id.as_str())).for_each(|position| scope.add(*position));
+                scope
+            });
+            let power = Power::given(grant.role, scope);
+            granted |= power;
+            match &grant.to {
+                Member::Group(group) => *groups.entry(group).or_default() |= power,
+                other => *carried.entry(other).or_default() |= power,
+            }
+        }
+        for (group, power) in groups {
+            for member in policy.groups.get(group).into_iter().flatten() {
+                *carried.entry(member).or_default() |= power;
+            }
+        }
+        Self { policy, carried, granted, all, open }
+    }
+
+    /// What an account carries. None where two people claim it: such an account has no role.
+    pub fn of_account(&self, account: &Account) -> Power {
+        let mut power = Power::default();
+        if self.policy.conflicting_people(account).is_none() {
+            self.policy.names_of(account).iter().for_each(|name| power |= self.of_member(name));
+        }
+        power
+    }
+
+    /// What whoever is in every unix group that the document names carries by that alone.
+    pub fn of_every_unix_group(&self) -> Power {
+        let mut power = Power::default();
+        self.policy.unix_groups.iter().for_each(|group| power |= self.of_member(&Member::UnixGroup(group.clone())));
+        power
+    }
+
+    /// The profiles under which somebody's vote counts: the rule of [`Policy::counts_for`].
+    pub fn counts(&self, power: &Power) -> Mask {
+        if power.admin {
+            return self.all;
+        }
+        let mut asked = self.open;
+        asked |= power.within;
+        power.operates.and(asked)
+    }
+
+    fn of_member(&self, member: &Member) -> Power {
+        self.carried.get(member).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_holds_what_was_added_and_nothing_beyond_its_end() {
+        let mut mask = Mask::default();
+        for position in [0, 63, 64, 255, 256, usize::MAX] {
+            mask.add(position);
+        }
+        let held: Vec<usize> = (0..300).filter(|position| mask.has(*position)).collect();
+        assert_eq!(held, [0, 63, 64, 255]);
+        let mut other = Mask::default();
+        other.add(64);
+        assert_eq!(mask.and(other), other);
+    }
+}
