@@ -128,7 +128,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     }
     let service = Arc::new(Service {
         writer: writer.clone(),
-        readers: readers.clone(),
+        readers: readers.for_callers(),
         health: health.clone(),
         line: line.clone(),
         policy: policy.clone(),
@@ -138,6 +138,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         facts,
         patience: Default::default(),
         checks: Default::default(),
+        streams: Default::default(),
+        verification: Default::default(),
     });
 
     let (end, stopping) = watch::channel(false);

@@ -30,7 +30,7 @@ use crate::identity::directory::Directory;
 use crate::ipc::Connection;
 use crate::metrics::Metrics;
 use crate::policy::{Permissions, Policy};
-use crate::store::{Health, Readers, Writer};
+use crate::store::{CallerReaders, Health, Writer};
 use actor::Actor;
 use countersign_shared::id::JobId;
 use refusal::Patience;
@@ -74,8 +74,8 @@ pub struct Facts {
 pub struct Service {
     /// Changes.
     pub writer: Writer,
-    /// Reads.
-    pub readers: Readers,
+    /// Reads that callers ask for.
+    pub readers: CallerReaders,
     /// May the daemon decide?
     pub health: Health,
     /// Time.
@@ -94,6 +94,10 @@ pub struct Service {
     pub patience: Patience,
     /// Checks of policy documents.
     pub checks: policies::Checks,
+    /// Subscriptions.
+    pub streams: events::Streams,
+    /// The verification of the ledger that runs now.
+    pub verification: audit::Verification,
 }
 
 impl Service {

@@ -9,7 +9,7 @@ use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::page::{Conditions, TEXT_STRETCH, Window, containing, cut};
+use super::page::{Conditions, TEXT_STRETCH, Window, contains, cut};
 use super::{json, parsed, parsed_if, to_json};
 use crate::service::sight::Sight;
 
@@ -230,14 +230,9 @@ pub fn page(
         let top = newest_row(connection)?.saturating_add(1).min(window.before);
         let low = top - TEXT_STRETCH;
         conditions.and("r.row >= ?", low);
-        let pattern = containing(text);
         let columns =
             ["r.id", "r.primary_name", "r.names", "r.requester_account", "r.requester_person", "s.reason", "s.ticket"];
-        let like = columns.iter().map(|column| {
-            let value: Box<dyn rusqlite::ToSql> = Box::new(pattern.clone());
-            (format!("{column} LIKE ? ESCAPE '\\'"), value)
-        });
-        conditions.any(like.collect());
+        conditions.any(columns.iter().map(|column| contains(column, text)).collect());
         stretch_end = (low > 0).then(|| low.to_string());
     }
     let sql = format!("{SUMMARY}{} ORDER BY r.row DESC LIMIT {}", conditions.sql(), window.limit + 1);
