@@ -14,6 +14,7 @@ pub mod events;
 pub mod jobs;
 pub mod list;
 pub mod policies;
+pub mod quota;
 pub mod refusal;
 pub mod sight;
 pub mod submit;
@@ -93,6 +94,8 @@ pub struct Service {
     pub facts: Facts,
     /// Refusals of each user.
     pub patience: Patience,
+    /// Submissions of each requester.
+    pub quota: quota::Quota,
     /// Checks of policy documents.
     pub checks: policies::Checks,
     /// Subscriptions.

@@ -16,6 +16,7 @@ mod ledger_rows;
 mod lifecycle;
 mod metrics;
 mod openssl;
+mod quota;
 mod race;
 mod roles;
 mod rules;

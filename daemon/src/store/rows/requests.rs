@@ -252,6 +252,17 @@ pub fn count_pending(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row("SELECT count(*) FROM approval_requests WHERE state = 'pending'", [], |row| row.get(0))
 }
 
+/// How many of one requester wait, up to `limit`. By way of all that wait, which the limits bound, and not of all that
+/// the requester ever asked for.
+pub fn count_pending_of(connection: &Connection, uid: u32, limit: u32) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM (SELECT 1 FROM approval_requests INDEXED BY requests_by_state
+                 WHERE state = 'pending' AND requester_uid = ?1 LIMIT ?2)",
+        )?
+        .query_row([uid, limit], |row| row.get(0))
+}
+
 /// Since when the oldest waits.
 pub fn oldest_pending(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
     connection
