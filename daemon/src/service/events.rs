@@ -23,7 +23,7 @@ const MAX_BEHIND: u64 = 10_000;
 const CHUNK: u32 = 256;
 
 /// Subscriptions of one user over all connections.
-const MAX_STREAMS: usize = 64;
+pub const MAX_STREAMS: usize = 64;
 
 /// Who has how many subscriptions.
 #[derive(Debug)]

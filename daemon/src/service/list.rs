@@ -1,7 +1,7 @@
 //! `request.list`: the queue.
 
 use countersign_shared::error::ApiError;
-use countersign_shared::protocol::{ListRequestsParams, RequestPage};
+use countersign_shared::protocol::{ListRequestsParams, MAX_FILTER, RequestPage};
 
 use super::Service;
 use super::sight::Sight;
@@ -31,9 +31,6 @@ pub async fn list(
         })
         .await
 }
-
-/// Looking for a text costs the product of its size and that of what it is looked for in.
-const MAX_FILTER: usize = 128;
 
 /// Refuses a search text that is too long.
 pub fn check_text(text: Option<&str>) -> Result<(), ApiError> {

@@ -67,7 +67,7 @@ impl Quota {
         }
         let message = format!("{pending} requests of {} wait for people; at most {limit} may", actor.party.account);
         Err(ApiError::new(ErrorKind::RateLimited, message)
-            .hint("have some of them decided first: countersign ls"))
+            .hint("have some of them decided first: countersign ls --state pending"))
     }
 
     fn spend(&self, uid: u32, tick: i64) -> Result<(), ApiError> {

@@ -130,7 +130,9 @@ fn one_user_has_so_many_subscriptions_and_no_more() {
     let host = Host::serving(&policy());
     let mut full: Vec<Caller> = (0..8).map(|_| host.user(DAVE)).collect();
     for caller in &mut full {
-        (0..8).for_each(|_| drop(caller.call::<EventsSubscribe>(&SubscribeParams::default())));
+        for _ in 0..8 {
+            caller.call::<EventsSubscribe>(&SubscribeParams::default());
+        }
     }
     let mut next = host.user(DAVE);
     let error = next.refused::<EventsSubscribe>(&SubscribeParams::default(), ErrorKind::RateLimited);

@@ -20,5 +20,6 @@ mod quota;
 mod race;
 mod roles;
 mod rules;
+mod search;
 mod startup;
 mod support;
