@@ -137,6 +137,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         moved,
         facts,
         patience: Default::default(),
+        look_ups: Default::default(),
         quota: Default::default(),
         checks: Default::default(),
         streams: Default::default(),
