@@ -28,6 +28,7 @@ use countersign_shared::time::{Span, Timestamp};
 use tokio::sync::broadcast;
 
 use crate::clock::TimeLine;
+use crate::identity::Caller;
 use crate::identity::directory::Directory;
 use crate::ipc::Connection;
 use crate::metrics::Metrics;
@@ -107,11 +108,19 @@ pub struct Service {
 }
 
 impl Service {
-    /// Attests the caller now and resolves it under the policy in force.
+    /// Attests the caller of a call that begins, in its turn and off the workers.
+    async fn attest(&self, connection: &Connection) -> Result<Caller, ApiError> {
+        self.look_ups.run(|| self.attest_here(connection)).await
+    }
+
+    fn attest_here(&self, connection: &Connection) -> Result<Caller, ApiError> {
+        connection.attest(self.directory.as_ref(), self.policy.now().needs_unix_groups())
+    }
+
+    /// The caller as attested for this call, resolved under the policy in force now.
     pub fn actor(&self, connection: &Connection) -> Result<Actor, ApiError> {
         let policy = self.policy.now();
-        let attest = || connection.attest(self.directory.as_ref(), policy.needs_unix_groups());
-        let caller = self.look_ups.run(attest)?;
+        let caller = look_ups::caller().unwrap_or_else(|| self.attest_here(connection))?;
         Ok(Actor::resolve(&policy, caller, self.line.wall()))
     }
 
