@@ -5,9 +5,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use countersign_shared::protocol::Event;
+use countersign_shared::protocol::{Event, MAX_FILTER};
 use countersignd::ipc::Limits;
 use countersignd::service::discover::document;
+use countersignd::service::events::MAX_STREAMS;
 use serde_json::Value;
 
 const BEGIN: &str = "<!-- generated: from here on, see daemon/tests/protocol_doc.rs -->\n";
@@ -34,6 +35,7 @@ fn the_reference_is_generated_from_the_types() {
 fn the_limits_in_the_prose_are_those_of_the_socket() {
     let prose = std::fs::read_to_string(path()).unwrap();
     let limits = Limits::default();
+    let quota = countersignd::service::quota::Limits::default();
     for (name, value) in [
         ("connections", limits.connections.to_string()),
         ("connections of one user", limits.connections_per_uid.to_string()),
@@ -42,9 +44,13 @@ fn the_limits_in_the_prose_are_those_of_the_socket() {
         ("oversized frame", format!("{} MiB", limits.oversized_frame / (1024 * 1024))),
         ("time for a frame", format!("{} s", limits.frame_time.as_secs())),
         ("calls aside", limits.aside.to_string()),
-        ("subscriptions", limits.streams.to_string()),
+        ("subscriptions of a connection", limits.streams.to_string()),
         ("answers not read", format!("{} MiB", limits.queued / (1024 * 1024))),
         ("time to read answers", format!("{} s", limits.write_time.as_secs())),
+        ("subscriptions of one user", MAX_STREAMS.to_string()),
+        ("filter text", format!("{MAX_FILTER} octets")),
+        ("requests of one requester that wait", quota.pending.to_string()),
+        ("submissions of one requester", format!("{} at once, {} more each minute", quota.burst, quota.per_minute)),
         ("time to drain", format!("{} s", limits.drain_time.as_secs())),
     ] {
         let row = format!("| {name} | {value} |");

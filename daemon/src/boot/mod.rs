@@ -131,7 +131,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     }
     let service = Arc::new(Service {
         writer: writer.clone(),
-        readers: readers.clone(),
+        readers: readers.for_callers(),
         health: health.clone(),
         line: line.clone(),
         policy: policy.clone(),
@@ -140,7 +140,11 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         moved,
         facts,
         patience: Default::default(),
+        look_ups: Default::default(),
+        quota: Default::default(),
         checks: Default::default(),
+        streams: Default::default(),
+        verification: Default::default(),
     });
 
     let (end, stopping) = watch::channel(false);

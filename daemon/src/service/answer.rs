@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Service, audit, certificates, daemon, decide, demo, detail, discover, events, jobs, list, policies, submit, wait,
+    Service, audit, certificates, daemon, decide, demo, detail, discover, events, jobs, list, look_ups, policies,
+    submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 
@@ -20,6 +21,21 @@ pub struct Answers(pub Arc<Service>);
 
 impl ipc::Service for Answers {
     async fn call(&self, connection: &Connection, method: &str, raw: &RawValue) -> Result<Reply, ApiError> {
+        if matches!(method, "daemon.status" | "rpc.discover") {
+            // For everybody who may connect, and to be answered also where the name service hangs.
+            return self.carry_out(connection, method, raw).await;
+        }
+        let caller = self.0.attest(connection).await;
+        look_ups::attested(caller, self.carry_out(connection, method, raw)).await
+    }
+
+    fn runs_aside(&self, method: &str) -> bool {
+        matches!(method, "request.wait" | "audit.verify")
+    }
+}
+
+impl Answers {
+    async fn carry_out(&self, connection: &Connection, method: &str, raw: &RawValue) -> Result<Reply, ApiError> {
         let service = &self.0;
         match method {
             "request.submit" => reply(submit::submit(service, connection, params(raw)?).await),
@@ -73,10 +89,6 @@ impl ipc::Service for Answers {
             }
             method => Err(ipc::unknown_method(method)),
         }
-    }
-
-    fn runs_aside(&self, method: &str) -> bool {
-        matches!(method, "request.wait" | "audit.verify")
     }
 }
 

@@ -1,7 +1,10 @@
 //! `audit.list`, `audit.get`, `audit.verify`: the ledger, for those whose role reads it.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{AuditGetParams, AuditPage, AuditRecord, ListAuditParams, VerifyResult};
+use tokio::sync::watch;
 
 use super::Service;
 use super::decide::not_found;
@@ -20,7 +23,7 @@ pub async fn list(service: &Service, connection: &Connection, params: ListAuditP
     reads_ledger(service, connection)?;
     service
         .readers
-        .read(move |connection| {
+        .read_for(connection.peer.uid(), move |connection| {
             let snapshot = connection.unchecked_transaction()?;
             let as_of_seq = stored_frontier(&snapshot)?.map_or(0, |frontier| frontier.size());
             let (events, next_cursor) = audit::page(&snapshot, &params, window)?;
@@ -36,25 +39,30 @@ pub async fn get(service: &Service, connection: &Connection, params: AuditGetPar
     let find = move |connection: &rusqlite::Connection| {
         Ok(audit::get(connection, &params.event_id)?.ok_or_else(|| not_found(&params.event_id))?)
     };
-    service.readers.read(find).await
+    service.readers.read_for(connection.peer.uid(), find).await
 }
 
 /// Verifies all of it now; damage turns the daemon read-only.
-pub async fn verify(service: &Service, connection: &Connection) -> Result<VerifyResult, ApiError> {
+pub async fn verify(service: &Arc<Service>, connection: &Connection) -> Result<VerifyResult, ApiError> {
     reads_ledger(service, connection)?;
-    let health = service.health.clone();
-    let verified = service
-        .readers
-        .read(|connection| {
-            integrity::check(connection).map_err(|error| match error {
-                OpenError::Sqlite(error) => Failure::Database(error),
-                other => Failure::Api(ApiError::new(ErrorKind::Unavailable, other.to_string())),
-            })
+    let verify = || {
+        let service = service.clone();
+        async move { verified(&service).await }
+    };
+    service.verification.join(verify).await
+}
+
+async fn verified(service: &Service) -> Result<VerifyResult, ApiError> {
+    let check = |connection: &rusqlite::Connection| {
+        integrity::check(connection).map_err(|error| match error {
+            OpenError::Sqlite(error) => Failure::Database(error),
+            other => Failure::Api(ApiError::new(ErrorKind::Unavailable, other.to_string())),
         })
-        .await?;
+    };
+    let verified = service.readers.read_apart(check).await?;
     service.metrics.verified(service.line.wall(), verified.damage.is_none());
     if let Some(damage) = &verified.damage {
-        health.raise(damage.clone());
+        service.health.raise(damage.clone());
     }
     Ok(VerifyResult {
         intact: verified.damage.is_none(),
@@ -62,6 +70,40 @@ pub async fn verify(service: &Service, connection: &Connection) -> Result<Verify
         root_sha256: verified.tail.frontier().root(),
         damage: verified.damage,
     })
+}
+
+/// The verification that runs now, if one does. It reads everything, so there is one at a time: who asks meanwhile
+/// gets what that one finds, of the ledger as it was when it began.
+#[derive(Debug, Default)]
+pub struct Verification(Mutex<Option<watch::Receiver<Option<Outcome>>>>);
+
+type Outcome = Result<VerifyResult, ApiError>;
+
+impl Verification {
+    /// Waits for the one that runs, else begins one. It goes on where its callers have gone.
+    async fn join<F>(&self, verify: impl FnOnce() -> F) -> Outcome
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        let mut outcome = {
+            let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Without a sender it has ended, well or not.
+            match running.as_ref().filter(|running| running.has_changed().is_ok() && running.borrow().is_none()) {
+                Some(running) => running.clone(),
+                None => {
+                    let (sender, outcome) = watch::channel(None);
+                    let verify = verify();
+                    tokio::spawn(async move { sender.send(Some(verify.await)) });
+                    *running = Some(outcome.clone());
+                    outcome
+                }
+            }
+        };
+        match outcome.wait_for(Option::is_some).await.map(|outcome| outcome.clone()) {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) | Err(_) => Err(ApiError::internal("the verification ended without a result")),
+        }
+    }
 }
 
 fn reads_ledger(service: &Service, connection: &Connection) -> Result<(), ApiError> {
@@ -72,4 +114,44 @@ fn reads_ledger(service: &Service, connection: &Connection) -> Result<(), ApiErr
     Err(ApiError::new(ErrorKind::Forbidden, format!("{} has no role that reads the ledger", actor.party.account))
         .hint("the roles auditor, admin and operator read it")
         .rule("no_role"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use countersign_shared::digest::Digest;
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn callers_share_the_verification_that_runs_and_the_next_one_begins_anew() {
+        let verification = Arc::new(Verification::default());
+        let (begun, release) = (Arc::new(AtomicU64::new(0)), Arc::new(Notify::new()));
+        let join = || {
+            let (verification, begun, release) = (verification.clone(), begun.clone(), release.clone());
+            tokio::spawn(async move {
+                let verify = || async move {
+                    let records = begun.fetch_add(1, Ordering::Relaxed) + 1;
+                    release.notified().await;
+                    Ok(VerifyResult { intact: true, records, root_sha256: Digest::of(&[b""]), damage: None })
+                };
+                verification.join(verify).await.unwrap().records
+            })
+        };
+        for round in 1..=2 {
+            let callers = [join(), join(), join()];
+            // The one who began it goes away; it goes on for the others.
+            while begun.load(Ordering::Relaxed) < round {
+                tokio::task::yield_now().await;
+            }
+            callers[0].abort();
+            release.notify_one();
+            let [first, second, third] = callers;
+            assert!(first.await.unwrap_err().is_cancelled());
+            assert_eq!((second.await.unwrap(), third.await.unwrap()), (round, round));
+        }
+    }
 }

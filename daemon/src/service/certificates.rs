@@ -27,7 +27,7 @@ pub async fn list(
         let (certificates, next_cursor) = certificates::page(connection, &params, window, &sight)?;
         Ok(CertificatePage { certificates, next_cursor })
     };
-    service.readers.read(page).await
+    service.readers.read_for(connection.peer.uid(), page).await
 }
 
 /// One certificate with its versions and chain.
@@ -39,7 +39,7 @@ pub async fn get(
     let sight = Sight::of(&service.actor(connection)?, &service.policy.now())?;
     service
         .readers
-        .read(move |connection| {
+        .read_for(connection.peer.uid(), move |connection| {
             let snapshot = connection.unchecked_transaction()?;
             let certificate = certificates::get(&snapshot, &params.id, &sight)?.ok_or_else(|| not_found(&params.id))?;
             let versions = certificates::versions(&snapshot, &params.id, VERSIONS)?;

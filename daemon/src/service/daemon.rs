@@ -12,7 +12,7 @@ use crate::store::rows::{jobs, requests};
 /// State, alarms and sizes: for everybody who may connect, since it names nobody and nothing.
 pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
     // Where the database cannot be read, the alarm still has to reach every surface.
-    let oldest = service.readers.read(|connection| Ok(requests::oldest_pending(connection)?)).await;
+    let oldest = service.readers.read_at_once(|connection| Ok(requests::oldest_pending(connection)?)).await;
     let oldest_pending_at = match oldest {
         Ok(oldest) => oldest,
         Err(_) if service.health.damage().is_some() => None,
@@ -68,7 +68,9 @@ pub async fn metrics(service: &Service, connection: &Connection) -> Result<Metri
     let (now, depth, size) = (service.line.wall(), service.writer.queue_depth(), service.writer.tail().size());
     let (oldest, states) = service
         .readers
-        .read(|connection| Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?)))
+        .read_for(connection.peer.uid(), |connection| {
+            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?))
+        })
         .await?;
     let text = service.metrics.text(&crate::metrics::Gauges {
         now,

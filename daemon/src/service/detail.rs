@@ -31,7 +31,7 @@ pub async fn get(
     let (tick, now) = (service.line.tick(), service.line.wall());
     service
         .readers
-        .read(move |connection| {
+        .read_for(connection.peer.uid(), move |connection| {
             let snapshot = connection.unchecked_transaction()?;
             let summary = requests::summary(&snapshot, &params.id, &sight)?.ok_or_else(|| not_found(&params.id))?;
             let row = requests::get(&snapshot, &params.id)?.ok_or_else(|| not_found(&params.id))?;

@@ -3,31 +3,49 @@
 
 use std::sync::Arc;
 
-use countersign_shared::error::ApiError;
+use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::json::to_line;
 use countersign_shared::protocol::{AuditEvent, Event, SubscribeParams, SubscribeResult};
 use tokio::sync::mpsc;
 
 use super::Service;
+use super::actor::Actor;
 use super::sight::Sight;
+use crate::identity::Caller;
 use crate::ipc::{Connection, Reply};
-use crate::policy::Permission;
+use crate::policy::{Permission, Policy};
 use crate::store::rows::{audit, certificates, jobs, requests};
+use crate::store::shares::{Share, Shares};
 
 /// Records that a subscriber may be behind before it is told to read the lists again.
 const MAX_BEHIND: u64 = 10_000;
 /// Records read at one time.
 const CHUNK: u32 = 256;
 
+/// Subscriptions of one user over all connections.
+pub const MAX_STREAMS: usize = 64;
+
+/// Who has how many subscriptions.
+#[derive(Debug)]
+pub struct Streams(Arc<Shares<u32>>);
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self(Arc::new(Shares::new(MAX_STREAMS)))
+    }
+}
+
 /// Subscribes.
 pub fn subscribe(service: &Arc<Service>, connection: &Connection, params: &SubscribeParams) -> Result<Reply, ApiError> {
     let actor = service.actor(connection)?;
-    let policy = service.policy.now();
-    let view = if actor.permissions.allows(Permission::ReadLedger) {
-        View::Ledger
-    } else {
-        View::Objects(Sight::of(&actor, &policy)?)
-    };
+    View::of(&actor, &service.policy.now())?;
+    let share = service.streams.0.try_take(actor.caller.uid).ok_or_else(|| {
+        ApiError::new(
+            ErrorKind::RateLimited,
+            format!("you have {MAX_STREAMS} subscriptions, which is the limit of one user"),
+        )
+        .hint("one subscription carries every event; close connections that are not used")
+    })?;
     let end = service.writer.tail().size();
     let from_seq = params.from_seq.unwrap_or(end);
     if from_seq > end {
@@ -36,7 +54,7 @@ pub fn subscribe(service: &Arc<Service>, connection: &Connection, params: &Subsc
     }
     let result = to_line(&SubscribeResult { from_seq }).map_err(|error| ApiError::internal(error.to_string()))?;
     let (sender, events) = mpsc::channel(64);
-    let stream = Stream { service: service.clone(), view: Arc::new(view), next: from_seq, sender };
+    let stream = Stream { service: service.clone(), caller: actor.caller, next: from_seq, sender, _share: share };
     tokio::spawn(stream.run());
     Ok(Reply::Stream { result, events })
 }
@@ -48,9 +66,11 @@ enum View {
 
 struct Stream {
     service: Arc<Service>,
-    view: Arc<View>,
+    /// As it was attested; its roles are looked up again for each chunk.
+    caller: Caller,
     next: u64,
     sender: mpsc::Sender<String>,
+    _share: Share<u32>,
 }
 
 impl Stream {
@@ -78,8 +98,13 @@ impl Stream {
                 self.next = end;
                 return self.send(&Event::Resync { seq: end }).await;
             }
-            let (from, view) = (self.next, self.view.clone());
-            let read = self.service.readers.read(move |connection| {
+            let Ok(view) = self.view() else {
+                // It may see nothing any more: the last word is to read the lists, which says why.
+                self.send(&Event::Resync { seq: self.next }).await;
+                return false;
+            };
+            let from = self.next;
+            let read = self.service.readers.read_for(self.caller.uid, move |connection| {
                 let records = audit::from(connection, from, CHUNK)?;
                 let next = records.last().map_or(from, |record| record.seq + 1);
                 let mut seen = Vec::with_capacity(records.len());
@@ -111,6 +136,12 @@ impl Stream {
         true
     }
 
+    /// What the subscriber may see now: a grant may have ended since it subscribed.
+    fn view(&self) -> Result<View, ApiError> {
+        let policy = self.service.policy.now();
+        View::of(&Actor::resolve(&policy, self.caller.clone(), self.service.line.wall()), &policy)
+    }
+
     async fn send(&self, event: &Event) -> bool {
         match to_line(event) {
             Ok(line) => self.sender.send(line).await.is_ok(),
@@ -120,6 +151,13 @@ impl Stream {
 }
 
 impl View {
+    fn of(actor: &Actor, policy: &Policy) -> Result<Self, ApiError> {
+        if actor.permissions.allows(Permission::ReadLedger) {
+            return Ok(Self::Ledger);
+        }
+        Sight::of(actor, policy).map(Self::Objects)
+    }
+
     fn shows(&self, connection: &rusqlite::Connection, record: &AuditEvent) -> rusqlite::Result<bool> {
         let Self::Objects(sight) = self else { return Ok(true) };
         let id = record.resource_id.as_str();

@@ -1,7 +1,7 @@
 //! `request.list`: the queue.
 
 use countersign_shared::error::ApiError;
-use countersign_shared::protocol::{ListRequestsParams, MAX_TEXT, RequestPage};
+use countersign_shared::protocol::{ListRequestsParams, MAX_FILTER, RequestPage};
 
 use super::Service;
 use super::sight::Sight;
@@ -21,7 +21,7 @@ pub async fn list(
     let sight = Sight::of(&service.actor(connection)?, &service.policy.now())?;
     service
         .readers
-        .read(move |connection| {
+        .read_for(connection.peer.uid(), move |connection| {
             // One snapshot: a subscriber that begins at `as_of_seq` misses nothing and sees nothing twice.
             let snapshot = connection.unchecked_transaction()?;
             let as_of_seq = stored_frontier(&snapshot)?.map_or(0, |frontier| frontier.size());
@@ -32,11 +32,11 @@ pub async fn list(
         .await
 }
 
-/// A search text has the size of a note at most.
+/// Refuses a search text that is too long.
 pub fn check_text(text: Option<&str>) -> Result<(), ApiError> {
     match text {
-        Some(text) if text.len() > MAX_TEXT => {
-            Err(ApiError::invalid(format!("`text` has {} octets; at most {MAX_TEXT} are allowed", text.len())))
+        Some(text) if text.len() > MAX_FILTER => {
+            Err(ApiError::invalid(format!("`text` has {} octets; at most {MAX_FILTER} are allowed", text.len())))
         }
         _ => Ok(()),
     }

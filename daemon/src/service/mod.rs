@@ -13,7 +13,9 @@ pub mod discover;
 pub mod events;
 pub mod jobs;
 pub mod list;
+pub mod look_ups;
 pub mod policies;
+pub mod quota;
 pub mod refusal;
 pub mod sight;
 pub mod submit;
@@ -26,11 +28,12 @@ use countersign_shared::time::{Span, Timestamp};
 use tokio::sync::broadcast;
 
 use crate::clock::TimeLine;
+use crate::identity::Caller;
 use crate::identity::directory::Directory;
 use crate::ipc::Connection;
 use crate::metrics::Metrics;
 use crate::policy::{Permissions, Policy};
-use crate::store::{Health, Readers, Writer};
+use crate::store::{CallerReaders, Health, Writer};
 use actor::Actor;
 use countersign_shared::id::JobId;
 use refusal::Patience;
@@ -74,8 +77,8 @@ pub struct Facts {
 pub struct Service {
     /// Changes.
     pub writer: Writer,
-    /// Reads.
-    pub readers: Readers,
+    /// Reads that callers ask for.
+    pub readers: CallerReaders,
     /// May the daemon decide?
     pub health: Health,
     /// Time.
@@ -92,15 +95,32 @@ pub struct Service {
     pub facts: Facts,
     /// Refusals of each user.
     pub patience: Patience,
+    /// Look-ups of callers.
+    pub look_ups: look_ups::LookUps,
+    /// Submissions of each requester.
+    pub quota: quota::Quota,
     /// Checks of policy documents.
     pub checks: policies::Checks,
+    /// Subscriptions.
+    pub streams: events::Streams,
+    /// The verification of the ledger that runs now.
+    pub verification: audit::Verification,
 }
 
 impl Service {
-    /// Attests the caller now and resolves it under the policy in force.
+    /// Attests the caller of a call that begins, in its turn and off the workers.
+    async fn attest(&self, connection: &Connection) -> Result<Caller, ApiError> {
+        self.look_ups.run(|| self.attest_here(connection)).await
+    }
+
+    fn attest_here(&self, connection: &Connection) -> Result<Caller, ApiError> {
+        connection.attest(self.directory.as_ref(), self.policy.now().needs_unix_groups())
+    }
+
+    /// The caller as attested for this call, resolved under the policy in force now.
     pub fn actor(&self, connection: &Connection) -> Result<Actor, ApiError> {
         let policy = self.policy.now();
-        let caller = connection.attest(self.directory.as_ref(), policy.needs_unix_groups())?;
+        let caller = look_ups::caller().unwrap_or_else(|| self.attest_here(connection))?;
         Ok(Actor::resolve(&policy, caller, self.line.wall()))
     }
 

@@ -43,7 +43,7 @@ pub async fn get(service: &Service, connection: &Connection) -> Result<PolicyRes
     if !actor.permissions.allows(Permission::ReadPolicy) {
         return Err(forbidden(&actor.party.account, "reads the policy"));
     }
-    let row = service.readers.read(|connection| Ok(policies::in_force(connection)?)).await?;
+    let row = service.readers.read_for(connection.peer.uid(), |connection| Ok(policies::in_force(connection)?)).await?;
     let row = row.ok_or_else(|| ApiError::internal("no policy is in force"))?;
     Ok(PolicyResult {
         version: row.version,

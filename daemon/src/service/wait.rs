@@ -12,6 +12,7 @@ use rusqlite::Connection as Sqlite;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Service;
+use super::actor::Actor;
 use super::decide::not_found;
 use super::sight::Sight;
 use crate::ipc::Connection;
@@ -30,13 +31,16 @@ pub async fn wait(service: &Service, connection: &Connection, params: WaitParams
         return Err(ApiError::invalid(format!("`timeout` is {timeout}; one call waits {LONGEST} at most")));
     }
     let target = Target::parse(&params.id)?;
-    let sight = Sight::of(&service.actor(connection)?, &service.policy.now())?;
+    let caller = service.actor(connection)?.caller;
     // Subscribed before the first look: nothing that happens in between is missed.
     let mut moved = service.moved.subscribe();
     let deadline = tokio::time::Instant::now() + Duration::from_millis(timeout.millis());
     loop {
-        let now = service.readers.read({
-            let (target, sight) = (target.clone(), sight.clone());
+        // At each look: a grant may have ended meanwhile.
+        let policy = service.policy.now();
+        let sight = Sight::of(&Actor::resolve(&policy, caller.clone(), service.line.wall()), &policy)?;
+        let now = service.readers.read_for(caller.uid, {
+            let target = target.clone();
             move |connection| look(connection, &target, &sight)
         });
         let result = now.await?;

@@ -8,10 +8,11 @@ pub mod open;
 pub mod readers;
 pub mod rows;
 pub mod settings;
+pub mod shares;
 pub mod transaction;
 pub mod writer;
 
 pub use health::Health;
-pub use readers::Readers;
+pub use readers::{CallerReaders, Readers};
 pub use transaction::{Effect, Transaction};
 pub use writer::Writer;

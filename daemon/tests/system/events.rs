@@ -1,10 +1,16 @@
 //! The stream of ledger records.
 
 use countersign_shared::error::ErrorKind;
-use countersign_shared::protocol::method::{AuditVerify, EventsSubscribe, RequestApprove, RequestSubmit};
-use countersign_shared::protocol::{Event, NoParams, SubscribeParams};
+use countersign_shared::protocol::method::{
+    AuditVerify, DaemonWhoami, EventsSubscribe, RequestApprove, RequestSubmit, RequestWait,
+};
+use countersign_shared::protocol::{Event, NoParams, SubscribeParams, WaitParams};
+use countersign_shared::time::Timestamp;
+use countersignd::clock::{Clock, SystemClock};
 
-use crate::support::{ALICE, BOB, CAROL, Caller, DAVE, Host, MALLORY, ask, can_be_people, on, policy};
+use crate::support::{
+    ALICE, BOB, CAROL, Caller, DAVE, Host, MALLORY, ask, can_be_people, on, policy, until as until_true,
+};
 
 const REQUESTS: usize = 200;
 
@@ -93,6 +99,49 @@ fn a_requester_sees_its_own_and_nobody_without_a_role_sees_anything() {
     );
     let error = host.user(4_000_000_123).refused::<EventsSubscribe>(&SubscribeParams::default(), ErrorKind::Forbidden);
     assert_eq!(error.data.rule.as_deref(), Some("no_role"));
+}
+
+#[test]
+fn what_a_grant_allowed_ends_with_it_also_for_those_who_are_waiting() {
+    if !can_be_people() {
+        return;
+    }
+    let until = Timestamp::from_unix_millis(SystemClock.wall_millis() + 5_000).unwrap();
+    let grant = format!("[[grant]]\nrole = \"requester\"\nto = \"uid:{MALLORY}\"\nuntil = {until}\n");
+    let host = Host::serving(&policy().replacen("[[grant]]", &format!("{grant}[[grant]]"), 1));
+    let (mut mallory, mut watching, mut bob) = (host.user(MALLORY), host.user(MALLORY), host.user(BOB));
+    let request = mallory.request(&["web1.corp.example"]);
+    watching.call::<EventsSubscribe>(&SubscribeParams { from_seq: Some(0) });
+    assert!(matches!(watching.event(), Event::Record { .. }));
+    mallory.send::<RequestWait>(&WaitParams { id: request.id.to_string(), timeout: None }).unwrap();
+    until_true("the grant ends", || watching.call::<DaemonWhoami>(&NoParams {}).roles.is_empty());
+    bob.approve(&request);
+    let refused = mallory.answer::<RequestWait>().unwrap().unwrap_err();
+    assert_eq!(refused.data.kind, ErrorKind::Forbidden, "{refused:?}");
+    assert!(matches!(watching.event(), Event::Resync { .. }));
+    watching.refused::<EventsSubscribe>(&SubscribeParams::default(), ErrorKind::Forbidden);
+}
+
+#[test]
+fn one_user_has_so_many_subscriptions_and_no_more() {
+    if !can_be_people() {
+        return;
+    }
+    let host = Host::serving(&policy());
+    let mut full: Vec<Caller> = (0..8).map(|_| host.user(DAVE)).collect();
+    for caller in &mut full {
+        for _ in 0..8 {
+            caller.call::<EventsSubscribe>(&SubscribeParams::default());
+        }
+    }
+    let mut next = host.user(DAVE);
+    let error = next.refused::<EventsSubscribe>(&SubscribeParams::default(), ErrorKind::RateLimited);
+    assert!(error.message.contains("64"), "{error:?}");
+    host.user(BOB).call::<EventsSubscribe>(&SubscribeParams::default());
+    full.pop();
+    until_true("a connection's subscriptions end with it", || {
+        next.attempt::<EventsSubscribe>(&SubscribeParams::default()).unwrap().is_ok()
+    });
 }
 
 #[test]

@@ -32,8 +32,10 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub const MAX_LIMIT: u32 = 500;
 /// The page size where none is named.
 pub const DEFAULT_LIMIT: u32 = 100;
-/// The largest note, reason or filter text, in octets: 4 KiB.
+/// The largest note or reason, in octets: 4 KiB.
 pub const MAX_TEXT: usize = 4096;
+/// The largest filter text, in octets: looking for it costs the product of its size and that of what is searched.
+pub const MAX_FILTER: usize = 128;
 /// The largest CSR, in octets of PEM or DER in base 64: 128 KiB.
 pub const MAX_CSR: usize = 128 * 1024;
 

@@ -22,6 +22,8 @@ pub async fn submit(
 ) -> Result<SubmitResult, ApiError> {
     check_shape(&params)?;
     let actor = service.actor_with_patience(connection)?;
+    service.health.check()?;
+    service.quota.admit(service, &actor, params.idempotency_key.as_deref()).await?;
     let text = params.csr.clone();
     // Proof of possession with a large key takes milliseconds: not on a thread that serves sockets.
     let parsed = tokio::task::spawn_blocking(move || csr::parse(&text))

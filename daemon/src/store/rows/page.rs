@@ -82,6 +82,12 @@ impl Conditions {
     }
 }
 
+/// A column that has `text` anywhere in it, without regard to case in ASCII. `instr` compares octets, and does not
+/// try anew from each of them as `LIKE '%…%'` does.
+pub fn contains(column: &str, text: &str) -> (String, Box<dyn ToSql>) {
+    (format!("instr(lower({column}), lower(?)) > 0"), Box::new(text.to_owned()))
+}
+
 /// A pattern for `LIKE … ESCAPE '\'` that finds `text` anywhere.
 pub fn containing(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");

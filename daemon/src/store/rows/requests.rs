@@ -11,7 +11,7 @@ use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::page::{Conditions, TEXT_STRETCH, Window, containing, cut};
+use super::page::{Conditions, TEXT_STRETCH, Window, contains, cut};
 use super::{InOrder, parsed, to_json};
 use crate::service::sight::Sight;
 
@@ -264,14 +264,9 @@ pub fn page(
         let top = newest_row(connection)?.saturating_add(1).min(window.before);
         let low = top - TEXT_STRETCH;
         conditions.and("r.row >= ?", low);
-        let pattern = containing(text);
         let columns =
             ["r.id", "r.primary_name", "r.names", "r.requester_account", "r.requester_person", "s.reason", "s.ticket"];
-        let like = columns.iter().map(|column| {
-            let value: Box<dyn rusqlite::ToSql> = Box::new(pattern.clone());
-            (format!("{column} LIKE ? ESCAPE '\\'"), value)
-        });
-        conditions.any(like.collect());
+        conditions.any(columns.iter().map(|column| contains(column, text)).collect());
         stretch_end = (low > 0).then(|| low.to_string());
     }
     let sql = format!("{SUMMARY}{} ORDER BY r.row DESC LIMIT {}", conditions.sql(), window.limit + 1);
@@ -289,6 +284,17 @@ fn newest_row(connection: &Connection) -> rusqlite::Result<i64> {
 /// How many wait: counted row by row, for the start of the process. See [`crate::metrics::Metrics::pending`].
 pub fn count_pending(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row("SELECT count(*) FROM approval_requests WHERE state = 'pending'", [], |row| row.get(0))
+}
+
+/// How many of one requester wait, up to `limit`. By way of all that wait, which the limits bound, and not of all that
+/// the requester ever asked for.
+pub fn count_pending_of(connection: &Connection, uid: u32, limit: u32) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM (SELECT 1 FROM approval_requests INDEXED BY requests_by_state
+                 WHERE state = 'pending' AND requester_uid = ?1 LIMIT ?2)",
+        )?
+        .query_row([uid, limit], |row| row.get(0))
 }
 
 /// Since when the oldest waits.
