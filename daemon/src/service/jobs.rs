@@ -30,13 +30,14 @@ pub async fn list(service: &Service, connection: &Connection, params: ListJobsPa
         let (jobs, next_cursor) = jobs::page(connection, &params, window, &sight)?;
         Ok(JobPage { jobs, next_cursor })
     };
-    service.readers.read(page).await
+    service.readers.read_for(connection.peer.uid(), page).await
 }
 
 /// One job.
 pub async fn get(service: &Service, connection: &Connection, params: JobIdParams) -> Result<Job, ApiError> {
     let sight = Sight::of(&service.actor(connection)?, &service.policy.now())?;
-    service.readers.read(move |connection| seen(connection, &params.id, &sight)).await
+    let uid = connection.peer.uid();
+    service.readers.read_for(uid, move |connection| seen(connection, &params.id, &sight)).await
 }
 
 fn seen(connection: &rusqlite::Connection, id: &JobId, sight: &Sight) -> Result<Job, Failure> {

@@ -39,10 +39,11 @@ fn commit(
     commands: &mut [Box<dyn Command>],
 ) -> Result<Vec<Effect>, Failure> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let begun = connection.total_changes();
     let mut current = tail.clone();
     let mut effects = Vec::new();
     for command in commands {
-        let mut transaction = Transaction::new(connection, current, tail.size(), line);
+        let mut transaction = Transaction::new(connection, current, tail.size(), begun, line);
         let outcome = transaction.attempt(|transaction| command.run(transaction));
         // A command that could not be undone alone takes the group with it.
         if let Some(error) = transaction.not_undone.take() {

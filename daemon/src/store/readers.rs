@@ -92,15 +92,6 @@ impl CallerReaders {
         self.share(Some(uid), query).await
     }
 
-    /// The same where the user is not known: all such queries together have the share of one user.
-    pub async fn read<T, F>(&self, query: F) -> Result<T, ApiError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
-    {
-        self.share(None, query).await
-    }
-
     /// Runs a small query that names nobody, and that everybody may ask, beside those of the daemon itself.
     pub async fn read_at_once<T, F>(&self, query: F) -> Result<T, ApiError>
     where

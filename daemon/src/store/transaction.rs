@@ -76,6 +76,8 @@ pub struct Transaction<'a> {
     /// The ledger's size as of the last commit: records below it are durable.
     pub(super) durable: u64,
     pub(super) effects: Vec<Effect>,
+    /// The nearest point that the transaction can go back to.
+    pub(super) restore: Restore,
     /// Why steps that failed could not be undone: the group must not commit.
     pub(super) not_undone: Option<rusqlite::Error>,
     pub(super) line: &'a TimeLine,
@@ -83,13 +85,33 @@ pub struct Transaction<'a> {
     pub(super) tick: i64,
 }
 
+/// A point that the transaction can go back to, and SQLite's count of changed rows as it was there.
+///
+/// While the count is the same nothing has been written since, and another point would undo nothing more. That
+/// saves nearly all savepoints, for each of which SQLite copies every page that is written after it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Restore {
+    pub(super) point: Point,
+    pub(super) changes: u64,
+}
+
+/// See [`Restore`].
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Point {
+    /// The begin of the group's transaction.
+    Begin,
+    /// The innermost savepoint.
+    Savepoint,
+}
+
 impl<'a> Transaction<'a> {
-    pub(super) fn new(connection: &'a Connection, tail: Tail, durable: u64, line: &'a TimeLine) -> Self {
+    pub(super) fn new(connection: &'a Connection, tail: Tail, durable: u64, begun: u64, line: &'a TimeLine) -> Self {
         Self {
             connection,
             tail,
             durable,
             effects: Vec::new(),
+            restore: Restore { point: Point::Begin, changes: begun },
             not_undone: None,
             line,
             now: line.wall(),
@@ -141,7 +163,12 @@ impl<'a> Transaction<'a> {
     /// Runs `steps`; where they fail, everything they did is undone and the transaction goes on.
     pub fn attempt<T>(&mut self, steps: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
         let (tail, effects) = (self.tail.clone(), self.effects.len());
-        self.connection.prepare_cached("SAVEPOINT attempt")?.execute([])?;
+        let (outer, changes) = (self.restore, self.connection.total_changes());
+        let new_point = changes != outer.changes;
+        if new_point {
+            self.connection.prepare_cached("SAVEPOINT attempt")?.execute([])?;
+            self.restore = Restore { point: Point::Savepoint, changes };
+        }
         // A command that panics is a fault of its own; the writer and everybody else's commands go on.
         let result = catch_unwind(AssertUnwindSafe(|| steps(self))).unwrap_or_else(|_| {
             Err(ApiError::internal("a fault of the daemon stopped the command; nothing was changed").into())
@@ -151,15 +178,33 @@ impl<'a> Transaction<'a> {
             return result;
         }
         if result.is_err() {
-            self.step("ROLLBACK TO attempt");
+            if self.connection.total_changes() != changes {
+                self.go_back();
+            }
             self.tail = tail;
             self.effects.truncate(effects);
         }
-        self.step("RELEASE attempt");
+        if new_point {
+            self.step("RELEASE attempt");
+            self.restore = outer;
+        }
         result
     }
 
-    /// One statement about the savepoint. Where it fails, what stands in the transaction is not what this says.
+    /// Undoes everything since the nearest point.
+    fn go_back(&mut self) {
+        match self.restore.point {
+            Point::Savepoint => self.step("ROLLBACK TO attempt"),
+            Point::Begin => {
+                self.step("ROLLBACK");
+                self.step("BEGIN IMMEDIATE");
+            }
+        }
+        // The count goes on through what was undone.
+        self.restore.changes = self.connection.total_changes();
+    }
+
+    /// One statement about the transaction itself. Where it fails, what stands in the transaction is not what this says.
     fn step(&mut self, sql: &str) {
         let done = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
         if let Err(error) = done {

@@ -21,7 +21,7 @@ fn a_requester_with_too_many_pending_requests_waits_until_some_are_decided() {
     host.tamper(&format!(
         "CREATE TEMP TABLE copies AS SELECT r.* FROM approval_requests r, (WITH RECURSIVE n(i) AS
              (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {more}) SELECT i FROM n);
-         UPDATE copies SET row = row + rowid, id = 'ar-' || printf('%014d', rowid), job_id = 'job-' || rowid,
+         UPDATE copies SET row = row + rowid, requested_seq = 1000000 + rowid, id = 'ar-' || printf('%014d', rowid), job_id = 'job-' || rowid,
              certificate_id = 'cert-' || rowid, requester_uid = {ALICE_ADM};
          INSERT INTO approval_requests SELECT * FROM copies"
     ));

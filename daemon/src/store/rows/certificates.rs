@@ -8,7 +8,7 @@ use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::page::{Conditions, TEXT_STRETCH, Window, containing, cut};
+use super::page::{Conditions, TEXT_STRETCH, Window, contains, cut};
 use super::{json, parsed, to_json};
 use crate::service::sight::Sight;
 
@@ -166,11 +166,7 @@ pub fn page(
             connection.query_row("SELECT coalesce(max(row), 0) FROM certificates", [], |row| row.get(0))?;
         let low = newest.saturating_add(1).min(window.before) - TEXT_STRETCH;
         conditions.and("c.row >= ?", low);
-        let pattern = containing(text);
-        conditions.any(vec![
-            ("c.id LIKE ? ESCAPE '\\'".to_owned(), Box::new(pattern.clone())),
-            ("c.primary_name LIKE ? ESCAPE '\\'".to_owned(), Box::new(pattern)),
-        ]);
+        conditions.any(vec![contains("c.id", text), contains("c.primary_name", text)]);
         stretch_end = (low > 0).then(|| low.to_string());
     }
     let sql =

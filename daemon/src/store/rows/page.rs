@@ -88,12 +88,6 @@ pub fn contains(column: &str, text: &str) -> (String, Box<dyn ToSql>) {
     (format!("instr(lower({column}), lower(?)) > 0"), Box::new(text.to_owned()))
 }
 
-/// A pattern for `LIKE … ESCAPE '\'` that finds `text` anywhere.
-pub fn containing(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{escaped}%")
-}
-
 /// Cuts the row past the page off and says where the next page begins.
 pub fn cut<T>(rows: &mut Vec<(i64, T)>, limit: u32) -> Option<String> {
     let limit = limit as usize;
