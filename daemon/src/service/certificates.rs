@@ -6,7 +6,7 @@ use countersign_shared::protocol::{CertificateDetail, CertificateIdParams, Certi
 use super::Service;
 use super::decide::not_found;
 use super::list::check_text;
-use super::sight::Sight;
+use super::sight;
 use crate::ipc::Connection;
 use crate::store::rows::certificates;
 use crate::store::rows::page::Window;
@@ -22,7 +22,7 @@ pub async fn list(
 ) -> Result<CertificatePage, ApiError> {
     let window = Window::new(params.limit, params.cursor.as_deref())?;
     check_text(params.text.as_deref())?;
-    let sight = Sight::of(&service.actor(connection)?, &service.policy.now())?;
+    let sight = sight::of(&service.actor(connection)?, &service.policy.now())?;
     let page = move |connection: &rusqlite::Connection| {
         let (certificates, next_cursor) = certificates::page(connection, &params, window, &sight)?;
         Ok(CertificatePage { certificates, next_cursor })
@@ -36,7 +36,7 @@ pub async fn get(
     connection: &Connection,
     params: CertificateIdParams,
 ) -> Result<CertificateDetail, ApiError> {
-    let sight = Sight::of(&service.actor(connection)?, &service.policy.now())?;
+    let sight = sight::of(&service.actor(connection)?, &service.policy.now())?;
     service
         .readers
         .read_for(connection.peer.uid(), move |connection| {

@@ -7,7 +7,7 @@ use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 
 use super::actor::Actor;
-use super::sight::Sight;
+use super::sight;
 use super::{PolicyInForce, Service, permissions_now, refusal};
 use crate::gate::judge::{Case, Judgement, judge};
 use crate::gate::two_person::{Party, own_session};
@@ -71,7 +71,7 @@ fn carry_out(
     let policy = policy.now();
     // Whose vote a session is, and whether it has any role, before anything is told of the request.
     own_session(&actor.party)?;
-    Sight::of(actor, &policy)?;
+    sight::of(actor, &policy)?;
     let request = requests::get(transaction.connection(), &params.id)?.ok_or_else(|| not_found(&params.id))?;
     let in_force = policy.profile(&request.profile_id);
     let profile = submissions::profile(transaction.connection(), request.submission_id, in_force)?;

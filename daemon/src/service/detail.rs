@@ -9,7 +9,7 @@ use countersign_shared::text::Untrusted;
 use super::Service;
 use super::actor::Actor;
 use super::decide::{not_found, others, requester_now};
-use super::sight::Sight;
+use super::sight;
 use crate::gate::judge::{Case, given, may_decide};
 use crate::ipc::Connection;
 use crate::policy::Policy;
@@ -17,6 +17,7 @@ use crate::store::rows::decisions::DecisionRow;
 use crate::store::rows::requests::RequestRow;
 use crate::store::rows::submissions::Submission;
 use crate::store::rows::{certificates, decisions, jobs, requests, submissions};
+use crate::store::sight::Sight;
 use crate::x509::pem;
 
 /// One request, where the caller may see it.
@@ -27,7 +28,7 @@ pub async fn get(
 ) -> Result<RequestDetail, ApiError> {
     let actor = service.actor(connection)?;
     let policy = service.policy.now();
-    let sight = Sight::of(&actor, &policy)?;
+    let sight = sight::of(&actor, &policy)?;
     let (tick, now) = (service.line.tick(), service.line.wall());
     service
         .readers

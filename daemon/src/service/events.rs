@@ -10,12 +10,13 @@ use tokio::sync::mpsc;
 
 use super::Service;
 use super::actor::Actor;
-use super::sight::Sight;
+use super::sight;
 use crate::identity::Caller;
 use crate::ipc::{Connection, Reply};
 use crate::policy::{Permission, Policy};
 use crate::store::rows::{audit, certificates, jobs, requests};
 use crate::store::shares::{Share, Shares};
+use crate::store::sight::Sight;
 
 /// Records that a subscriber may be behind before it is told to read the lists again.
 const MAX_BEHIND: u64 = 10_000;
@@ -155,7 +156,7 @@ impl View {
         if actor.permissions.allows(Permission::ReadLedger) {
             return Ok(Self::Ledger);
         }
-        Sight::of(actor, policy).map(Self::Objects)
+        sight::of(actor, policy).map(Self::Objects)
     }
 
     fn shows(&self, connection: &rusqlite::Connection, record: &AuditEvent) -> rusqlite::Result<bool> {

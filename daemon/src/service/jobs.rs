@@ -8,7 +8,7 @@ use countersign_shared::time::Span;
 
 use super::actor::Actor;
 use super::decide::{not_found, requester_now};
-use super::sight::Sight;
+use super::sight;
 use super::{PolicyInForce, Service, permissions_now, refusal};
 use crate::gate::two_person::{different_people, own_session};
 use crate::ipc::Connection;
@@ -16,6 +16,7 @@ use crate::policy::{Permission, Policy};
 use crate::store::rows::jobs::JobRow;
 use crate::store::rows::page::Window;
 use crate::store::rows::{jobs, requests, submissions};
+use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
 
@@ -25,7 +26,7 @@ const RETRY_WITHIN: Span = Span::from_secs(7 * 86_400);
 /// A page of what the caller may see.
 pub async fn list(service: &Service, connection: &Connection, params: ListJobsParams) -> Result<JobPage, ApiError> {
     let window = Window::new(params.limit, params.cursor.as_deref())?;
-    let sight = Sight::of(&service.actor(connection)?, &service.policy.now())?;
+    let sight = sight::of(&service.actor(connection)?, &service.policy.now())?;
     let page = move |connection: &rusqlite::Connection| {
         let (jobs, next_cursor) = jobs::page(connection, &params, window, &sight)?;
         Ok(JobPage { jobs, next_cursor })
@@ -35,7 +36,7 @@ pub async fn list(service: &Service, connection: &Connection, params: ListJobsPa
 
 /// One job.
 pub async fn get(service: &Service, connection: &Connection, params: JobIdParams) -> Result<Job, ApiError> {
-    let sight = Sight::of(&service.actor(connection)?, &service.policy.now())?;
+    let sight = sight::of(&service.actor(connection)?, &service.policy.now())?;
     let uid = connection.peer.uid();
     service.readers.read_for(uid, move |connection| seen(connection, &params.id, &sight)).await
 }
@@ -117,7 +118,7 @@ fn nothing_came_after(transaction: &Transaction<'_>, failed: &JobRow) -> Result<
 fn make(transaction: &mut Transaction<'_>, policy: &PolicyInForce, actor: &Actor, id: &JobId) -> Result<Job, Failure> {
     let policy = policy.now();
     own_session(&actor.party)?;
-    Sight::of(actor, &policy)?;
+    sight::of(actor, &policy)?;
     let failed = jobs::get(transaction.connection(), id)?.ok_or_else(|| not_found(id))?;
     may_retry(transaction, &policy, actor, &failed)?;
     nothing_came_after(transaction, &failed)?;

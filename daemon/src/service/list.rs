@@ -4,7 +4,7 @@ use countersign_shared::error::ApiError;
 use countersign_shared::protocol::{ListRequestsParams, MAX_FILTER, RequestPage};
 
 use super::Service;
-use super::sight::Sight;
+use super::sight;
 use crate::ipc::Connection;
 use crate::ledger::verify::stored_frontier;
 use crate::store::rows::page::Window;
@@ -18,7 +18,7 @@ pub async fn list(
 ) -> Result<RequestPage, ApiError> {
     let window = Window::new(params.limit, params.cursor.as_deref())?;
     check_text(params.text.as_deref())?;
-    let sight = Sight::of(&service.actor(connection)?, &service.policy.now())?;
+    let sight = sight::of(&service.actor(connection)?, &service.policy.now())?;
     service
         .readers
         .read_for(connection.peer.uid(), move |connection| {

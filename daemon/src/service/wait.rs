@@ -14,10 +14,11 @@ use tokio::sync::broadcast::error::RecvError;
 use super::Service;
 use super::actor::Actor;
 use super::decide::not_found;
-use super::sight::Sight;
+use super::sight;
 use crate::ipc::Connection;
 use crate::store::rows::jobs::JobRow;
 use crate::store::rows::{certificates, decisions, jobs, requests};
+use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 
 /// The longest wait of one call.
@@ -38,7 +39,7 @@ pub async fn wait(service: &Service, connection: &Connection, params: WaitParams
     loop {
         // At each look: a grant may have ended meanwhile.
         let policy = service.policy.now();
-        let sight = Sight::of(&Actor::resolve(&policy, caller.clone(), service.line.wall()), &policy)?;
+        let sight = sight::of(&Actor::resolve(&policy, caller.clone(), service.line.wall()), &policy)?;
         let now = service.readers.read_for(caller.uid, {
             let target = target.clone();
             move |connection| look(connection, &target, &sight)

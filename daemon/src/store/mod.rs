@@ -9,6 +9,7 @@ pub mod readers;
 pub mod rows;
 pub mod settings;
 pub mod shares;
+pub mod sight;
 pub mod transaction;
 pub mod writer;
 

@@ -15,11 +15,11 @@ use crate::intake::{Ask, Intake, intake};
 use crate::ledger::Draft;
 use crate::policy::{Permission, Policy};
 use crate::service::actor::Actor;
-use crate::service::sight::Sight;
 use crate::service::{Facts, PolicyInForce, permissions_now};
 use crate::store::Transaction;
 use crate::store::rows::submissions::Submission;
 use crate::store::rows::{certificates, idempotency, jobs, requests, submissions};
+use crate::store::sight::Sight;
 use crate::store::transaction::{Failure, fresh_salt, salted};
 use crate::x509::ParsedCsr;
 

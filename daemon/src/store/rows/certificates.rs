@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page::{Conditions, TEXT_STRETCH, Window, contains, cut};
 use super::{json, parsed, to_json};
-use crate::service::sight::Sight;
+use crate::store::sight::Sight;
 
 /// A version that is stored now.
 pub struct NewVersion<'a> {

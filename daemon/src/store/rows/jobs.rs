@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page::{Conditions, Window, cut};
 use super::{InOrder, parsed};
-use crate::service::sight::Sight;
+use crate::store::sight::Sight;
 
 /// A job as the gate and the executor need it.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page::{Conditions, TEXT_STRETCH, Window, contains, cut};
 use super::{InOrder, parsed, to_json};
-use crate::service::sight::Sight;
+use crate::store::sight::Sight;
 
 /// A request as decisions and the reaper need it.
 #[derive(Clone, Debug)]
