@@ -214,10 +214,12 @@ impl Executor {
         let result = Arc::new((job, approved, issued));
         let steps =
             move |transaction: &mut Transaction<'_>| store(transaction, &result.0, &result.1, &result.2, to_deliver);
-        if self.written(steps).await? && to_deliver {
+        let stored = self.written(steps).await;
+        // Also after a failure: a commit that reported one may have reached the disk, and its delivery with it.
+        if to_deliver {
             self.issued.notify_one();
         }
-        Ok(())
+        stored.map(drop)
     }
 
     async fn fail(&self, job: JobRow, why: String, quarantine: Option<(Approved, Mismatch)>) -> Result<(), ApiError> {

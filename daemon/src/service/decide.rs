@@ -213,7 +213,7 @@ fn account_of(party: &Party) -> Account {
 }
 
 /// Whether the policy in force, and the rules that the request was made under, both give a vote.
-fn has_vote(policy: &Policy, snapshot: &Profile, actor: &Actor, transaction: &Transaction<'_>) -> bool {
+pub fn has_vote(policy: &Policy, snapshot: &Profile, actor: &Actor, transaction: &Transaction<'_>) -> bool {
     let now = transaction.now();
     let decides = permissions_now(policy, actor, now).allows(crate::policy::Permission::Decide(snapshot.id()));
     decides && policy.counts_for(snapshot, &actor.account, now)

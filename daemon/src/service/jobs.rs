@@ -7,12 +7,12 @@ use countersign_shared::protocol::{AuditAction, Category, Job, JobIdParams, JobP
 use countersign_shared::time::Span;
 
 use super::actor::Actor;
-use super::decide::{not_found, requester_now};
+use super::decide::{has_vote, not_found, others, requester_now};
 use super::sight;
-use super::{PolicyInForce, Service, permissions_now, refusal};
+use super::{PolicyInForce, Service, refusal};
 use crate::gate::two_person::{different_people, own_session};
 use crate::ipc::Connection;
-use crate::policy::{Permission, Policy};
+use crate::policy::Policy;
 use crate::store::rows::jobs::JobRow;
 use crate::store::rows::page::Window;
 use crate::store::rows::{jobs, requests, submissions};
@@ -20,7 +20,7 @@ use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
 
-/// How long after its failure a job may be retried under the same approval.
+/// How long after an approval its job may be retried.
 const RETRY_WITHIN: Span = Span::from_secs(7 * 86_400);
 
 /// A page of what the caller may see.
@@ -64,24 +64,24 @@ pub async fn retry(service: &Service, connection: &Connection, params: JobIdPara
 /// Somebody with a vote, and under a request somebody else than the requester: a second try after an outcome
 /// that is not known may make a second certificate.
 fn may_retry(transaction: &Transaction<'_>, policy: &Policy, actor: &Actor, failed: &JobRow) -> Result<(), Failure> {
-    let profile = &failed.job.profile_id;
+    let (connection, id) = (transaction.connection(), &failed.job.profile_id);
+    let profile = submissions::profile(connection, failed.submission_id, policy.profile(id))?;
     if let Some(request) = &failed.job.request_id {
-        let request = requests::get(transaction.connection(), request)?.ok_or_else(|| not_found(request))?;
-        different_people(&requester_now(policy, &request), &actor.party, &[])?;
+        let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
+        let requester = requester_now(policy, &request);
+        if different_people(&requester, &actor.party, &[]).is_err() {
+            let others = others(policy, &profile, &requester, transaction.now());
+            different_people(&requester, &actor.party, &others)?;
+        }
     }
-    if permissions_now(policy, actor, transaction.now()).allows(Permission::Decide(profile)) {
-        return login_where_demanded(policy, actor, profile);
+    if !has_vote(policy, &profile, actor, transaction) {
+        let message = format!("{} may not retry jobs under profile {id}", actor.party.account);
+        let error = ApiError::new(ErrorKind::Forbidden, message).hint("whoever has a vote under the profile may");
+        return Err(error.rule("no_vote").into());
     }
-    let message = format!("{} may not retry jobs under profile {profile}", actor.party.account);
-    let error = ApiError::new(ErrorKind::Forbidden, message).hint("an operator of the profile may").rule("no_vote");
-    Err(error.into())
-}
-
-fn login_where_demanded(policy: &Policy, actor: &Actor, profile: &str) -> Result<(), Failure> {
-    let demanded = policy.profile(profile).is_some_and(|profile| profile.rules().require_login_session);
-    if demanded && actor.party.login_uid.is_none() {
+    if profile.rules().require_login_session && actor.party.login_uid.is_none() {
         let error =
-            ApiError::new(ErrorKind::Forbidden, format!("profile {profile} takes retries from login sessions alone"));
+            ApiError::new(ErrorKind::Forbidden, format!("profile {id} takes retries from login sessions alone"));
         return Err(error
             .hint("log in (ssh, console); a service or container has no login")
             .rule("login_required")
@@ -90,8 +90,8 @@ fn login_where_demanded(policy: &Policy, actor: &Actor, profile: &str) -> Result
     Ok(())
 }
 
-/// Only the newest job of a certificate is retried, once, and not long after it failed: an old approval never
-/// takes the place of what came later.
+/// Only the newest job of a certificate is retried, once, and not long after it was agreed to: an old approval
+/// never takes the place of what came later.
 fn nothing_came_after(transaction: &Transaction<'_>, failed: &JobRow) -> Result<(), Failure> {
     let (connection, id) = (transaction.connection(), &failed.job.id);
     let in_the_way = |message: String| {
@@ -107,10 +107,14 @@ fn nothing_came_after(transaction: &Transaction<'_>, failed: &JobRow) -> Result<
         }
         _ => {}
     }
-    let failed_at = failed.job.finished_at.unwrap_or(failed.job.created_at).unix_millis();
-    let age = Span::from_millis(transaction.now().unix_millis().saturating_sub(failed_at).unsigned_abs());
+    let Some(request) = &failed.job.request_id else { return Ok(()) };
+    let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
+    let agreed = request.decided_at.unwrap_or(failed.job.created_at).unix_millis();
+    let age = Span::from_millis(transaction.now().unix_millis().saturating_sub(agreed).unsigned_abs());
     if age > RETRY_WITHIN {
-        return in_the_way(format!("{id} failed {} ago; it can be retried within {RETRY_WITHIN}", age.rough()));
+        let message =
+            format!("{} was approved {} ago; its job can be retried within {RETRY_WITHIN}", request.id, age.rough());
+        return in_the_way(message);
     }
     Ok(())
 }

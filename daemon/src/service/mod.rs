@@ -120,7 +120,9 @@ impl Service {
     /// The caller as attested for this call, resolved under the policy in force now.
     pub fn actor(&self, connection: &Connection) -> Result<Actor, ApiError> {
         let policy = self.policy.now();
-        let caller = look_ups::caller().unwrap_or_else(|| self.attest_here(connection))?;
+        let mut caller = look_ups::caller().unwrap_or_else(|| self.attest_here(connection))?;
+        // The one thing of a caller that a call can change: `demo.act_as` answers with what it chose.
+        caller.demo_person = connection.demo_person();
         Ok(Actor::resolve(&policy, caller, self.line.wall()))
     }
 

@@ -4,7 +4,7 @@ use countersign_shared::error::{ApiError, ErrorKind};
 use rusqlite::{Connection, params};
 
 use super::open::is_corruption;
-use super::transaction::{Effect, Failure, Transaction};
+use super::transaction::{Effect, Failure, Transaction, given_up};
 use super::{Health, writer::Command};
 use crate::clock::TimeLine;
 use crate::ledger::{Frontier, Tail};
@@ -53,7 +53,7 @@ fn commit(
         if connection.is_autocommit() {
             return Err(match outcome {
                 Err(Failure::Database(error)) => error.into(),
-                _ => ApiError::new(ErrorKind::Unavailable, "the transaction was given up; nothing was changed").into(),
+                _ => given_up(),
             });
         }
         if let Err(failure) = outcome {

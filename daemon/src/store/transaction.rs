@@ -146,6 +146,9 @@ impl<'a> Transaction<'a> {
 
     /// Appends a record. Whatever a command changes, it says so here, in the same transaction.
     pub fn record(&mut self, draft: Draft) -> Result<Recorded, Failure> {
+        if self.connection.is_autocommit() {
+            return Err(given_up());
+        }
         let draft = draft.number("tick", self.tick).number("boot_ms", self.line.boot_millis());
         let sealed = self
             .tail
@@ -187,6 +190,10 @@ impl<'a> Transaction<'a> {
         if new_point {
             self.step("RELEASE attempt");
             self.restore = outer;
+        }
+        // What could not be undone takes the whole group with it; nothing is written on top of it.
+        if self.not_undone.is_some() {
+            return Err(given_up());
         }
         result
     }
@@ -230,6 +237,11 @@ impl<'a> Transaction<'a> {
     fn millis(&self) -> u64 {
         u64::try_from(self.now.unix_millis()).unwrap_or(0)
     }
+}
+
+/// The transaction is gone, or not what it should be: no caller may go on in it.
+pub(super) fn given_up() -> Failure {
+    ApiError::new(ErrorKind::Unavailable, "the transaction was given up; nothing was changed").into()
 }
 
 /// Sixteen random octets that stand before a free text when it is hashed: the text can be erased later and

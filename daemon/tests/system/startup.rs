@@ -4,6 +4,10 @@ use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 
+use countersign_shared::error::ErrorKind;
+use countersign_shared::protocol::method::{DaemonWhoami, DemoActAs};
+use countersign_shared::protocol::{ActAsParams, NoParams};
+
 use crate::support::{Host, policy, policy_with, skipped};
 
 #[test]
@@ -213,6 +217,14 @@ fn a_demo_and_a_real_installation_stay_apart() {
     std::fs::remove_dir_all(&host.state).unwrap();
     host.start();
     assert!(host.oneself().status().demo);
+    let mut one = host.oneself();
+    for (person, role) in [("bob", "operator"), ("carol", "admin"), ("dave", "auditor")] {
+        let chosen = one.call::<DemoActAs>(&ActAsParams { person: person.into() });
+        assert_eq!((&chosen.account, &chosen.roles), (&format!("{person} (DEMO)"), &vec![role.to_owned()]));
+        let asked = one.call::<DaemonWhoami>(&NoParams {});
+        assert_eq!((asked.account, asked.roles), (chosen.account, chosen.roles));
+    }
+    one.refused::<DemoActAs>(&ActAsParams { person: "mallory".into() }, ErrorKind::NotFound);
     host.stop();
     host.flags = real;
     let refusal = host.refusal();
