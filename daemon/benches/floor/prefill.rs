@@ -15,8 +15,10 @@ use countersignd::demo::POLICY;
 use countersignd::intake::{Ask, Intake, intake};
 use countersignd::ledger::{Draft, Tail};
 use countersignd::policy::Policy;
+use countersignd::service::actor::{SCHEDULER, system_draft};
 use countersignd::store::migrations::{migrate, newest};
 use countersignd::store::open::StateDir;
+use countersignd::store::rows::policies::{self, PolicyRow};
 use countersignd::store::rows::requests::NewRequest;
 use countersignd::store::rows::submissions::Submission;
 use countersignd::store::rows::{certificates, jobs, meta, notifications, requests, submissions};
@@ -51,6 +53,8 @@ pub fn fill(state: &Path, count: u32) -> Result<Vec<Waiting>> {
     let (writer, thread) = Writer::start(connection, Tail::default(), line, Health::default(), |_| {})?;
     let template = Arc::new(Template::make()?);
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let adopting = template.clone();
+    runtime.block_on(writer.write(move |transaction| adopting.adopt(transaction)))?;
     let mut waiting = Vec::with_capacity(count as usize);
     for from in (0..count).step_by(AT_ONCE as usize) {
         let (template, until) = (template.clone(), count.min(from + AT_ONCE));
@@ -87,6 +91,17 @@ impl Template {
         let requester =
             PersonRef { account: "alice (DEMO)".to_owned(), person: Some("alice".to_owned()), uid: 4_200_000_000 };
         Ok(Self { policy, csr, intake, requester, reason })
+    }
+
+    /// The first record of every installation.
+    fn adopt(&self, transaction: &mut Transaction<'_>) -> std::result::Result<(), Failure> {
+        let (sha256, document) = (self.policy.sha256(), self.policy.document().to_owned());
+        let draft = system_draft(SCHEDULER, AuditAction::PolicyLoaded, Category::Config, "policy", sha256)
+            .text("policy_sha256", sha256)
+            .flag("adopted", true);
+        let recorded = transaction.record(draft)?;
+        let row = PolicyRow { version: 1, sha256, document, in_force_since: transaction.now() };
+        Ok(policies::insert(transaction.connection(), &row, recorded.seq)?)
     }
 
     fn submit(&self, transaction: &mut Transaction<'_>, number: u32) -> std::result::Result<Waiting, Failure> {
