@@ -24,6 +24,11 @@ openssl x509 -req -in csr.pem -CA ca.crt -CAkey ca.key -days 30 -extfile ext -se
 
 /// A host whose profile issues by `script`.
 pub fn issuing_by(script: &str, timeout: &str) -> Host {
+    issuing_under(script, timeout, str::to_owned)
+}
+
+/// The same with a change to the policy.
+fn issuing_under(script: &str, timeout: &str, change: impl Fn(&str) -> String) -> Host {
     let mut host = Host::prepared("");
     let path = host.path("issue.sh");
     let issuer = format!(
@@ -31,7 +36,7 @@ pub fn issuing_by(script: &str, timeout: &str) -> Host {
         path.display()
     );
     let policy = policy_with(1, "", &issuer).replacen("issuer = \"local-ca\"", "issuer = \"script\"", 1);
-    std::fs::write(host.path("policy.toml"), policy).unwrap();
+    std::fs::write(host.path("policy.toml"), change(&policy)).unwrap();
     write(&host, script);
 
     let mut params = CertificateParams::default();
@@ -106,6 +111,23 @@ fn a_program_signs_and_a_failed_job_is_tried_again_by_an_operator_alone() {
         let error = bob.refused::<JobRetry>(&JobIdParams { id: id.clone() }, ErrorKind::Conflict);
         assert!(!error.message.is_empty());
     }
+}
+
+#[test]
+fn an_operator_outside_the_quorum_retries_nothing() {
+    const ERIN: u32 = 62_007;
+    if !can_be_people() {
+        return;
+    }
+    let erin = |policy: &str| format!("{policy}\n[[grant]]\nrole = \"operator\"\nto = \"uid:{ERIN}\"\n");
+    let host = issuing_under("cat > /dev/null; exit 1", "30s", erin);
+    let failed = attempt(&host);
+    let params = JobIdParams { id: failed.job.id };
+    let error = host.user(ERIN).refused::<JobRetry>(&params, ErrorKind::Forbidden);
+    assert_eq!(error.data.rule.as_deref(), Some("no_vote"), "{error:?}");
+    let error = host.user(ALICE).refused::<JobRetry>(&params, ErrorKind::TwoPersonIntegrity);
+    assert_eq!(error.data.hint, "could decide instead: bob, carol", "{error:?}");
+    host.user(BOB).call::<JobRetry>(&params);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod bypass;
 mod damage;
+mod damage_running;
 mod delivery;
 mod events;
 mod exec;
