@@ -159,6 +159,33 @@ closed_set! {
     }
 }
 
+impl ExtendedKeyUsage {
+    /// The name of RFC 5280 §4.2.1.12 without its prefix: `serverAuth`.
+    pub const fn rfc_name(self) -> &'static str {
+        match self {
+            Self::ServerAuth => "serverAuth",
+            Self::ClientAuth => "clientAuth",
+            Self::CodeSigning => "codeSigning",
+            Self::EmailProtection => "emailProtection",
+            Self::TimeStamping => "timeStamping",
+            Self::OcspSigning => "OCSPSigning",
+        }
+    }
+}
+
+impl SubjectAttribute {
+    /// The short name of RFC 4514 §3: `OU`.
+    pub const fn short_name(self) -> &'static str {
+        match self {
+            Self::Country => "C",
+            Self::State => "ST",
+            Self::Locality => "L",
+            Self::Organization => "O",
+            Self::OrganizationalUnit => "OU",
+        }
+    }
+}
+
 /// Everything that will be in the certificate but its serial number and its first moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -167,28 +167,17 @@ fn is_idna(san: &San) -> bool {
 pub(super) fn subject(csr: &ParsedCsr, profile: &Profile, notes: &mut Notes) -> Vec<(SubjectAttribute, String)> {
     let given = &profile.rules().subject;
     let is_given = |kind: &str, value: &Untrusted| {
-        given.iter().any(|(attribute, fixed)| short_name(*attribute) == kind && fixed == value.raw())
+        given.iter().any(|(attribute, fixed)| attribute.short_name() == kind && fixed == value.raw())
     };
     for (kind, value) in csr.subject_rest.iter().filter(|(kind, value)| !is_given(kind, value)) {
         let value = format!("{kind}={}", value.raw());
         notes.change("subject", ChangeAction::Dropped, value, "the profile alone sets subject attributes");
     }
     for (attribute, value) in given {
-        let kind = short_name(*attribute);
+        let kind = attribute.short_name();
         if !csr.subject_rest.iter().any(|(asked, text)| asked == kind && text.raw() == value) {
             notes.change("subject", ChangeAction::Added, format!("{kind}={value}"), "the profile sets it");
         }
     }
     given.clone()
-}
-
-/// The short names of RFC 4514 §3.
-const fn short_name(attribute: SubjectAttribute) -> &'static str {
-    match attribute {
-        SubjectAttribute::Country => "C",
-        SubjectAttribute::State => "ST",
-        SubjectAttribute::Locality => "L",
-        SubjectAttribute::Organization => "O",
-        SubjectAttribute::OrganizationalUnit => "OU",
-    }
 }

@@ -50,10 +50,10 @@ pub(super) fn extended_key_usage(
 ) -> Result<Vec<ExtendedKeyUsage>, ApiError> {
     let given = &profile.rules().extended_key_usage;
     let asked = &csr.extended_key_usage;
-    let none_given = !asked.iter().any(|asked| given.iter().any(|usage| extended_name(*usage) == asked));
+    let none_given = !asked.iter().any(|asked| given.iter().any(|usage| usage.rfc_name() == asked));
     if !asked.is_empty() && none_given {
         let words: Vec<String> = asked.iter().take(5).map(|name| shown(&Untrusted::from(name.as_str()))).collect();
-        let gives: Vec<&str> = given.iter().map(|usage| extended_name(*usage)).collect();
+        let gives: Vec<&str> = given.iter().map(|usage| usage.rfc_name()).collect();
         let message = format!(
             "the CSR asks for the extended key usage {}, and profile {} gives nothing of it",
             words.join(", "),
@@ -62,7 +62,7 @@ pub(super) fn extended_key_usage(
         let hint = format!("the profile gives {}: ask for that, or use another profile", gives.join(", "));
         return Err(forbidden("profile.eku", message).hint(hint));
     }
-    compare("extended_key_usage", asked, given, extended_name, "the profile sets it", notes);
+    compare("extended_key_usage", asked, given, ExtendedKeyUsage::rfc_name, "the profile sets it", notes);
     Ok(given.clone())
 }
 
@@ -105,17 +105,5 @@ const fn key_usage_name(usage: KeyUsage) -> &'static str {
         KeyUsage::CrlSign => "cRLSign",
         KeyUsage::EncipherOnly => "encipherOnly",
         KeyUsage::DecipherOnly => "decipherOnly",
-    }
-}
-
-/// The names of RFC 5280 §4.2.1.12, without their prefix.
-const fn extended_name(usage: ExtendedKeyUsage) -> &'static str {
-    match usage {
-        ExtendedKeyUsage::ServerAuth => "serverAuth",
-        ExtendedKeyUsage::ClientAuth => "clientAuth",
-        ExtendedKeyUsage::CodeSigning => "codeSigning",
-        ExtendedKeyUsage::EmailProtection => "emailProtection",
-        ExtendedKeyUsage::TimeStamping => "timeStamping",
-        ExtendedKeyUsage::OcspSigning => "OCSPSigning",
     }
 }

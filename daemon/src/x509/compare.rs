@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_shared::content::{CertificateContent, KeyUsage, SubjectAttribute};
+use countersign_shared::content::{CertificateContent, KeyUsage};
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 
@@ -93,7 +93,7 @@ fn subject(approved: &CertificateContent, leaf: &IssuedCertificate, differences:
         ));
     }
     let mut wanted: Vec<(&str, &str)> =
-        approved.subject.iter().map(|(attribute, value)| (short_name(*attribute), value.as_str())).collect();
+        approved.subject.iter().map(|(attribute, value)| (attribute.short_name(), value.as_str())).collect();
     let mut found: Vec<(&str, &str)> =
         leaf.subject_rest.iter().map(|(kind, value)| (kind.as_str(), value.raw())).collect();
     wanted.sort_unstable();
@@ -104,17 +104,6 @@ fn subject(approved: &CertificateContent, leaf: &IssuedCertificate, differences:
             if all.is_empty() { "none".to_owned() } else { all.join(", ") }
         };
         differences.push(format!("the subject's attributes are {}; approved: {}", shown(&found), shown(&wanted)));
-    }
-}
-
-/// The abbreviation of RFC 4514 for an attribute of a subject.
-const fn short_name(attribute: SubjectAttribute) -> &'static str {
-    match attribute {
-        SubjectAttribute::Country => "C",
-        SubjectAttribute::State => "ST",
-        SubjectAttribute::Locality => "L",
-        SubjectAttribute::Organization => "O",
-        SubjectAttribute::OrganizationalUnit => "OU",
     }
 }
 
@@ -143,7 +132,7 @@ fn usages(approved: &CertificateContent, leaf: &IssuedCertificate, differences: 
     let wanted: BTreeSet<&str> = approved.key_usage.iter().map(|usage| extension::ku_name(*usage)).collect();
     let found: BTreeSet<&str> = leaf.key_usage.iter().map(|usage| extension::ku_name(*usage)).collect();
     set("key usage", &found, &wanted, differences);
-    let wanted = approved.extended_key_usage.iter().map(|usage| extension::eku_name(*usage)).collect();
+    let wanted = approved.extended_key_usage.iter().map(|usage| usage.rfc_name()).collect();
     let found = leaf.extended_key_usage.iter().map(String::as_str).collect();
     set("extended key usage", &found, &wanted, differences);
     // People agreed to one authority. The content has no field for a path length, so the least power is what was

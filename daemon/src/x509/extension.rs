@@ -20,18 +20,6 @@ const KEY_USAGES: [(KeyUsage, &str); 9] = [
     (KeyUsage::DecipherOnly, "decipherOnly"),
 ];
 
-/// The name that RFC 5280 §4.2.1.12 gives an extended key usage.
-pub(super) const fn eku_name(usage: ExtendedKeyUsage) -> &'static str {
-    match usage {
-        ExtendedKeyUsage::ServerAuth => "serverAuth",
-        ExtendedKeyUsage::ClientAuth => "clientAuth",
-        ExtendedKeyUsage::CodeSigning => "codeSigning",
-        ExtendedKeyUsage::EmailProtection => "emailProtection",
-        ExtendedKeyUsage::TimeStamping => "timeStamping",
-        ExtendedKeyUsage::OcspSigning => "OCSPSigning",
-    }
-}
-
 /// The name that RFC 5280 §4.2.1.3 gives a key usage bit.
 pub(super) fn ku_name(usage: KeyUsage) -> &'static str {
     KEY_USAGES.iter().find(|(known, _)| *known == usage).map_or(usage.as_str(), |(_, name)| name)
@@ -118,12 +106,12 @@ fn extended_key_usage(usage: &parsed::ExtendedKeyUsage<'_>) -> Result<Vec<String
     }
     let known = [
         (usage.any, "anyExtendedKeyUsage"),
-        (usage.server_auth, eku_name(ExtendedKeyUsage::ServerAuth)),
-        (usage.client_auth, eku_name(ExtendedKeyUsage::ClientAuth)),
-        (usage.code_signing, eku_name(ExtendedKeyUsage::CodeSigning)),
-        (usage.email_protection, eku_name(ExtendedKeyUsage::EmailProtection)),
-        (usage.time_stamping, eku_name(ExtendedKeyUsage::TimeStamping)),
-        (usage.ocsp_signing, eku_name(ExtendedKeyUsage::OcspSigning)),
+        (usage.server_auth, ExtendedKeyUsage::ServerAuth.rfc_name()),
+        (usage.client_auth, ExtendedKeyUsage::ClientAuth.rfc_name()),
+        (usage.code_signing, ExtendedKeyUsage::CodeSigning.rfc_name()),
+        (usage.email_protection, ExtendedKeyUsage::EmailProtection.rfc_name()),
+        (usage.time_stamping, ExtendedKeyUsage::TimeStamping.rfc_name()),
+        (usage.ocsp_signing, ExtendedKeyUsage::OcspSigning.rfc_name()),
     ];
     let names = known.iter().filter(|(set, _)| *set).map(|(_, name)| (*name).to_owned());
     Ok(names.chain(usage.other.iter().map(dotted)).collect())
