@@ -11,7 +11,7 @@ use crate::canonical::{CanonicalError, Object};
 use crate::digest::Digest;
 use crate::lifecycle::{RequestKind, closed_set};
 use crate::text::Untrusted;
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 
 /// The kinds of public key that are accepted at all; a profile narrows them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -231,6 +231,8 @@ pub struct Purpose<'a> {
     pub reason: Option<Digest>,
     /// The change ticket.
     pub ticket: Option<&'a str>,
+    /// Not to be signed before this moment; as soon as it is approved where there is none.
+    pub not_before: Option<Timestamp>,
 }
 
 /// The largest content in canonical form: 100 SANs of 253 octets fit with room to spare.
@@ -250,6 +252,7 @@ impl CertificateContent {
             .string("key", &self.key.to_string())
             .strings("key_usage", self.key_usage.iter().map(|usage| usage.as_str()))
             .string("kind", purpose.kind.as_str())
+            .string_if("not_before", purpose.not_before.map(|moment| moment.to_string()).as_deref())
             .string("profile", &self.profile_id)
             .string("profile_sha256", &self.profile_digest.to_string())
             .string_if("reason_sha256", purpose.reason.map(|digest| digest.to_string()).as_deref())
@@ -291,6 +294,7 @@ mod tests {
             csr_sha256: Digest::of(&[b"csr"]),
             reason: None,
             ticket: None,
+            not_before: None,
         }
     }
 
@@ -302,7 +306,7 @@ mod tests {
             edit(&mut content, &mut purpose);
             content.digest(&purpose).unwrap()
         };
-        let edits: [&Edit; 18] = [
+        let edits: [&Edit; 19] = [
             &|_, _| {},
             &|c, _| c.common_name = None,
             &|c, _| c.subject.clear(),
@@ -321,6 +325,7 @@ mod tests {
             &|_, p| p.certificate_id = "mc-2",
             &|_, p| p.reason = Some(Digest::of(&[b"why"])),
             &|_, p| p.ticket = Some("SECOPS-1"),
+            &|_, p| p.not_before = Some(Timestamp::EPOCH),
         ];
         let digests: std::collections::BTreeSet<Digest> = edits.iter().map(|edit| digest(edit)).collect();
         assert_eq!(digests.len(), edits.len());

@@ -72,6 +72,7 @@ id!(RequestId, "ar-", "a request");
 id!(JobId, "job-", "a job");
 id!(CertificateId, "mc-", "a certificate");
 id!(EventId, "ev-", "a ledger record");
+id!(DelegationId, "dg-", "a delegation");
 
 /// Eight digits hold sequence numbers up to 2⁴⁰.
 const SEQ_DIGITS: usize = 8;

@@ -126,6 +126,10 @@ pub enum RequestEvent {
     QuorumReached,
     /// The bypass of a development host took the place of the quorum.
     Bypass,
+    /// The profile lets a renewal that changes nothing pass once people had their time to object.
+    AutoApprove,
+    /// The requester put other content in its place; the votes on the old content are gone.
+    Amend,
     /// A rejection.
     Reject,
     /// The deadline passed.
@@ -138,8 +142,17 @@ pub enum RequestEvent {
 
 impl RequestEvent {
     /// Every event.
-    pub const ALL: [Self; 7] =
-        [Self::Vote, Self::QuorumReached, Self::Bypass, Self::Reject, Self::Expire, Self::Void, Self::Withdraw];
+    pub const ALL: [Self; 9] = [
+        Self::Vote,
+        Self::QuorumReached,
+        Self::Bypass,
+        Self::AutoApprove,
+        Self::Amend,
+        Self::Reject,
+        Self::Expire,
+        Self::Void,
+        Self::Withdraw,
+    ];
 }
 
 /// What a transition does to the request and to the job that it blocks; both commit together.
@@ -154,8 +167,10 @@ pub struct Transition {
 /// The one function that decides what an event does to a request in `state`; `None` is a refusal.
 pub const fn request_transition(state: RequestState, event: RequestEvent) -> Option<Transition> {
     let (request, job) = match (state, event) {
-        (RequestState::Pending, RequestEvent::Vote) => (RequestState::Pending, JobState::AwaitingApproval),
-        (RequestState::Pending, RequestEvent::QuorumReached | RequestEvent::Bypass) => {
+        (RequestState::Pending, RequestEvent::Vote | RequestEvent::Amend) => {
+            (RequestState::Pending, JobState::AwaitingApproval)
+        }
+        (RequestState::Pending, RequestEvent::QuorumReached | RequestEvent::Bypass | RequestEvent::AutoApprove) => {
             (RequestState::Approved, JobState::Pending)
         }
         (RequestState::Pending, RequestEvent::Reject) => (RequestState::Rejected, JobState::Cancelled),
@@ -210,7 +225,8 @@ mod tests {
                 let transition = request_transition(state, event);
                 assert_eq!(transition.is_some(), state == RequestState::Pending, "{state} {event:?}");
                 let frees = transition.is_some_and(|t| t.job == JobState::Pending);
-                let quorum = matches!(event, RequestEvent::QuorumReached | RequestEvent::Bypass);
+                let quorum =
+                    matches!(event, RequestEvent::QuorumReached | RequestEvent::Bypass | RequestEvent::AutoApprove);
                 assert_eq!(frees, quorum && state == RequestState::Pending, "{state} {event:?}");
             }
         }

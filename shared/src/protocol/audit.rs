@@ -33,7 +33,8 @@ closed_set! {
 }
 
 closed_set! {
-    /// What happened: the closed list of the contract, and `issuance_requested` for unattended profiles.
+    /// What happened: the closed list of the contract, and what this version adds to it (`issuance_requested` for
+    /// unattended profiles, delegations, repeated attempts).
     AuditAction {
         /// A request waits for people.
         ApprovalRequested = "approval_requested",
@@ -57,6 +58,12 @@ closed_set! {
         ApprovalRefused = "approval_refused",
         /// Further groups were asked.
         ApprovalEscalated = "approval_escalated",
+        /// Rules stopped one user again and again: somebody should look.
+        AttemptsRepeated = "attempts_repeated",
+        /// Somebody handed their say to somebody else, for a time.
+        DelegationGranted = "delegation_granted",
+        /// A say that was handed over went back to its owner.
+        DelegationEnded = "delegation_ended",
         /// A job without approval was asked for, under a profile that allows it.
         IssuanceRequested = "issuance_requested",
         /// A certificate was signed, compared and stored.

@@ -47,6 +47,25 @@ pub struct StatusResult {
     pub policy_file_differs: bool,
     /// How callers are attested: `pidfd`, or `weak` before Linux 6.5.
     pub attestation: String,
+    /// Users whose attempts rules stopped again and again in the last 24 hours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempts>,
+}
+
+/// One user's refused attempts: see `attempts_repeated` in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Attempts {
+    /// The account, as ledger records name it.
+    pub actor: String,
+    /// The rule that stopped the last one.
+    pub rule: String,
+    /// How many in the hour before the alarm.
+    pub count: u32,
+    /// When the alarm was raised.
+    pub at: Timestamp,
+    /// Its ledger record.
+    pub seq: u64,
 }
 
 /// The answer to `daemon.whoami`.

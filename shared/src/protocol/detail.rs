@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Certificate, Change, Decision, Job, RequestSummary, Votes};
+use super::{Amendment, Certificate, Change, Decision, Job, PolicyChange, Remark, RequestSummary, Terms, Verb, Votes};
 use crate::content::{CertificateContent, KeyAlgorithm};
 use crate::digest::Digest;
 use crate::lifecycle::closed_set;
@@ -72,6 +72,9 @@ pub struct MayDecide {
     pub rule: Option<String>,
     /// In words; empty where it is allowed.
     pub why: String,
+    /// The person whose say the caller would use, because it was handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegated_by: Option<String>,
 }
 
 /// `request.get`
@@ -82,10 +85,15 @@ pub struct RequestDetail {
     pub request: RequestSummary,
     /// The profile's name.
     pub profile_name: String,
-    /// Exactly what will be signed.
-    pub content: CertificateContent,
-    /// The CSR.
-    pub csr: CsrView,
+    /// Exactly what will be signed; none for a change of the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<CertificateContent>,
+    /// The CSR; none for a change of the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csr: Option<CsrView>,
+    /// The proposed policy beside the one that it was based on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_change: Option<PolicyChange>,
     /// How the certificate will differ from what the CSR asks.
     pub changes: Vec<Change>,
     /// How it will differ from the certificate in force.
@@ -103,8 +111,17 @@ pub struct RequestDetail {
     pub who_may_decide: Vec<String>,
     /// Whether the caller can.
     pub you: MayDecide,
-    /// The work.
-    pub job: Job,
+    /// What else the caller can do with it now.
+    pub you_may: Vec<Verb>,
+    /// Who has to agree, and how far that is.
+    pub terms: Terms,
+    /// The versions before this one, oldest first, each with what the next changed.
+    pub amendments: Vec<Amendment>,
+    /// Comments, and the reasons of its end, oldest first.
+    pub remarks: Vec<Remark>,
+    /// The work; none for a change of the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Job>,
     /// The digest of the policy that the request was made under.
     pub policy_sha256: Digest,
 }

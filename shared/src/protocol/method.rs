@@ -60,6 +60,11 @@ methods! {
     RequestGet = "request.get": RequestIdParams => RequestDetail, "One request with everything a decision needs.";
     RequestApprove = "request.approve": DecideParams => DecideResult, "Agree to exactly the content of this digest.";
     RequestReject = "request.reject": DecideParams => DecideResult, "Refuse it, with a note.";
+    RequestDecide = "request.decide": DecideManyParams => DecideManyResult, "One verdict on many requests, each with the digest seen.";
+    RequestVoid = "request.void": EndParams => EndResult, "End a pending request, as an admin, with a reason.";
+    RequestWithdraw = "request.withdraw": EndParams => EndResult, "Take one's own pending request back.";
+    RequestAmend = "request.amend": AmendParams => AmendResult, "Put other content in place of one's own pending request; its votes are void.";
+    RequestComment = "request.comment": CommentParams => CommentResult, "Remark on a request.";
     RequestWait = "request.wait": WaitParams => WaitResult, "Answer when the request or job has ended, or the time is up.";
     CertificateList = "certificate.list": ListCertificatesParams => CertificatePage, "Managed certificates, newest first.";
     CertificateGet = "certificate.get": CertificateIdParams => CertificateDetail, "One certificate with its versions and chain.";
@@ -70,6 +75,10 @@ methods! {
     ProfileGet = "profile.get": ProfileIdParams => Profile, "One profile.";
     PolicyGet = "policy.get": NoParams => PolicyResult, "The policy in force.";
     PolicyCheck = "policy.check": PolicyCheckParams => PolicyCheckResult, "Judge a policy document without changing anything.";
+    PolicyPropose = "policy.propose": ProposeParams => ProposeResult, "Ask for another policy, under the quorum of the one in force.";
+    DelegationGrant = "delegation.grant": DelegateParams => Delegation, "Hand one's say to a named person for a time.";
+    DelegationList = "delegation.list": ListDelegationsParams => DelegationPage, "Delegations by the caller and to the caller; all of them for an admin or auditor.";
+    DelegationRevoke = "delegation.revoke": DelegationIdParams => Delegation, "Take one's say back.";
     AuditList = "audit.list": ListAuditParams => AuditPage, "Ledger records, newest first.";
     AuditGet = "audit.get": AuditGetParams => AuditRecord, "One ledger record with its exact bytes.";
     AuditVerify = "audit.verify": NoParams => VerifyResult, "Verify the whole ledger now.";
@@ -83,14 +92,9 @@ methods! {
 
 /// Methods of the contract that this version refuses by name.
 pub const NOT_BUILT: &[&str] = &[
-    "request.void",
-    "request.withdraw",
-    "request.amend",
-    "request.comment",
     "certificate.renew",
     "certificate.revoke",
     "certificate.import",
-    "policy.propose",
     "audit.export",
     "audit.checkpoint",
     "audit.proof",

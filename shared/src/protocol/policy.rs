@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Finding, PolicyDifference};
 use crate::content::{ExtendedKeyUsage, KeyAlgorithm};
 use crate::digest::Digest;
 use crate::time::{Span, Timestamp};
@@ -88,4 +89,11 @@ pub struct PolicyCheckResult {
     pub errors: Vec<String>,
     /// What deserves a look.
     pub warnings: Vec<String>,
+    /// What the document would change in the policy in force; empty where it is not valid, or where the caller may
+    /// not read the policy in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<PolicyDifference>,
+    /// What is proved of it; empty where it is not valid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }

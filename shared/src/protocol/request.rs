@@ -35,6 +35,12 @@ pub struct SubmitParams {
     /// A key of the caller's choice, 1 to 128 octets: the same key and content return the same request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// Not to be carried out before this moment, at most 90 days away; only where people have to agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// A name that the requests of one batch share: 1 to 64 letters, digits, `.`, `_` and `-`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
 }
 
 /// The answer to `request.submit`.
@@ -101,6 +107,8 @@ closed_set! {
         OtherOwner = "other_owner",
         /// The approval bypass is on.
         Bypass = "bypass",
+        /// The policy that is proposed lets more people or certificates through than the one in force.
+        PolicyLaxer = "policy_laxer",
     }
 }
 
@@ -114,17 +122,19 @@ pub struct RequestSummary {
     pub kind: RequestKind,
     /// Where it stands.
     pub state: RequestState,
-    /// For which certificate.
-    pub certificate_id: CertificateId,
-    /// The job that it blocks.
-    pub job_id: JobId,
-    /// The profile's id.
+    /// For which certificate; none for a change of the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_id: Option<CertificateId>,
+    /// The job that it blocks; none for a change of the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<JobId>,
+    /// The profile's id; `policy` for a change of the policy.
     pub profile_id: String,
     /// The profile's environment.
     pub environment: String,
     /// Who asks.
     pub requester: PersonRef,
-    /// The common name, or the first SAN.
+    /// The common name, or the first SAN; `policy 4` for a change to a fourth policy.
     pub primary_name: Untrusted,
     /// The first five SANs.
     pub names: Vec<San>,
@@ -145,6 +155,12 @@ pub struct RequestSummary {
     pub created_at: Timestamp,
     /// When it expires if nobody decides.
     pub expires_at: Timestamp,
+    /// Not to be carried out before this moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// The name that requests of one batch share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
     /// When it left `pending`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_at: Option<Timestamp>,
@@ -174,6 +190,12 @@ pub struct ListRequestsParams {
     /// Only in this environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
+    /// Only of this batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<String>,
+    /// Only of this kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<RequestKind>,
     /// Only with this text in the id, a name, the reason, the ticket or the requester; no letter case in ASCII.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,

@@ -26,6 +26,8 @@ closed_set! {
         Waiting = "waiting",
         /// A certificate is there.
         Issued = "issued",
+        /// The policy that was proposed is in force.
+        Applied = "applied",
         /// Rejected.
         Rejected = "rejected",
         /// Nobody decided in time.
@@ -48,8 +50,9 @@ pub struct WaitResult {
     /// The request, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestSummary>,
-    /// The work.
-    pub job: Job,
+    /// The work; none for a change of the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Job>,
     /// The note of the rejection or the reason of the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Untrusted>,
