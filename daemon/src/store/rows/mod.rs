@@ -13,6 +13,8 @@ pub mod page;
 pub mod policies;
 pub mod requests;
 pub mod submissions;
+pub mod terms;
+pub mod timers;
 
 use std::str::FromStr;
 
