@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use super::powers::Mask;
+use super::quorum::MAX_NEED;
 use super::*;
 
 /// Ample without optimisation on a busy machine, and a small part of what the product of all tables takes.
@@ -36,7 +37,7 @@ fn checked(document: &str) -> Result<Vec<String>, Vec<String>> {
 
 #[test]
 fn many_accounts_grants_and_profiles_do_not_multiply() {
-    let mut document = profiles("all", 1024);
+    let mut document = profiles("all", MAX_NEED);
     for i in 0..1024 {
         let accounts = listed((0..4).map(|n| format!("uid:{}", 1 + 4 * i + n)));
         let _ = write!(document, "[[person]]\nname = \"{i}\"\naccounts = [{accounts}]\n");

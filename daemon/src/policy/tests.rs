@@ -60,8 +60,68 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(renewal.alert_thresholds_days, [30, 14, 7, 0]);
     assert_eq!(renewal.alert_severity_map[&14], Severity::Warning);
     assert_eq!(policy.issuer("local-ca").unwrap().kind, IssuerKind::LocalCa);
+    assert_eq!(rules.quorum, [QuorumStep { group: "pki".to_owned(), need: 1 }]);
+    assert_eq!((rules.quorum_order, rules.reject_threshold, rules.extra_for_scheduler), (QuorumOrder::Parallel, 1, 0));
+    assert_eq!(rules.carry_out_within().to_string(), "7d");
+    assert!(rules.allow_delegation && rules.routes.is_empty() && rules.escalations.is_empty());
+    assert_eq!((rules.calendar, rules.auto_approve_after), (None, None));
+    assert_eq!(policy.change_control(), &ChangeControl::default());
+    assert_eq!(policy.change_control().approval_timeout.to_string(), "7d");
     assert_eq!(policy.sha256(), Digest::of(&[POLICY.as_bytes()]));
     assert!(!policy.needs_unix_groups());
+}
+
+#[test]
+fn what_is_written_of_agreement_is_what_the_rules_say() {
+    let keys = "renewal_policy = \"rp-std\"
+quorum_order = \"ordered\"
+reject_threshold = 2
+extra_for_scheduler = 1
+route = [{ owner = \"unixgroup:payments\", quorum = [{ group = \"outer\", need = 1 }], quorum_order = \"ordered\" }]
+carry_out_within = \"2h\"
+approval_timeout = \"3d\"
+escalate = [{ after = \"4h\", groups = [\"outer\"] }, { after = \"8h\", groups = [\"pki\", \"outer\"] }]
+calendar = \"office\"
+auto_approve_after = \"48h\"
+allow_delegation = false
+[[calendar]]
+id = \"office\"
+days = [\"mon\", \"fri\"]
+from = \"08:00\"
+until = \"24:00\"
+timezone = \"Europe/Berlin\"
+holidays = [\"2026-12-25\"]
+[change_control]
+quorum = [{ group = \"outer\", need = 2 }, { group = \"pki\", need = 1 }]
+quorum_order = \"ordered\"
+reject_threshold = 3
+approval_timeout = \"1d\"";
+    let document = POLICY
+        .replace("renewal_policy = \"rp-std\"", keys)
+        .replace("accounts = [\"bob\"]", "accounts = [\"bob\", \"erin\"]")
+        .replace("\"person:bob\"]", "\"person:bob\", \"user:frank\"]");
+    let (policy, _) = Policy::parse(&document).unwrap();
+    let rules = policy.profile("p-web").unwrap().rules();
+    assert_eq!((rules.quorum_order, rules.reject_threshold, rules.extra_for_scheduler), (QuorumOrder::Ordered, 2, 1));
+    let [route] = rules.routes.as_slice() else { panic!("{:?}", rules.routes) };
+    assert_eq!((route.owner.to_string().as_str(), route.quorum_order), ("unixgroup:payments", QuorumOrder::Ordered));
+    assert_eq!(route.quorum[0].group, "outer");
+    assert!(policy.unix_groups().any(|group| group == "payments"), "an owner's group is looked up");
+    assert_eq!(rules.carry_out_within().to_string(), "2h");
+    assert_eq!(rules.escalation_groups().collect::<Vec<_>>(), ["outer", "pki", "outer"]);
+    assert_eq!(rules.escalations[1].after.to_string(), "8h");
+    assert_eq!(rules.calendar.as_ref(), policy.calendars().first());
+    let calendar = rules.calendar.as_ref().unwrap();
+    assert_eq!((calendar.from.to_string(), calendar.until.to_string()), ("08:00".to_owned(), "24:00".to_owned()));
+    assert_eq!(
+        (calendar.timezone.to_string(), calendar.holidays[0].to_string().as_str()),
+        ("Europe/Berlin".to_owned(), "2026-12-25")
+    );
+    assert_eq!(rules.auto_approve_after.unwrap().to_string(), "2d");
+    assert!(!rules.allow_delegation);
+    let control = policy.change_control();
+    assert_eq!((control.quorum.len(), control.quorum_order, control.reject_threshold), (2, QuorumOrder::Ordered, 3));
+    assert_eq!(control.approval_timeout.to_string(), "1d");
 }
 
 #[test]
@@ -128,7 +188,6 @@ fn a_mistake_names_its_line_table_and_key() {
         ("need = 1", "need = 3", "quorum: 3 different people have to agree, but only 2 could decide"),
         ("need = 1", "need = 0", "quorum: need is at least 1"),
         ("[{ group = \"pki\", need = 1 }]", "[]", "quorum: an empty quorum"),
-        ("need = 1 }", "need = 1 }, { group = \"pki\", need = 1 }", "a quorum of more than one step is not built yet"),
         ("quorum = [{ group = \"pki\"", "quorum = [{ group = \"none\"", "quorum: there is no [[group]] `none`"),
         ("requires_approval = true\n", "", "quorum: a quorum without requires_approval = true"),
         ("role = \"operator\"", "role = \"auditor\"", "profiles: an auditor is not limited to profiles"),
@@ -189,8 +248,243 @@ fn a_mistake_names_its_line_table_and_key() {
             "alert_channels: unknown variant `Pigeon`",
         ),
         ("version = 1", "version = 1\n[[role]]\nname = \"x\"", "roles of the policy's own are not built yet"),
-        ("version = 1", "version = 1\n[[delegation]]\nto = \"x\"", "delegation is not built yet"),
+        ("version = 1", "version = 1\n[[delegation]]\nto = \"x\"", "a delegation is no policy"),
         ("[[person]]", "[[person]", "line 3: "),
+    ] {
+        assert!(POLICY.contains(from), "{from}");
+        let found = errors(&POLICY.replacen(from, to, 1));
+        assert!(found.iter().any(|error| error.contains(expected)), "{to}: expected {expected:?}, found {found:#?}");
+    }
+}
+
+/// The same for who has to agree, when, and to what.
+#[test]
+fn a_mistake_about_agreement_names_its_line_table_and_key() {
+    for (from, to, expected) in [
+        ("renewal_policy = \"rp-std\"", "reject_threshold = 0", "reject_threshold: 0 is not within 1 to 10"),
+        ("renewal_policy = \"rp-std\"", "reject_threshold = 11", "reject_threshold: 11 is not within 1 to 10"),
+        ("renewal_policy = \"rp-std\"", "extra_for_scheduler = 6", "extra_for_scheduler: 6 is not within 0 to 5"),
+        (
+            "renewal_policy = \"rp-std\"",
+            "extra_for_scheduler = 2",
+            "line 32: [[profile]] p-web: extra_for_scheduler: 3 different people have to agree to what no human asked for, but only 2",
+        ),
+        ("renewal_policy = \"rp-std\"", "quorum_order = \"random\"", "quorum_order: unknown variant `random`"),
+        ("renewal_policy = \"rp-std\"", "carry_out_within = \"59s\"", "carry_out_within: 59s is not within 1m to 90d"),
+        ("renewal_policy = \"rp-std\"", "carry_out_within = \"91d\"", "carry_out_within: 91d is not within 1m to 90d"),
+        (
+            "renewal_policy = \"rp-std\"",
+            "auto_approve_after = \"59m\"",
+            "auto_approve_after: 59m is not within 1h to 90d",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "approval_timeout = \"1h\"\nauto_approve_after = \"1h\"",
+            "line 33: [[profile]] p-web: auto_approve_after: it would never come",
+        ),
+        ("renewal_policy = \"rp-std\"", "calendar = \"office\"", "calendar: there is no [[calendar]] `office`"),
+        ("renewal_policy = \"rp-std\"", "route = []", "route: 1 to 32 routes"),
+        (
+            "renewal_policy = \"rp-std\"",
+            "route = [{ owner = \"group:none\", quorum = [{ group = \"pki\", need = 1 }] }]",
+            "route: group:none: there is no [[group]]",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "route = [{ owner = \"alice\", quorum = [{ group = \"pki\", need = 1 }] }]",
+            "route: expected person:NAME",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "route = [{ owner = \"user:root\", quorum = [{ group = \"pki\", need = 1 }] }]",
+            "route: root is nobody",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "route = [{ owner = \"group:pki\", quorum = [] }]",
+            "route: an empty quorum agrees to everything: name a step",
+        ),
+        ("renewal_policy = \"rp-std\"", "route = [{ owner = \"group:pki\" }]", "route: missing field `quorum`"),
+        (
+            "renewal_policy = \"rp-std\"",
+            "route = [{ owner = \"group:pki\", quorum = [{ group = \"none\", need = 1 }] }]",
+            "route: there is no [[group]] `none`",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "route = [{ owner = \"group:pki\", quorum = [{ group = \"pki\", need = 3 }] }]",
+            "route: the route for group:pki requires approval: 3 different people have to agree, but only 2",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "route = [{ owner = \"user:erin\", quorum = [{ group = \"pki\", need = 1 }] }, { owner = \"user:erin\", quorum = [{ group = \"pki\", need = 2 }] }]",
+            "route: a second route for user:erin: it would never be taken",
+        ),
+        ("renewal_policy = \"rp-std\"", "escalate = []", "escalate: 1 to 4 escalations"),
+        (
+            "renewal_policy = \"rp-std\"",
+            "escalate = [{ after = \"4h\", groups = [] }]",
+            "escalate: groups: 1 to 8, each once",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "escalate = [{ after = \"4h\", groups = [\"pki\", \"pki\"] }]",
+            "escalate: groups: 1 to 8, each once",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "escalate = [{ after = \"4h\", groups = [\"none\"] }]",
+            "escalate: there is no [[group]] `none`",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "escalate = [{ after = \"0s\", groups = [\"pki\"] }]",
+            "escalate: 0s is not within 1s to 365d",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "escalate = [{ after = \"4h\", groups = [\"pki\"] }, { after = \"240m\", groups = [\"outer\"] }]",
+            "escalate: 4h does not come after 4h",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "approval_timeout = \"4h\"\nescalate = [{ after = \"4h\", groups = [\"pki\"] }]",
+            "line 33: [[profile]] p-web: escalate: 4h would never come",
+        ),
+        ("renewal_policy = \"rp-std\"", "escalation = 3", "escalation: the key is escalate"),
+        ("need = 1", "need = 11", "quorum: need = 11; at most 10 are allowed"),
+        ("need = 1", "need = 1 }, { group = \"pki\", need = 1", "quorum: a second step of group `pki`"),
+        (
+            "need = 1",
+            "need = 2 }, { group = \"outer\", need = 1",
+            "quorum: 3 different people have to agree, but only 2 could decide",
+        ),
+        ("need = 1", "need = 10 }, { group = \"outer\", need = 11", "quorum: 21 people in all; at most 20 are allowed"),
+        (
+            "need = 1",
+            "need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1",
+            "quorum: 10 steps; at most 8 are allowed",
+        ),
+        ("need = 1", "need = 4294967295 }, { group = \"outer\", need = 4294967295", "quorum: 4294967295 people in all"),
+        (
+            "version = 1",
+            "version = 1\n[[calendar]]\nid = \"office\"\ndays = []\nfrom = \"08:00\"\nuntil = \"18:00\"\ntimezone = \"Europe/Berlin\"\n",
+            "line 5: [[calendar]] office: days: at least one day",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[[calendar]]\nid = \"office\"\ndays = [\"mon\", \"mon\"]\nfrom = \"08:00\"\nuntil = \"18:00\"\ntimezone = \"Europe/Berlin\"\n",
+            "days: at least one day",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[[calendar]]\nid = \"office\"\ndays = [\"monday\"]\nfrom = \"08:00\"\nuntil = \"18:00\"\ntimezone = \"Europe/Berlin\"\n",
+            "days: unknown variant `monday`",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[[calendar]]\nid = \"office\"\ndays = [\"mon\"]\nfrom = \"18:00\"\nuntil = \"18:00\"\ntimezone = \"Europe/Berlin\"\n",
+            "until: 18:00 does not come after 18:00",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[[calendar]]\nid = \"office\"\ndays = [\"mon\"]\nfrom = \"8:00\"\nuntil = \"18:00\"\ntimezone = \"Europe/Berlin\"\n",
+            "from: a time of day is written as 08:00",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[[calendar]]\nid = \"office\"\ndays = [\"mon\"]\nfrom = \"08:00\"\nuntil = \"24:01\"\ntimezone = \"Europe/Berlin\"\n",
+            "until: a time of day",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[[calendar]]\nid = \"office\"\ndays = [\"mon\"]\nfrom = \"08:00\"\nuntil = \"17:60\"\ntimezone = \"Europe/Berlin\"\n",
+            "until: a time of day",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[[calendar]]\nid = \"office\"\ndays = [\"mon\"]\nfrom = \"08:00\"\nuntil = \"18:00\"\ntimezone = \"Berlin\"\n",
+            "timezone: a time zone is a name of the IANA database",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[[calendar]]\nid = \"office\"\ndays = [\"mon\"]\nholidays = [\"2026-12-32\"]\nfrom = \"08:00\"\nuntil = \"18:00\"\ntimezone = \"Europe/Berlin\"\n",
+            "holidays: a date is written as 2026-12-25",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[[calendar]]\nid = \"office\"\ndays = [\"mon\"]\nholidays = [\"2026-1-2\"]\nfrom = \"08:00\"\nuntil = \"18:00\"\ntimezone = \"Europe/Berlin\"\n",
+            "holidays: a date is written as 2026-12-25",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[[calendar]]\nid = \"office\"\ndays = [\"mon\"]\nholidays = [\"2026-12-25\", \"2026-12-25\"]\nfrom = \"08:00\"\nuntil = \"18:00\"\ntimezone = \"Europe/Berlin\"\n",
+            "holidays: each date once",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[[calendar]]\nid = \"Office\"\ndays = [\"mon\"]\nfrom = \"08:00\"\nuntil = \"18:00\"\ntimezone = \"Europe/Berlin\"\n",
+            "id: a name is 1 to 64",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[[calendar]]\nid = \"office\"\ndays = [\"mon\"]\nfrom = \"08:00\"\nuntil = \"18:00\"\ntimezone = \"Europe/Berlin\"\n[[calendar]]\nid = \"office\"\ndays = [\"mon\"]\nfrom = \"08:00\"\nuntil = \"18:00\"\ntimezone = \"Europe/Berlin\"\n",
+            "id: a second [[calendar]] of that id",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[change_control]\nquorum = []",
+            "line 4: [change_control]: quorum: an empty quorum",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[change_control]\nquorum = [{ group = \"none\", need = 1 }]",
+            "line 4: [change_control]: quorum: there is no [[group]] `none`",
+        ),
+        (
+            "version = 1",
+            "version = 1\n[change_control]\nquorum = [{ group = \"pki\", need = 3 }]",
+            "line 4: [change_control]: quorum: 3 different people have to agree, but only 2 could decide",
+        ),
+        ("version = 1", "version = 1\n[change_control]\nreject_threshold = 0", "reject_threshold: 0 is not"),
+        (
+            "version = 1",
+            "version = 1\n[change_control]\napproval_timeout = \"0s\"",
+            "approval_timeout: 0s is not within 1s to 365d",
+        ),
+        ("version = 1", "version = 1\n[change_control]\ncolour = 3", "line 4: [change_control]: colour: unknown field"),
+        ("version = 1", "version = 1\n[[change_control]]", "change_control is one table, written as [change_control]"),
+        ("version = 1", "version = 1\n[[escalation]]", "escalation is a key of a profile"),
+        (
+            "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]",
+            "quorum_order = \"ordered\"",
+            "quorum_order: without requires_approval = true nobody is asked",
+        ),
+        (
+            "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]",
+            "reject_threshold = 2",
+            "reject_threshold: without requires_approval = true nobody is asked",
+        ),
+        (
+            "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]",
+            "extra_for_scheduler = 1",
+            "extra_for_scheduler: without requires_approval = true nobody is asked",
+        ),
+        (
+            "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]",
+            "carry_out_within = \"1h\"",
+            "carry_out_within: without requires_approval = true nobody is asked",
+        ),
+        (
+            "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]",
+            "auto_approve_after = \"1h\"",
+            "auto_approve_after: without requires_approval = true nobody is asked",
+        ),
+        (
+            "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]",
+            "allow_delegation = false",
+            "allow_delegation: without requires_approval = true nobody is asked",
+        ),
     ] {
         assert!(POLICY.contains(from), "{from}");
         let found = errors(&POLICY.replacen(from, to, 1));
@@ -217,6 +511,16 @@ fn warnings_say_what_deserves_a_look() {
         ("names = [\"*.corp.example\"]", "names = [\"*.example\"]", "whole top-level domain"),
         ("names = [\"*.corp.example\"]", "names = [\"10.0.0.0/8\"]", "no effect without allow_ip"),
         ("accounts = [\"bob\"]", "accounts = []", "a person without an account"),
+        (
+            "need = 1",
+            "need = 1 }, { group = \"outer\", need = 1",
+            "only 2 could decide, and what one of them submits could not be approved",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "auto_approve_after = \"24h\"",
+            "line 32: [[profile]] p-web: auto_approve_after: renewals with the same names",
+        ),
     ] {
         assert!(POLICY.contains(from), "{from}");
         let (_, warnings) = Policy::parse(&POLICY.replacen(from, to, 1)).unwrap();
