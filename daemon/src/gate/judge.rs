@@ -255,16 +255,17 @@ fn usable<'c>(case: &'c Case<'_>) -> Result<Vec<&'c Say>, ApiError> {
 fn say_is_free(case: &Case<'_>, given: &Given) -> Result<(), ApiError> {
     let (giver, id) = (given.by.voter(), &case.request.id);
     different_people(case.requester, &given.by, case.others)?;
-    let used = case.cast.iter().map(|cast| cast.ballot(case.policy)).find(|ballot| {
-        ballot.voter == giver || ballot.giver.as_ref() == Some(&giver)
-    });
+    let used = case
+        .cast
+        .iter()
+        .map(|cast| cast.ballot(case.policy))
+        .find(|ballot| ballot.voter == giver || ballot.giver.as_ref() == Some(&giver));
     match used {
         None => Ok(()),
         Some(ballot) => {
-            let message = format!("the say of {giver} was used on {id} already, by {}: one say, one vote", ballot.voter);
-            Err(ApiError::new(ErrorKind::AlreadyDecided, message)
-                .hint("somebody else has to decide")
-                .rule("one_vote"))
+            let message =
+                format!("the say of {giver} was used on {id} already, by {}: one say, one vote", ballot.voter);
+            Err(ApiError::new(ErrorKind::AlreadyDecided, message).hint("somebody else has to decide").rule("one_vote"))
         }
     }
 }

@@ -268,7 +268,7 @@ fn in_its_time(
     if transaction.tick() < start {
         return Err(Shut::Refused(format!("{} is not to be carried out yet", request.id)));
     }
-    let within = submission.profile.carry_out_within();
+    let within = submission.profile.rules().carry_out_within();
     let last = record.details.tick.max(start).saturating_add(i64::try_from(within.millis()).unwrap_or(i64::MAX));
     if transaction.tick() > last {
         let id = &request.id;

@@ -85,7 +85,8 @@ fn assign(terms: &Terms, ballots: &[&Ballot]) -> Vec<Vec<String>> {
     }
     let mut filled = vec![Vec::new(); terms.steps.len()];
     for (place, ballot) in taken {
-        if let (Some(step), Some(ballot)) = (places.get(place).and_then(|at| filled.get_mut(*at)), ballots.get(ballot)) {
+        if let (Some(step), Some(ballot)) = (places.get(place).and_then(|at| filled.get_mut(*at)), ballots.get(ballot))
+        {
             step.push(ballot.voter.clone());
         }
     }
@@ -103,9 +104,9 @@ fn place(
     tried: &mut BTreeSet<usize>,
 ) -> bool {
     for (at, step) in places.iter().enumerate() {
-        let suits = ballots.get(ballot).is_some_and(|ballot| {
-            terms.steps.get(*step).is_some_and(|step| ballot.counts_for.contains(&step.group))
-        });
+        let suits = ballots
+            .get(ballot)
+            .is_some_and(|ballot| terms.steps.get(*step).is_some_and(|step| ballot.counts_for.contains(&step.group)));
         if !suits || !tried.insert(at) {
             continue;
         }

@@ -21,6 +21,7 @@ mod renewal;
 mod report;
 mod rules;
 mod subject;
+mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +35,7 @@ pub use profile::{Delivery, Justification, Profile, Rules, TicketPattern};
 pub use quorum::{Escalation, QuorumOrder, QuorumStep, Route};
 pub use read::MAX_DOCUMENT;
 pub use subject::{AccountName, Member};
+pub use terms::{ANYBODY, Asked, Terms};
 
 use parts::Grant;
 

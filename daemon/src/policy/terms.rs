@@ -1,14 +1,17 @@
 //! The terms of a request: how many different people of which groups have to agree, resolved from a profile, the
 //! owner of the certificate, and whether a human asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use countersign_shared::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::profile::{Profile, QuorumOrder, QuorumStep};
-use super::subject::{Member, is_identifier};
+use super::authority::synthetic;
+use super::profile::Profile;
+use super::quorum::{QuorumOrder, QuorumStep};
+use super::subject::is_identifier;
 use super::{ChangeControl, Policy};
 use crate::identity::directory::Account;
 
@@ -90,7 +93,7 @@ impl Policy {
     /// matches the owner, else the profile's own; and more people where the scheduler asks and not a human.
     pub fn terms(&self, profile: &Profile, owner: &Account, by_scheduler: bool) -> Terms {
         let rules = profile.rules();
-        let route = rules.routes.iter().find(|route| self.is(&route.owner, owner));
+        let route = rules.routes.iter().find(|route| self.is_member(&route.owner, owner));
         let (quorum, order) = match route {
             Some(route) => (&route.quorum, route.quorum_order),
             None => (&rules.quorum, rules.quorum_order),
@@ -102,12 +105,22 @@ impl Policy {
         terms
     }
 
-    /// Whether an account is that member, or in that group.
-    fn is(&self, member: &Member, account: &Account) -> bool {
-        match member {
-            Member::Group(group) => self.in_group(group, account),
-            other => self.names_of(account).contains(other),
+    /// Who could decide changes of the policy at `now` besides the proposer's person: admins, and members of the groups
+    /// that change control asks; in the policy's words, sorted.
+    pub fn change_deciders(&self, proposer: &Account, now: Timestamp) -> Vec<String> {
+        let terms = self.change_control().terms();
+        let own = self.person_of(proposer);
+        let mut named = BTreeSet::new();
+        for name in self.known_accounts() {
+            let account = synthetic(Some(&name), Vec::new());
+            let person = self.person_of(&account);
+            let same = name.is(proposer) || (own.is_some() && person == own);
+            let counts = self.is_admin(&account, now) || !self.groups_of(terms.groups(), &account).is_empty();
+            if !same && counts {
+                named.insert(person.map_or_else(|| name.to_string(), str::to_owned));
+            }
         }
+        named.into_iter().collect()
     }
 }
 

@@ -7,7 +7,7 @@ use countersign_shared::protocol::{AuditAction, Category, Job, JobIdParams, JobP
 use countersign_shared::time::Span;
 
 use super::actor::Actor;
-use super::decide::{has_vote, not_found, others, requester_now};
+use super::decide::{Matter, not_found};
 use super::sight;
 use super::{PolicyInForce, Service, refusal};
 use crate::gate::two_person::{different_people, own_session};
@@ -64,17 +64,18 @@ pub async fn retry(service: &Service, connection: &Connection, params: JobIdPara
 /// Somebody with a vote, and under a request somebody else than the requester: a second try after an outcome
 /// that is not known may make a second certificate.
 fn may_retry(transaction: &Transaction<'_>, policy: &Policy, actor: &Actor, failed: &JobRow) -> Result<(), Failure> {
-    let (connection, id) = (transaction.connection(), &failed.job.profile_id);
+    let (connection, id, now) = (transaction.connection(), &failed.job.profile_id, transaction.now());
     let profile = submissions::profile(connection, failed.submission_id, policy.profile(id))?;
+    let mut has_vote = policy.counts_for(&profile, &actor.account, now);
     if let Some(request) = &failed.job.request_id {
         let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
-        let requester = requester_now(policy, &request);
-        if different_people(&requester, &actor.party, &[]).is_err() {
-            let others = others(policy, &profile, &requester, transaction.now());
-            different_people(&requester, &actor.party, &others)?;
+        let matter = Matter::read(connection, policy, request)?;
+        if different_people(&matter.requester, &actor.party, &[]).is_err() {
+            different_people(&matter.requester, &actor.party, &matter.others(policy, now))?;
         }
+        has_vote = !matter.counts_for(policy, &actor.account, now).is_empty();
     }
-    if !has_vote(policy, &profile, actor, transaction) {
+    if !has_vote {
         let message = format!("{} may not retry jobs under profile {id}", actor.party.account);
         let error = ApiError::new(ErrorKind::Forbidden, message).hint("whoever has a vote under the profile may");
         return Err(error.rule("no_vote").into());
@@ -158,6 +159,6 @@ fn make(transaction: &mut Transaction<'_>, policy: &PolicyInForce, actor: &Actor
         },
     )?;
     transaction.after_commit(Effect::JobReady);
-    transaction.after_commit(Effect::Moved(id.clone()));
+    transaction.after_commit(Effect::Moved(id.to_string()));
     Ok(jobs::get(transaction.connection(), &new)?.ok_or_else(|| not_found(&new))?.job)
 }

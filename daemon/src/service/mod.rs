@@ -5,6 +5,7 @@ pub mod actor;
 pub mod answer;
 pub mod audit;
 pub mod certificates;
+pub mod conclude;
 pub mod daemon;
 pub mod decide;
 pub mod demo;
@@ -15,6 +16,7 @@ pub mod jobs;
 pub mod list;
 pub mod look_ups;
 pub mod policies;
+pub mod propose;
 pub mod quota;
 pub mod refusal;
 pub mod sight;
@@ -35,7 +37,6 @@ use crate::metrics::Metrics;
 use crate::policy::{Permissions, Policy};
 use crate::store::{CallerReaders, Health, Writer};
 use actor::Actor;
-use countersign_shared::id::JobId;
 use refusal::Patience;
 
 /// The policy in force; one for the whole process.
@@ -89,8 +90,8 @@ pub struct Service {
     pub directory: Arc<dyn Directory>,
     /// Counters.
     pub metrics: Arc<Metrics>,
-    /// Jobs that moved, after the commit that moved them.
-    pub moved: broadcast::Sender<JobId>,
+    /// Ids of jobs, and of requests without one, that moved, after the commit that moved them.
+    pub moved: broadcast::Sender<String>,
     /// What is fixed.
     pub facts: Facts,
     /// Refusals of each user.

@@ -1,6 +1,7 @@
 //! `request.submit`: from a CSR to a certificate that waits for people, or for the executor alone.
 
 mod attended;
+pub mod clock;
 mod risks;
 mod step;
 mod unattended;
@@ -76,5 +77,15 @@ fn check_shape(params: &SubmitParams) -> Result<(), ApiError> {
             Err(ApiError::invalid("`idempotency_key` has 1 to 128 octets"))
         }
         _ => Ok(()),
+    }?;
+    match &params.batch {
+        Some(batch) if !is_batch(batch) => {
+            Err(ApiError::invalid("`batch` has 1 to 64 letters, digits, `.`, `_` and `-`"))
+        }
+        _ => Ok(()),
     }
+}
+
+fn is_batch(raw: &str) -> bool {
+    (1..=64).contains(&raw.len()) && raw.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }

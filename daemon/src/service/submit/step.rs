@@ -10,14 +10,16 @@ use countersign_shared::protocol::{Certificate, Risk, SubmitParams, SubmitResult
 use countersign_shared::text::Untrusted;
 
 use super::risks::risks;
-use super::{attended, unattended};
+use super::{attended, clock, unattended};
 use crate::intake::{Ask, Intake, intake};
 use crate::ledger::Draft;
-use crate::policy::{Permission, Policy};
-use crate::service::actor::Actor;
+use crate::policy::{Permission, Policy, Terms};
+use crate::service::actor::{Actor, SCHEDULER};
+use crate::service::decide::account_of;
 use crate::service::{Facts, PolicyInForce, permissions_now};
 use crate::store::Transaction;
 use crate::store::rows::submissions::Submission;
+use crate::store::rows::terms::Scheduled;
 use crate::store::rows::{certificates, idempotency, jobs, requests, submissions};
 use crate::store::sight::Sight;
 use crate::store::transaction::{Failure, fresh_salt, salted};
@@ -55,6 +57,12 @@ pub struct Stored<'a> {
     pub job: &'a JobId,
     /// What deserves a second look.
     pub risks: &'a [Risk],
+    /// The policy in force.
+    pub policy: &'a Policy,
+    /// Not to be carried out before this moment.
+    pub not_before: Option<Scheduled>,
+    /// The name that requests of one batch share.
+    pub batch: Option<&'a str>,
 }
 
 impl Step<'_> {
@@ -152,6 +160,12 @@ impl Step<'_> {
         let (actor, facts) = (self.actor, self.facts);
         let key = self.params.idempotency_key.as_deref().map(|key| Ok::<_, Failure>((key, self.fingerprint()?)));
         let key = key.transpose()?;
+        let not_before = clock::scheduled(transaction, self.params.not_before)?;
+        let batch = self.params.batch.as_deref();
+        if not_before.is_some() && !intake.profile.rules().requires_approval {
+            let message = format!("`not_before`: profile {} asks nobody, and issues at once", intake.profile.id());
+            return Err(ApiError::invalid(message).into());
+        }
         let submission = self.submission(policy, intake, certificate, kind)?;
         let submission_id = submissions::insert(transaction.connection(), &submission)?;
         let stored = Stored {
@@ -163,6 +177,9 @@ impl Step<'_> {
             submission_id,
             job: &job,
             risks: &risks,
+            policy,
+            not_before,
+            batch,
         };
         if submission.profile.rules().requires_approval {
             attended::make(transaction, &stored)?;
@@ -193,6 +210,7 @@ impl Step<'_> {
             csr_sha256: self.csr.sha256,
             reason: reason_sha256,
             ticket: ticket.as_ref().map(Untrusted::raw),
+            not_before: self.params.not_before,
         };
         let digest = intake.content.digest(&purpose);
         let digest = digest.map_err(|error| ApiError::invalid(format!("the content has no digest: {error}")))?;
@@ -226,6 +244,18 @@ impl Stored<'_> {
             .text("kind", self.kind)
             .text("spki_sha256", submission.content.spki_sha256)
             .text_if("reason_sha256", submission.reason_sha256)
+            .text_if("not_before", self.not_before.map(|start| start.at))
+            .text_if("batch", self.batch)
+    }
+
+    /// Who has to agree: as the profile says for the certificate's owner.
+    pub fn terms(&self) -> Terms {
+        let owner = &self.certificate.owner;
+        let owner = match owner.uid == self.actor.account.uid {
+            true => self.actor.account.clone(),
+            false => account_of(&owner.account, owner.uid),
+        };
+        self.policy.terms(&self.submission.profile, &owner, self.actor.party.account == SCHEDULER)
     }
 
     /// The job that a request or the executor alone will free.

@@ -103,6 +103,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<DecisionRow> {
             digest: parsed(row, "digest")?,
             at: parsed(row, "decided_at")?,
             seq: row.get("seq")?,
+            // Only the record says these: see `gate::Cast`.
+            counts_for: Vec::new(),
+            delegated_by: None,
         },
         voter: row.get("voter")?,
         login_uid: row.get("login_uid")?,

@@ -275,8 +275,16 @@ pub fn page(
         let top = newest_row(connection)?.saturating_add(1).min(window.before);
         let low = top - TEXT_STRETCH;
         conditions.and("r.row >= ?", low);
-        let columns =
-            ["r.id", "r.primary_name", "r.names", "r.requester_account", "r.requester_person", "s.reason", "s.ticket", "p.reason"];
+        let columns = [
+            "r.id",
+            "r.primary_name",
+            "r.names",
+            "r.requester_account",
+            "r.requester_person",
+            "s.reason",
+            "s.ticket",
+            "p.reason",
+        ];
         conditions.any(columns.iter().map(|column| contains(column, text)).collect());
         stretch_end = (low > 0).then(|| low.to_string());
     }
