@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta, TimeZone as _, Weekday};
 use countersign_shared::canonical::{CanonicalBytes, CanonicalError, Object};
+use countersign_shared::time::{Span, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -27,7 +28,61 @@ pub struct Calendar {
     pub holidays: Vec<Date>,
 }
 
+/// How far ahead [`Calendar::after`] looks.
+const HORIZON: i64 = 365 * 86_400_000;
+/// 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write.
+const LAST_MOMENT: i64 = 253_402_300_799_999;
+/// No clock was ever put forward by more than this: Samoa left out a day in 2011.
+const LONGEST_GAP_MINUTES: i64 = 26 * 60;
+
 impl Calendar {
+    /// The first moment, not before `from`, by which it was open for `open` since `from`, and at which it is open or
+    /// just closes. At most 365 days after `from`.
+    ///
+    /// An hour is an hour that passes: where clocks are put forward between opening and closing the day is shorter.
+    /// It opens, and closes, at the first moment at which the clock of that day shows the time or a later one.
+    pub fn after(&self, from: Timestamp, open: Span) -> Timestamp {
+        let start = from.unix_millis();
+        let latest = start.saturating_add(HORIZON).min(LAST_MOMENT).max(start);
+        let mut left = i64::try_from(open.millis()).unwrap_or(i64::MAX);
+        let first_day = from.datetime().with_timezone(&self.timezone.0).date_naive();
+        let mut reached = latest;
+        // The day before as well: the one that ends at 24:00 closes when the next begins.
+        for date in first_day.pred_opt().unwrap_or(first_day).iter_days() {
+            let Some((opens, closes)) = self.hours_of(date) else { continue };
+            if opens > latest {
+                break;
+            }
+            let begins = opens.max(start);
+            if closes < begins {
+                continue;
+            }
+            if left <= closes - begins {
+                reached = begins.saturating_add(left);
+                break;
+            }
+            left -= closes - begins;
+        }
+        Timestamp::from_unix_millis(reached.min(latest)).unwrap_or(from)
+    }
+
+    /// When it opens and closes on a date, in milliseconds since 1970; `None` where it stays closed.
+    fn hours_of(&self, date: NaiveDate) -> Option<(i64, i64)> {
+        if !self.days.contains(&Day::of(date)) || self.holidays.contains(&Date(date)) {
+            return None;
+        }
+        let (opens, closes) = (self.first_moment(date, self.from)?, self.first_moment(date, self.until)?);
+        (opens < closes).then_some((opens, closes))
+    }
+
+    fn first_moment(&self, date: NaiveDate, time: ClockTime) -> Option<i64> {
+        let shown = date.and_time(NaiveTime::MIN).checked_add_signed(TimeDelta::minutes(i64::from(time.minutes())))?;
+        (0..=LONGEST_GAP_MINUTES).find_map(|minutes| {
+            let shown = shown.checked_add_signed(TimeDelta::minutes(minutes))?;
+            self.timezone.0.from_local_datetime(&shown).earliest().map(|moment| moment.timestamp_millis())
+        })
+    }
+
     pub(super) fn canonical(&self) -> Result<CanonicalBytes, CanonicalError> {
         Object::new()
             .strings("days", self.days.iter().map(|day| day.as_str()))
@@ -55,6 +110,18 @@ pub enum Day {
 }
 
 impl Day {
+    fn of(date: NaiveDate) -> Self {
+        match date.weekday() {
+            Weekday::Mon => Self::Mon,
+            Weekday::Tue => Self::Tue,
+            Weekday::Wed => Self::Wed,
+            Weekday::Thu => Self::Thu,
+            Weekday::Fri => Self::Fri,
+            Weekday::Sat => Self::Sat,
+            Weekday::Sun => Self::Sun,
+        }
+    }
+
     /// As the policy writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -149,7 +216,7 @@ impl FromStr for Date {
         const SHAPE: &str = "a date is written as 2026-12-25";
         let date = NaiveDate::parse_from_str(raw, "%Y-%m-%d").map(Self).map_err(|_| SHAPE)?;
         // chrono also reads signs, blanks and short numbers.
-        if date.to_string() == raw { Ok(date) } else { Err(SHAPE) }
+        if raw.len() == 10 && date.to_string() == raw { Ok(date) } else { Err(SHAPE) }
     }
 }
 
@@ -182,3 +249,7 @@ macro_rules! written_as_text {
 written_as_text!(ClockTime, "a time of day, 00:00 to 24:00");
 written_as_text!(TimeZone, "a name of the IANA time zone database: Europe/Berlin, UTC");
 written_as_text!(Date, "a date: 2026-12-25");
+
+#[cfg(test)]
+#[path = "calendar_tests.rs"]
+mod tests;
