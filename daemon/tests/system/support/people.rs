@@ -104,6 +104,8 @@ pub fn ask(names: &[&str]) -> SubmitParams {
         environment: None,
         valid_for: None,
         idempotency_key: None,
+        not_before: None,
+        batch: None,
     }
 }
 
