@@ -6,12 +6,13 @@ use countersign_shared::lifecycle::RequestKind;
 use countersign_shared::time::Span;
 
 use crate::policy::Profile;
+use crate::store::rows::requests::RequestRow;
 use crate::store::rows::submissions::Submission;
 
 /// How long people have to object: the longer one of the rules that the request was made under and those in force.
 /// An error says why it does not pass, to stand after "it was …, and".
 pub fn wait(
-    kind: RequestKind,
+    request: &RequestRow,
     submission: &Submission,
     in_force: Option<&Profile>,
     before: Option<&CertificateContent>,
@@ -19,8 +20,11 @@ pub fn wait(
     let made_under = submission.profile.rules().auto_approve_after;
     let now = in_force.and_then(|profile| profile.rules().auto_approve_after);
     let (Some(made_under), Some(now)) = (made_under, now) else { return Err("its profile does not say so") };
-    if kind != RequestKind::CertRenewal {
+    if request.kind != RequestKind::CertRenewal {
         return Err("it is no renewal");
+    }
+    if request.version > 1 {
+        return Err("it was amended, and people had less time to look at what it says now");
     }
     let before = before.ok_or("there is no certificate in force that it renews")?;
     changes_nothing(before, &submission.content)?;

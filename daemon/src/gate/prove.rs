@@ -241,7 +241,7 @@ fn may_pass_by_time(
         Some(work) => certificates::content_in_force(connection, &work.certificate_id)?,
         None => None,
     };
-    let wait = passing::wait(request.kind, submission, in_force, before.as_ref()).map_err(refuse)?;
+    let wait = passing::wait(request, submission, in_force, before.as_ref()).map_err(refuse)?;
     let waited = record.details.tick.saturating_sub(request.created_tick);
     if waited < i64::try_from(wait.millis()).unwrap_or(i64::MAX) {
         return Err(refuse("its time was not over"));
