@@ -68,7 +68,8 @@ pub fn differences(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
     compare("grant", grants.each_ref().map(lines::grants), &|change| weigh::grant(&grants[0], &grants[1], change));
     let profiles = [lines::profiles(old, new), lines::profiles(new, old)];
     compare("profile", profiles, &|change| weigh::profile(old, new, change));
-    compare("renewal_policy", [old, new].map(lines::renewal_policies), &weigh::renewal_policy);
+    let renewal_policies = [old, new].map(lines::renewal_policies);
+    compare("renewal_policy", renewal_policies, &|change| weigh::renewal_policy(old, new, change));
     compare("issuer", [old, new].map(lines::issuers), &weigh::issuer);
     compare("calendar", [old, new].map(lines::calendars), &weigh::calendar);
     compare("change_control", [old, new].map(lines::change_control), &|change| {

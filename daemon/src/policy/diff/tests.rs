@@ -289,14 +289,7 @@ const EDITS: [Edit; 92] = [
         Stricter,
     ),
     ("approval_timeout = \"3d\"", "approval_timeout = \"4d\"", "change_control", "", "approval_timeout", Laxer),
-    (
-        "renewal_window_days = 20",
-        "renewal_window_days = 21",
-        "renewal_policy",
-        "rp-std",
-        "renewal_window_days",
-        Neutral,
-    ),
+    ("renewal_window_days = 20", "renewal_window_days = 21", "renewal_policy", "rp-std", "renewal_window_days", Laxer),
     ("auto_renew = false", "auto_renew = true", "renewal_policy", "rp-std", "auto_renew", Laxer),
     ("max_retries = 4", "max_retries = 5", "renewal_policy", "rp-std", "max_retries", Neutral),
     (
@@ -475,6 +468,10 @@ fn folding_accounts_into_one_person_is_stricter_and_letting_one_go_is_not() {
         .replace("\"alice\", \"alice-adm\"]", "\"alice\"]")
         .replace("accounts = [\"bob\"]", "accounts = [\"bob\", \"alice-adm\"]");
     assert_eq!(accounts(POLICY, &moved), [("alice".to_owned(), Laxer), ("bob".to_owned(), Laxer)]);
+    // Whose certificates have a route, by way of a group.
+    let routed = POLICY.replace("\"group:team\"]", "\"group:team\", \"person:alice\"]");
+    let without = routed.replace("\"alice\", \"alice-adm\"]", "\"alice\"]");
+    assert_eq!(accounts(&routed, &without), [("alice".to_owned(), Laxer)]);
     // With a unix group in the policy, nobody knows what an account has by itself.
     let unix = |document: &str| document.replace("\"user:frank\"]", "\"user:frank\", \"unixgroup:w\"]");
     let without = POLICY.replace("\"alice\", \"alice-adm\"]", "\"alice\"]");

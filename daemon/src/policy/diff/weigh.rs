@@ -46,10 +46,12 @@ pub(super) fn person(old: &Policy, new: &Policy, change: &Change<'_>) -> Effect 
 }
 
 /// Folding an account that is nobody's into a person takes a voter away, unless the account gains something by it.
-/// An account that leaves a person, or goes over to another, may be a voter more.
+/// An account that leaves a person, or goes over to another, may be a voter more; one of a person whose certificates
+/// have a route changes what is asked for them.
 fn account_moved(old: &Policy, new: &Policy, change: &Change<'_>, account: &AccountName) -> Effect {
     let moved = old.owners.contains_key(account) && new.owners.contains_key(account);
-    match (moved, change.after) {
+    let person = Member::Person(change.id.to_owned());
+    match (moved || is_routed(old, &person) || is_routed(new, &person), change.after) {
         (true, _) => Effect::Laxer,
         (false, Some(_)) if gains(old, new, account) => Effect::Laxer,
         (false, Some(_)) => {
@@ -89,31 +91,27 @@ fn wider(old: Option<&Vec<String>>, new: Option<&Vec<String>>) -> bool {
 }
 
 pub(super) fn group(old: &Policy, new: &Policy, change: &Change<'_>) -> Effect {
-    // Whoever is in a route's owner no more falls back to another quorum, which may be the easier one.
-    if owns_a_route(old, change.id) || owns_a_route(new, change.id) { Effect::Laxer } else { presence(change) }
+    let group = Member::Group(change.id.to_owned());
+    if is_routed(old, &group) || is_routed(new, &group) { Effect::Laxer } else { presence(change) }
 }
 
-/// Whether a group is, or is within, a group whose certificates have a route.
-fn owns_a_route(policy: &Policy, group: &str) -> bool {
+/// Whether certificates of a person or group fall under a route, by themselves or by way of a group. Whoever comes to
+/// or leaves such an owner is under another quorum from then on, which may be the easier one.
+fn is_routed(policy: &Policy, owner: &Member) -> bool {
     let routes = policy.profiles().iter().flat_map(|profile| &profile.rules().routes);
-    let mut open: Vec<&str> = routes.filter_map(|route| within(&route.owner)).collect();
+    let mut open: Vec<&Member> = routes.map(|route| &route.owner).collect();
     let mut seen = BTreeSet::new();
-    while let Some(name) = open.pop() {
-        if name == group {
+    while let Some(member) = open.pop() {
+        if member == owner {
             return true;
         }
-        if seen.insert(name) {
-            open.extend(policy.written_groups.get(name).into_iter().flatten().filter_map(within));
+        if let Member::Group(name) = member
+            && seen.insert(name)
+        {
+            open.extend(policy.written_groups.get(name).into_iter().flatten());
         }
     }
     false
-}
-
-fn within(member: &Member) -> Option<&str> {
-    match member {
-        Member::Group(name) => Some(name),
-        Member::Person(_) | Member::User(_) | Member::Uid(_) | Member::UnixGroup(_) => None,
-    }
 }
 
 pub(super) fn grant(old: &BTreeMap<String, Grant>, new: &BTreeMap<String, Grant>, change: &Change<'_>) -> Effect {
@@ -225,11 +223,15 @@ fn route(old: &Rules, new: &Rules, owner: &str) -> Effect {
     }
 }
 
-pub(super) fn renewal_policy(change: &Change<'_>) -> Effect {
-    match (change.key, change.after) {
-        // An unattended profile gives what the daemon asks for.
-        ("auto_renew", Some("true")) if !change.whole => Effect::Laxer,
-        ("auto_renew", Some("false")) if !change.whole => Effect::Stricter,
+pub(super) fn renewal_policy(old: &Policy, new: &Policy, change: &Change<'_>) -> Effect {
+    let (Some(old), Some(new)) = (old.renewal_policy(change.id), new.renewal_policy(change.id)) else {
+        // It does something through the profiles that name it.
+        return Effect::Neutral;
+    };
+    match change.key {
+        // An unattended profile gives what the daemon asks for, and when.
+        "auto_renew" => grows(&old.auto_renew, &new.auto_renew, Effect::Laxer),
+        "renewal_window_days" => grows(&old.renewal_window_days, &new.renewal_window_days, Effect::Laxer),
         _ => Effect::Neutral,
     }
 }
