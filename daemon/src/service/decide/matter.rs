@@ -15,7 +15,7 @@ use crate::identity::directory::Account;
 use crate::policy::{ANYBODY, Permission, Permissions, Policy, Profile, Terms};
 use crate::service::actor::{Actor, SCHEDULER};
 use crate::store::rows::requests::{RequestRow, Work};
-use crate::store::rows::terms::TermsRow;
+use crate::store::rows::terms::{Scheduled, TermsRow};
 use crate::store::rows::{certificates, submissions, terms, timers};
 use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
@@ -69,6 +69,11 @@ impl<'p> Matter<'p> {
         let cast = Cast::on(connection, &request.id, request.version, &digest, &made_under)?;
         let requester = requester_now(policy, &request);
         Ok(Self { request, requester, profile, version, made_under, terms, needs_login, escalated, cast })
+    }
+
+    /// When the current version is to be carried out at the earliest.
+    pub fn not_before(&self) -> Option<Scheduled> {
+        self.version.as_ref().and_then(|version| version.not_before)
     }
 
     /// Whether time brings anything about while it is pending.
