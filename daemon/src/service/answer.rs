@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Service, audit, certificates, daemon, decide, demo, detail, discover, events, jobs, list, look_ups, policies,
-    submit, wait,
+    Service, audit, certificates, daemon, decide, delegations, demo, detail, discover, events, jobs, list, look_ups,
+    policies, submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 
@@ -59,6 +59,9 @@ impl Answers {
                 reply(policies::get(service, connection).await)
             }
             "policy.check" => reply(policies::check(service, connection, params(raw)?).await),
+            "delegation.grant" => reply(delegations::grant(service, connection, params(raw)?).await),
+            "delegation.list" => reply(delegations::list(service, connection, params(raw)?).await),
+            "delegation.revoke" => reply(delegations::revoke(service, connection, params(raw)?).await),
             "audit.list" => reply(audit::list(service, connection, params(raw)?).await),
             "audit.get" => reply(audit::get(service, connection, params(raw)?).await),
             "audit.verify" => {
@@ -71,18 +74,18 @@ impl Answers {
             }
             "daemon.whoami" => {
                 let NoParams {} = params(raw)?;
-                reply(daemon::whoami(service, connection))
+                reply(daemon::whoami(service, connection).await)
             }
             "daemon.metrics" => {
                 let NoParams {} = params(raw)?;
                 reply(daemon::metrics(service, connection).await)
             }
-            "events.subscribe" => events::subscribe(service, connection, &params(raw)?),
+            "events.subscribe" => events::subscribe(service, connection, &params(raw)?).await,
             "rpc.discover" => {
                 let NoParams {} = params(raw)?;
                 reply(Ok(discover::document()))
             }
-            "demo.act_as" => reply(demo::act_as(service, connection, &params(raw)?)),
+            "demo.act_as" => reply(demo::act_as(service, connection, &params(raw)?).await),
             method if NOT_BUILT.contains(&method) => {
                 Err(ApiError::new(ErrorKind::Unavailable, format!("{method} is not built in this version"))
                     .hint("rpc.discover lists what is"))

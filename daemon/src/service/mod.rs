@@ -3,11 +3,13 @@
 
 pub mod actor;
 pub mod answer;
+pub mod attempts;
 pub mod audit;
 pub mod certificates;
 pub mod conclude;
 pub mod daemon;
 pub mod decide;
+pub mod delegations;
 pub mod demo;
 pub mod detail;
 pub mod discover;
