@@ -96,6 +96,8 @@ fn submit(
         environment: args.environment.clone(),
         valid_for: args.valid_for,
         idempotency_key: args.idempotency_key.clone(),
+        not_before: None,
+        batch: None,
     };
     let raw = match client.call_raw(RequestSubmit::NAME, &params) {
         Ok(raw) => raw,

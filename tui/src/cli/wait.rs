@@ -182,7 +182,7 @@ fn passing(error: &ClientError) -> bool {
 /// The exit status of an outcome (design §6).
 fn exit_code(outcome: Outcome) -> u8 {
     match outcome {
-        Outcome::Issued => 0,
+        Outcome::Issued | Outcome::Applied => 0,
         Outcome::Rejected => 10,
         Outcome::Expired => 11,
         Outcome::Voided | Outcome::Withdrawn => 12,

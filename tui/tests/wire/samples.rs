@@ -41,8 +41,8 @@ pub fn request(name: &str) -> RequestSummary {
         id: REQUEST.parse().unwrap(),
         kind: RequestKind::CertIssuance,
         state: RequestState::Pending,
-        certificate_id: "mc-1".parse().unwrap(),
-        job_id: JOB.parse().unwrap(),
+        certificate_id: Some("mc-1".parse().unwrap()),
+        job_id: Some(JOB.parse().unwrap()),
         profile_id: "p-web".to_owned(),
         environment: "production".to_owned(),
         requester: person("alice"),
@@ -56,9 +56,24 @@ pub fn request(name: &str) -> RequestSummary {
         digest: digest(),
         created_at: time(),
         expires_at: time(),
+        not_before: None,
+        batch: None,
         decided_at: None,
         decided_by: None,
         seq: 1,
+    }
+}
+
+pub fn terms() -> Terms {
+    Terms {
+        steps: vec![Step { group: "pki".to_owned(), need: 1, filled_by: vec![], open: true }],
+        ordered: false,
+        reject_threshold: 1,
+        rejections: 0,
+        tightened: false,
+        escalations: vec![],
+        auto_approve_at: None,
+        carry_out_within: Some(Span::from_secs(7 * 86_400)),
     }
 }
 
@@ -66,7 +81,7 @@ pub fn detail(name: &str) -> RequestDetail {
     RequestDetail {
         request: request(name),
         profile_name: "Web servers".to_owned(),
-        content: CertificateContent {
+        content: Some(CertificateContent {
             common_name: Some(name.into()),
             subject: vec![],
             sans: vec![San::Dns(name.into())],
@@ -79,14 +94,15 @@ pub fn detail(name: &str) -> RequestDetail {
             issuer: "local-ca".to_owned(),
             profile_id: "p-web".to_owned(),
             profile_digest: digest(),
-        },
-        csr: CsrView {
+        }),
+        csr: Some(CsrView {
             pem: String::new(),
             sha256: digest(),
             subject: name.into(),
             key: KeyAlgorithm::EcdsaP256,
             spki_sha256: digest(),
-        },
+        }),
+        policy_change: None,
         changes: vec![],
         differences: vec![],
         in_force: None,
@@ -94,8 +110,12 @@ pub fn detail(name: &str) -> RequestDetail {
         decisions: vec![],
         votes: Votes { given: 0, needed: 1 },
         who_may_decide: vec!["person:bob".to_owned()],
-        you: MayDecide { allowed: true, rule: None, why: String::new() },
-        job: job(JobState::AwaitingApproval),
+        you: MayDecide { allowed: true, rule: None, why: String::new(), delegated_by: None },
+        you_may: vec![Verb::Comment],
+        terms: terms(),
+        amendments: vec![],
+        remarks: vec![],
+        job: Some(job(JobState::AwaitingApproval)),
         policy_sha256: digest(),
     }
 }
@@ -104,7 +124,7 @@ pub fn decided() -> DecideResult {
     DecideResult {
         id: REQUEST.parse().unwrap(),
         state: RequestState::Approved,
-        job: job(JobState::Pending),
+        job: Some(job(JobState::Pending)),
         seq: 7,
         record_sha256: digest(),
         votes: Votes { given: 1, needed: 1 },
@@ -125,7 +145,7 @@ pub fn ended(outcome: Outcome) -> WaitResult {
     WaitResult {
         outcome,
         request: Some(request("www.corp.example")),
-        job: job(JobState::Completed),
+        job: Some(job(JobState::Completed)),
         why: None,
         chain_pem: (outcome == Outcome::Issued).then(|| CHAIN.to_owned()),
     }

@@ -8,19 +8,20 @@ use super::{View, text};
 
 /// A decision that was recorded.
 pub(in crate::cli) fn made(result: &DecideResult, view: View) -> String {
-    Fields::new(view.style)
+    let mut fields = Fields::new(view.style);
+    fields
         .toned("request", of_request(result.state), format!("{} {}", result.id, result.state))
-        .add("votes", format!("{} of {}", result.votes.given, result.votes.needed))
-        .toned("job", of_job(result.job.state), format!("{} {}", result.job.id, result.job.state))
-        .add("ledger", format!("record {}", result.seq))
-        .list("", result.record_sha256.spoken())
-        .finish()
+        .add("votes", format!("{} of {}", result.votes.given, result.votes.needed));
+    if let Some(job) = &result.job {
+        fields.toned("job", of_job(job.state), format!("{} {}", job.id, job.state));
+    }
+    fields.add("ledger", format!("record {}", result.seq)).list("", result.record_sha256.spoken()).finish()
 }
 
 /// How a request or job ended.
 pub(in crate::cli) fn ended(id: &str, result: &WaitResult, written: bool, view: View) -> String {
     let tone = match result.outcome {
-        Outcome::Issued => Tone::Good,
+        Outcome::Issued | Outcome::Applied => Tone::Good,
         Outcome::Waiting => Tone::Open,
         _ => Tone::Bad,
     };
@@ -33,7 +34,9 @@ pub(in crate::cli) fn ended(id: &str, result: &WaitResult, written: bool, view: 
         fields.add("why", why.safe().to_string());
     }
     if result.outcome == Outcome::Issued {
-        fields.add("certificate", result.job.certificate_id.as_str());
+        if let Some(job) = &result.job {
+            fields.add("certificate", job.certificate_id.as_str());
+        }
         if !written {
             fields.add("next", format!("countersign wait {} --out FILE writes the chain", text::safe(id)));
         }

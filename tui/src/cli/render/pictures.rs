@@ -45,8 +45,15 @@ fn a_request() {
         digest: samples::digest(),
         at: "2027-01-31T09:00:00Z".parse().unwrap(),
         seq: 3,
+        counts_for: vec![],
+        delegated_by: None,
     }];
-    detail.you = MayDecide { allowed: false, rule: None, why: "two-person integrity: you asked for it".to_owned() };
+    detail.you = MayDecide {
+        allowed: false,
+        rule: None,
+        why: "two-person integrity: you asked for it".to_owned(),
+        delegated_by: None,
+    };
     assert_snapshot!(request::detail(&detail, view()));
 }
 
@@ -100,6 +107,7 @@ fn the_daemon_and_the_caller() {
         policy_sha256: samples::digest(),
         policy_file_differs: true,
         attestation: "pidfd".to_owned(),
+        attempts: vec![],
     };
     assert_snapshot!(daemon::status(&status, view()) + "\n" + &daemon::whoami(&samples::whoami(), view()));
 }
@@ -147,6 +155,8 @@ fn the_policy() {
         valid: false,
         errors: vec!["quorum of p-web: no group `pki`".to_owned()],
         warnings: vec!["p-dev: unattended".to_owned()],
+        differences: vec![],
+        findings: vec![],
     };
     let list = policy::profiles(std::slice::from_ref(&profile), view());
     assert_snapshot!([list, policy::profile(&profile, view()), policy::check(&check, view())].join("\n"));

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use countersign_shared::content::CertificateContent;
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::{
     Change, CheckOutcome, Difference, RequestDetail, RequestSummary, Risk, SubmitResult,
@@ -57,7 +58,9 @@ fn left(request: &RequestSummary, view: View) -> String {
 pub(in crate::cli) fn detail(detail: &RequestDetail, view: View) -> String {
     let mut fields = Fields::new(view.style);
     head(&mut fields, detail, view);
-    content(&mut fields, detail);
+    if let Some(signed) = &detail.content {
+        content(&mut fields, signed, detail);
+    }
     judgement(&mut fields, detail);
     people(&mut fields, detail, view);
     fields.finish()
@@ -75,9 +78,11 @@ fn head(fields: &mut Fields, detail: &RequestDetail, view: View) {
     }
     fields
         .add("profile", format!("{} ({})", text::safe(&request.profile_id), text::safe(&detail.profile_name)))
-        .add("environment", text::safe(&request.environment))
-        .add("certificate", request.certificate_id.as_str())
-        .add("made", when::with_distance(request.created_at, view.now));
+        .add("environment", text::safe(&request.environment));
+    if let Some(id) = &request.certificate_id {
+        fields.add("certificate", id.as_str());
+    }
+    fields.add("made", when::with_distance(request.created_at, view.now));
     if request.state == RequestState::Pending {
         fields.add("expires", when::with_distance(request.expires_at, view.now));
     }
@@ -94,8 +99,7 @@ fn state(request: &RequestSummary, view: View) -> String {
     line
 }
 
-fn content(fields: &mut Fields, detail: &RequestDetail) {
-    let content = &detail.content;
+fn content(fields: &mut Fields, content: &CertificateContent, detail: &RequestDetail) {
     fields.gap().title(Tone::Faint, "What will be signed");
     if let Some(name) = &content.common_name {
         fields.add("common name", text::name(name));
@@ -113,10 +117,11 @@ fn content(fields: &mut Fields, detail: &RequestDetail) {
         )
         .add("key usage", joined(content.key_usage.iter()))
         .add("extended", joined(content.extended_key_usage.iter()))
-        .list("public key", detail.csr.spki_sha256.spoken())
-        .list("CSR", detail.csr.sha256.spoken())
-        .add("CSR subject", text::name(&detail.csr.subject))
-        .add("digest", detail.request.digest.to_string());
+        .list("public key", content.spki_sha256.spoken());
+    if let Some(csr) = &detail.csr {
+        fields.list("CSR", csr.sha256.spoken()).add("CSR subject", text::name(&csr.subject));
+    }
+    fields.add("digest", detail.request.digest.to_string());
 }
 
 fn joined<T: ToString>(values: impl Iterator<Item = T>) -> String {
@@ -175,7 +180,9 @@ fn people(fields: &mut Fields, detail: &RequestDetail, view: View) {
         true => fields.toned("you", Tone::Good, "may decide"),
         false => fields.toned("you", Tone::Bad, format!("may not decide: {}", text::safe(&detail.you.why))),
     };
-    fields.toned("job", of_job(detail.job.state), format!("{} {}", detail.job.id, detail.job.state));
+    if let Some(job) = &detail.job {
+        fields.toned("job", of_job(job.state), format!("{} {}", job.id, job.state));
+    }
 }
 
 /// A request that was just made, and what to do next.
