@@ -148,7 +148,7 @@ impl World {
                 let found = self.requests.iter().find(|one| one.request.id == wanted.id);
                 let mut found = found.cloned().ok_or_else(|| ApiError::new(ErrorKind::NotFound, "no such request"))?;
                 if me == "alice" {
-                    found.you = MayDecide { allowed: false, rule: None, why: SELF.into() };
+                    found.you = MayDecide { allowed: false, rule: None, why: SELF.into(), delegated_by: None };
                 }
                 to_value(found)
             }

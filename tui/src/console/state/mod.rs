@@ -16,7 +16,7 @@ pub use dialog::{Dialog, Message, Palette, PaletteEntry, Run};
 pub use field::Field;
 pub use list::List;
 pub use queue::{NextPage, Queue};
-pub use review::{Focus, Review, is_high as is_high_risk};
+pub use review::{Focus, Review, is_high as is_high_risk, names};
 
 use countersign_shared::protocol::{StatusResult, WhoamiResult};
 use countersign_shared::time::Timestamp;

@@ -1,5 +1,6 @@
 //! A decision in the making: what was seen, what is typed, and whether it may be sent.
 
+use countersign_shared::content::San;
 use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::{RequestState, Verdict};
 use countersign_shared::protocol::{RequestDetail, Risk};
@@ -135,10 +136,10 @@ impl Review {
         if after.digest != before.digest {
             changed.push(format!("The content digest became {}.", after.digest.spoken()[0]));
         }
-        for name in now.content.sans.iter().filter(|name| !seen.content.sans.contains(name)) {
+        for name in names(now).iter().filter(|name| !names(seen).contains(name)) {
             changed.push(format!("Added: {}", name.value().safe()));
         }
-        for name in seen.content.sans.iter().filter(|name| !now.content.sans.contains(name)) {
+        for name in names(seen).iter().filter(|name| !names(now).contains(name)) {
             changed.push(format!("Removed: {}", name.value().safe()));
         }
         if changed.is_empty() && after.state != RequestState::Pending {
@@ -151,10 +152,21 @@ impl Review {
     }
 }
 
+/// Every name that the certificate will carry; none for a change of the policy.
+pub fn names(seen: &RequestDetail) -> &[San] {
+    seen.content.as_ref().map_or(&[], |content| &content.sans)
+}
+
 /// The risks that ask for the name to be typed.
 pub fn is_high(risk: Risk) -> bool {
     match risk {
-        Risk::Wildcard | Risk::CaRequested | Risk::Ca | Risk::Idn | Risk::OtherOwner | Risk::Bypass => true,
+        Risk::Wildcard
+        | Risk::CaRequested
+        | Risk::Ca
+        | Risk::Idn
+        | Risk::OtherOwner
+        | Risk::Bypass
+        | Risk::PolicyLaxer => true,
         Risk::BareIp | Risk::NamesAdded | Risk::KeyChanged => false,
     }
 }
@@ -162,7 +174,7 @@ pub fn is_high(risk: Risk) -> bool {
 /// The name at risk: the A-label for an IDNA name, the wildcard for a wildcard, else the primary name.
 fn risky_name(seen: &RequestDetail) -> String {
     let risky = |risk, test: fn(&str) -> bool| {
-        let names = seen.content.sans.iter().map(|san| san.value().raw().to_owned());
+        let names = names(seen).iter().map(|san| san.value().raw().to_owned());
         seen.request.risks.contains(&risk).then_some(names)?.find(|name| test(name))
     };
     risky(Risk::Idn, |name| name.contains("xn--"))

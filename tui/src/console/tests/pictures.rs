@@ -147,8 +147,8 @@ fn hostile_text_stays_text() {
             for (name, keys) in scenes() {
                 let mut bench = Bench::with(vec![request.clone()], size.0.max(60), size.1.max(15));
                 let one = &mut bench.requests[0];
-                one.content.sans = (0..100).map(|n| San::Dns(format!("{n}{text}").into())).collect();
-                one.csr.subject = long.as_str().into();
+                one.content.as_mut().unwrap().sans = (0..100).map(|n| San::Dns(format!("{n}{text}").into())).collect();
+                one.csr.as_mut().unwrap().subject = long.as_str().into();
                 one.you.allowed = false;
                 one.you.why = text.into();
                 one.changes[0].value = text.into();

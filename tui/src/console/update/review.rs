@@ -159,8 +159,8 @@ pub fn decided(state: &mut State, result: Result<Box<DecideResult>, Refusal>) ->
     match result {
         Ok(done) => {
             let votes = format!("{} of {} votes", done.votes.given, done.votes.needed);
-            let text =
-                format!("{} is {} ({votes}, record {}); its job is {}.", done.id, done.state, done.seq, done.job.state);
+            let job = done.job.as_ref().map_or_else(String::new, |job| format!("; its job is {}", job.state));
+            let text = format!("{} is {} ({votes}, record {}){job}.", done.id, done.state, done.seq);
             state.tell(true, text);
             about = Some(done.id.clone());
         }

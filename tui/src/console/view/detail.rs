@@ -1,5 +1,6 @@
 //! One request in full, in the order in which a decision needs it.
 
+use countersign_shared::content::CertificateContent;
 use countersign_shared::digest::Digest;
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::{Change, CheckOutcome, Decision, Difference, RequestDetail};
@@ -58,8 +59,10 @@ fn document(state: &State, ink: Ink, room: usize) -> Vec<Line<'static>> {
 fn request(state: &State, ink: Ink, seen: &RequestDetail, room: usize) -> Vec<Line<'static>> {
     let mut page = Page { ink, room, lines: Vec::new() };
     standing(state, seen, &mut page);
-    page.title(&format!("Names ({})", seen.content.sans.len()));
-    names(seen, &mut page);
+    if let Some(content) = &seen.content {
+        page.title(&format!("Names ({})", content.sans.len()));
+        names(seen, content, &mut page);
+    }
     if seen.in_force.is_some() || !seen.differences.is_empty() {
         page.title("Against the certificate in force");
         if seen.differences.is_empty() {
@@ -85,7 +88,14 @@ fn request(state: &State, ink: Ink, seen: &RequestDetail, room: usize) -> Vec<Li
         page.add(change.action.as_str(), Role::Warn, &changed(change));
     }
     checks(seen, &mut page);
-    certificate(seen, &mut page);
+    if let Some(content) = &seen.content {
+        certificate(content, &mut page);
+    }
+    if let Some(csr) = &seen.csr {
+        page.title("CSR");
+        page.add("subject", Role::Plain, &shown(csr.subject.raw()));
+        page.spoken("CSR SHA-256", &csr.sha256);
+    }
     people(state, seen, &mut page);
     identifiers(seen, &mut page);
     page.lines
@@ -131,8 +141,8 @@ fn standing(state: &State, seen: &RequestDetail, page: &mut Page) {
     page.add("what", Role::Plain, &what);
 }
 
-fn names(seen: &RequestDetail, page: &mut Page) {
-    for san in &seen.content.sans {
+fn names(seen: &RequestDetail, content: &CertificateContent, page: &mut Page) {
+    for san in &content.sans {
         let value = san.value();
         let added = seen.differences.iter().any(|difference| {
             difference.field == "san"
@@ -159,8 +169,7 @@ fn checks(seen: &RequestDetail, page: &mut Page) {
     }
 }
 
-fn certificate(seen: &RequestDetail, page: &mut Page) {
-    let content = &seen.content;
+fn certificate(content: &CertificateContent, page: &mut Page) {
     page.title("Certificate");
     let mut subject: Vec<String> = content.common_name.iter().map(|name| format!("CN={}", words::name(name))).collect();
     subject.extend(
@@ -183,9 +192,6 @@ fn certificate(seen: &RequestDetail, page: &mut Page) {
     page.add("used for", Role::Plain, &usage.join(", "));
     page.add("key", Role::Plain, &content.key.to_string());
     page.spoken("key SHA-256", &content.spki_sha256);
-    page.title("CSR");
-    page.add("subject", Role::Plain, &shown(seen.csr.subject.raw()));
-    page.spoken("CSR SHA-256", &seen.csr.sha256);
 }
 
 fn people(state: &State, seen: &RequestDetail, page: &mut Page) {
@@ -213,9 +219,13 @@ fn identifiers(seen: &RequestDetail, page: &mut Page) {
         Role::Plain,
         &format!("{}, version {}, made {}", row.id, row.version, words::moment(row.created_at)),
     );
-    page.add("certificate", Role::Plain, row.certificate_id.as_str());
-    let error = seen.job.error.as_ref().map_or_else(String::new, |error| format!(": {}", shown(error.raw())));
-    page.add("job", Role::Plain, &format!("{}, {}{error}", seen.job.id, words::spaced(seen.job.state.as_str())));
+    if let Some(id) = &row.certificate_id {
+        page.add("certificate", Role::Plain, id.as_str());
+    }
+    if let Some(job) = &seen.job {
+        let error = job.error.as_ref().map_or_else(String::new, |error| format!(": {}", shown(error.raw())));
+        page.add("job", Role::Plain, &format!("{}, {}{error}", job.id, words::spaced(job.state.as_str())));
+    }
     page.spoken("content", &row.digest);
     page.spoken("policy", &seen.policy_sha256);
 }

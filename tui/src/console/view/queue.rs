@@ -154,7 +154,8 @@ fn cell(state: &State, ink: Ink, request: &RequestSummary, column: Column, width
 fn draw_preview(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
     let Some(request) = state.queue.selected() else { return };
     let room = usize::from(area.width);
-    let title = format!(" {}  {}  {} ", request.id, words::spaced(request.kind.as_str()), request.certificate_id);
+    let certificate = request.certificate_id.as_ref().map_or_else(String::new, |id| format!(" {id} "));
+    let title = format!(" {}  {} {certificate}", request.id, words::spaced(request.kind.as_str()));
     bar(buffer, row(area, 0), ink.style(Role::Dim), &format!("──{title}{}", "─".repeat(room)));
     let mut names: Vec<String> = request.names.iter().map(|san| words::name(&san.value())).collect();
     let unseen = usize::try_from(request.names_total).unwrap_or(usize::MAX).saturating_sub(names.len());

@@ -76,18 +76,20 @@ fn summary(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'s
 fn content(state: &State, seen: &RequestDetail, ink: Ink, room: usize) -> Vec<Line<'static>> {
     let mut text = Vec::new();
     let mut add = |label: &str, role: Role, value: &str| text.extend(ink.labelled(label, role, value, room));
-    let (row, content) = (&seen.request, &seen.content);
+    let row = &seen.request;
     if !seen.you.allowed {
         add("you may not", Role::Warn, &shown(&seen.you.why));
     }
     if !row.risks.is_empty() {
         add("risks", Role::Warn, &words::risks(&row.risks));
     }
-    let mut names: Vec<String> = content.sans.iter().take(NAMES).map(|san| words::name(&san.value())).collect();
-    if let Some(more) = content.sans.len().checked_sub(NAMES + 1) {
-        names.push(format!("and {} more (Esc, then Enter shows all)", more + 1));
+    if let Some(content) = &seen.content {
+        let mut names: Vec<String> = content.sans.iter().take(NAMES).map(|san| words::name(&san.value())).collect();
+        if let Some(more) = content.sans.len().checked_sub(NAMES + 1) {
+            names.push(format!("and {} more (Esc, then Enter shows all)", more + 1));
+        }
+        add(&format!("names ({})", content.sans.len()), Role::Strong, &names.join(", "));
     }
-    add(&format!("names ({})", content.sans.len()), Role::Strong, &names.join(", "));
     for difference in &seen.differences {
         add("differs", Role::Warn, &format!("{} {}", differing(difference), differs(difference)));
     }
@@ -101,15 +103,17 @@ fn content(state: &State, seen: &RequestDetail, ink: Ink, room: usize) -> Vec<Li
     let ticket = row.ticket.as_ref().map_or_else(String::new, |ticket| format!(" ({})", shown(ticket.raw())));
     add("asks", Role::Plain, &asks);
     add("why", Role::Plain, &format!("{}{ticket}", shown(row.reason.raw())));
-    let spki = content.spki_sha256.spoken();
-    add("key", Role::Plain, &format!("{}, SHA-256 {} …", content.key, spki[0]));
-    let authority = if content.ca { ", as a CERTIFICATION AUTHORITY" } else { "" };
-    let profile = shown(&row.profile_id);
-    add(
-        "gets",
-        Role::Plain,
-        &format!("{} from {} under {profile}{authority}", words::span(content.valid_for), shown(&content.issuer)),
-    );
+    if let Some(content) = &seen.content {
+        let spki = content.spki_sha256.spoken();
+        add("key", Role::Plain, &format!("{}, SHA-256 {} …", content.key, spki[0]));
+        let authority = if content.ca { ", as a CERTIFICATION AUTHORITY" } else { "" };
+        let profile = shown(&row.profile_id);
+        add(
+            "gets",
+            Role::Plain,
+            &format!("{} from {} under {profile}{authority}", words::span(content.valid_for), shown(&content.issuer)),
+        );
+    }
     add("content", Role::Plain, &format!("{} …, version {}", row.digest.spoken()[0], row.version));
     let votes = format!("{} of {} given", seen.votes.given, seen.votes.needed);
     add("votes", Role::Plain, &votes);

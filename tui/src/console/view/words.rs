@@ -57,6 +57,7 @@ pub const fn risk(risk: Risk) -> &'static str {
         Risk::KeyChanged => "new key",
         Risk::OtherOwner => "not the owner",
         Risk::Bypass => "BYPASS",
+        Risk::PolicyLaxer => "LAXER POLICY",
     }
 }
 
