@@ -45,8 +45,12 @@ fn about_request(state: &mut State, id: RequestId) -> Vec<Effect> {
     if state.detail.as_ref().is_some_and(|detail| detail.id == id) {
         effects.push(loading::call(state, Slot::Detail, Call::Request(id.clone())));
     }
-    if matches!(&state.dialog, Some(Dialog::Review(review)) if review.id == id && !review.sending) {
-        effects.push(loading::call(state, Slot::Review, Call::Request(id.clone())));
+    if let Some(Dialog::Review(review)) = &mut state.dialog
+        && review.is_about(&id)
+        && !review.sending
+    {
+        review.stale.insert(id.clone());
+        effects.extend(loading::review_items(state));
     }
     if state.queue.refused.is_none() {
         state.queue.stale.insert(id);
