@@ -4,7 +4,7 @@ use countersign_shared::lifecycle::{JobState, RequestState, Verdict};
 use countersign_shared::protocol::*;
 use insta::assert_snapshot;
 
-use super::{Style, View, audit, certificate, daemon, decision, job, policy, request, samples};
+use super::{Style, View, audit, certificate, daemon, decision, detail, job, policy, request, samples};
 
 fn view() -> View {
     View { style: Style::new(false, None), now: "2027-01-31T11:05:00Z".parse().unwrap() }
@@ -54,7 +54,7 @@ fn a_request() {
         why: "two-person integrity: you asked for it".to_owned(),
         delegated_by: None,
     };
-    assert_snapshot!(request::detail(&detail, view()));
+    assert_snapshot!(detail::with_commands(&detail, view()));
 }
 
 #[test]
