@@ -134,8 +134,7 @@ impl Run {
             }
         };
         if !context.json() {
-            let text = render::batch::line(&result, path, context.view()?);
-            context.out().text(&text)?;
+            context.out().text(&render::batch::line(&result, path))?;
         }
         self.made.push(result.request.map_or(result.job.id.to_string(), |request| request.id.to_string()));
         Ok(Ok(()))

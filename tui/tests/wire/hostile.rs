@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Orders to a terminal, a change of direction, and a word to find again.
-pub const HOSTILE: &str = "\u{1b}]0;x\u{7}\u{1b}[2J\u{202e}\u{200b}\u{9b}31mhostile";
+/// A word to find again, orders to a terminal, and a change of direction.
+pub const HOSTILE: &str = "hostile\u{1b}]0;x\u{7}\u{1b}[2J\u{202e}\u{200b}\u{9b}31m";
 
 /// The same value with [`HOSTILE`] in place of every text that its type lets be any text.
 pub fn everywhere<T: Serialize + DeserializeOwned>(value: &T) -> T {

@@ -142,7 +142,7 @@ pub fn eventful() -> RequestDetail {
     detail.request.ticket = Some("SECOPS-7".into());
     detail.request.not_before = Some("2027-02-01T08:00:00Z".parse().unwrap());
     detail.request.decided_by = Some("bob".to_owned());
-    detail.content.as_mut().unwrap().subject = vec![("O".to_owned(), "Corp".to_owned())];
+    detail.content.as_mut().unwrap().subject = vec![("organization".parse().unwrap(), "Corp".to_owned())];
     detail.changes = vec![Change {
         field: "key_usage".to_owned(),
         action: ChangeAction::Dropped,
@@ -158,11 +158,16 @@ pub fn eventful() -> RequestDetail {
         delegated_by: Some("erin".to_owned()),
     };
     detail.you_may = Verb::ALL.to_vec();
-    detail.votes = Votes { given: 1, needed: 3 };
+    detail.votes = Votes { given: 3, needed: 6 };
     detail.terms = Terms {
         steps: vec![
-            Step { group: "pki".to_owned(), need: 1, filled_by: vec!["carol".to_owned()], open: false },
-            Step { group: "security".to_owned(), need: 1, filled_by: vec![], open: true },
+            Step {
+                group: "pki".to_owned(),
+                need: 2,
+                filled_by: vec!["carol".to_owned(), "erin".to_owned()],
+                open: false,
+            },
+            Step { group: "security".to_owned(), need: 3, filled_by: vec!["frank".to_owned()], open: true },
             Step { group: "*".to_owned(), need: 1, filled_by: vec![], open: false },
         ],
         ordered: true,

@@ -6,13 +6,11 @@ use countersign_shared::protocol::SubmitResult;
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 
-use super::fields::Fields;
-use super::style::Tone;
-use super::{View, text};
+use super::text;
 use crate::cli::failure::shown;
 
-/// What came of one file.
-pub(in crate::cli) fn line(result: &SubmitResult, path: &Path, view: View) -> String {
+/// What came of one file; never broken, however long.
+pub(in crate::cli) fn line(result: &SubmitResult, path: &Path) -> String {
     let mut line = match &result.request {
         Some(request) => {
             let name = text::name(&request.primary_name);
@@ -26,7 +24,7 @@ pub(in crate::cli) fn line(result: &SubmitResult, path: &Path, view: View) -> St
     if !result.changes.is_empty() {
         line.push_str(&format!("  ({} differences from the CSR)", result.changes.len()));
     }
-    Fields::new(view.style).title(Tone::Plain, &line).finish()
+    line
 }
 
 /// How far a batch came, and how to go on with it.

@@ -31,7 +31,7 @@ pub(in crate::cli) fn many(result: &DecideManyResult, view: View) -> String {
         if let Some(error) = error {
             fields.title(Tone::Bad, &format!("{id} refused ({}): {}", error.data.kind, text::safe(&error.message)));
             if !error.data.hint.is_empty() {
-                fields.title(Tone::Plain, &format!("  {}", text::safe(&error.data.hint)));
+                fields.add("", text::safe(&error.data.hint));
             }
         }
     }

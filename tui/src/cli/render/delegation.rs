@@ -49,8 +49,10 @@ pub(in crate::cli) fn one(delegation: &Delegation, view: View) -> String {
         .add("delegation", delegation.id.as_str())
         .add("say of", text::person(&delegation.by))
         .add("used by", text::safe(&delegation.to))
-        .add("profiles", profiles(delegation))
-        .add("reason", delegation.reason.safe().to_string());
+        .add("profiles", profiles(delegation));
+    if !delegation.reason.is_blank() {
+        fields.add("reason", delegation.reason.safe().to_string());
+    }
     match delegation.active {
         true => {
             fields

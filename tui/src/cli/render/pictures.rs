@@ -4,7 +4,9 @@ use countersign_shared::lifecycle::{JobState, RequestState, Verdict};
 use countersign_shared::protocol::*;
 use insta::assert_snapshot;
 
-use super::{Style, View, audit, certificate, daemon, decision, detail, job, policy, request, samples};
+use super::{
+    Style, View, audit, certificate, daemon, decision, delegation, detail, job, life, policy, request, samples,
+};
 
 fn view() -> View {
     View { style: Style::new(false, None), now: "2027-01-31T11:05:00Z".parse().unwrap() }
@@ -58,6 +60,37 @@ fn a_request() {
 }
 
 #[test]
+fn a_request_with_a_story() {
+    assert_snapshot!(detail::with_commands(&samples::eventful(), view()));
+}
+
+#[test]
+fn a_change_of_the_policy() {
+    let before = decision::one_of_many(&samples::policy_detail(), view());
+    assert_snapshot!(detail::with_commands(&samples::policy_detail(), view()) + "\n" + &before);
+}
+
+#[test]
+fn delegations() {
+    let (active, over) = (samples::delegation(true), samples::delegation(false));
+    let list = delegation::list(&[active.clone(), over.clone()], view());
+    assert_snapshot!([list, delegation::one(&active, view()), delegation::one(&over, view())].join("\n"));
+}
+
+#[test]
+fn what_becomes_of_a_request_without_votes() {
+    let ended = life::ended(&samples::ended_by(RequestState::Withdrawn), view());
+    let remark = CommentResult { remark: samples::remark(RemarkKind::Comment) };
+    let remarked = life::remarked(&samples::REQUEST.parse().unwrap(), &remark, view());
+    assert_snapshot!([ended, life::amended(&samples::amended(), view()), remarked].join("\n"));
+}
+
+#[test]
+fn several_decisions() {
+    assert_snapshot!(decision::many(&samples::decided_many(), view()));
+}
+
+#[test]
 fn a_fresh_request() {
     assert_snapshot!(request::submitted(&samples::submitted(), Some("web.key".as_ref()), view()));
 }
@@ -107,7 +140,13 @@ fn the_daemon_and_the_caller() {
         policy_sha256: samples::digest(),
         policy_file_differs: true,
         attestation: "pidfd".to_owned(),
-        attempts: vec![],
+        attempts: vec![Attempts {
+            actor: "mallory".to_owned(),
+            rule: "same_person".to_owned(),
+            count: 5,
+            at: "2027-01-31T10:00:00Z".parse().unwrap(),
+            seq: 40,
+        }],
     };
     assert_snapshot!(daemon::status(&status, view()) + "\n" + &daemon::whoami(&samples::whoami(), view()));
 }

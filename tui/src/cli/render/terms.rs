@@ -26,15 +26,19 @@ pub(super) fn steps(fields: &mut Fields, terms: &Terms) {
 }
 
 fn one(step: &Step) -> (Tone, String) {
-    let filled: Vec<String> = step.filled_by.iter().map(|who| text::safe(who)).collect();
-    let full = usize::try_from(step.need).is_ok_and(|need| filled.len() >= need);
-    let (tone, state) = match (full, step.open) {
-        (true, _) => (Tone::Good, "filled"),
-        (false, true) => (Tone::Open, "open"),
-        (false, false) => (Tone::Faint, "not asked yet"),
+    let missing = usize::try_from(step.need).unwrap_or(usize::MAX).saturating_sub(step.filled_by.len());
+    let (tone, state) = match (missing, step.open) {
+        (0, _) => (Tone::Good, "filled"),
+        (_, true) => (Tone::Open, "open"),
+        (_, false) => (Tone::Faint, "not asked yet"),
     };
-    let by = if filled.is_empty() { "; nobody yet".to_owned() } else { format!(", by {}", filled.join(", ")) };
-    (tone, format!("{state}: {} of {}{by}", step.need, group(&step.group)))
+    let filled = step.filled_by.iter().map(|who| text::safe(who)).collect::<Vec<_>>().join(", ");
+    let by = match (filled.as_str(), missing) {
+        ("", _) => "nobody yet".to_owned(),
+        (filled, 0) => filled.to_owned(),
+        (filled, missing) => format!("{filled}, {missing} more to come"),
+    };
+    (tone, format!("{state}: {} of {}; {by}", step.need, group(&step.group)))
 }
 
 /// A group of the quorum; `*` stands for everybody who may decide at all.
