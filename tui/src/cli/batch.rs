@@ -51,16 +51,15 @@ pub(super) fn run(args: &RequestArgs, context: &mut Context) -> Result<u8, Failu
         None => fresh_name(context.view()?.now, &csrs),
     };
     let mut client = context.connect()?;
-    let mut run = Run { status: 0, made: Vec::new() };
+    let mut run = Run { status: 0, made: Vec::new(), stopped: false };
     let calls = csrs.into_iter().map(|(path, csr)| {
         let key = idempotency_key(&batch, &csr);
         (path, args.params(csr, not_before, Some(&batch), Some(key)))
     });
-    let ended = run.all(calls, &mut client, context);
+    run.all(calls, &mut client, context)?;
     drop(client);
     context.out().note(&render::batch::summary(&batch, run.made.len(), args.csr.len(), not_before));
-    ended?;
-    if args.wait { run.wait(args.timeout, context) } else { Ok(run.status) }
+    if args.wait && !run.stopped { run.wait(args.timeout, context) } else { Ok(run.status) }
 }
 
 fn check(args: &RequestArgs) -> Result<(), Failure> {
@@ -84,6 +83,8 @@ struct Run {
     status: u8,
     /// Requests that were made, or jobs of unattended profiles.
     made: Vec<String>,
+    /// The rest was not sent.
+    stopped: bool,
 }
 
 impl Run {
@@ -99,13 +100,13 @@ impl Run {
             match self.one(&path, &params, client, context)? {
                 Ok(()) => {}
                 Err(error) => {
-                    let goes_on = holds_up_none(&error);
+                    self.stopped = !holds_up_none(&error);
                     let failure = Failure::from(error).about(&shown(&path));
-                    if !goes_on {
-                        return Err(failure);
-                    }
                     self.status = worst(self.status, failure.exit_code());
                     context.out().fail(&failure);
+                    if self.stopped {
+                        break;
+                    }
                 }
             }
         }

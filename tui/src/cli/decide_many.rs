@@ -67,7 +67,8 @@ fn pending(batch: &str, client: &mut Client, context: &Context) -> Result<Vec<Na
         let digest = |now| (!context.interactive()).then_some(now);
         named.extend(page.requests.into_iter().map(|row| Named { id: row.id, digest: digest(row.digest) }));
         match page.next_cursor {
-            Some(cursor) => params.cursor = Some(cursor),
+            Some(cursor) if params.cursor.as_ref() != Some(&cursor) => params.cursor = Some(cursor),
+            Some(_) => return Err(Failure::internal("the daemon's list of the batch has no end")),
             None => break,
         }
     }
@@ -139,8 +140,9 @@ fn send(
         let result = match context.answer_on::<RequestDecide>(client, &params, render::decision::many) {
             Ok(result) => result,
             Err(failure) if left < items.len() => {
+                context.out().fail(&failure);
                 context.out().note(&format!("{left} of {} requests have no answer", items.len()));
-                return Err(failure);
+                return Ok(worst(status, failure.exit_code()));
             }
             Err(failure) => return Err(failure),
         };

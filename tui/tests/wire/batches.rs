@@ -118,6 +118,24 @@ fn what_was_made_before_the_daemon_went_away_is_told_and_the_rest_is_not_sent() 
 }
 
 #[test]
+fn a_refusal_before_the_end_is_not_forgotten() {
+    let daemon = answering(|turn| match turn {
+        0 => Answer::refusal(ErrorKind::Forbidden),
+        _ => Answer::Raw(b"no protocol\n".to_vec()),
+    });
+    let ran = daemon.run("request --csr one.csr two.csr three.csr --wait --json");
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
+    assert_eq!(ran.err.lines().count(), 2, "{ran:?}");
+    assert_eq!(params(&daemon).len(), 2, "nothing to wait for");
+
+    let daemon = answering(|turn| match turn {
+        0 => Answer::refusal(ErrorKind::Invalid),
+        _ => Answer::refusal(ErrorKind::RateLimited),
+    });
+    assert_eq!(daemon.run("request --csr one.csr two.csr three.csr").code, 3);
+}
+
+#[test]
 fn nothing_is_sent_where_one_file_cannot_be_read_or_a_flag_fits_one_alone() {
     let daemon = answering(|_| Answer::Silence);
     for line in [

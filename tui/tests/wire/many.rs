@@ -1,5 +1,7 @@
 //! `approve` and `reject` on several requests without a terminal.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use countersign_shared::error::ErrorKind;
 use serde_json::json;
 
@@ -89,6 +91,36 @@ fn more_than_one_call_takes_are_sent_in_parts() {
     let sizes: Vec<usize> =
         daemon.calls().iter().map(|(_, params)| params["items"].as_array().unwrap().len()).collect();
     assert_eq!(sizes, [100, 100, 50]);
+}
+
+#[test]
+fn what_was_decided_before_the_daemon_went_away_is_told() {
+    let turn = AtomicUsize::new(0);
+    let daemon = FakeDaemon::start(move |_, params| match turn.fetch_add(1, Ordering::SeqCst) {
+        0 => {
+            let ids = params["items"].as_array().unwrap().iter().map(|item| item["id"].clone());
+            let made = |id| json!({ "id": id, "result": samples::decided() });
+            Answer::Result(json!({ "items": ids.map(made).collect::<Vec<_>>() }).to_string())
+        }
+        _ => Answer::Close,
+    });
+    let seen = "cd".repeat(32);
+    let all: Vec<String> = (0..150).map(|number| format!("ar-{number:03}@{seen}")).collect();
+    let ran = daemon.run(&format!("approve {}", all.join(" ")));
+    assert_eq!(ran.code, 6, "{ran:?}");
+    assert!(ran.out.contains("ar-099 approved") && !ran.out.contains("ar-100"), "{ran:?}");
+    assert!(ran.err.contains("50 of 150 requests have no answer"), "{ran:?}");
+}
+
+#[test]
+fn a_list_without_an_end_is_a_fault() {
+    let daemon = FakeDaemon::start(|_, _| {
+        let mut page = samples::page(vec![]);
+        page.next_cursor = Some("c1".to_owned());
+        Answer::of(&page)
+    });
+    assert_eq!(daemon.run("approve --batch spring").code, 1);
+    assert_eq!(daemon.methods(), ["request.list", "request.list"]);
 }
 
 #[test]
