@@ -159,7 +159,11 @@ fn help_and_completions_need_no_daemon() {
     for shell in ["bash", "zsh", "fish"] {
         let ran = daemon.run(&format!("completions {shell}"));
         assert_eq!(ran.code, 0);
-        assert!(ran.out.contains("approve"), "{shell}");
+        for verb in
+            ["approve", "withdraw", "void", "comment", "amend", "delegate", "delegations", "undelegate", "propose"]
+        {
+            assert!(ran.out.contains(verb), "{verb} in {shell}");
+        }
     }
     let help = daemon.run("--help").out;
     for verb in [

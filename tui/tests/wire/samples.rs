@@ -349,6 +349,35 @@ pub fn ended(outcome: Outcome) -> WaitResult {
     }
 }
 
+pub fn status() -> StatusResult {
+    StatusResult {
+        version: "0.1.0".to_owned(),
+        protocol: 1,
+        origin: "countersign/5f3a".to_owned(),
+        started_at: "2027-01-31T08:00:00Z".parse().unwrap(),
+        now: "2027-01-31T11:05:00Z".parse().unwrap(),
+        read_only: true,
+        damage: Some(Damage { seq: Some(4), rule: "edited".to_owned(), text: "the hash differs".to_owned() }),
+        demo: true,
+        bypass: true,
+        pending: 2,
+        oldest_pending_at: Some("2027-01-30T08:00:00Z".parse().unwrap()),
+        ledger_size: 12,
+        ledger_root: digest(),
+        unanchored: 12,
+        policy_sha256: digest(),
+        policy_file_differs: true,
+        attestation: "pidfd".to_owned(),
+        attempts: vec![Attempts {
+            actor: "mallory".to_owned(),
+            rule: "same_person".to_owned(),
+            count: 5,
+            at: "2027-01-31T10:00:00Z".parse().unwrap(),
+            seq: 40,
+        }],
+    }
+}
+
 pub fn whoami() -> WhoamiResult {
     WhoamiResult {
         account: "bob (DEMO)".to_owned(),

@@ -83,6 +83,12 @@ fn nothing_that_anybody_wrote_reaches_a_terminal_as_it_is() {
         "request.withdraw" | "request.void" => Answer::of(&samples::ended_by(samples::request("x").state)),
         "request.amend" => Answer::of(&everywhere(&samples::amended())),
         "request.comment" => Answer::of(&everywhere(&CommentResult { remark: samples::remark(RemarkKind::Void) })),
+        "request.wait" => {
+            let mut result = samples::ended(Outcome::Rejected);
+            result.why = Some("why".into());
+            Answer::of(&everywhere(&result))
+        }
+        "daemon.status" => Answer::of(&everywhere(&samples::status())),
         "request.submit" => Answer::of(&everywhere(&samples::submitted())),
         "policy.propose" => Answer::of(&everywhere(&samples::proposed())),
         "policy.check" => Answer::of(&everywhere(&PolicyCheckResult {
@@ -108,6 +114,8 @@ fn nothing_that_anybody_wrote_reaches_a_terminal_as_it_is() {
         format!("show {OTHER} --document"),
         "ls --batch x".to_owned(),
         format!("approve {REQUEST}@{digest} {OTHER}@{digest}"),
+        format!("wait {REQUEST}"),
+        "status".to_owned(),
         format!("amend {REQUEST} --reason x"),
         format!("comment {REQUEST} x"),
         "request --csr one.csr two.csr --batch b".to_owned(),
