@@ -91,6 +91,9 @@ impl Wait<'_> {
         if result.outcome == Outcome::Issued {
             self.deliver(&result, context)?;
         }
+        if result.outcome == Outcome::Applied && self.target.is_some() {
+            context.out().note("a change of the policy has no certificate: nothing is written");
+        }
         if !context.json() && self.target != Some(&Target::Stdout) {
             let text = render::decision::ended(self.id, &result, self.target.is_some(), context.view()?);
             context.out().text(&text)?;
