@@ -1,5 +1,6 @@
 //! A daemon that follows a script: real frames over a real socket, from samples.
 
+#[allow(dead_code, unused_imports, reason = "the pictures use the rest")]
 pub mod samples;
 
 use std::io::{BufRead, BufReader, Write};

@@ -8,6 +8,7 @@ mod dialogs;
 mod events;
 mod loading;
 mod marks;
+mod opening;
 mod queue;
 mod review;
 
