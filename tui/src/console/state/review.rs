@@ -220,8 +220,12 @@ impl Review {
                 none => {
                     *none = Some(now);
                     item.refused = None;
+                    // What comes late, after a connection was lost, has to be seen as well.
+                    (self.armed, self.read) = (false, false);
                 }
             },
+            // A connection that was lost says nothing about the request: it is read again on the next one.
+            Err(refusal) if item.seen.is_some() && refusal.kind.is_none() => {}
             Err(refusal) if item.seen.is_some() => {
                 item.changed = vec![format!("It cannot be read any more: {}", refusal.message)];
             }

@@ -146,6 +146,36 @@ fn events_while_items_are_read_are_not_lost() {
 }
 
 #[test]
+fn what_comes_after_a_lost_connection_has_to_be_seen_as_well() {
+    let mut bench = marked();
+    bench.keys(&[Key::Char('a')]);
+    let at = bench.open.iter().position(|one| matches!(one, Effect::Call { call: Call::Each(_), .. })).unwrap();
+    let Effect::Call { generation, call: Call::Each(ids) } = bench.open.remove(at) else { panic!() };
+    let lost = Refusal { kind: None, message: "connection lost".into(), hint: String::new(), uncertain: false };
+    let read = ids.into_iter().map(|id| (id, Err(lost.clone()))).collect();
+    bench.act(Action::Answered { generation, answer: Answer::Each(read) });
+    bench.act(Action::Armed);
+    bench.act(Action::Disconnected { why: "gone".into() });
+    bench.act(Action::Connected);
+    while let Some(at) = bench.open.iter().position(|effect| bench.answer(effect).is_some()) {
+        let effect = bench.open.remove(at);
+        let answer = bench.answer(&effect).unwrap();
+        bench.act(answer);
+    }
+    bench.keys(&[Key::Char('y')]);
+    assert!(bench.deeds().is_empty(), "content is there, but nobody has seen it yet");
+    bench.act(Action::Armed);
+    bench.act(Action::Disconnected { why: "gone again".into() });
+    bench.act(Action::Connected);
+    let at = bench.open.iter().position(|one| matches!(one, Effect::Call { call: Call::Each(_), .. })).unwrap();
+    let Effect::Call { generation, call: Call::Each(ids) } = bench.open.remove(at) else { panic!() };
+    let read = ids.into_iter().map(|id| (id, Err(lost.clone()))).collect();
+    bench.act(Action::Answered { generation, answer: Answer::Each(read) });
+    bench.keys(&[Key::Char('y')]);
+    assert_eq!(sent(&bench).items.len(), 3, "what was seen is still what is there to decide");
+}
+
+#[test]
 fn each_risk_is_typed_as_it_would_be_alone() {
     let requests = vec![
         summary(1, "*.one.example", &[Risk::Wildcard]),
