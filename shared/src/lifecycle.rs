@@ -108,6 +108,16 @@ closed_set! {
 }
 
 closed_set! {
+    /// What time does to a pending request, besides its end.
+    TimerKind {
+        /// Further groups are asked.
+        Escalate = "escalate",
+        /// A renewal that changes nothing passes, where nobody objected.
+        AutoApprove = "auto_approve",
+    }
+}
+
+closed_set! {
     /// One person's say.
     Verdict {
         /// Yes, to exactly this content.

@@ -19,7 +19,7 @@ use countersignd::service::actor::{SCHEDULER, system_draft};
 use countersignd::store::migrations::{migrate, newest};
 use countersignd::store::open::StateDir;
 use countersignd::store::rows::policies::{self, PolicyRow};
-use countersignd::store::rows::requests::NewRequest;
+use countersignd::store::rows::requests::{NewRequest, Work};
 use countersignd::store::rows::submissions::Submission;
 use countersignd::store::rows::{certificates, jobs, meta, notifications, requests, submissions};
 use countersignd::store::settings::{apply_to_writer, writer_flags};
@@ -149,9 +149,7 @@ impl Template {
             &NewRequest {
                 id: &request,
                 kind: RequestKind::CertIssuance,
-                certificate_id: &certificate,
-                job_id: &job,
-                submission_id,
+                work: Some(&Work { certificate_id: certificate.clone(), job_id: job.clone(), submission_id }),
                 digest: submission.digest,
                 profile_id: &rules.id,
                 environment: &rules.environment,
@@ -190,6 +188,7 @@ impl Template {
             csr_sha256: self.csr.sha256,
             reason: reason_sha256,
             ticket: None,
+            not_before: None,
         };
         let digest = content
             .digest(&purpose)

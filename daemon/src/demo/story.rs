@@ -74,6 +74,8 @@ fn ask(csr: String, reason: &str, ticket: Option<&str>, days: u64) -> SubmitPara
         ticket: ticket.map(Into::into),
         environment: None,
         valid_for: Some(Span::from_secs(days * 86_400)),
+        not_before: None,
+        batch: None,
         idempotency_key: None,
     }
 }

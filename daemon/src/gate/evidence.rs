@@ -1,10 +1,14 @@
 //! Ledger records as the gate reads them: the bytes that were hashed, never the columns beside them.
 
+use countersign_shared::id::RequestId;
+use countersign_shared::lifecycle::Verdict;
 use rusqlite::Connection;
 use serde::Deserialize;
 
+use super::quorum::Ballot;
 use super::two_person::Party;
-use crate::store::rows::audit;
+use crate::policy::{Asked, Policy, Terms};
+use crate::store::rows::{audit, decisions};
 
 /// What a record says, as far as it bears on a signature.
 #[derive(Clone, Debug, Deserialize)]
@@ -12,7 +16,7 @@ pub(super) struct Evidence {
     pub(super) action: String,
     pub(super) resource_id: String,
     pub(super) seq: u64,
-    actor: String,
+    pub(super) actor: String,
     pub(super) details: Details,
 }
 
@@ -24,13 +28,40 @@ pub(super) struct Details {
     #[serde(default)]
     pub(super) version: u32,
     #[serde(default)]
+    pub(super) tick: i64,
+    /// A certificate that was issued.
+    #[serde(default)]
+    pub(super) sha256: String,
+    #[serde(default)]
     uid: Option<u32>,
     #[serde(default)]
     person: Option<String>,
     #[serde(default)]
     login_uid: Option<u32>,
     #[serde(default)]
+    login_account: Option<String>,
+    #[serde(default)]
     login_person: Option<String>,
+    /// The quorum that was asked. Records from before a quorum could have several steps have none.
+    #[serde(default)]
+    quorum: Vec<Asked>,
+    #[serde(default)]
+    ordered: bool,
+    #[serde(default)]
+    reject_threshold: Option<u32>,
+    /// A vote: the groups whose places it can fill.
+    #[serde(default)]
+    counts_for: Option<Vec<String>>,
+    /// A vote by a say that was handed over: by whom.
+    #[serde(default)]
+    giver_account: Option<String>,
+    #[serde(default)]
+    giver_uid: Option<u32>,
+    #[serde(default)]
+    giver_person: Option<String>,
+    /// Approved by the passing of time, as the profile says.
+    #[serde(default)]
+    pub(super) auto_approved: bool,
 }
 
 impl Evidence {
@@ -39,11 +70,11 @@ impl Evidence {
         serde_json::from_slice(record).ok()
     }
 
-    /// Every record about an object, in order. A record that cannot be read is evidence of nothing.
-    pub(super) fn about(connection: &Connection, resource_id: &str) -> rusqlite::Result<Vec<Self>> {
-        let records = audit::records_about(connection, resource_id)?;
-        let evidence = records.iter().filter_map(|record| Self::read(record));
-        Ok(evidence.filter(|evidence| evidence.resource_id == resource_id).collect())
+    /// The record at `seq`, where it is about that object.
+    pub(super) fn at(connection: &Connection, seq: u64, resource_id: &str) -> rusqlite::Result<Option<Self>> {
+        let record = audit::record(connection, seq)?;
+        let evidence = record.as_deref().and_then(Self::read);
+        Ok(evidence.filter(|evidence| evidence.seq == seq && evidence.resource_id == resource_id))
     }
 
     /// The human who acted, as attested then; `None` for the daemon itself.
@@ -52,8 +83,98 @@ impl Evidence {
             account: self.actor.clone(),
             uid: self.details.uid?,
             login_uid: self.details.login_uid,
+            login_account: self.details.login_account.clone(),
             person: self.details.person.clone(),
             login_person: self.details.login_person.clone(),
         })
+    }
+
+    /// Whose say a vote used, where that was handed over.
+    fn giver(&self) -> Option<Party> {
+        Some(Party {
+            account: self.details.giver_account.clone()?,
+            uid: self.details.giver_uid?,
+            login_uid: None,
+            login_account: None,
+            person: self.details.giver_person.clone(),
+            login_person: None,
+        })
+    }
+
+    /// The terms that it names; `None` for a record from before there were any.
+    pub(super) fn terms(&self) -> Option<Terms> {
+        let reject_threshold = self.details.reject_threshold?;
+        let steps = self.details.quorum.clone();
+        (!steps.is_empty()).then_some(Terms { steps, ordered: self.details.ordered, reject_threshold })
+    }
+}
+
+/// One vote on a version of a request, as its record has it.
+#[derive(Clone, Debug)]
+pub struct Cast {
+    /// Who, as attested then.
+    pub by: Party,
+    /// Whose say, where it was handed over.
+    pub giver: Option<Party>,
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// The groups whose places it can fill.
+    pub counts_for: Vec<String>,
+    /// Its ledger record.
+    pub seq: u64,
+}
+
+impl Cast {
+    /// Every vote on a version and digest, in the order of the ledger. The decisions say where the records are, and
+    /// nothing else: a row whose record is not such a vote is no vote.
+    pub fn on(
+        connection: &Connection,
+        request: &RequestId,
+        version: u32,
+        digest: &str,
+        terms: &Terms,
+    ) -> rusqlite::Result<Vec<Self>> {
+        let mut cast = Vec::new();
+        for record in decisions::records(connection, request, version)? {
+            let Some(evidence) = Evidence::read(&record) else { continue };
+            let details = &evidence.details;
+            let about = evidence.resource_id == request.as_str();
+            if !about || details.version != version || details.digest != digest {
+                continue;
+            }
+            let verdict = match evidence.action.as_str() {
+                "approval_approved" => Verdict::Approve,
+                "approval_rejected" => Verdict::Reject,
+                _ => continue,
+            };
+            let Some(by) = evidence.party() else { continue };
+            let giver = evidence.giver();
+            // Before a vote said what it counts for, a quorum had one step, and every vote was for that.
+            let counts_for =
+                evidence.details.counts_for.unwrap_or_else(|| terms.groups().take(1).map(str::to_owned).collect());
+            cast.push(Self { by, giver, verdict, counts_for, seq: evidence.seq });
+        }
+        Ok(cast)
+    }
+
+    /// As the quorum counts it, with everybody named as at the vote.
+    pub(super) fn as_recorded(&self) -> Ballot {
+        Ballot {
+            voter: self.by.voter(),
+            giver: self.giver.as_ref().map(Party::voter),
+            verdict: self.verdict,
+            counts_for: self.counts_for.clone(),
+        }
+    }
+
+    /// As the quorum counts it, with everybody named as the policy in force names them: accounts that have become one
+    /// person's since the vote are one voter.
+    pub fn ballot(&self, policy: &Policy) -> Ballot {
+        Ballot {
+            voter: self.by.resolved(policy).voter(),
+            giver: self.giver.as_ref().map(|giver| giver.resolved(policy).voter()),
+            verdict: self.verdict,
+            counts_for: self.counts_for.clone(),
+        }
     }
 }

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::id::DelegationId;
 use countersign_shared::lifecycle::{RequestEvent, RequestState, Verdict};
 use countersign_shared::protocol::Votes;
 use countersign_shared::time::Timestamp;
 
+use super::evidence::Cast;
+use super::quorum::{Ballot, Tally};
 use super::two_person::{Party, different_people, own_session};
-use crate::store::rows::decisions::DecisionRow;
+use crate::policy::{Policy, Terms};
 use crate::store::rows::requests::RequestRow;
 
 /// What somebody wants to decide, and all that bears on it.
@@ -21,54 +24,80 @@ pub struct Case<'a> {
     pub requester: &'a Party,
     /// Who decides, attested now.
     pub decider: &'a Party,
-    /// Whether the policy in force gives the decider a vote under the request's profile.
-    pub has_vote: bool,
+    /// By which say: the decider's own, and those that were handed over; the first that helps is used.
+    pub says: &'a [Say],
     /// Whether the profile demands a login session.
     pub needs_login: bool,
+    /// The terms to judge by.
+    pub terms: &'a Terms,
     /// Votes on the current version.
-    pub votes: &'a [DecisionRow],
+    pub cast: &'a [Cast],
+    /// The policy in force, by which voters are known.
+    pub policy: &'a Policy,
     /// Who could decide instead, in the policy's words.
     pub others: &'a [String],
     /// The time line now.
     pub tick: i64,
 }
 
-/// The ways a request stands before one caller's decision.
+/// A right to vote on a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Say {
+    /// The groups whose places it fills; never empty.
+    pub counts_for: Vec<String>,
+    /// Whose it is, where it was handed over.
+    pub given: Option<Given>,
+}
+
+/// See [`Say`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// By which delegation.
+    pub delegation: DelegationId,
+    /// By whom.
+    pub by: Party,
+}
+
+/// What a decision does. Only [`judge`] makes one.
+#[derive(Debug)]
 pub struct Judgement {
+    event: RequestEvent,
+    votes: Votes,
+    say: Say,
+}
+
+impl Judgement {
     /// What the decision does to the request.
-    pub event: RequestEvent,
+    pub fn event(&self) -> RequestEvent {
+        self.event
+    }
+
     /// Votes given, this one included, and needed.
-    pub votes: Votes,
+    pub fn votes(&self) -> Votes {
+        self.votes
+    }
+
+    /// The say that was used.
+    pub fn say(&self) -> &Say {
+        &self.say
+    }
 }
 
 /// Judges a decision on the content with this digest.
 pub fn judge(case: &Case<'_>, verdict: Verdict, digest: &Digest) -> Result<Judgement, ApiError> {
     may_decide(case)?;
-    if *digest != case.request.digest {
-        let message = format!(
-            "{} holds other content now (version {}, digest {}); the decision names {digest}",
-            case.request.id, case.request.version, case.request.digest
-        );
-        let hint = format!("look at it again: countersign show {}", case.request.id);
-        return Err(ApiError::new(ErrorKind::StaleContent, message).hint(hint).rule("stale_content"));
+    same_content(case.request, digest)?;
+    match verdict {
+        Verdict::Approve => approve(case),
+        Verdict::Reject => reject(case),
     }
-    let given = given(case.votes);
-    let needed = case.request.votes_needed;
-    Ok(match verdict {
-        Verdict::Reject => Judgement { event: RequestEvent::Reject, votes: Votes { given, needed } },
-        Verdict::Approve => {
-            let votes = Votes { given: given + 1, needed };
-            let event = if votes.given >= needed { RequestEvent::QuorumReached } else { RequestEvent::Vote };
-            Judgement { event, votes }
-        }
-    })
 }
 
 /// Whether the caller could decide now, for `request.get` and as the first part of [`judge`].
 pub fn may_decide(case: &Case<'_>) -> Result<(), ApiError> {
     own_session(case.decider)?;
     different_people(case.requester, case.decider, case.others)?;
-    if !case.has_vote {
+    if case.says.is_empty() {
         let message = format!("{} has no vote under profile {}", case.decider.account, case.request.profile_id);
         let hint = match case.others {
             [] => "nobody may decide under the policy in force: an admin has to change it".to_owned(),
@@ -83,18 +112,48 @@ pub fn may_decide(case: &Case<'_>) -> Result<(), ApiError> {
             .rule("login_required"));
     }
     still_pending(case.request, case.tick)?;
-    if let Some(vote) = case.votes.iter().find(|vote| vote.voter == case.decider.voter()) {
-        let message = format!(
-            "{} voted on {} already, as {}: one person, one vote",
-            case.decider.voter(),
-            case.request.id,
-            vote.decision.by.account
-        );
-        return Err(ApiError::new(ErrorKind::AlreadyDecided, message)
-            .hint("somebody else has to decide")
-            .rule("one_vote"));
+    one_vote(case)?;
+    usable(case).map(drop)
+}
+
+/// Which say an approval would use now; refused where none of them fills a place that is asked for.
+pub fn may_approve(case: &Case<'_>) -> Result<Say, ApiError> {
+    let before: Vec<Ballot> = case.cast.iter().map(|cast| cast.ballot(case.policy)).collect();
+    let tally = Tally::of(case.terms, &before);
+    let open: BTreeSet<&str> = tally
+        .open(case.terms)
+        .iter()
+        .zip(case.terms.groups())
+        .filter(|(open, _)| **open)
+        .map(|(_, group)| group)
+        .collect();
+    for say in usable(case)? {
+        let mut say = say.clone();
+        if case.terms.ordered {
+            say.counts_for.retain(|group| open.contains(group.as_str()));
+        }
+        let mut with = before.clone();
+        with.push(ballot(case, &say, Verdict::Approve));
+        if Tally::of(case.terms, &with).given() > tally.given() {
+            return Ok(say);
+        }
     }
-    Ok(())
+    let asked: Vec<&str> = open.into_iter().collect();
+    let message = format!(
+        "{} fills no place that is asked for now on {}: {}",
+        case.decider.account,
+        case.request.id,
+        if asked.is_empty() { "none is left".to_owned() } else { format!("asked is {}", asked.join(", ")) }
+    );
+    Err(ApiError::new(ErrorKind::Forbidden, message)
+        .hint(format!("who is asked: countersign show {}", case.request.id))
+        .rule("not_asked"))
+}
+
+/// The terms and the votes, with everybody named as the policy in force names them.
+pub fn tally(terms: &Terms, cast: &[Cast], policy: &Policy) -> Tally {
+    let ballots: Vec<Ballot> = cast.iter().map(|cast| cast.ballot(policy)).collect();
+    Tally::of(terms, &ballots)
 }
 
 /// Refuses what has ended, or has to end: a deadline that has passed is final before the reaper comes by.
@@ -112,11 +171,108 @@ pub fn still_pending(request: &RequestRow, tick: i64) -> Result<(), ApiError> {
     Err(ApiError::new(ErrorKind::AlreadyDecided, message).hint("what has ended does not change; make a new request"))
 }
 
-/// How many different people have approved.
-pub fn given(votes: &[DecisionRow]) -> u32 {
-    let approvals = votes.iter().filter(|vote| vote.decision.verdict == Verdict::Approve);
-    let voters: BTreeSet<&str> = approvals.map(|vote| vote.voter.as_str()).collect();
-    u32::try_from(voters.len()).unwrap_or(u32::MAX)
+/// Refuses what names content other than the request holds now.
+pub fn same_content(request: &RequestRow, digest: &Digest) -> Result<(), ApiError> {
+    if *digest == request.digest {
+        return Ok(());
+    }
+    let (id, version, current) = (&request.id, request.version, request.digest);
+    let message =
+        format!("{id} holds other content now (version {version}, digest {current}); the decision names {digest}");
+    let hint = format!("look at it again: countersign show {id}");
+    Err(ApiError::new(ErrorKind::StaleContent, message).hint(hint).rule("stale_content"))
+}
+
+fn approve(case: &Case<'_>) -> Result<Judgement, ApiError> {
+    let say = may_approve(case)?;
+    let tally = with(case, &say, Verdict::Approve);
+    let event = if tally.is_complete() { RequestEvent::QuorumReached } else { RequestEvent::Vote };
+    Ok(Judgement { event, votes: votes(case, &tally), say })
+}
+
+/// Whoever has a say may object, also where no place is left for their approval.
+fn reject(case: &Case<'_>) -> Result<Judgement, ApiError> {
+    let say = usable(case)?.first().map(|say| (*say).clone());
+    let say = say.ok_or_else(|| ApiError::internal("a case without a say was not refused"))?;
+    let tally = with(case, &say, Verdict::Reject);
+    let ends = tally.rejections >= case.terms.reject_threshold;
+    let event = if ends { RequestEvent::Reject } else { RequestEvent::Vote };
+    Ok(Judgement { event, votes: votes(case, &tally), say })
+}
+
+fn with(case: &Case<'_>, say: &Say, verdict: Verdict) -> Tally {
+    let mut ballots: Vec<Ballot> = case.cast.iter().map(|cast| cast.ballot(case.policy)).collect();
+    ballots.push(ballot(case, say, verdict));
+    Tally::of(case.terms, &ballots)
+}
+
+fn ballot(case: &Case<'_>, say: &Say, verdict: Verdict) -> Ballot {
+    Ballot {
+        voter: case.decider.voter(),
+        giver: say.given.as_ref().map(|given| given.by.voter()),
+        verdict,
+        counts_for: say.counts_for.clone(),
+    }
+}
+
+fn votes(case: &Case<'_>, tally: &Tally) -> Votes {
+    Votes { given: tally.given(), needed: case.terms.places() }
+}
+
+/// One person, one vote, whatever accounts and says it is given by.
+fn one_vote(case: &Case<'_>) -> Result<(), ApiError> {
+    let voter = case.decider.voter();
+    let refuse = |message: String| {
+        let error = ApiError::new(ErrorKind::AlreadyDecided, message).hint("somebody else has to decide");
+        Err(error.rule("one_vote"))
+    };
+    for cast in case.cast {
+        let ballot = cast.ballot(case.policy);
+        if ballot.voter == voter || cast.by.voter() == voter {
+            let (id, account) = (&case.request.id, &cast.by.account);
+            return refuse(format!("{voter} voted on {id} already, as {account}: one person, one vote"));
+        }
+        if ballot.giver.as_ref() == Some(&voter) {
+            let (id, account) = (&case.request.id, &cast.by.account);
+            return refuse(format!("{account} voted on {id} already, with the say of {voter}: one say, one vote"));
+        }
+    }
+    Ok(())
+}
+
+/// The says that may be used on this request: nobody decides with the say of its requester, of somebody who has
+/// voted on it, or of somebody whose say was used.
+fn usable<'c>(case: &'c Case<'_>) -> Result<Vec<&'c Say>, ApiError> {
+    let mut refused = None;
+    let mut usable = Vec::new();
+    for say in case.says {
+        match say.given.as_ref().map_or(Ok(()), |given| say_is_free(case, given)) {
+            Ok(()) => usable.push(say),
+            Err(error) => refused = Some(error),
+        }
+    }
+    match refused {
+        Some(error) if usable.is_empty() => Err(error),
+        _ => Ok(usable),
+    }
+}
+
+fn say_is_free(case: &Case<'_>, given: &Given) -> Result<(), ApiError> {
+    let (giver, id) = (given.by.voter(), &case.request.id);
+    different_people(case.requester, &given.by, case.others)?;
+    let used = case
+        .cast
+        .iter()
+        .map(|cast| cast.ballot(case.policy))
+        .find(|ballot| ballot.voter == giver || ballot.giver.as_ref() == Some(&giver));
+    match used {
+        None => Ok(()),
+        Some(ballot) => {
+            let message =
+                format!("the say of {giver} was used on {id} already, by {}: one say, one vote", ballot.voter);
+            Err(ApiError::new(ErrorKind::AlreadyDecided, message).hint("somebody else has to decide").rule("one_vote"))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,11 @@
 mod approved;
 mod evidence;
 pub mod judge;
+pub mod passing;
 mod prove;
+pub mod quorum;
 pub mod two_person;
 
 pub use approved::Approved;
+pub use evidence::Cast;
 pub use prove::{Shut, prove};

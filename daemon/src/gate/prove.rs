@@ -1,25 +1,29 @@
 //! From a claimed job to the proof: everything that led here is read back and held against the ledger records
 //! that are said to allow it. Nothing is believed because a column says so.
 
-use std::collections::BTreeSet;
-
 use countersign_shared::content::Purpose;
 use countersign_shared::digest::Digest;
-use countersign_shared::lifecycle::{JobKind, JobState, RequestKind, RequestState};
+use countersign_shared::lifecycle::{JobKind, JobState, RequestKind, RequestState, Verdict};
 use countersign_shared::text::Untrusted;
 use rusqlite::Connection;
 
 use super::Approved;
-use super::evidence::Evidence;
-use super::two_person::{different_people, own_session};
+use super::evidence::{Cast, Evidence};
+use super::passing::{self, Predecessor};
+use super::quorum::{Ballot, Tally};
+use super::two_person::{Party, different_people, own_session};
+use crate::identity::directory::Account;
 use crate::ledger::frontier::leaf_hash;
-use crate::policy::Policy;
+use crate::policy::{Policy, Terms};
 use crate::store::Transaction;
 use crate::store::rows::jobs::JobRow;
 use crate::store::rows::requests::RequestRow;
 use crate::store::rows::submissions::Submission;
-use crate::store::rows::{audit, jobs, requests, submissions};
+use crate::store::rows::{audit, jobs, requests, submissions, terms as rows_terms};
 use crate::store::transaction::Failure;
+
+/// Who approves by the passing of time.
+const SCHEDULER: &str = "system-scheduler";
 
 /// Why the gate stays shut.
 #[derive(Debug)]
@@ -55,12 +59,13 @@ pub fn prove(transaction: &Transaction<'_>, policy: &Policy, job: &JobRow) -> Re
         .ok_or_else(|| Shut::Tampered(format!("ledger record {seq}, named by {id}, allows no signature")))?;
     one_signature_a_record(connection, job, seq)?;
     let submission = submissions::get(connection, job.submission_id)?;
-    content_is_what_was_agreed(job, &submission, &record)?;
+    content_is_what_was_agreed(connection, job, &submission, &record)?;
     match &job.job.request_id {
         Some(request) => {
             let request = requests::get(connection, request)?
                 .ok_or_else(|| Shut::Tampered(format!("{id} belongs to no request")))?;
-            people_agreed(connection, &request, &submission, &record)?;
+            people_agreed(transaction, policy, &request, &submission, &record)?;
+            in_its_time(transaction, &request, &submission, &record)?;
         }
         None => nobody_has_to_agree(job, &submission, &record)?,
     }
@@ -84,14 +89,24 @@ fn one_signature_a_record(connection: &Connection, job: &JobRow, seq: u64) -> Re
 }
 
 /// The record names the digest, and the digest is that of what would be signed.
-fn content_is_what_was_agreed(job: &JobRow, submission: &Submission, record: &Evidence) -> Result<(), Shut> {
+fn content_is_what_was_agreed(
+    connection: &Connection,
+    job: &JobRow,
+    submission: &Submission,
+    record: &Evidence,
+) -> Result<(), Shut> {
     let id = &job.job.id;
+    let terms = match &job.job.request_id {
+        Some(request) => rows_terms::get(connection, request, record.details.version)?,
+        None => None,
+    };
     let purpose = Purpose {
         kind: request_kind(job),
         certificate_id: job.job.certificate_id.as_str(),
         csr_sha256: Digest::of(&[&submission.csr]),
         reason: submission.reason_sha256,
         ticket: submission.ticket.as_ref().map(Untrusted::raw),
+        not_before: terms.and_then(|terms| terms.not_before).map(|start| start.at),
     };
     let digest = submission.content.digest(&purpose).map_err(|error| Shut::Tampered(format!("{id}: {error}")))?;
     if digest != submission.digest || record.details.digest != digest.to_string() {
@@ -111,15 +126,16 @@ fn request_kind(job: &JobRow) -> RequestKind {
     }
 }
 
-/// By the ledger alone: enough different people, none of them the requester, approved exactly this version; or
-/// the bypass did.
+/// By the ledger alone: enough different people, none of them the requester, approved exactly this version; or the
+/// bypass did; or the profile lets a renewal that changes nothing pass.
 fn people_agreed(
-    connection: &Connection,
+    transaction: &Transaction<'_>,
+    policy: &Policy,
     request: &RequestRow,
     submission: &Submission,
     record: &Evidence,
 ) -> Result<(), Shut> {
-    let id = &request.id;
+    let (connection, id) = (transaction.connection(), &request.id);
     let tampered = |what: &str| Shut::Tampered(format!("{id} {what}"));
     if request.state != RequestState::Approved || record.resource_id != id.as_str() {
         return Err(tampered("is not approved by the ledger record that its job names"));
@@ -129,32 +145,132 @@ fn people_agreed(
     }
     match record.action.as_str() {
         "approval_bypassed" => return Ok(()),
+        "approval_approved" if record.details.auto_approved => {
+            return may_pass_by_time(connection, policy, request, submission, record);
+        }
         "approval_approved" => {}
         _ => return Err(tampered("is approved by a record that approves nothing")),
     }
-    let about = Evidence::about(connection, id.as_str())?;
-    let requester = about
-        .iter()
-        .find(|evidence| evidence.seq == request.requested_seq && evidence.action == "approval_requested")
-        .and_then(Evidence::party)
+    let asked = Evidence::at(connection, request.requested_seq, id.as_str())?
+        .filter(|asked| asked.action == "approval_requested")
         .ok_or_else(|| tampered("was requested by nobody that the ledger knows"))?;
+    let requester = asked.party().unwrap_or_else(|| Party::system(&asked.actor));
     if requester.uid != request.requester.uid || requester.account != request.requester.account {
         return Err(tampered("names another requester than the ledger"));
     }
-    let mut voters = BTreeSet::new();
-    for vote in about.iter().filter(|evidence| evidence.action == "approval_approved" && evidence.seq <= record.seq) {
-        if vote.details.digest != record.details.digest || vote.details.version != request.version {
+    let (made_under, judged_by) = terms(connection, policy, request, submission, &asked, record)?;
+    if !judged_by.asks_for_as_much_as(&made_under) {
+        return Err(tampered("was approved under other terms than it was made under"));
+    }
+    let requester = requester.resolved(policy);
+    let mut ballots = Vec::new();
+    for cast in Cast::on(connection, id, request.version, &record.details.digest, &made_under)? {
+        if cast.seq > record.seq {
             continue;
         }
-        let voter = vote.party().ok_or_else(|| tampered("has a vote of nobody"))?;
-        own_session(&voter)
-            .and_then(|()| different_people(&requester, &voter, &[]))
-            .map_err(|error| Shut::Refused(format!("the vote in ledger record {}: {error}", vote.seq)))?;
-        voters.insert(voter.voter());
+        let refuse = |error| Shut::Refused(format!("the vote in ledger record {}: {error}", cast.seq));
+        own_session(&cast.by).map_err(refuse)?;
+        for human in std::iter::once(&cast.by).chain(&cast.giver) {
+            different_people(&requester, human, &[]).map_err(refuse)?;
+            different_people(&requester, &human.resolved(policy), &[]).map_err(refuse)?;
+        }
+        ballots.push(cast);
     }
-    let needed = submission.profile.votes_needed().max(1) as usize;
-    if voters.len() < needed {
+    let as_they_voted: Vec<Ballot> = ballots.iter().map(Cast::as_recorded).collect();
+    if !Tally::of(&judged_by, &as_they_voted).is_complete() {
         return Err(tampered("has no quorum of different people over its exact content"));
+    }
+    let as_known_now: Vec<Ballot> = ballots.iter().map(|cast| cast.ballot(policy)).collect();
+    if !Tally::of(&judged_by, &as_known_now).is_complete() {
+        let why = "the policy in force knows people who voted for it as one person: it has no quorum any more";
+        return Err(Shut::Refused(format!("{id}: {why}")));
+    }
+    Ok(())
+}
+
+/// The terms that the version was made under, and those that it was judged by when the quorum was complete. Records
+/// from before they said so name none: a quorum had one step then, that of the profile.
+fn terms(
+    connection: &Connection,
+    policy: &Policy,
+    request: &RequestRow,
+    submission: &Submission,
+    asked: &Evidence,
+    record: &Evidence,
+) -> Result<(Terms, Terms), Shut> {
+    let id = &request.id;
+    let tampered = |what: &str| Shut::Tampered(format!("{id} {what}"));
+    let made_under = match request.version {
+        1 => asked.terms(),
+        version => {
+            let seq = rows_terms::get(connection, id, version)?.map(|terms| terms.seq);
+            let seq = seq.ok_or_else(|| tampered("has a version that nothing is known of"))?;
+            let amended = Evidence::at(connection, seq, id.as_str())?.filter(|amended| {
+                amended.action == "approval_amended"
+                    && amended.details.version == version
+                    && amended.details.digest == record.details.digest
+            });
+            amended.ok_or_else(|| tampered("has a version that the ledger does not know"))?.terms()
+        }
+    };
+    let profile = &submission.profile;
+    let of_the_profile = || {
+        let owner = Account { uid: request.requester.uid, name: None, unix_groups: Vec::new() };
+        policy.terms(profile, &owner, false)
+    };
+    let made_under = made_under.unwrap_or_else(of_the_profile);
+    let judged_by = record.terms().unwrap_or_else(|| made_under.clone());
+    Ok((made_under, judged_by))
+}
+
+/// A renewal that changes neither names nor the kind of key, after the time that the rules it was made under and
+/// those in force both give people to object in, while nobody did.
+fn may_pass_by_time(
+    connection: &Connection,
+    policy: &Policy,
+    request: &RequestRow,
+    submission: &Submission,
+    record: &Evidence,
+) -> Result<(), Shut> {
+    let id = &request.id;
+    let refuse = |what: &str| Shut::Refused(format!("{id} was approved by the passing of time, and {what}"));
+    if record.actor != SCHEDULER {
+        return Err(Shut::Tampered(format!("{id} was approved by the passing of time, in the name of a person")));
+    }
+    let in_force = policy.profile(&request.profile_id);
+    let before = Predecessor::read(connection, request).map_err(Shut::Unreadable)?;
+    let wait = passing::wait(request, submission, in_force, before.as_ref()).map_err(refuse)?;
+    let waited = record.details.tick.saturating_sub(request.created_tick);
+    if waited < i64::try_from(wait.millis()).unwrap_or(i64::MAX) {
+        return Err(refuse("its time was not over"));
+    }
+    let terms = policy.terms(&submission.profile, &Account { uid: 0, name: None, unix_groups: Vec::new() }, false);
+    let cast = Cast::on(connection, id, request.version, &record.details.digest, &terms)?;
+    if cast.iter().any(|cast| cast.verdict == Verdict::Reject && cast.seq < record.seq) {
+        return Err(refuse("somebody objected"));
+    }
+    Ok(())
+}
+
+/// An approval that was not used in time is none any more, and a scheduled one is none yet. Both by the time line,
+/// which no change of the wall clock moves.
+fn in_its_time(
+    transaction: &Transaction<'_>,
+    request: &RequestRow,
+    submission: &Submission,
+    record: &Evidence,
+) -> Result<(), Shut> {
+    let start = rows_terms::get(transaction.connection(), &request.id, request.version)?
+        .and_then(|terms| terms.not_before)
+        .map_or(i64::MIN, |start| start.tick);
+    if transaction.tick() < start {
+        return Err(Shut::Refused(format!("{} is not to be carried out yet", request.id)));
+    }
+    let within = submission.profile.rules().carry_out_within();
+    let last = record.details.tick.max(start).saturating_add(i64::try_from(within.millis()).unwrap_or(i64::MAX));
+    if transaction.tick() > last {
+        let id = &request.id;
+        return Err(Shut::Refused(format!("the approval of {id} lapsed: it was not carried out within {within}")));
     }
     Ok(())
 }

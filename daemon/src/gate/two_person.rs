@@ -3,6 +3,9 @@
 
 use countersign_shared::error::{ApiError, ErrorKind};
 
+use crate::identity::directory::Account;
+use crate::policy::Policy;
+
 /// One human as attested at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Party {
@@ -12,6 +15,8 @@ pub struct Party {
     pub uid: u32,
     /// Who had logged in.
     pub login_uid: Option<u32>,
+    /// The name of that account, where it is known.
+    pub login_account: Option<String>,
     /// The person of the policy that the account belongs to.
     pub person: Option<String>,
     /// The person of the policy that the login account belongs to.
@@ -19,9 +24,36 @@ pub struct Party {
 }
 
 impl Party {
+    /// The daemon itself, where it asks: it is nobody's human, so that nobody is kept from deciding.
+    pub fn system(account: &str) -> Self {
+        Self {
+            account: account.to_owned(),
+            uid: 0,
+            login_uid: None,
+            login_account: None,
+            person: None,
+            login_person: None,
+        }
+    }
+
     /// One voter, one vote: the person, or the uid where the policy knows no person.
     pub fn voter(&self) -> String {
         self.person.clone().unwrap_or_else(|| format!("uid:{}", self.uid))
+    }
+
+    /// The same human as `policy` knows them: accounts that were folded into one person since are one person.
+    pub fn resolved(&self, policy: &Policy) -> Self {
+        let person = |uid, name: Option<&str>| {
+            // Demo people are told apart from users of the host by what follows their names.
+            let name = name.map(|name| name.trim_end_matches(" (DEMO)").to_owned());
+            policy.person_of(&Account { uid, name, unix_groups: Vec::new() }).map(str::to_owned)
+        };
+        let login_person = self.login_uid.and_then(|uid| person(uid, self.login_account.as_deref()));
+        Self {
+            person: person(self.uid, Some(&self.account)).or(self.person.clone()),
+            login_person: login_person.or(self.login_person.clone()),
+            ..self.clone()
+        }
     }
 
     fn called(&self) -> String {
@@ -104,6 +136,7 @@ mod tests {
             account: account.into(),
             uid,
             login_uid: login.map(|(uid, _)| uid),
+            login_account: None,
             person: person.map(Into::into),
             login_person: login.and_then(|(_, person)| person.map(Into::into)),
         }

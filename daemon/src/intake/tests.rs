@@ -358,6 +358,7 @@ proptest! {
                         prop_assert!(!check.text.chars().any(is_deceiving));
                     }
                     let purpose = countersign_shared::content::Purpose {
+                        not_before: None,
                         kind: RequestKind::CertIssuance,
                         certificate_id: "mc-1",
                         csr_sha256: csr.sha256,

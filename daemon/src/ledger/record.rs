@@ -42,6 +42,8 @@ pub enum Detail {
     Number(i64),
     /// Yes or no.
     Flag(bool),
+    /// Strings of the program's own or a checked shape.
+    List(Vec<String>),
 }
 
 impl Draft {
@@ -75,6 +77,13 @@ impl Draft {
             Some(value) => self.number(key, value),
             None => self,
         }
+    }
+
+    /// Adds a list of strings.
+    #[must_use]
+    pub fn list(mut self, key: &'static str, values: impl IntoIterator<Item = impl ToString>) -> Self {
+        self.details.insert(key, Detail::List(values.into_iter().map(|value| value.to_string()).collect()));
+        self
     }
 
     /// Adds a flag.
@@ -253,6 +262,7 @@ fn details(values: &BTreeMap<&'static str, Detail>) -> Result<CanonicalBytes, Ca
             Detail::Text(text) => object.string(key, text),
             Detail::Number(number) => object.integer(key, *number),
             Detail::Flag(flag) => object.boolean(key, *flag),
+            Detail::List(values) => object.strings(key, values),
         };
     }
     object.finish()

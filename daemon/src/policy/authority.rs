@@ -179,14 +179,38 @@ impl Policy {
         self.roles_where(account, |grant| grant.until.is_none_or(|until| now < until))
     }
 
-    /// Whether a vote of this account counts under a profile: the right to decide, and where the profile has a
-    /// quorum step also membership in the step's group, which an admin has everywhere.
+    /// Those of the named groups that an account is in, each once, in the order given. An admin counts as a member
+    /// of every group: ask [`Policy::is_admin`] besides.
+    pub fn groups_of<'a>(&self, groups: impl Iterator<Item = &'a str>, account: &Account) -> Vec<String> {
+        let names = self.names_of(account);
+        let mut seen = BTreeSet::new();
+        groups.filter(|group| seen.insert(*group) && self.group_has(group, &names)).map(str::to_owned).collect()
+    }
+
+    /// Whether an account is an admin at `now`.
+    pub fn is_admin(&self, account: &Account, now: Timestamp) -> bool {
+        self.roles(account, now).iter().any(|grant| grant.role == Role::Admin)
+    }
+
+    /// Whether the policy's word covers an account: `person:alice`, `group:pki`.
+    pub fn is_member(&self, member: &Member, account: &Account) -> bool {
+        let names = self.names_of(account);
+        match member {
+            Member::Group(group) => self.group_has(group, &names),
+            other => names.contains(other),
+        }
+    }
+
+    /// Whether a vote of this account can count under a profile: the right to decide, and where the profile has
+    /// quorum steps also membership in a group of one of them, of a route's, or of an escalation; an admin is in every
+    /// group. Which place it fills, and whether the escalation has come, is for the request's terms.
     pub fn counts_for(&self, profile: &Profile, account: &Account, now: Timestamp) -> bool {
         roles_count(&self.roles(account, now), profile, |group| self.in_group(group, account))
     }
 
     /// Who could decide under a profile at `now` besides the requester's person, in the policy's words: people,
-    /// accounts, and `members of the unix group …`; sorted.
+    /// accounts, and `members of the unix group …`; sorted. Whoever is in no step's group is left out, also where an
+    /// escalation would ask them.
     pub fn deciders(&self, profile: &Profile, requester: &Account, now: Timestamp) -> Vec<String> {
         let own = self.person_of(requester);
         let powers = Powers::of(self, &[profile], |grant| grant.until.is_none_or(|until| now < until));
@@ -267,13 +291,14 @@ impl Policy {
     }
 }
 
-/// The rule of [`Policy::counts_for`] over roles and membership of the step's group.
-fn roles_count(roles: &[RoleGrant], profile: &Profile, in_group: impl FnOnce(&str) -> bool) -> bool {
+/// The rule of [`Policy::counts_for`] over roles and membership of groups.
+fn roles_count(roles: &[RoleGrant], profile: &Profile, in_group: impl FnMut(&str) -> bool) -> bool {
     if roles.iter().any(|grant| grant.role == Role::Admin) {
         return true;
     }
     let decides = roles.iter().any(|grant| gives(grant, Permission::Decide(profile.id())));
-    decides && profile.rules().quorum.as_ref().is_none_or(|step| in_group(&step.group))
+    let rules = profile.rules();
+    decides && (rules.quorum.is_empty() || rules.step_groups().chain(rules.escalation_groups()).any(in_group))
 }
 
 /// An account as far as the document alone tells. Its uid, where the document has none, is the kernel's word for

@@ -174,6 +174,56 @@ fn a_vote_counts_with_the_right_to_decide_and_the_step_s_group_or_as_admin() {
 }
 
 #[test]
+fn any_step_a_route_s_or_an_escalation_s_group_lets_a_vote_count() {
+    let document = POLICY
+        .replace(
+            "quorum = [{ group = \"pki\", need = 1 }]",
+            "quorum = [{ group = \"pki\", need = 1 }, { group = \"leads\", need = 1 }]\n\
+             route = [{ owner = \"person:dora\", quorum = [{ group = \"payments\", need = 1 }] }]\n\
+             escalate = [{ after = \"4h\", groups = [\"night\"] }]",
+        )
+        .replace(
+            "[[grant]]\nrole = \"admin\"",
+            "[[person]]\nname = \"dora\"\naccounts = [\"dora\"]\n\
+             [[group]]\nname = \"leads\"\nmembers = [\"person:dora\"]\n\
+             [[group]]\nname = \"payments\"\nmembers = [\"user:paul\"]\n\
+             [[group]]\nname = \"night\"\nmembers = [\"user:nina\"]\n\
+             [[grant]]\nrole = \"operator\"\nto = \"group:leads\"\n\
+             [[grant]]\nrole = \"operator\"\nto = \"group:payments\"\n\
+             [[grant]]\nrole = \"operator\"\nto = \"group:night\"\n\
+             [[grant]]\nrole = \"operator\"\nto = \"user:oscar\"\n\
+             [[grant]]\nrole = \"admin\"",
+        );
+    let (policy, _) = Policy::parse(&document).unwrap();
+    let web = policy.profile("p-web").unwrap();
+    let now = at("2029-01-01T00:00:00Z");
+    let asked = || web.rules().step_groups().chain(web.rules().escalation_groups());
+    for (name, counts, groups) in [
+        ("alice", true, &["pki"][..]),
+        ("dora", true, &["leads"]),
+        ("paul", true, &["payments"]),
+        ("nina", true, &["night"]),
+        ("oscar", false, &[]),
+        ("carol", true, &[]),
+        ("nobody", false, &[]),
+    ] {
+        let who = account(2000, name, &[]);
+        assert_eq!(policy.counts_for(web, &who, now), counts, "{name}");
+        assert_eq!(policy.groups_of(asked(), &who), groups, "{name}");
+        assert_eq!(policy.is_admin(&who, now), name == "carol", "{name}");
+    }
+    let others = policy.deciders(web, &account(2000, "alice", &[]), now);
+    assert_eq!(others, ["bob", "carol", "dora", "paul", "members of the unix group pki-unix"]);
+    assert_eq!(policy.groups_of(["pki", "none", "pki"].into_iter(), &account(0, "alice", &[])), [""; 0]);
+    let owner = &web.rules().routes[0].owner;
+    assert!(policy.is_member(owner, &account(1, "dora", &[])) && !policy.is_member(owner, &account(1, "paul", &[])));
+    let pki = Member::Group("pki".to_owned());
+    assert!(
+        policy.is_member(&pki, &account(1, "zoe", &["pki-unix"])) && !policy.is_member(&pki, &account(1, "zoe", &[]))
+    );
+}
+
+#[test]
 fn deciders_are_named_without_the_requester_in_any_guise() {
     let policy = policy();
     let now = at("2029-01-01T00:00:00Z");

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_shared::digest::Digest;
 
+use super::calendar::Calendar;
+use super::parts::Issuer;
 use super::read::{Source, read};
 use super::report::{Place, Report};
 use super::subject::Member;
-use super::{Policy, issuers, people, profiles, reach, renewal};
+use super::{Policy, agreement, issuers, people, profiles, reach, renewal};
 
 /// The most accounts that a document names, whoever they belong to.
 const MAX_ACCOUNTS: usize = 4096;
@@ -15,23 +17,39 @@ const MAX_ACCOUNTS: usize = 4096;
 /// See [`Policy::parse`].
 pub(super) fn check(document: &str) -> Result<(Policy, Vec<String>), Vec<String>> {
     let mut report = Report::default();
-    let source = read(document, &mut report);
+    let mut source = read(document, &mut report);
     let declared = Declared::of(&source, &mut report);
     let readable = report.is_clean();
 
     let mut unix_groups = BTreeSet::new();
     let (people, owners) = people::people(&source.people, &mut report);
-    let groups = people::groups(&source.groups, &declared, &mut unix_groups, &mut report);
+    let (groups, written_groups) = people::groups(&source.groups, &declared, &mut unix_groups, &mut report);
     let grants = people::grants(&source.grants, &declared, &mut unix_groups, &mut report);
     let issuers = issuers::issuers(&source.issuers, &mut report);
     let renewal_policies = renewal::renewal_policies(&source.renewal_policies, &mut report);
     let places: Vec<Place> = source.profiles.iter().map(|entry| entry.place.clone()).collect();
-    let profiles = profiles::profiles(&source.profiles, &issuers, &declared, &mut report);
+    let calendars = agreement::calendars(std::mem::take(&mut source.calendars), &mut report);
+    let surroundings = Surroundings { issuers: &issuers, calendars: &calendars, declared: &declared };
+    let profiles = profiles::profiles(&source.profiles, &surroundings, &mut unix_groups, &mut report);
+    let change_control = agreement::change_control(source.change_control.as_ref(), &declared, &mut report);
 
     let sha256 = Digest::of(&[document.as_bytes()]);
     let document = document.to_owned();
-    let policy =
-        Policy { sha256, document, people, owners, groups, grants, profiles, renewal_policies, issuers, unix_groups };
+    let policy = Policy {
+        sha256,
+        document,
+        people,
+        owners,
+        groups,
+        written_groups,
+        grants,
+        profiles,
+        renewal_policies,
+        issuers,
+        calendars,
+        change_control,
+        unix_groups,
+    };
     let accounts = policy.known_accounts().len();
     if accounts > MAX_ACCOUNTS {
         let what = format!("the document names {accounts} accounts; at most {MAX_ACCOUNTS} are allowed");
@@ -39,9 +57,17 @@ pub(super) fn check(document: &str) -> Result<(Policy, Vec<String>), Vec<String>
     }
     // Half a policy would make this one complain about the other half.
     if readable && policy.profiles.len() == places.len() && report.is_clean() {
-        reach::check(&policy, &places, &mut report);
+        let change_control = source.change_control.as_ref().map(|entry| &entry.place);
+        reach::check(&policy, &places, change_control, &mut report);
     }
     report.finish().map(|warnings| (policy, warnings))
+}
+
+/// What a profile refers to.
+pub(super) struct Surroundings<'a> {
+    pub issuers: &'a [Issuer],
+    pub calendars: &'a [Calendar],
+    pub declared: &'a Declared,
 }
 
 /// The ids and names that the document declares, unreadable tables included.
@@ -57,7 +83,8 @@ impl Declared {
             .chain(source.groups.iter().map(|entry| &entry.place))
             .chain(source.profiles.iter().map(|entry| &entry.place))
             .chain(source.renewal_policies.iter().map(|entry| &entry.place))
-            .chain(source.issuers.iter().map(|entry| &entry.place));
+            .chain(source.issuers.iter().map(|entry| &entry.place))
+            .chain(source.calendars.iter().map(|entry| &entry.place));
         for place in places {
             if !declared.0.entry(place.table).or_default().insert(place.label.clone()) {
                 let key = if place.keys.contains_key("id") { "id" } else { "name" };

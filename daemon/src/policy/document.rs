@@ -8,7 +8,9 @@ use countersign_shared::time::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::calendar::Calendar;
 use super::names::NamePattern;
+use super::quorum::{Escalation, QuorumOrder, QuorumStep, Route};
 
 /// `policy.toml`: who is who, who may do what, which certificates may exist, and who has to agree to them.
 #[derive(Debug, JsonSchema)]
@@ -36,6 +38,11 @@ pub(super) struct PolicyDocument {
     /// Who signs.
     #[schemars(default)]
     issuer: Vec<IssuerTable>,
+    /// Open hours.
+    #[schemars(default)]
+    calendar: Vec<Calendar>,
+    /// Who has to agree to another policy.
+    change_control: Option<ChangeControlTable>,
 }
 
 /// One human: one vote, however many accounts.
@@ -97,8 +104,33 @@ pub(super) struct ProfileTable {
     /// Whether people have to agree; false when left out.
     #[serde(default)]
     pub requires_approval: bool,
-    /// Who has to agree; exactly one step in this version. One operator of the profile when left out.
+    /// Who has to agree: 1 to 8 steps, each group once, at most 20 people. One operator of the profile when left out.
     pub quorum: Option<Vec<QuorumStep>>,
+    /// Whether the steps wait for each other; `parallel` when left out.
+    #[serde(default)]
+    pub quorum_order: QuorumOrder,
+    /// So many different people's rejections end a request; 1 when left out.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 10))]
+    pub reject_threshold: u32,
+    /// So many people more, any operators of the profile, have to agree to what no human asked for; 0 when left out.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 5))]
+    pub extra_for_scheduler: u32,
+    /// Other quorums for the certificates of some owners, at most 32; the first that matches is taken.
+    pub route: Option<Vec<Route>>,
+    /// How long an approval can be used, `1m` to `90d`; `7d` when left out.
+    pub carry_out_within: Option<Span>,
+    /// Who is asked besides after a while: at most 4, soonest first.
+    pub escalate: Option<Vec<Escalation>>,
+    /// The `id` of a calendar: escalation and `approval_timeout` count its open hours alone.
+    pub calendar: Option<String>,
+    /// Renewals with the same names and the same type of key are approved when they have waited for so long, `1h` to
+    /// `90d`; never when left out.
+    pub auto_approve_after: Option<Span>,
+    /// Whether an approver's say may be handed to another for a time; true when left out.
+    #[serde(default = "yes")]
+    pub allow_delegation: bool,
     /// The `id` of an issuer.
     pub issuer: String,
     /// The smallest allowed key of each kind; each elliptic curve is a kind of its own.
@@ -136,19 +168,30 @@ pub(super) struct ProfileTable {
     pub deliver: Option<DeliverTable>,
 }
 
+const fn one() -> u32 {
+    1
+}
+
 fn server_auth() -> Vec<ExtendedKeyUsage> {
     vec![ExtendedKeyUsage::ServerAuth]
 }
 
-/// One step of a quorum: so many different people of a group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Who has to agree to another policy.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct QuorumStep {
-    /// The group's name. An admin counts as a member of it.
-    pub group: String,
-    /// How many different people, the requester not among them; at least 1.
-    #[schemars(range(min = 1))]
-    pub need: u32,
+#[schemars(rename = "ChangeControl")]
+pub(super) struct ChangeControlTable {
+    /// As a profile's; one admin other than the proposer when left out.
+    pub quorum: Option<Vec<QuorumStep>>,
+    /// Whether the steps wait for each other; `parallel` when left out.
+    #[serde(default)]
+    pub quorum_order: QuorumOrder,
+    /// So many different people's rejections end a proposal; 1 when left out.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 10))]
+    pub reject_threshold: u32,
+    /// How long a proposal waits for people, `1s` to `365d`; `7d` when left out.
+    pub approval_timeout: Option<Span>,
 }
 
 /// Whether a request has to say why.

@@ -1,34 +1,46 @@
 //! The policy: one document that says who is who, who may do what, which certificates may exist and who has
 //! to agree. [`Policy`] is its checked form; there is no way to one but through [`Policy::parse`].
 
+mod agreement;
 mod authority;
+pub mod calendar;
 mod check;
+pub mod diff;
 mod document;
 mod issuers;
 pub mod names;
 mod parts;
 mod people;
+mod places;
 mod powers;
 mod profile;
 mod profiles;
+pub mod quorum;
 mod reach;
 mod read;
 mod renewal;
 mod report;
+mod rules;
 mod subject;
+mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_shared::digest::Digest;
 
 pub use authority::{Permission, Permissions, Role, RoleGrant};
+pub use calendar::Calendar;
+pub use diff::{Effect, PolicyDifference, differences};
 pub use document::{AlertChannels, Channel, Severity};
-pub use parts::{Issuer, IssuerKind, Person, RenewalPolicy};
-pub use profile::{Delivery, Justification, Profile, QuorumStep, Rules, TicketPattern};
+pub use parts::{ChangeControl, Issuer, IssuerKind, Person, RenewalPolicy};
+pub use profile::{Delivery, Justification, Profile, Rules, TicketPattern};
+pub use quorum::{Escalation, QuorumOrder, QuorumStep, Route};
 pub use read::MAX_DOCUMENT;
 pub use subject::{AccountName, Member};
+pub use terms::{ANYBODY, Asked, Terms};
 
 use parts::Grant;
+use people::Groups;
 
 /// A checked policy.
 #[derive(Clone, Debug)]
@@ -39,11 +51,15 @@ pub struct Policy {
     /// Which person an account belongs to, by index into `people`.
     owners: BTreeMap<AccountName, usize>,
     /// Every group with all that it contains at any depth; no member is a group.
-    groups: BTreeMap<String, BTreeSet<Member>>,
+    groups: Groups,
+    /// Every group with its members as they are written.
+    written_groups: Groups,
     grants: Vec<Grant>,
     profiles: Vec<Profile>,
     renewal_policies: Vec<RenewalPolicy>,
     issuers: Vec<Issuer>,
+    calendars: Vec<Calendar>,
+    change_control: ChangeControl,
     unix_groups: BTreeSet<String>,
 }
 
@@ -97,6 +113,16 @@ impl Policy {
     /// One renewal policy.
     pub fn renewal_policy(&self, id: &str) -> Option<&RenewalPolicy> {
         self.renewal_policies.iter().find(|policy| policy.id == id)
+    }
+
+    /// The calendars, in the order of the document.
+    pub fn calendars(&self) -> &[Calendar] {
+        &self.calendars
+    }
+
+    /// Who has to agree to another policy.
+    pub fn change_control(&self) -> &ChangeControl {
+        &self.change_control
     }
 
     /// The groups of the name service that the policy names.

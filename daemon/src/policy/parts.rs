@@ -6,6 +6,7 @@ use countersign_shared::time::{Span, Timestamp};
 
 use super::authority::Role;
 use super::document::{AlertChannels, Severity};
+use super::quorum::{QuorumOrder, QuorumStep};
 use super::subject::{AccountName, Member};
 
 /// One human: one vote.
@@ -30,6 +31,30 @@ pub(super) struct Grant {
     pub profiles: Option<Vec<String>>,
     /// The first moment at which it holds no more.
     pub until: Option<Timestamp>,
+}
+
+/// Who has to agree to another policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeControl {
+    /// Its steps; without any, one admin other than the proposer agrees.
+    pub quorum: Vec<QuorumStep>,
+    /// Whether they wait for each other.
+    pub quorum_order: QuorumOrder,
+    /// So many different people's rejections end a proposal: 1 to 10.
+    pub reject_threshold: u32,
+    /// How long a proposal waits for people.
+    pub approval_timeout: Span,
+}
+
+impl Default for ChangeControl {
+    fn default() -> Self {
+        Self {
+            quorum: Vec::new(),
+            quorum_order: QuorumOrder::Parallel,
+            reject_threshold: 1,
+            approval_timeout: Span::from_secs(7 * 86_400),
+        }
+    }
 }
 
 /// Who signs.
@@ -74,4 +99,15 @@ pub struct RenewalPolicy {
     pub alert_severity_map: BTreeMap<u32, Severity>,
     /// The channels of each severity.
     pub alert_channels: AlertChannels,
+}
+
+impl Severity {
+    /// As the policy writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Informational => "informational",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
 }

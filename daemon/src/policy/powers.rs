@@ -10,13 +10,15 @@ use super::subject::Member;
 use super::{Policy, Role};
 use crate::identity::directory::Account;
 
-/// A set of profiles, by their position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A set of profiles, or of groups, by their position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Mask([u64; Self::PROFILES / 64]);
 
 impl Mask {
     /// The most profiles of a document.
     pub const PROFILES: usize = 256;
+    /// The most groups of a document.
+    pub const GROUPS: usize = Self::PROFILES;
 
     /// Adds one; a position beyond the limit is in no set.
     pub fn add(&mut self, position: usize) {
@@ -30,7 +32,7 @@ impl Mask {
         self.0.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
     }
 
-    /// The profiles of both sets.
+    /// What is in both sets.
     pub fn and(mut self, other: Self) -> Self {
         self.0.iter_mut().zip(other.0).for_each(|(word, other)| *word &= other);
         self
@@ -44,7 +46,7 @@ impl BitOrAssign for Mask {
 }
 
 /// What somebody carries: the sum over all of their names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Power {
     /// Counts under every profile.
     admin: bool,
@@ -52,8 +54,10 @@ pub(super) struct Power {
     operates: Mask,
     /// May submit under these.
     pub submits: Mask,
-    /// Is in the group that the quorum of these asks.
+    /// Is in a group that a quorum of these asks.
     within: Mask,
+    /// The groups that it is in, by their position in the policy.
+    groups: Mask,
 }
 
 impl Power {
@@ -67,12 +71,30 @@ impl Power {
     }
 }
 
+impl Power {
+    /// Which of a quorum's steps somebody fits, as bits; `groups` holds the position of each step's group. Without a
+    /// step it is one place for whoever may decide. Without a profile no role is asked for.
+    pub fn fills(&self, profile: Option<usize>, groups: &[usize]) -> u8 {
+        if self.admin {
+            return u8::MAX;
+        }
+        if profile.is_some_and(|position| !self.operates.has(position)) {
+            return 0;
+        }
+        if groups.is_empty() {
+            return u8::from(profile.is_some());
+        }
+        groups.iter().rev().fold(0, |steps, group| steps << 1 | u8::from(self.groups.has(*group)))
+    }
+}
+
 impl BitOrAssign for Power {
     fn bitor_assign(&mut self, other: Self) {
         self.admin |= other.admin;
         self.operates |= other.operates;
         self.submits |= other.submits;
         self.within |= other.within;
+        self.groups |= other.groups;
     }
 }
 
@@ -85,6 +107,8 @@ pub(super) struct Powers<'a> {
     all: Mask,
     /// Profiles whose quorum asks no group.
     open: Mask,
+    /// The position of each group.
+    groups: HashMap<&'a str, usize>,
 }
 
 impl<'a> Powers<'a> {
@@ -93,12 +117,19 @@ impl<'a> Powers<'a> {
         let (mut all, mut open) = (Mask::default(), Mask::default());
         let mut positions: HashMap<&str, usize> = HashMap::new();
         let mut groups: HashMap<&str, Power> = HashMap::new();
+        let numbered: HashMap<&str, usize> = policy.groups.keys().map(String::as_str).zip(0..).collect();
+        for (group, position) in &numbered {
+            groups.entry(group).or_default().groups.add(*position);
+        }
         for (position, profile) in profiles.iter().enumerate() {
             positions.insert(profile.id(), position);
             all.add(position);
-            match &profile.rules().quorum {
-                Some(step) => groups.entry(&step.group).or_default().within.add(position),
-                None => open.add(position),
+            let rules = profile.rules();
+            if rules.quorum.is_empty() {
+                open.add(position);
+            }
+            for group in rules.step_groups() {
+                groups.entry(group).or_default().within.add(position);
             }
         }
         let mut carried: HashMap<&Member, Power> = HashMap::new();
@@ -121,7 +152,12 @@ impl<'a> Powers<'a> {
                 *carried.entry(member).or_default() |= power;
             }
         }
-        Self { policy, carried, granted, all, open }
+        Self { policy, carried, granted, all, open, groups: numbered }
+    }
+
+    /// The position of a group; nobody is in one that the policy does not have.
+    pub fn position_of(&self, group: &str) -> usize {
+        self.groups.get(group).copied().unwrap_or(usize::MAX)
     }
 
     /// What an account carries. None where two people claim it: such an account has no role.
@@ -140,7 +176,7 @@ impl<'a> Powers<'a> {
         power
     }
 
-    /// The profiles under which somebody's vote counts: the rule of [`Policy::counts_for`].
+    /// The profiles under which somebody's vote counts: the rule of [`Policy::counts_for`] while nothing is escalated.
     pub fn counts(&self, power: &Power) -> Mask {
         if power.admin {
             return self.all;

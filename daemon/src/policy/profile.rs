@@ -2,16 +2,17 @@
 
 use std::fmt;
 
-use countersign_shared::canonical::{CanonicalError, Object};
-use countersign_shared::content::{ExtendedKeyUsage, KeyAlgorithm, SubjectAttribute};
+use countersign_shared::canonical::CanonicalError;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol;
 use countersign_shared::time::Span;
 use regex_lite::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-pub use super::document::{Justification, QuorumStep};
+pub use super::document::Justification;
 use super::names::NamePattern;
+use super::quorum;
+pub use super::rules::{Delivery, Rules};
 
 /// A checked profile. Serialised, it is the snapshot that a request keeps; read back, it has the same digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,64 +20,6 @@ use super::names::NamePattern;
 pub struct Profile {
     rules: Rules,
     digest: Digest,
-}
-
-/// The rules of a profile.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rules {
-    /// `p-…`
-    pub id: String,
-    /// For people.
-    pub name: String,
-    /// Its environment.
-    pub environment: String,
-    /// Which names its certificates carry.
-    pub names: Vec<NamePattern>,
-    /// Whether people have to agree.
-    pub requires_approval: bool,
-    /// The one step of its quorum; without it one operator of the profile agrees.
-    pub quorum: Option<QuorumStep>,
-    /// The issuer's id.
-    pub issuer: String,
-    /// The smallest allowed key of each kind.
-    pub keys: Vec<KeyAlgorithm>,
-    /// Sorted, each once.
-    pub extended_key_usage: Vec<ExtendedKeyUsage>,
-    /// The longest validity.
-    pub max_validity: Span,
-    /// Whether a reason must be given.
-    pub justification: Justification,
-    /// What a ticket has to match; no ticket is required without it.
-    pub ticket_pattern: Option<TicketPattern>,
-    /// How long a request waits; the daemon's setting without it.
-    pub approval_timeout: Option<Span>,
-    /// The renewal policy's id.
-    pub renewal_policy: Option<String>,
-    /// Whether wildcard SANs are given.
-    pub allow_wildcards: bool,
-    /// Whether certification authorities are signed.
-    pub allow_ca: bool,
-    /// Whether SANs that are addresses are given.
-    pub allow_ip: bool,
-    /// Fixed subject attributes, in the order of the enumeration.
-    pub subject: Vec<(SubjectAttribute, String)>,
-    /// Whether callers need a login session.
-    pub require_login_session: bool,
-    /// Where the daemon writes the chain.
-    pub deliver: Option<Delivery>,
-}
-
-/// Where and how the daemon writes a chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Delivery {
-    /// Absolute; `{certificate}` stands for the certificate's id.
-    pub path: String,
-    /// `user` or `user:group`; the daemon's own without it.
-    pub owner: Option<String>,
-    /// Permission bits; writable by the owner alone.
-    pub mode: u32,
 }
 
 impl Profile {
@@ -102,13 +45,9 @@ impl Profile {
         self.digest
     }
 
-    /// People who have to agree: 0 for an unattended profile.
+    /// People who have to agree, over all steps of its own quorum: 0 for an unattended profile.
     pub fn votes_needed(&self) -> u32 {
-        match (&self.rules.quorum, self.rules.requires_approval) {
-            (_, false) => 0,
-            (Some(step), true) => step.need,
-            (None, true) => 1,
-        }
+        if self.rules.requires_approval { quorum::people_needed(&self.rules.quorum) } else { 0 }
     }
 
     /// How long a request under it waits for people.
@@ -137,11 +76,25 @@ impl Profile {
     }
 
     fn quorum_in_words(&self) -> Vec<String> {
-        match (&self.rules.quorum, self.rules.requires_approval) {
-            (_, false) => Vec::new(),
-            (Some(step), true) => vec![format!("{} of group {}", step.need, step.group)],
-            (None, true) => vec!["1 operator of the profile other than the requester".to_owned()],
+        let rules = &self.rules;
+        if !rules.requires_approval {
+            return Vec::new();
         }
+        let mut words = quorum::in_words(&rules.quorum, rules.quorum_order);
+        if words.is_empty() {
+            words.push("1 operator of the profile other than the requester".to_owned());
+        }
+        for route in &rules.routes {
+            let steps = quorum::in_words(&route.quorum, route.quorum_order).join(", ");
+            words.push(format!("for certificates of {}: {steps}", route.owner));
+        }
+        if rules.extra_for_scheduler > 0 {
+            words.push(format!(
+                "{} more, any operators of the profile, where no human asked",
+                rules.extra_for_scheduler
+            ));
+        }
+        words
     }
 }
 
@@ -156,49 +109,6 @@ impl TryFrom<Rules> for Profile {
 impl From<Profile> for Rules {
     fn from(profile: Profile) -> Self {
         profile.rules
-    }
-}
-
-/// The largest canonical form of a profile.
-const CANONICAL_LIMIT: usize = 256 * 1024;
-
-impl Rules {
-    fn digest(&self) -> Result<Digest, CanonicalError> {
-        let millis = |span: Span| i64::try_from(span.millis()).unwrap_or(i64::MAX);
-        let mut form = Object::new();
-        form.boolean("allow_ca", self.allow_ca)
-            .boolean("allow_ip", self.allow_ip)
-            .boolean("allow_wildcards", self.allow_wildcards)
-            .integer_if("approval_timeout_ms", self.approval_timeout.map(millis));
-        if let Some(deliver) = &self.deliver {
-            let inner = Object::new()
-                .integer("mode", i64::from(deliver.mode))
-                .string_if("owner", deliver.owner.as_deref())
-                .string("path", &deliver.path)
-                .finish_within(CANONICAL_LIMIT)?;
-            form.object("deliver", &inner);
-        }
-        form.string("environment", &self.environment)
-            .strings("extended_key_usage", self.extended_key_usage.iter().map(|usage| usage.as_str()))
-            .string("id", &self.id)
-            .string("issuer", &self.issuer)
-            .boolean("justification_required", self.justification == Justification::Required)
-            .strings("keys", self.keys.iter().map(KeyAlgorithm::to_string))
-            .integer("max_validity_ms", millis(self.max_validity))
-            .strings("names", self.names.iter().map(NamePattern::to_string));
-        if let Some(step) = &self.quorum {
-            let inner = Object::new().string("group", &step.group).integer("need", i64::from(step.need)).finish()?;
-            form.object("quorum", &inner);
-        }
-        let subject = self.subject.iter().map(|(attribute, value)| format!("{attribute}:{value}"));
-        let bytes = form
-            .string_if("renewal_policy", self.renewal_policy.as_deref())
-            .boolean("require_login_session", self.require_login_session)
-            .boolean("requires_approval", self.requires_approval)
-            .strings("subject", subject)
-            .string_if("ticket_pattern", self.ticket_pattern.as_ref().map(TicketPattern::as_str))
-            .finish_within(CANONICAL_LIMIT)?;
-        Ok(Digest::of(&[b"countersign-profile-v1\0", bytes.as_bytes()]))
     }
 }
 

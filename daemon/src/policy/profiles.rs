@@ -7,10 +7,11 @@ use countersign_shared::content::{KeyAlgorithm, SubjectAttribute};
 use countersign_shared::text::is_deceiving;
 use countersign_shared::time::Span;
 
-use super::check::Declared;
+use super::agreement;
+use super::check::{Declared, Surroundings};
 use super::document::{DeliverTable, ProfileTable};
 use super::parts::{Issuer, IssuerKind};
-use super::profile::{Delivery, Profile, QuorumStep, Rules, TicketPattern};
+use super::profile::{Delivery, Profile, Rules, TicketPattern};
 use super::read::Entry;
 use super::report::{Place, Report};
 use super::subject::{AccountName, IDENTIFIER_SHAPE, is_identifier};
@@ -21,15 +22,16 @@ const DAY: u64 = 86_400;
 const LONGEST_LEAF: Span = Span::from_secs(825 * DAY);
 /// The longest validity where certification authorities are signed.
 const LONGEST_CA: Span = Span::from_secs(3650 * DAY);
-const LONGEST_TIMEOUT: Span = Span::from_secs(365 * DAY);
+pub(super) const LONGEST_TIMEOUT: Span = Span::from_secs(365 * DAY);
 pub(super) const SECOND: Span = Span::from_secs(1);
 const MAX_NAMES: usize = 256;
 
-/// The profiles. One with a mistake is left out; the mistake is in `report`.
+/// The profiles. One with a mistake is left out; the mistake is in `report`. The unix groups that they name are added
+/// to `unix_groups`.
 pub(super) fn profiles(
     entries: &[Entry<ProfileTable>],
-    issuers: &[Issuer],
-    declared: &Declared,
+    around: &Surroundings<'_>,
+    unix_groups: &mut BTreeSet<String>,
     report: &mut Report,
 ) -> Vec<Profile> {
     let mut profiles = Vec::with_capacity(entries.len());
@@ -37,8 +39,13 @@ pub(super) fn profiles(
         check_words(table, place, report);
         check_names(table, place, report);
         check_key_rules(table, place, report);
-        check_references(table, issuers, declared, place, report);
-        let quorum = quorum(table, declared, place, report);
+        let declared = around.declared;
+        check_references(table, around.issuers, declared, place, report);
+        agreement::check_profile(table, place, report);
+        let quorum = agreement::quorum(table, declared, place, report);
+        let routes = agreement::routes(table, declared, unix_groups, place, report);
+        let escalations = agreement::escalations(table, declared, place, report);
+        let calendar = agreement::calendar(table, around.calendars, declared, place, report);
         let ticket_pattern = table.ticket_pattern.as_deref().and_then(|raw| ticket_pattern(raw, place, report));
         let deliver = table.deliver.as_ref().and_then(|table| delivery(table, place, report));
         let table = table.clone();
@@ -64,6 +71,15 @@ pub(super) fn profiles(
             subject: table.subject.into_attributes(),
             require_login_session: table.require_login_session,
             deliver,
+            quorum_order: table.quorum_order,
+            reject_threshold: table.reject_threshold,
+            extra_for_scheduler: table.extra_for_scheduler,
+            routes,
+            carry_out_within: table.carry_out_within,
+            escalations,
+            calendar,
+            auto_approve_after: table.auto_approve_after,
+            allow_delegation: table.allow_delegation,
         };
         match Profile::new(rules) {
             Ok(profile) => profiles.push(profile),
@@ -150,36 +166,6 @@ fn check_references(table: &ProfileTable, issuers: &[Issuer], declared: &Declare
     }
     if let Some(id) = table.renewal_policy.as_ref().filter(|id| !declared.has("renewal_policy", id)) {
         report.error(place, "renewal_policy", format!("there is no [[renewal_policy]] `{id}`"));
-    }
-}
-
-fn quorum(table: &ProfileTable, declared: &Declared, place: &Place, report: &mut Report) -> Option<QuorumStep> {
-    let steps = table.quorum.as_ref()?;
-    if !table.requires_approval {
-        report.error(place, "quorum", "a quorum without requires_approval = true would not be asked");
-    }
-    for step in steps {
-        if !declared.has("group", &step.group) {
-            report.error(place, "quorum", format!("there is no [[group]] `{}`", step.group));
-        }
-        if step.need == 0 {
-            report.error(place, "quorum", "need is at least 1");
-        }
-    }
-    match steps.as_slice() {
-        [step] => Some(step.clone()),
-        [] => {
-            report.error(
-                place,
-                "quorum",
-                "an empty quorum agrees to everything: name a step, or leave the key out for one operator",
-            );
-            None
-        }
-        _ => {
-            report.error(place, "quorum", "a quorum of more than one step is not built yet");
-            None
-        }
     }
 }
 

@@ -8,7 +8,10 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
-use super::document::{GrantTable, GroupTable, IssuerTable, PersonTable, ProfileTable, RenewalPolicyTable};
+use super::calendar::Calendar;
+use super::document::{
+    ChangeControlTable, GrantTable, GroupTable, IssuerTable, PersonTable, ProfileTable, RenewalPolicyTable,
+};
 use super::powers::Mask;
 use super::report::{Place, Report};
 
@@ -31,34 +34,40 @@ pub(super) struct Source {
     pub profiles: Vec<Entry<ProfileTable>>,
     pub renewal_policies: Vec<Entry<RenewalPolicyTable>>,
     pub issuers: Vec<Entry<IssuerTable>>,
+    pub calendars: Vec<Entry<Calendar>>,
+    pub change_control: Option<Entry<ChangeControlTable>>,
     /// Table and label of those that could not be read: references to them are not mistakes of their own.
     pub unreadable: Vec<(&'static str, String)>,
 }
 
 /// The tables, and how many of each a document may have.
-const TABLES: [(&str, usize); 6] = [
+const TABLES: [(&str, usize); 7] = [
     ("person", 1024),
-    ("group", 256),
+    ("group", Mask::GROUPS),
     ("grant", 512),
     ("profile", Mask::PROFILES),
     ("renewal_policy", 256),
     ("issuer", 64),
+    ("calendar", 32),
 ];
 
-/// What later versions will have: refused by name, so that nobody believes it to be in force.
+/// The one table that is no list.
+pub(super) const CHANGE_CONTROL: &str = "change_control";
+
+/// What later versions will have, or what stands elsewhere: refused by name, so that nobody believes it to be in force.
 const LATER_TABLES: [(&str, &str); 5] = [
     ("role", "roles of the policy's own are not built yet: use requester, operator, admin or auditor"),
-    ("delegation", "delegation is not built yet"),
+    ("delegation", "a delegation is no policy: an approver hands their say to another in the console"),
     ("routing", "routing of messages is not built yet"),
-    ("route", "routing of messages is not built yet"),
-    ("escalation", "escalation is not built yet"),
+    ("route", "a route is a key of a profile: route = [{ owner = …, quorum = […] }]"),
+    ("escalation", "escalation is a key of a profile: escalate = [{ after = …, groups = […] }]"),
 ];
 
 /// The same for keys of a table.
 const LATER_KEYS: [(&str, &str, &str); 3] = [
     ("profile", "decision_signature", "signed decisions are not built yet: remove the key, or no decision could count"),
-    ("profile", "escalation", "escalation is not built yet"),
-    ("grant", "delegate", "delegation is not built yet"),
+    ("profile", "escalation", "the key is escalate: escalate = [{ after = …, groups = […] }]"),
+    ("grant", "delegate", "a delegation is no policy: an approver hands their say to another in the console"),
 ];
 
 /// Tries of one table: each reports one mistake and goes on without the key.
@@ -87,11 +96,15 @@ pub(super) fn read(document: &str, report: &mut Report) -> Source {
         match TABLES.iter().find(|(table, _)| *table == name) {
             Some((table, limit)) => read_array(table, *limit, value, line, &lines, &mut source, report),
             None if name == "version" => {}
+            None if name == CHANGE_CONTROL => read_change_control(value, line, &lines, &mut source, report),
             None => match LATER_TABLES.iter().find(|(later, _)| *later == name) {
                 Some((_, sentence)) => report.line_error(line, format!("{name}: {sentence}")),
                 None => report.line_error(
                     line,
-                    format!("unknown key `{name}`: expected version, {}", TABLES.map(|(table, _)| table).join(", ")),
+                    format!(
+                        "unknown key `{name}`: expected version, {CHANGE_CONTROL}, {}",
+                        TABLES.map(|(table, _)| table).join(", ")
+                    ),
                 ),
             },
         }
@@ -144,16 +157,38 @@ fn read_array(
             "renewal_policy" => {
                 keep(fields, place, lines, &mut source.renewal_policies, &mut source.unreadable, report)
             }
+            "calendar" => keep(fields, place, lines, &mut source.calendars, &mut source.unreadable, report),
             _ => keep(fields, place, lines, &mut source.issuers, &mut source.unreadable, report),
         }
     }
 }
 
+fn read_change_control(
+    value: &Spanned<DeValue<'_>>,
+    line: usize,
+    lines: &Lines,
+    source: &mut Source,
+    report: &mut Report,
+) {
+    let Some(fields) = value.get_ref().as_table() else {
+        return report.line_error(line, format!("{CHANGE_CONTROL} is one table, written as [{CHANGE_CONTROL}]"));
+    };
+    let keys = key_lines(fields, lines);
+    let place = Place { table: CHANGE_CONTROL, label: String::new(), line, keys };
+    let mut entries = Vec::new();
+    keep((fields, value.span()), place, lines, &mut entries, &mut source.unreadable, report);
+    source.change_control = entries.pop();
+}
+
 fn place(table: &'static str, number: usize, fields: &DeTable<'_>, span: Range<usize>, lines: &Lines) -> Place {
     let label = ["id", "name"].iter().find_map(|key| fields.get(*key)?.get_ref().as_str());
-    let keys = fields.keys().map(|key| (key.get_ref().to_string(), lines.at(Some(key.span())))).collect();
+    let keys = key_lines(fields, lines);
     let label = label.map_or_else(|| format!("number {}", number + 1), str::to_owned);
     Place { table, label, line: lines.at(Some(span)), keys }
+}
+
+fn key_lines(fields: &DeTable<'_>, lines: &Lines) -> BTreeMap<String, usize> {
+    fields.keys().map(|key| (key.get_ref().to_string(), lines.at(Some(key.span())))).collect()
 }
 
 fn keep<T: DeserializeOwned>(

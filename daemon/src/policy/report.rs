@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use countersign_shared::text::Untrusted;
 
+use super::read::CHANGE_CONTROL;
+
 /// Errors kept of one document; what comes after is counted.
 const MAX_ERRORS: usize = 200;
 /// The longest error in characters, so that a value quoted from the document cannot flood a screen.
@@ -14,7 +16,7 @@ const MAX_CHARS: usize = 400;
 pub(super) struct Place {
     /// The table's key: `profile`.
     pub table: &'static str,
-    /// Its `id` or `name` as it came, else its number counted from 1.
+    /// Its `id` or `name` as it came, else its number counted from 1; empty for the one table that is no list.
     pub label: String,
     /// The line on which it begins, counted from 1.
     pub line: usize,
@@ -77,7 +79,10 @@ impl Report {
 fn located(place: &Place, key: &str, what: &str) -> String {
     let line = place.keys.get(key).copied().unwrap_or(place.line);
     let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
-    format!("line {line}: [[{}]] {}: {key}{what}", place.table, place.label)
+    match place.table {
+        CHANGE_CONTROL => format!("line {line}: [{CHANGE_CONTROL}]: {key}{what}"),
+        table => format!("line {line}: [[{table}]] {}: {key}{what}", place.label),
+    }
 }
 
 /// A document comes from outside, and so does what its errors quote.

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::identity::directory::Account;
 
 /// Root is nobody in particular: whoever holds it acts as everybody, so nothing is granted to it.
@@ -88,6 +91,31 @@ impl FromStr for Member {
             "unixgroup" if is_account_name(rest) => Ok(Self::UnixGroup(rest.to_owned())),
             _ => Err(SHAPE),
         }
+    }
+}
+
+impl Serialize for Member {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Member {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Member {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Member".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "person:NAME, user:ACCOUNT, uid:N, unixgroup:NAME or group:NAME"
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 
 /// A policy that has everything once; tests change one line of it.
-const POLICY: &str = r#"
+pub(super) const POLICY: &str = r#"
 version = 1
 [[person]]
 name = "alice"
@@ -40,7 +40,7 @@ id = "local-ca"
 type = "local-ca"
 "#;
 
-fn errors(document: &str) -> Vec<String> {
+pub(super) fn errors(document: &str) -> Vec<String> {
     match Policy::parse(document) {
         Ok(_) => Vec::new(),
         Err(errors) => errors,
@@ -60,6 +60,13 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!(renewal.alert_thresholds_days, [30, 14, 7, 0]);
     assert_eq!(renewal.alert_severity_map[&14], Severity::Warning);
     assert_eq!(policy.issuer("local-ca").unwrap().kind, IssuerKind::LocalCa);
+    assert_eq!(rules.quorum, [QuorumStep { group: "pki".to_owned(), need: 1 }]);
+    assert_eq!((rules.quorum_order, rules.reject_threshold, rules.extra_for_scheduler), (QuorumOrder::Parallel, 1, 0));
+    assert_eq!(rules.carry_out_within().to_string(), "7d");
+    assert!(rules.allow_delegation && rules.routes.is_empty() && rules.escalations.is_empty());
+    assert_eq!((rules.calendar, rules.auto_approve_after), (None, None));
+    assert_eq!(policy.change_control(), &ChangeControl::default());
+    assert_eq!(policy.change_control().approval_timeout.to_string(), "7d");
     assert_eq!(policy.sha256(), Digest::of(&[POLICY.as_bytes()]));
     assert!(!policy.needs_unix_groups());
 }
@@ -128,7 +135,6 @@ fn a_mistake_names_its_line_table_and_key() {
         ("need = 1", "need = 3", "quorum: 3 different people have to agree, but only 2 could decide"),
         ("need = 1", "need = 0", "quorum: need is at least 1"),
         ("[{ group = \"pki\", need = 1 }]", "[]", "quorum: an empty quorum"),
-        ("need = 1 }", "need = 1 }, { group = \"pki\", need = 1 }", "a quorum of more than one step is not built yet"),
         ("quorum = [{ group = \"pki\"", "quorum = [{ group = \"none\"", "quorum: there is no [[group]] `none`"),
         ("requires_approval = true\n", "", "quorum: a quorum without requires_approval = true"),
         ("role = \"operator\"", "role = \"auditor\"", "profiles: an auditor is not limited to profiles"),
@@ -189,7 +195,7 @@ fn a_mistake_names_its_line_table_and_key() {
             "alert_channels: unknown variant `Pigeon`",
         ),
         ("version = 1", "version = 1\n[[role]]\nname = \"x\"", "roles of the policy's own are not built yet"),
-        ("version = 1", "version = 1\n[[delegation]]\nto = \"x\"", "delegation is not built yet"),
+        ("version = 1", "version = 1\n[[delegation]]\nto = \"x\"", "a delegation is no policy"),
         ("[[person]]", "[[person]", "line 3: "),
     ] {
         assert!(POLICY.contains(from), "{from}");
@@ -217,6 +223,16 @@ fn warnings_say_what_deserves_a_look() {
         ("names = [\"*.corp.example\"]", "names = [\"*.example\"]", "whole top-level domain"),
         ("names = [\"*.corp.example\"]", "names = [\"10.0.0.0/8\"]", "no effect without allow_ip"),
         ("accounts = [\"bob\"]", "accounts = []", "a person without an account"),
+        (
+            "need = 1",
+            "need = 1 }, { group = \"outer\", need = 1",
+            "only 2 could decide, and what one of them submits could not be approved",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "auto_approve_after = \"24h\"",
+            "line 32: [[profile]] p-web: auto_approve_after: renewals with the same names",
+        ),
     ] {
         assert!(POLICY.contains(from), "{from}");
         let (_, warnings) = Policy::parse(&POLICY.replacen(from, to, 1)).unwrap();

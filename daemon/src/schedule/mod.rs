@@ -9,3 +9,4 @@ pub mod executor;
 pub mod outcome;
 mod places;
 pub mod reaper;
+pub mod timekeeper;

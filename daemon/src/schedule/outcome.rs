@@ -75,7 +75,7 @@ fn complete(
     }
     jobs::complete(connection, approved.job(), now)?;
     notifications::insert(connection, "certificate_issued", certificate.as_str(), now, recorded.seq)?;
-    transaction.after_commit(Effect::Moved(approved.job().clone()));
+    transaction.after_commit(Effect::Moved(approved.job().to_string()));
     Ok(())
 }
 
@@ -108,7 +108,7 @@ pub fn fail(
     }
     jobs::fail(connection, id, now, &why)?;
     notifications::insert(connection, "job_failed", id.as_str(), now, recorded.seq)?;
-    transaction.after_commit(Effect::Moved(id.clone()));
+    transaction.after_commit(Effect::Moved(id.to_string()));
     Ok(())
 }
 

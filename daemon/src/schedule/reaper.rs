@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use countersign_shared::error::{ApiError, ErrorKind};
-use countersign_shared::lifecycle::{RequestEvent, request_transition};
+use countersign_shared::lifecycle::RequestEvent;
 use countersign_shared::protocol::{AuditAction, Category};
 use tokio::sync::{Notify, watch};
 
@@ -17,10 +17,10 @@ use super::aside::of_the_row;
 use super::deadline::Alarm;
 use crate::clock::TimeLine;
 use crate::service::actor::{REAPER, system_draft};
-use crate::store::rows::metrics::Outcome;
-use crate::store::rows::{jobs, meta, notifications, requests};
+use crate::service::conclude::{End, conclude, transition};
+use crate::store::rows::{meta, requests};
 use crate::store::transaction::Failure;
-use crate::store::{Effect, Readers, Transaction, Writer};
+use crate::store::{Readers, Transaction, Writer};
 
 /// Requests that one transaction expires.
 const BATCH: u32 = 64;
@@ -118,26 +118,17 @@ fn expire_batch(transaction: &mut Transaction<'_>, known: &BTreeSet<i64>) -> Res
 
 fn expire(transaction: &mut Transaction<'_>, row: i64) -> Result<(), Failure> {
     let request = requests::by_row(transaction.connection(), row)?;
-    let next = request_transition(request.state, RequestEvent::Expire)
-        .ok_or_else(|| ApiError::internal(format!("{} has ended", request.id)))?;
+    let event = RequestEvent::Expire;
+    transition(&request, event)?;
     let draft = system_draft(REAPER, AuditAction::ApprovalExpired, Category::CertLifecycle, "request", &request.id)
         .number("version", request.version)
         .text("digest", request.digest)
         .text("profile", &request.profile_id)
-        .text("job", &request.job_id)
+        .text_if("job", request.work.as_ref().map(|work| &work.job_id))
         .number("deadline_tick", request.deadline_tick);
     let recorded = transaction.record(draft)?;
-    let (connection, now) = (transaction.connection(), transaction.now());
-    requests::end(connection, &request.id, next.request, now, REAPER, recorded.seq)?;
-    jobs::cancel(connection, &request.job_id, now, "approval expired")?;
-    notifications::insert(connection, "approval_expired", request.id.as_str(), now, recorded.seq)?;
-    transaction.after_commit(Effect::Decided {
-        outcome: Outcome::Expired,
-        profile_id: request.profile_id.clone(),
-        age_millis: transaction.tick() - request.created_tick,
-    });
-    transaction.after_commit(Effect::Moved(request.job_id.clone()));
-    Ok(())
+    let end = End { event, by: REAPER, why: "approval expired", action: AuditAction::ApprovalExpired };
+    conclude(transaction, &request, &end, recorded).map(drop)
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ impl Actor {
             account: account_name(&account),
             uid: caller.uid,
             login_uid: caller.login_uid,
+            login_account: login.as_ref().and_then(|login| login.name.clone()),
             person: policy.person_of(&account).map(str::to_owned),
             login_person: login.and_then(|login| policy.person_of(&login).map(str::to_owned)),
         };
@@ -73,6 +74,7 @@ impl Actor {
             account: format!("{name} (DEMO)"),
             uid,
             login_uid: None,
+            login_account: None,
             person: policy.person_of(&account).map(str::to_owned),
             login_person: None,
         };

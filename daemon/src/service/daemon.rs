@@ -20,6 +20,7 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
     };
     let tail = service.writer.tail();
     Ok(StatusResult {
+        attempts: Vec::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol: PROTOCOL_VERSION,
         origin: service.facts.origin.clone(),

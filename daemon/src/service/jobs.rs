@@ -7,7 +7,7 @@ use countersign_shared::protocol::{AuditAction, Category, Job, JobIdParams, JobP
 use countersign_shared::time::Span;
 
 use super::actor::Actor;
-use super::decide::{has_vote, not_found, others, requester_now};
+use super::decide::{Matter, not_found};
 use super::sight;
 use super::{PolicyInForce, Service, refusal};
 use crate::gate::two_person::{different_people, own_session};
@@ -19,9 +19,6 @@ use crate::store::rows::{jobs, requests, submissions};
 use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
-
-/// How long after an approval its job may be retried.
-const RETRY_WITHIN: Span = Span::from_secs(7 * 86_400);
 
 /// A page of what the caller may see.
 pub async fn list(service: &Service, connection: &Connection, params: ListJobsParams) -> Result<JobPage, ApiError> {
@@ -64,17 +61,18 @@ pub async fn retry(service: &Service, connection: &Connection, params: JobIdPara
 /// Somebody with a vote, and under a request somebody else than the requester: a second try after an outcome
 /// that is not known may make a second certificate.
 fn may_retry(transaction: &Transaction<'_>, policy: &Policy, actor: &Actor, failed: &JobRow) -> Result<(), Failure> {
-    let (connection, id) = (transaction.connection(), &failed.job.profile_id);
+    let (connection, id, now) = (transaction.connection(), &failed.job.profile_id, transaction.now());
     let profile = submissions::profile(connection, failed.submission_id, policy.profile(id))?;
+    let mut has_vote = policy.counts_for(&profile, &actor.account, now);
     if let Some(request) = &failed.job.request_id {
         let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
-        let requester = requester_now(policy, &request);
-        if different_people(&requester, &actor.party, &[]).is_err() {
-            let others = others(policy, &profile, &requester, transaction.now());
-            different_people(&requester, &actor.party, &others)?;
+        let matter = Matter::read(connection, policy, request)?;
+        if different_people(&matter.requester, &actor.party, &[]).is_err() {
+            different_people(&matter.requester, &actor.party, &matter.others(policy, now))?;
         }
+        has_vote = !matter.counts_for(policy, &actor.account, now).is_empty();
     }
-    if !has_vote(policy, &profile, actor, transaction) {
+    if !has_vote {
         let message = format!("{} may not retry jobs under profile {id}", actor.party.account);
         let error = ApiError::new(ErrorKind::Forbidden, message).hint("whoever has a vote under the profile may");
         return Err(error.rule("no_vote").into());
@@ -92,7 +90,7 @@ fn may_retry(transaction: &Transaction<'_>, policy: &Policy, actor: &Actor, fail
 
 /// Only the newest job of a certificate is retried, once, and not long after it was agreed to: an old approval
 /// never takes the place of what came later.
-fn nothing_came_after(transaction: &Transaction<'_>, failed: &JobRow) -> Result<(), Failure> {
+fn nothing_came_after(transaction: &Transaction<'_>, policy: &Policy, failed: &JobRow) -> Result<(), Failure> {
     let (connection, id) = (transaction.connection(), &failed.job.id);
     let in_the_way = |message: String| {
         let error = ApiError::new(ErrorKind::Conflict, message).hint("make a new request");
@@ -109,11 +107,16 @@ fn nothing_came_after(transaction: &Transaction<'_>, failed: &JobRow) -> Result<
     }
     let Some(request) = &failed.job.request_id else { return Ok(()) };
     let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
+    let profile = submissions::profile(connection, failed.submission_id, policy.profile(&failed.job.profile_id))?;
     let agreed = request.decided_at.unwrap_or(failed.job.created_at).unix_millis();
     let age = Span::from_millis(transaction.now().unix_millis().saturating_sub(agreed).unsigned_abs());
-    if age > RETRY_WITHIN {
-        let message =
-            format!("{} was approved {} ago; its job can be retried within {RETRY_WITHIN}", request.id, age.rough());
+    let within = profile.rules().carry_out_within();
+    if age > within {
+        let message = format!(
+            "{} was approved {} ago; its profile lets an approval be carried out within {within}",
+            request.id,
+            age.rough()
+        );
         return in_the_way(message);
     }
     Ok(())
@@ -125,7 +128,7 @@ fn make(transaction: &mut Transaction<'_>, policy: &PolicyInForce, actor: &Actor
     sight::of(actor, &policy)?;
     let failed = jobs::get(transaction.connection(), id)?.ok_or_else(|| not_found(id))?;
     may_retry(transaction, &policy, actor, &failed)?;
-    nothing_came_after(transaction, &failed)?;
+    nothing_came_after(transaction, &policy, &failed)?;
     let submission = submissions::get(transaction.connection(), failed.submission_id)?;
     let new = transaction.fresh_job()?;
     let profile = &failed.job.profile_id;
@@ -158,6 +161,6 @@ fn make(transaction: &mut Transaction<'_>, policy: &PolicyInForce, actor: &Actor
         },
     )?;
     transaction.after_commit(Effect::JobReady);
-    transaction.after_commit(Effect::Moved(id.clone()));
+    transaction.after_commit(Effect::Moved(id.to_string()));
     Ok(jobs::get(transaction.connection(), &new)?.ok_or_else(|| not_found(&new))?.job)
 }

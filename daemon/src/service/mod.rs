@@ -2,19 +2,25 @@
 //! through a transaction of the writer.
 
 pub mod actor;
+pub mod amend;
 pub mod answer;
 pub mod audit;
 pub mod certificates;
+pub mod comment;
+pub mod conclude;
 pub mod daemon;
 pub mod decide;
+pub mod decide_many;
 pub mod demo;
 pub mod detail;
 pub mod discover;
+pub mod end;
 pub mod events;
 pub mod jobs;
 pub mod list;
 pub mod look_ups;
 pub mod policies;
+pub mod propose;
 pub mod quota;
 pub mod refusal;
 pub mod sight;
@@ -35,7 +41,6 @@ use crate::metrics::Metrics;
 use crate::policy::{Permissions, Policy};
 use crate::store::{CallerReaders, Health, Writer};
 use actor::Actor;
-use countersign_shared::id::JobId;
 use refusal::Patience;
 
 /// The policy in force; one for the whole process.
@@ -89,8 +94,8 @@ pub struct Service {
     pub directory: Arc<dyn Directory>,
     /// Counters.
     pub metrics: Arc<Metrics>,
-    /// Jobs that moved, after the commit that moved them.
-    pub moved: broadcast::Sender<JobId>,
+    /// Ids of jobs, and of requests without one, that moved, after the commit that moved them.
+    pub moved: broadcast::Sender<String>,
     /// What is fixed.
     pub facts: Facts,
     /// Refusals of each user.

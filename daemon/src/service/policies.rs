@@ -92,8 +92,20 @@ impl Checks {
             // Held until the work ends, not until the caller has lost interest.
             let _turn = turn;
             match Policy::parse(&document) {
-                Ok((_, warnings)) => PolicyCheckResult { valid: true, errors: Vec::new(), warnings },
-                Err(errors) => PolicyCheckResult { valid: false, errors, warnings: Vec::new() },
+                Ok((_, warnings)) => PolicyCheckResult {
+                    valid: true,
+                    errors: Vec::new(),
+                    warnings,
+                    differences: Vec::new(),
+                    findings: Vec::new(),
+                },
+                Err(errors) => PolicyCheckResult {
+                    valid: false,
+                    errors,
+                    warnings: Vec::new(),
+                    differences: Vec::new(),
+                    findings: Vec::new(),
+                },
             }
         };
         tokio::task::spawn_blocking(judge).await.map_err(|_| stopping())

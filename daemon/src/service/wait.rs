@@ -17,7 +17,7 @@ use super::decide::not_found;
 use super::sight;
 use crate::ipc::Connection;
 use crate::store::rows::jobs::JobRow;
-use crate::store::rows::{certificates, decisions, jobs, requests};
+use crate::store::rows::{certificates, decisions, jobs, remarks, requests};
 use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 
@@ -52,7 +52,7 @@ pub async fn wait(service: &Service, connection: &Connection, params: WaitParams
             tokio::select! {
                 () = tokio::time::sleep_until(deadline) => break,
                 heard = moved.recv() => match heard {
-                    Ok(job) if job != result.job.id && !target.is_of(&result) => {}
+                    Ok(moved) if moved != awaited(&result) && !target.is_of(&result) => {}
                     Ok(_) | Err(RecvError::Lagged(_)) => break,
                     Err(RecvError::Closed) => return Ok(result),
                 },
@@ -77,7 +77,7 @@ impl Target {
 
     /// A retry makes a job of another id: those who wait on a failed one look again at any movement.
     fn is_of(&self, result: &WaitResult) -> bool {
-        result.job.state == JobState::Failed
+        result.job.as_ref().is_some_and(|job| job.state == JobState::Failed)
     }
 }
 
@@ -86,7 +86,7 @@ fn look(connection: &Sqlite, target: &Target, sight: &Sight) -> Result<WaitResul
     let (request, job) = match target {
         Target::Request(id) => {
             let request = requests::summary(&snapshot, id, sight)?.ok_or_else(|| not_found(id))?;
-            let job = jobs::newest_of_request(&snapshot, id)?.ok_or_else(|| not_found(id))?;
+            let job = jobs::newest_of_request(&snapshot, id)?;
             (Some(request), job)
         }
         Target::Job(id) => {
@@ -98,28 +98,36 @@ fn look(connection: &Sqlite, target: &Target, sight: &Sight) -> Result<WaitResul
                 Some(request) => requests::summary(&snapshot, request, sight)?,
                 None => None,
             };
-            (request, job)
+            (request, Some(job))
         }
     };
-    let outcome = outcome(request.as_ref(), &job);
+    let outcome = outcome(request.as_ref(), job.as_ref());
     let why = match (&request, outcome) {
         (Some(request), Outcome::Rejected) => decisions::of(&snapshot, &request.id, request.version)?
             .into_iter()
             .find(|vote| vote.decision.verdict == Verdict::Reject)
             .map(|vote| vote.decision.note),
-        (_, Outcome::Failed | Outcome::Expired) => job.job.error.clone(),
+        (Some(request), Outcome::Voided | Outcome::Withdrawn) => remarks::ending(&snapshot, &request.id)?,
+        (_, Outcome::Failed | Outcome::Expired) => job.as_ref().and_then(|job| job.job.error.clone()),
         _ => None,
     };
-    let chain_pem = match outcome {
-        Outcome::Issued => certificates::chain_of_job(&snapshot, &job.job.id)?,
+    let chain_pem = match (&job, outcome) {
+        (Some(job), Outcome::Issued) => certificates::chain_of_job(&snapshot, &job.job.id)?,
         _ => None,
     };
     snapshot.finish()?;
     let why = why.filter(|text: &Untrusted| !text.is_blank());
-    Ok(WaitResult { outcome, request, job: job.job, why, chain_pem })
+    Ok(WaitResult { outcome, request, job: job.map(|job| job.job), why, chain_pem })
 }
 
-fn outcome(request: Option<&RequestSummary>, job: &JobRow) -> Outcome {
+/// What is told to have moved when it does: the job, or the request that has none.
+fn awaited(result: &WaitResult) -> &str {
+    let request = result.request.as_ref().map(|request| request.id.as_str());
+    result.job.as_ref().map(|job| job.id.as_str()).or(request).unwrap_or_default()
+}
+
+fn outcome(request: Option<&RequestSummary>, job: Option<&JobRow>) -> Outcome {
+    let Some(job) = job else { return without_job(request) };
     match (request.map(|request| request.state), job.job.state) {
         (Some(RequestState::Rejected), _) => Outcome::Rejected,
         (Some(RequestState::Expired), _) => Outcome::Expired,
@@ -131,5 +139,17 @@ fn outcome(request: Option<&RequestSummary>, job: &JobRow) -> Outcome {
         (Some(RequestState::Approved) | None, JobState::AwaitingApproval | JobState::Pending | JobState::Running) => {
             Outcome::Waiting
         }
+    }
+}
+
+/// A change of the policy takes force in the transaction that completes its quorum.
+fn without_job(request: Option<&RequestSummary>) -> Outcome {
+    match request.map(|request| request.state) {
+        Some(RequestState::Approved) => Outcome::Applied,
+        Some(RequestState::Rejected) => Outcome::Rejected,
+        Some(RequestState::Expired) => Outcome::Expired,
+        Some(RequestState::Voided) => Outcome::Voided,
+        Some(RequestState::Withdrawn) => Outcome::Withdrawn,
+        Some(RequestState::Pending) | None => Outcome::Waiting,
     }
 }

@@ -71,10 +71,13 @@ const STATES: &[(&str, &str)] = &[
     (
         "SELECT r.id, 'is ' || r.state FROM approval_requests r LEFT JOIN audit_events a ON a.seq = r.seq
          WHERE a.resource_id IS NOT r.id OR NOT (
-            (r.state = 'pending' AND a.action = 'approval_requested')
+            (r.state = 'pending' AND a.action IN ('approval_requested', 'policy_proposed'))
+         OR (r.state = 'pending' AND a.action IN ('approval_amended', 'approval_commented', 'approval_escalated'))
+         OR (r.state = 'pending' AND a.action = 'approval_rejected' AND a.details ->> '$.state' = 'pending')
          OR (r.state IN ('pending', 'approved') AND a.action = 'approval_approved' AND a.details ->> '$.state' = r.state)
          OR (r.state = 'approved' AND a.action = 'approval_bypassed')
-         OR (r.state = 'rejected' AND a.action = 'approval_rejected')
+         OR (r.state = 'rejected' AND a.action = 'approval_rejected'
+             AND coalesce(a.details ->> '$.state', r.state) = r.state)
          OR (r.state = 'expired' AND a.action = 'approval_expired')
          OR (r.state = 'voided' AND a.action = 'approval_voided')
          OR (r.state = 'withdrawn' AND a.action = 'approval_withdrawn')) LIMIT 1",
@@ -84,21 +87,82 @@ const STATES: &[(&str, &str)] = &[
     (
         "SELECT r.id, 'names another requester' FROM approval_requests r
          LEFT JOIN audit_events a ON a.seq = r.requested_seq
-         WHERE a.action IS NOT 'approval_requested' OR a.resource_id IS NOT r.id OR a.actor IS NOT r.requester_account
+         WHERE a.action IS NOT (CASE r.kind WHEN 'policy_change' THEN 'policy_proposed' ELSE 'approval_requested' END)
+            OR a.resource_id IS NOT r.id OR a.actor IS NOT r.requester_account
             OR a.details ->> '$.uid' IS NOT r.requester_uid OR a.details ->> '$.person' IS NOT r.requester_person
             OR a.details ->> '$.login_uid' IS NOT r.requester_login_uid
             OR a.details ->> '$.login_person' IS NOT r.requester_login_person
             OR a.details ->> '$.tick' IS NOT r.created_tick
-            OR a.details ->> '$.votes_needed' IS NOT r.votes_needed
-            OR (r.version = 1 AND a.details ->> '$.digest' IS NOT r.digest) LIMIT 1",
+            OR (r.version = 1 AND (a.details ->> '$.digest' IS NOT r.digest
+                OR a.details ->> '$.votes_needed' IS NOT r.votes_needed)) LIMIT 1",
         "request",
+    ),
+    // A later version is one that an amendment made, and it is the newest of them.
+    (
+        "SELECT r.id, 'has version ' || r.version FROM approval_requests r
+         LEFT JOIN request_terms t ON t.request_id = r.id AND t.version = r.version
+         LEFT JOIN audit_events a ON a.seq = t.seq
+         WHERE (r.version > 1 AND (a.action IS NOT 'approval_amended' OR a.details ->> '$.digest' IS NOT r.digest
+                OR a.details ->> '$.votes_needed' IS NOT r.votes_needed))
+            OR EXISTS (SELECT 1 FROM audit_events n WHERE n.resource_id = r.id AND n.action = 'approval_amended'
+                       AND n.details ->> '$.version' > r.version) LIMIT 1",
+        "request",
+    ),
+    // What a version was made under stands in the record that made it.
+    (
+        "SELECT t.request_id, 'has other terms in version ' || t.version FROM request_terms t
+         LEFT JOIN audit_events a ON a.seq = t.seq
+         WHERE a.resource_id IS NOT t.request_id
+            OR a.action IS NOT (CASE t.version WHEN 1 THEN (CASE WHEN t.submission_id IS NULL THEN 'policy_proposed' ELSE 'approval_requested' END) ELSE 'approval_amended' END)
+            OR a.details ->> '$.version' IS NOT t.version OR a.details ->> '$.digest' IS NOT t.digest
+            OR a.details ->> '$.not_before' IS NOT t.not_before OR a.details ->> '$.batch' IS NOT t.batch
+            OR a.details -> '$.quorum' IS NOT t.terms -> '$.steps'
+            OR a.details -> '$.ordered' IS NOT t.terms -> '$.ordered'
+            OR a.details -> '$.reject_threshold' IS NOT t.terms -> '$.reject_threshold' LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT t.request_id, 'was escalated' FROM request_timers t LEFT JOIN audit_events a ON a.seq = t.done_seq
+         WHERE t.done_seq IS NOT NULL AND (a.resource_id IS NOT t.request_id
+            OR a.action IS NOT (CASE t.kind WHEN 'escalate' THEN 'approval_escalated' ELSE a.action END)) LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT m.request_id, 'has a remark of ' || m.account FROM remarks m LEFT JOIN audit_events a ON a.seq = m.seq
+         WHERE a.resource_id IS NOT m.request_id OR a.actor IS NOT m.account OR a.details ->> '$.uid' IS NOT m.uid
+            OR a.action IS NOT (CASE m.kind WHEN 'void' THEN 'approval_voided' WHEN 'withdraw' THEN 'approval_withdrawn'
+                                ELSE 'approval_commented' END) LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT p.request_id, 'proposes another policy' FROM proposals p
+         JOIN approval_requests r ON r.id = p.request_id LEFT JOIN audit_events a ON a.seq = r.requested_seq
+         WHERE a.details ->> '$.policy_to' IS NOT p.sha256 OR a.details ->> '$.policy_from' IS NOT p.base_sha256
+            OR a.details ->> '$.base_version' IS NOT p.base_version LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT d.id, 'of ' || d.giver_account FROM delegations d LEFT JOIN audit_events a ON a.seq = d.seq
+         LEFT JOIN audit_events e ON e.seq = d.ended_seq
+         WHERE a.resource_id IS NOT d.id OR a.action IS NOT 'delegation_granted' OR a.actor IS NOT d.giver_account
+            OR a.details ->> '$.uid' IS NOT d.giver_uid OR a.details ->> '$.person' IS NOT d.giver_person
+            OR a.details ->> '$.to' IS NOT d.to_person OR a.details ->> '$.until_tick' IS NOT d.until_tick
+            OR a.details -> '$.profiles' IS NOT d.profiles
+            OR (d.ended_at IS NOT NULL AND (e.resource_id IS NOT d.id OR e.action IS NOT 'delegation_ended')) LIMIT 1",
+        "delegation",
+    ),
+    // One that ended and was brought back.
+    (
+        "SELECT d.id, 'holds again' FROM delegations d WHERE d.ended_at IS NULL AND EXISTS (
+            SELECT 1 FROM audit_events a WHERE a.resource_id = d.id AND a.action = 'delegation_ended') LIMIT 1",
+        "delegation",
     ),
     // One that ended and was brought back points at a record from before its end.
     (
         "SELECT r.id, 'is pending again' FROM approval_requests r WHERE r.state = 'pending' AND EXISTS (
             SELECT 1 FROM audit_events a WHERE a.resource_id = r.id AND a.seq > r.seq AND a.action IN (
                 'approval_approved', 'approval_bypassed', 'approval_rejected', 'approval_expired', 'approval_voided',
-                'approval_withdrawn')) LIMIT 1",
+                'approval_withdrawn', 'approval_amended')) LIMIT 1",
         "request",
     ),
     (

@@ -16,11 +16,18 @@ pub struct Migration {
 }
 
 /// Every step, in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    up: include_str!("../../../migrations/0001_init.up.sql"),
-    down: include_str!("../../../migrations/0001_init.down.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        up: include_str!("../../../migrations/0001_init.up.sql"),
+        down: include_str!("../../../migrations/0001_init.down.sql"),
+    },
+    Migration {
+        version: 2,
+        up: include_str!("../../../migrations/0002_two_person.up.sql"),
+        down: include_str!("../../../migrations/0002_two_person.down.sql"),
+    },
+];
 
 /// The version that this program works with.
 pub const fn newest() -> i64 {
@@ -93,19 +100,25 @@ mod tests {
     #[test]
     fn up_and_down_and_up_again_and_each_step_twice() {
         let mut connection = Connection::open_in_memory().unwrap();
-        migrate(&mut connection, newest()).unwrap();
-        let schema = schema_of(&connection).unwrap();
+        let mut schemas = vec![schema_of(&connection).unwrap()];
         for step in MIGRATIONS {
-            connection.execute_batch(step.up).unwrap();
+            migrate(&mut connection, step.version).unwrap();
+            schemas.push(schema_of(&connection).unwrap());
+            run(&mut connection, step.up, step.version).unwrap();
+            assert_eq!(schema_of(&connection).unwrap(), schemas[step.version as usize], "up to {} again", step.version);
         }
-        assert_eq!(schema_of(&connection).unwrap(), schema);
-        migrate(&mut connection, 0).unwrap();
-        assert_eq!(schema_of(&connection).unwrap(), []);
-        for step in MIGRATIONS {
-            connection.execute_batch(step.down).unwrap();
+        for step in MIGRATIONS.iter().rev() {
+            migrate(&mut connection, step.version - 1).unwrap();
+            let names = |schema: &[(String, String, String)]| {
+                schema.iter().map(|object| object.1.clone()).collect::<Vec<String>>()
+            };
+            let below = schema_of(&connection).unwrap();
+            assert_eq!(names(&below), names(&schemas[step.version as usize - 1]), "down from {}", step.version);
+            run(&mut connection, step.down, step.version - 1).unwrap();
+            assert_eq!(schema_of(&connection).unwrap(), below, "down from {} again", step.version);
         }
         migrate(&mut connection, newest()).unwrap();
-        assert_eq!(schema_of(&connection).unwrap(), schema);
+        assert_eq!(schema_of(&connection).unwrap(), schemas[newest() as usize]);
         assert_eq!(schema_difference(&connection).unwrap(), None);
     }
 

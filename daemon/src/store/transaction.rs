@@ -56,8 +56,8 @@ pub enum Effect {
     },
     /// A job can be picked up.
     JobReady,
-    /// A job or request moved: whoever waits for it looks again.
-    Moved(JobId),
+    /// A job, or a request that has none, moved: whoever waits for its id looks again.
+    Moved(String),
 }
 
 /// A record as it stands in the ledger now.

@@ -88,12 +88,12 @@ fn a_program_signs_and_a_failed_job_is_tried_again_by_an_operator_alone() {
     }
     let host = issuing_by("cat > /dev/null; echo 'the HSM is locked' >&2; exit 1", "30s");
     let failed = attempt(&host);
-    assert_eq!((failed.outcome, failed.job.state), (Outcome::Failed, JobState::Failed));
+    assert_eq!((failed.outcome, failed.job.as_ref().unwrap().state), (Outcome::Failed, JobState::Failed));
     let why = failed.why.unwrap();
     assert!(why.raw().contains("status 1: the HSM is locked"), "{why:?}");
 
     write(&host, &format!("NAME=web1.corp.example\n{SIGN}"));
-    let params = JobIdParams { id: failed.job.id.clone() };
+    let params = JobIdParams { id: failed.job.as_ref().unwrap().id.clone() };
     for uid in [MALLORY, DAVE] {
         host.user(uid).refused::<JobRetry>(&params, ErrorKind::Forbidden);
     }
@@ -103,11 +103,16 @@ fn a_program_signs_and_a_failed_job_is_tried_again_by_an_operator_alone() {
     assert_eq!(runs(&host), 1, "a failed job is not tried again by itself");
     let mut bob = host.user(BOB);
     let again = bob.call::<JobRetry>(&params);
-    assert_ne!(again.id, failed.job.id);
+    assert_ne!(again.id, failed.job.as_ref().unwrap().id);
     let waited = host.user(ALICE).wait(&failed.request.unwrap().id);
-    assert_eq!((waited.outcome, waited.job.id), (Outcome::Issued, again.id.clone()), "{:?}", waited.why);
+    assert_eq!(
+        (waited.outcome, waited.job.as_ref().unwrap().id.clone()),
+        (Outcome::Issued, again.id.clone()),
+        "{:?}",
+        waited.why
+    );
     assert_eq!((runs(&host), waited.chain_pem.unwrap().matches("BEGIN").count()), (2, 2));
-    for id in [&failed.job.id, &again.id] {
+    for id in [&failed.job.as_ref().unwrap().id, &again.id] {
         let error = bob.refused::<JobRetry>(&JobIdParams { id: id.clone() }, ErrorKind::Conflict);
         assert!(!error.message.is_empty());
     }
@@ -122,7 +127,7 @@ fn an_operator_outside_the_quorum_retries_nothing() {
     let erin = |policy: &str| format!("{policy}\n[[grant]]\nrole = \"operator\"\nto = \"uid:{ERIN}\"\n");
     let host = issuing_under("cat > /dev/null; exit 1", "30s", erin);
     let failed = attempt(&host);
-    let params = JobIdParams { id: failed.job.id };
+    let params = JobIdParams { id: failed.job.as_ref().unwrap().id.clone() };
     let error = host.user(ERIN).refused::<JobRetry>(&params, ErrorKind::Forbidden);
     assert_eq!(error.data.rule.as_deref(), Some("no_vote"), "{error:?}");
     let error = host.user(ALICE).refused::<JobRetry>(&params, ErrorKind::TwoPersonIntegrity);
@@ -137,7 +142,7 @@ fn an_old_approval_does_not_come_back_after_a_newer_job() {
     }
     let host = issuing_by("cat > /dev/null; exit 1", "30s");
     let old = attempt(&host);
-    let params = JobIdParams { id: old.job.id };
+    let params = JobIdParams { id: old.job.unwrap().id };
     let newer = attempt(&host);
     assert_eq!((old.outcome, newer.outcome), (Outcome::Failed, Outcome::Failed));
     let mut bob = host.user(BOB);
@@ -145,7 +150,7 @@ fn an_old_approval_does_not_come_back_after_a_newer_job() {
     assert_eq!(error.data.rule.as_deref(), Some("retry_too_late"), "{error:?}");
     write(&host, &format!("NAME=web1.corp.example\n{SIGN}"));
     assert_eq!(attempt(&host).outcome, Outcome::Issued);
-    for id in [params.id, newer.job.id] {
+    for id in [params.id, newer.job.unwrap().id] {
         bob.refused::<JobRetry>(&JobIdParams { id }, ErrorKind::Conflict);
     }
     assert_eq!(host.value::<i64>("SELECT count(*) FROM certificate_versions"), 1);
@@ -161,7 +166,7 @@ fn a_foreign_name_is_quarantined_and_never_given_out() {
     assert_eq!((waited.outcome, &waited.chain_pem), (Outcome::Failed, &None));
     let why = waited.why.unwrap();
     assert!(why.raw().contains("bank.corp.example") && why.raw().contains("was not approved"), "{why:?}");
-    let id = CertificateIdParams { id: waited.job.certificate_id };
+    let id = CertificateIdParams { id: waited.job.unwrap().certificate_id };
     let certificate = host.user(ALICE).call::<CertificateGet>(&id);
     assert_eq!((&certificate.chain_pem, &certificate.certificate.current), (&None, &None));
     let states: Vec<_> = certificate.versions.iter().map(|version| version.state).collect();

@@ -26,17 +26,17 @@ fn another_person_approves_and_exactly_this_is_issued() {
 
     let decided = bob.call::<RequestApprove>(&on(&request));
     assert_eq!((decided.state, decided.votes.given, decided.votes.needed), (RequestState::Approved, 1, 1));
-    assert!(matches!(decided.job.state, JobState::Pending | JobState::Running | JobState::Completed));
+    assert!(matches!(decided.job.as_ref().unwrap().state, JobState::Pending | JobState::Running | JobState::Completed));
     let waited = alice.wait(&request.id);
-    assert_eq!((waited.outcome, waited.job.state), (Outcome::Issued, JobState::Completed));
+    assert_eq!((waited.outcome, waited.job.as_ref().unwrap().state), (Outcome::Issued, JobState::Completed));
     assert_eq!(waited.request.unwrap().decided_by, Some(account(BOB)));
-    let detail = alice.call::<RequestGet>(&RequestIdParams { id: request.id.clone() });
+    let content = alice.call::<RequestGet>(&RequestIdParams { id: request.id.clone() }).content.unwrap();
     let certificate = alice.call::<CertificateGet>(&CertificateIdParams { id: submitted.certificate_id });
     assert_eq!(certificate.chain_pem, waited.chain_pem);
     assert_eq!(certificate.chain_pem.unwrap().matches("BEGIN CERTIFICATE").count(), 2);
     let [version] = &certificate.versions[..] else { panic!("{:?}", certificate.versions) };
     assert_eq!((version.version, version.state), (1, VersionState::Active));
-    assert_eq!((&version.sans, version.spki_sha256), (&detail.content.sans, detail.content.spki_sha256));
+    assert_eq!((&version.sans, version.spki_sha256), (&content.sans, content.spki_sha256));
     assert_eq!(host.value::<String>("SELECT state FROM jobs"), "completed");
     assert_eq!(host.value::<String>("SELECT state FROM approval_requests"), "approved");
 }
@@ -53,12 +53,12 @@ fn a_rejection_cancels_the_job_with_the_note() {
     assert!(bob.refused::<RequestReject>(&without, ErrorKind::Invalid).message.contains("`note`"));
     let params = DecideParams { note: Some("ask the owner\u{202e} first".into()), ..on(&request) };
     let decided = bob.call::<RequestReject>(&params);
-    assert_eq!((decided.state, decided.job.state), (RequestState::Rejected, JobState::Cancelled));
+    assert_eq!((decided.state, decided.job.as_ref().unwrap().state), (RequestState::Rejected, JobState::Cancelled));
     let waited = alice.wait(&request.id);
     assert_eq!(waited.outcome, Outcome::Rejected);
     assert_eq!(waited.why.unwrap().raw(), "ask the owner\u{202e} first");
     assert_eq!(waited.chain_pem, None);
-    let job = alice.call::<JobGet>(&JobIdParams { id: request.job_id.clone() });
+    let job = alice.call::<JobGet>(&JobIdParams { id: request.job_id.clone().unwrap() });
     assert_eq!(job.state, JobState::Cancelled);
     assert_eq!(job.error.unwrap().raw(), "rejected: ask the owner\u{202e} first");
     assert_eq!(host.value::<i64>("SELECT count(*) FROM certificate_versions"), 0);

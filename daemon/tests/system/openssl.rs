@@ -28,7 +28,7 @@ fn openssl_verifies_the_chain_and_reads_what_was_approved() {
     let mut params = ask(&["web1.corp.example", "api.corp.example"]);
     params.valid_for = Some("30d".parse().unwrap());
     let request = alice.call::<RequestSubmit>(&params).request.unwrap();
-    let content = bob.call::<RequestGet>(&RequestIdParams { id: request.id.clone() }).content;
+    let content = bob.call::<RequestGet>(&RequestIdParams { id: request.id.clone() }).content.unwrap();
     bob.approve(&request);
     let chain = alice.wait(&request.id).chain_pem.unwrap();
     let second = chain.match_indices("-----BEGIN").nth(1).unwrap().0;

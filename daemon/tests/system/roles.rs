@@ -109,7 +109,7 @@ fn what_one_may_not_see_does_not_exist() {
     let missing = mallory
         .refused::<RequestGet>(&RequestIdParams { id: "ar-00000000000000".parse().unwrap() }, ErrorKind::NotFound);
     assert_eq!(hidden.message.replace(of_alice.id.as_str(), "ar-00000000000000"), missing.message);
-    let retry = JobIdParams { id: of_alice.job_id.clone() };
+    let retry = JobIdParams { id: of_alice.job_id.clone().unwrap() };
     mallory.refused::<JobRetry>(&retry, ErrorKind::Forbidden);
     assert_eq!(host.user(BOB).call::<RequestList>(&every_request()).requests.len(), 2);
 }

@@ -66,7 +66,7 @@ fn two_of_three_people_have_to_agree_and_each_counts_once() {
     let (mut alice, mut bob, mut carol) = (host.user(ALICE), host.user(BOB), host.user(CAROL));
     let request = alice.request(&["web1.corp.example"]);
     let first = bob.call::<RequestApprove>(&on(&request));
-    assert_eq!((first.state, first.job.state), (RequestState::Pending, JobState::AwaitingApproval));
+    assert_eq!((first.state, first.job.unwrap().state), (RequestState::Pending, JobState::AwaitingApproval));
     assert_eq!((first.votes.given, first.votes.needed), (1, 2));
     let again = bob.refused::<RequestApprove>(&on(&request), ErrorKind::AlreadyDecided);
     assert_eq!(again.data.rule.as_deref(), Some("one_vote"));
@@ -80,7 +80,7 @@ fn two_of_three_people_have_to_agree_and_each_counts_once() {
     let request = alice.request(&["web2.corp.example"]);
     bob.approve(&request);
     let end = carol.call::<RequestReject>(&on(&request));
-    assert_eq!((end.state, end.job.state), (RequestState::Rejected, JobState::Cancelled));
+    assert_eq!((end.state, end.job.unwrap().state), (RequestState::Rejected, JobState::Cancelled));
 }
 
 #[test]

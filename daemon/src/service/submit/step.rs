@@ -1,26 +1,28 @@
 //! The transaction of a submission, in order: the same again? may this caller ask? does a profile carry it? is
 //! anything in the way? Then it is made.
 
-use countersign_shared::content::Purpose;
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::id::JobId;
 use countersign_shared::lifecycle::{JobKind, RequestKind};
 use countersign_shared::protocol::{Certificate, Risk, SubmitParams, SubmitResult};
-use countersign_shared::text::Untrusted;
 
+use super::allowed::allowed;
+use super::content::{Reason, Why, given, submission};
 use super::risks::risks;
-use super::{attended, unattended};
-use crate::intake::{Ask, Intake, intake};
+use super::{attended, clock, unattended};
+use crate::intake::{Ask, Intake};
 use crate::ledger::Draft;
-use crate::policy::{Permission, Policy};
-use crate::service::actor::Actor;
-use crate::service::{Facts, PolicyInForce, permissions_now};
+use crate::policy::{Policy, Terms};
+use crate::service::actor::{Actor, SCHEDULER};
+use crate::service::decide::account_of;
+use crate::service::{Facts, PolicyInForce};
 use crate::store::Transaction;
 use crate::store::rows::submissions::Submission;
+use crate::store::rows::terms::Scheduled;
 use crate::store::rows::{certificates, idempotency, jobs, requests, submissions};
 use crate::store::sight::Sight;
-use crate::store::transaction::{Failure, fresh_salt, salted};
+use crate::store::transaction::Failure;
 use crate::x509::ParsedCsr;
 
 /// A submission that is being taken in.
@@ -37,7 +39,7 @@ pub struct Step<'a> {
     pub facts: &'a Facts,
 }
 
-/// A submission that is stored and gets its job.
+/// A submission that is stored: the first gets its job, one that amends another takes its place.
 pub struct Stored<'a> {
     /// Who asks.
     pub actor: &'a Actor,
@@ -51,10 +53,18 @@ pub struct Stored<'a> {
     pub submission: &'a Submission,
     /// Its row.
     pub submission_id: i64,
+    /// The version of the request: 1, and one more with each amendment.
+    pub version: u32,
     /// The job's id.
     pub job: &'a JobId,
     /// What deserves a second look.
     pub risks: &'a [Risk],
+    /// The policy in force.
+    pub policy: &'a Policy,
+    /// Not to be carried out before this moment.
+    pub not_before: Option<Scheduled>,
+    /// The name that requests of one batch share.
+    pub batch: Option<&'a str>,
 }
 
 impl Step<'_> {
@@ -64,7 +74,14 @@ impl Step<'_> {
             return Ok(earlier);
         }
         let policy = self.policy.now();
-        let intake = self.intake(transaction, &policy)?;
+        let ask = Ask {
+            profile: self.params.profile.as_deref(),
+            environment: self.params.environment.as_deref(),
+            reason: self.params.reason.as_ref(),
+            ticket: self.params.ticket.as_ref(),
+            valid_for: self.params.valid_for,
+        };
+        let intake = allowed(&policy, self.actor, transaction.now(), &self.csr, &ask)?;
         let certificate = self.certificate(transaction, &intake)?;
         nothing_in_the_way(transaction, &certificate)?;
         self.make(transaction, &policy, intake, &certificate)
@@ -91,33 +108,6 @@ impl Step<'_> {
     fn fingerprint(&self) -> Result<Digest, Failure> {
         let text = serde_json::to_vec(self.params).map_err(|error| ApiError::internal(error.to_string()))?;
         Ok(Digest::of(&[b"countersign-submission-v1\0", &text]))
-    }
-
-    /// What the one profile makes of the CSR, for a caller who may ask under it.
-    fn intake(&self, transaction: &Transaction<'_>, policy: &Policy) -> Result<Intake, ApiError> {
-        let permissions = permissions_now(policy, self.actor, transaction.now());
-        let may_submit = |id: &str| permissions.allows(Permission::Submit(id));
-        if !policy.profiles().iter().any(|profile| may_submit(profile.id())) {
-            let message = format!("{} may not request certificates under any profile", self.actor.party.account);
-            return Err(ApiError::new(ErrorKind::Forbidden, message)
-                .hint("the role requester, granted by the policy, is needed")
-                .rule("no_role"));
-        }
-        let ask = Ask {
-            profile: self.params.profile.as_deref(),
-            environment: self.params.environment.as_deref(),
-            reason: self.params.reason.as_ref(),
-            ticket: self.params.ticket.as_ref(),
-            valid_for: self.params.valid_for,
-        };
-        let intake = intake(policy, &self.csr, &ask, |profile| may_submit(profile.id()))?;
-        if intake.profile.rules().require_login_session && self.actor.party.login_uid.is_none() {
-            let message = format!("profile {} takes requests from login sessions alone", intake.profile.id());
-            return Err(ApiError::new(ErrorKind::Forbidden, message)
-                .hint("log in (ssh, console); a service or container has no login")
-                .rule("login_required"));
-        }
-        Ok(intake)
     }
 
     /// The managed certificate that the names stand for; a new one where there is none yet.
@@ -152,7 +142,18 @@ impl Step<'_> {
         let (actor, facts) = (self.actor, self.facts);
         let key = self.params.idempotency_key.as_deref().map(|key| Ok::<_, Failure>((key, self.fingerprint()?)));
         let key = key.transpose()?;
-        let submission = self.submission(policy, intake, certificate, kind)?;
+        let not_before = clock::scheduled(transaction, self.params.not_before)?;
+        let batch = self.params.batch.as_deref();
+        if not_before.is_some() && !intake.profile.rules().requires_approval {
+            let message = format!("`not_before`: profile {} asks nobody, and issues at once", intake.profile.id());
+            return Err(ApiError::invalid(message).into());
+        }
+        let why = Why {
+            reason: Reason::fresh(self.params.reason.as_ref())?,
+            ticket: given(self.params.ticket.as_ref()),
+            not_before: self.params.not_before,
+        };
+        let submission = submission(policy, intake, self.csr, certificate, kind, why)?;
         let submission_id = submissions::insert(transaction.connection(), &submission)?;
         let stored = Stored {
             actor,
@@ -161,8 +162,12 @@ impl Step<'_> {
             kind,
             submission: &submission,
             submission_id,
+            version: 1,
             job: &job,
             risks: &risks,
+            policy,
+            not_before,
+            batch,
         };
         if submission.profile.rules().requires_approval {
             attended::make(transaction, &stored)?;
@@ -175,42 +180,6 @@ impl Step<'_> {
         }
         result(transaction, &job, submission.changes)
     }
-
-    fn submission(
-        self,
-        policy: &Policy,
-        intake: Intake,
-        certificate: &Certificate,
-        kind: RequestKind,
-    ) -> Result<Submission, Failure> {
-        let given = |text: &Option<Untrusted>| text.clone().filter(|text| !text.is_blank());
-        let (reason, ticket) = (given(&self.params.reason), given(&self.params.ticket));
-        let salt = fresh_salt()?;
-        let reason_sha256 = reason.as_ref().map(|reason| salted(&salt, reason.raw()));
-        let purpose = Purpose {
-            kind,
-            certificate_id: certificate.id.as_str(),
-            csr_sha256: self.csr.sha256,
-            reason: reason_sha256,
-            ticket: ticket.as_ref().map(Untrusted::raw),
-        };
-        let digest = intake.content.digest(&purpose);
-        let digest = digest.map_err(|error| ApiError::invalid(format!("the content has no digest: {error}")))?;
-        Ok(Submission {
-            digest,
-            content: intake.content,
-            csr: self.csr.der,
-            csr_subject: self.csr.subject,
-            profile: intake.profile,
-            policy_sha256: policy.sha256(),
-            changes: intake.changes,
-            checks: intake.checks,
-            reason: reason.unwrap_or_default(),
-            reason_salt: salt.to_vec(),
-            reason_sha256,
-            ticket,
-        })
-    }
 }
 
 impl Stored<'_> {
@@ -218,7 +187,7 @@ impl Stored<'_> {
     pub fn described(&self, draft: Draft) -> Draft {
         let submission = self.submission;
         draft
-            .number("version", 1)
+            .number("version", self.version)
             .text("digest", submission.digest)
             .text("policy_sha256", submission.policy_sha256)
             .text("profile", submission.profile.id())
@@ -226,6 +195,18 @@ impl Stored<'_> {
             .text("kind", self.kind)
             .text("spki_sha256", submission.content.spki_sha256)
             .text_if("reason_sha256", submission.reason_sha256)
+            .text_if("not_before", self.not_before.map(|start| start.at))
+            .text_if("batch", self.batch)
+    }
+
+    /// Who has to agree: as the profile says for the certificate's owner.
+    pub fn terms(&self) -> Terms {
+        let owner = &self.certificate.owner;
+        let owner = match owner.uid == self.actor.account.uid {
+            true => self.actor.account.clone(),
+            false => account_of(&owner.account, owner.uid),
+        };
+        self.policy.terms(&self.submission.profile, &owner, self.actor.party.account == SCHEDULER)
     }
 
     /// The job that a request or the executor alone will free.

@@ -75,6 +75,16 @@ pub fn insert(connection: &Connection, new: &NewDecision<'_>) -> rusqlite::Resul
     Ok(())
 }
 
+/// The ledger records of the decisions on one version, in their order.
+pub fn records(connection: &Connection, id: &RequestId, version: u32) -> rusqlite::Result<Vec<Vec<u8>>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT a.record FROM decisions d JOIN audit_events a ON a.seq = d.seq
+         WHERE d.request_id = ?1 AND d.version = ?2 ORDER BY d.seq",
+    )?;
+    let rows = statement.query_map(params![id.as_str(), version], |row| row.get(0))?;
+    rows.collect()
+}
+
 /// Decisions on one version, in the order of the ledger.
 pub fn of(connection: &Connection, id: &RequestId, version: u32) -> rusqlite::Result<Vec<DecisionRow>> {
     let mut statement =
@@ -93,6 +103,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<DecisionRow> {
             digest: parsed(row, "digest")?,
             at: parsed(row, "decided_at")?,
             seq: row.get("seq")?,
+            // Only the record says these: see `gate::Cast`.
+            counts_for: Vec::new(),
+            delegated_by: None,
         },
         voter: row.get("voter")?,
         login_uid: row.get("login_uid")?,

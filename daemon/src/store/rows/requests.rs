@@ -24,12 +24,8 @@ pub struct RequestRow {
     pub kind: RequestKind,
     /// Where it stands.
     pub state: RequestState,
-    /// For which certificate.
-    pub certificate_id: CertificateId,
-    /// The job it blocks.
-    pub job_id: JobId,
-    /// The current version's submission.
-    pub submission_id: i64,
+    /// The work that it blocks; none for a change of the policy, which takes force at once.
+    pub work: Option<Work>,
     /// The current version.
     pub version: u32,
     /// Its content digest.
@@ -54,6 +50,17 @@ pub struct RequestRow {
     pub decided_by: Option<String>,
 }
 
+/// What a request for a certificate blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// For which certificate.
+    pub certificate_id: CertificateId,
+    /// The job.
+    pub job_id: JobId,
+    /// The current version's submission.
+    pub submission_id: i64,
+}
+
 /// Who had logged in to a session: through `su` and `sudo`, the human behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Login {
@@ -71,12 +78,8 @@ pub struct NewRequest<'a> {
     pub id: &'a RequestId,
     /// What is asked for.
     pub kind: RequestKind,
-    /// For which certificate.
-    pub certificate_id: &'a CertificateId,
-    /// The job it blocks.
-    pub job_id: &'a JobId,
-    /// What was submitted.
-    pub submission_id: i64,
+    /// The work that it blocks; none for a change of the policy.
+    pub work: Option<&'a Work>,
     /// The content digest.
     pub digest: Digest,
     /// Under which profile.
@@ -112,6 +115,11 @@ pub struct NewRequest<'a> {
 /// SANs that a row of the queue shows.
 const NAMES_SHOWN: usize = 5;
 
+/// The first SANs, as a row of the queue keeps them.
+pub(super) fn shown(sans: &[San]) -> rusqlite::Result<String> {
+    to_json(&&sans[..sans.len().min(NAMES_SHOWN)])
+}
+
 /// Stores a new one, pending.
 pub fn insert(connection: &Connection, new: &NewRequest<'_>) -> rusqlite::Result<()> {
     connection
@@ -126,9 +134,9 @@ pub fn insert(connection: &Connection, new: &NewRequest<'_>) -> rusqlite::Result
         .execute(params![
             new.id.as_str(),
             new.kind.as_str(),
-            new.certificate_id.as_str(),
-            new.job_id.as_str(),
-            new.submission_id,
+            new.work.map(|work| work.certificate_id.as_str()),
+            new.work.map(|work| work.job_id.as_str()),
+            new.work.map(|work| work.submission_id),
             new.digest.to_string(),
             new.profile_id,
             new.environment,
@@ -140,7 +148,7 @@ pub fn insert(connection: &Connection, new: &NewRequest<'_>) -> rusqlite::Result
             new.requester_login.person,
             new.requester_session,
             new.primary_name.raw(),
-            to_json(&&new.sans[..new.sans.len().min(NAMES_SHOWN)])?,
+            shown(new.sans)?,
             new.sans.len(),
             to_json(&new.risks)?,
             new.votes_needed,
@@ -235,9 +243,12 @@ pub fn summary(connection: &Connection, id: &RequestId, sight: &Sight) -> rusqli
 
 /// In the order in which [`read_summary`] takes them.
 const SUMMARY: &str = "SELECT r.row, r.id, r.kind, r.state, r.certificate_id, r.job_id, r.profile_id, r.environment,
-     r.requester_account, r.requester_person, r.requester_uid, r.primary_name, r.names, r.names_total, s.reason, s.ticket,
-     r.risks, r.version, r.digest, r.created_at, r.expires_at, r.decided_at, r.decided_by, r.seq
-     FROM approval_requests r JOIN submissions s ON s.id = r.submission_id";
+     r.requester_account, r.requester_person, r.requester_uid, r.primary_name, r.names, r.names_total,
+     coalesce(s.reason, p.reason, ''), s.ticket, r.risks, r.version, r.digest, r.created_at, r.expires_at,
+     t.not_before, t.batch, r.decided_at, r.decided_by, r.seq
+     FROM approval_requests r LEFT JOIN submissions s ON s.id = r.submission_id
+     LEFT JOIN proposals p ON p.request_id = r.id
+     LEFT JOIN request_terms t ON t.request_id = r.id AND t.version = r.version";
 
 /// A page of the queue, newest first, and where the next begins.
 pub fn page(
@@ -252,6 +263,11 @@ pub fn page(
     conditions.and_if("r.profile_id = ?", filter.profile.clone());
     conditions.and_if("r.certificate_id = ?", filter.certificate.as_ref().map(ToString::to_string));
     conditions.and_if("r.environment = ?", filter.environment.clone());
+    conditions.and_if("r.kind = ?", filter.kind.map(|kind| kind.as_str()));
+    conditions.and_if(
+        "r.id IN (SELECT request_id FROM request_terms INDEXED BY request_terms_by_batch WHERE batch = ?)",
+        filter.batch.clone(),
+    );
     if let Some(requester) = &filter.requester {
         conditions.any(vec![
             ("r.requester_account = ?".to_owned(), Box::new(requester.clone())),
@@ -264,8 +280,16 @@ pub fn page(
         let top = newest_row(connection)?.saturating_add(1).min(window.before);
         let low = top - TEXT_STRETCH;
         conditions.and("r.row >= ?", low);
-        let columns =
-            ["r.id", "r.primary_name", "r.names", "r.requester_account", "r.requester_person", "s.reason", "s.ticket"];
+        let columns = [
+            "r.id",
+            "r.primary_name",
+            "r.names",
+            "r.requester_account",
+            "r.requester_person",
+            "s.reason",
+            "s.ticket",
+            "p.reason",
+        ];
         conditions.any(columns.iter().map(|column| contains(column, text)).collect());
         stretch_end = (low > 0).then(|| low.to_string());
     }
@@ -316,9 +340,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
         id: row.parsed()?,
         kind: row.parsed()?,
         state: row.parsed()?,
-        certificate_id: row.parsed()?,
-        job_id: row.parsed()?,
-        submission_id: row.get()?,
+        work: read_work(&mut row)?,
         version: row.get()?,
         digest: row.parsed()?,
         profile_id: row.get()?,
@@ -333,6 +355,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
     })
 }
 
+fn read_work(row: &mut InOrder<'_, '_>) -> rusqlite::Result<Option<Work>> {
+    let (certificate, job, submission) = (row.parsed_if()?, row.parsed_if()?, row.get::<Option<i64>>()?);
+    let work = |certificate_id, job_id, submission_id| Work { certificate_id, job_id, submission_id };
+    Ok(certificate.zip(job).zip(submission).map(|((certificate, job), submission)| work(certificate, job, submission)))
+}
+
 fn read_requester(row: &mut InOrder<'_, '_>) -> rusqlite::Result<PersonRef> {
     Ok(PersonRef { account: row.get()?, person: row.get()?, uid: row.get()? })
 }
@@ -345,8 +373,8 @@ fn read_summary(row: &Row<'_>) -> rusqlite::Result<(i64, RequestSummary)> {
         id: row.parsed()?,
         kind: row.parsed()?,
         state: row.parsed()?,
-        certificate_id: row.parsed()?,
-        job_id: row.parsed()?,
+        certificate_id: row.parsed_if()?,
+        job_id: row.parsed_if()?,
         profile_id: row.get()?,
         environment: row.get()?,
         requester: read_requester(&mut row)?,
@@ -360,6 +388,8 @@ fn read_summary(row: &Row<'_>) -> rusqlite::Result<(i64, RequestSummary)> {
         digest: row.parsed()?,
         created_at: row.parsed()?,
         expires_at: row.parsed()?,
+        not_before: row.parsed_if()?,
+        batch: row.get()?,
         decided_at: row.parsed_if()?,
         decided_by: row.get()?,
         seq: row.get()?,

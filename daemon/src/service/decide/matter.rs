@@ -1,0 +1,203 @@
+//! All that bears on a decision, read in one place for `request.get` and for the decision itself.
+
+use std::borrow::Cow;
+
+use countersign_shared::error::ApiError;
+use countersign_shared::protocol::Votes;
+use countersign_shared::time::Timestamp;
+use rusqlite::Connection;
+
+use crate::gate::Cast;
+use crate::gate::judge::{Case, Say, tally};
+use crate::gate::quorum::Tally;
+use crate::gate::two_person::Party;
+use crate::identity::directory::Account;
+use crate::policy::{ANYBODY, Permission, Permissions, Policy, Profile, Terms};
+use crate::service::actor::{Actor, SCHEDULER};
+use crate::store::rows::requests::{RequestRow, Work};
+use crate::store::rows::terms::{Scheduled, TermsRow};
+use crate::store::rows::{certificates, submissions, terms, timers};
+use crate::store::sight::Sight;
+use crate::store::transaction::Failure;
+
+/// See the module.
+pub struct Matter<'p> {
+    /// The request.
+    pub request: RequestRow,
+    /// Who asked for it, as attested then and as the policy in force knows them now.
+    pub requester: Party,
+    /// The rules that the current version was made under; none for a change of the policy.
+    pub profile: Option<Cow<'p, Profile>>,
+    /// What the current version was made under; none for a request from before versions had terms of their own.
+    pub version: Option<TermsRow>,
+    /// The terms that it was made under.
+    pub made_under: Terms,
+    /// The terms to judge by: those, or those of the policy in force where they are stricter.
+    pub terms: Terms,
+    /// Whether the rules that it was made under, or those in force, demand a login session.
+    pub needs_login: bool,
+    /// The levels of escalation that it has reached.
+    pub escalated: Vec<u32>,
+    /// Votes on the current version.
+    pub cast: Vec<Cast>,
+}
+
+impl<'p> Matter<'p> {
+    /// Reads what bears on a request.
+    pub fn read(connection: &Connection, policy: &'p Policy, request: RequestRow) -> Result<Self, Failure> {
+        let in_force = policy.profile(&request.profile_id);
+        let profile = match &request.work {
+            Some(work) => Some(submissions::profile(connection, work.submission_id, in_force)?),
+            None => None,
+        };
+        let version = terms::get(connection, &request.id, request.version)?;
+        let made_under = match (&version, &profile) {
+            (Some(version), _) => version.terms.clone(),
+            (None, Some(profile)) => policy.terms(profile, &account_of(&request.requester.account, 0), false),
+            (None, None) => return Err(ApiError::internal(format!("{} has no terms", request.id)).into()),
+        };
+        let now = terms_in_force(connection, policy, &request)?;
+        let terms = now.map_or_else(|| made_under.clone(), |now| made_under.or_stricter(&now));
+        let rules = profile.as_deref().map(Profile::rules);
+        let escalated = match rules {
+            Some(rules) if !rules.escalations.is_empty() => timers::escalated(connection, &request.id)?,
+            _ => Vec::new(),
+        };
+        let demands = |profile: &Profile| profile.rules().require_login_session;
+        let needs_login = profile.as_deref().is_some_and(demands) || in_force.is_some_and(demands);
+        let digest = request.digest.to_string();
+        let cast = Cast::on(connection, &request.id, request.version, &digest, &made_under)?;
+        let requester = requester_now(policy, &request);
+        Ok(Self { request, requester, profile, version, made_under, terms, needs_login, escalated, cast })
+    }
+
+    /// When the current version is to be carried out at the earliest.
+    pub fn not_before(&self) -> Option<Scheduled> {
+        self.version.as_ref().and_then(|version| version.not_before)
+    }
+
+    /// Whether time brings anything about while it is pending.
+    pub fn has_timers(&self) -> bool {
+        let rules = self.profile.as_deref().map(Profile::rules);
+        rules.is_some_and(|rules| !rules.escalations.is_empty() || rules.auto_approve_after.is_some())
+    }
+
+    /// The groups of which an account's say fills places: its own right, nothing that was handed over.
+    pub fn counts_for(&self, policy: &Policy, account: &Account, now: Timestamp) -> Vec<String> {
+        let permissions = Permissions::of(policy, account, now);
+        let may = match &self.profile {
+            Some(profile) => permissions.allows(Permission::Decide(profile.id())),
+            // Whoever is in a group that change control asks may decide; besides them, admins.
+            None => true,
+        };
+        if !may {
+            return Vec::new();
+        }
+        let admin = policy.is_admin(account, now);
+        let brought_in = !policy.groups_of(self.escalated_groups(), account).is_empty();
+        let mine = policy.groups_of(self.terms.groups(), account);
+        let any_operator = self.profile.is_some();
+        let fills = |group: &str| {
+            admin || brought_in || mine.iter().any(|own| own == group) || (group == ANYBODY && any_operator)
+        };
+        self.terms.groups().filter(|group| fills(group)).map(str::to_owned).collect()
+    }
+
+    /// The groups that escalation has brought in.
+    pub fn escalated_groups(&self) -> impl Iterator<Item = &str> {
+        let rules = self.profile.as_deref().map(Profile::rules);
+        let reached = move |level: usize| self.escalated.iter().any(|done| *done as usize == level);
+        let levels = rules.into_iter().flat_map(|rules| rules.escalations.iter().enumerate());
+        levels.filter(move |(level, _)| reached(*level)).flat_map(|(_, step)| step.groups.iter().map(String::as_str))
+    }
+
+    /// By which says somebody could vote: their own first.
+    pub fn says(&self, policy: &Policy, actor: &Actor, now: Timestamp) -> Vec<Say> {
+        let own = self.counts_for(policy, &actor.account, now);
+        let own = (!own.is_empty()).then_some(Say { counts_for: own, given: None });
+        own.into_iter().collect()
+    }
+
+    /// The case of one caller, for the gate to judge.
+    pub fn case<'a>(
+        &'a self,
+        policy: &'a Policy,
+        decider: &'a Party,
+        says: &'a [Say],
+        others: &'a [String],
+        tick: i64,
+    ) -> Case<'a> {
+        Case {
+            request: &self.request,
+            requester: &self.requester,
+            decider,
+            says,
+            needs_login: self.needs_login,
+            terms: &self.terms,
+            cast: &self.cast,
+            policy,
+            others,
+            tick,
+        }
+    }
+
+    /// How the places are filled.
+    pub fn tally(&self, policy: &Policy) -> Tally {
+        tally(&self.terms, &self.cast, policy)
+    }
+
+    /// Votes given and needed.
+    pub fn votes(&self, policy: &Policy) -> Votes {
+        Votes { given: self.tally(policy).given(), needed: self.terms.places() }
+    }
+
+    /// Who could decide instead of the requester and of whoever had logged in to the requester's session.
+    pub fn others(&self, policy: &Policy, now: Timestamp) -> Vec<String> {
+        let requester = account_of(&self.requester.account, self.requester.uid);
+        let mut others = match &self.profile {
+            Some(profile) => policy.deciders(profile, &requester, now),
+            None => policy.change_deciders(&requester, now),
+        };
+        others.retain(|name| self.requester.login_person.as_deref() != Some(name));
+        others
+    }
+}
+
+/// What the policy in force would ask for, where it knows the profile and asks anybody.
+fn terms_in_force(connection: &Connection, policy: &Policy, request: &RequestRow) -> Result<Option<Terms>, Failure> {
+    let Some(work) = &request.work else { return Ok(Some(policy.change_control().terms())) };
+    let profile = policy.profile(&request.profile_id).filter(|profile| profile.rules().requires_approval);
+    let Some(profile) = profile else { return Ok(None) };
+    let owner = if profile.rules().routes.is_empty() { account_of("", 0) } else { owner(connection, work)? };
+    Ok(Some(policy.terms(profile, &owner, request.requester.account == SCHEDULER)))
+}
+
+fn owner(connection: &Connection, work: &Work) -> Result<Account, Failure> {
+    let certificate = certificates::get(connection, &work.certificate_id, &Sight::All)?;
+    let certificate = certificate.ok_or_else(|| ApiError::internal("the request's certificate is missing"))?;
+    Ok(account_of(&certificate.owner.account, certificate.owner.uid))
+}
+
+/// An account as rows name it, to look up in the policy.
+pub fn account_of(name: &str, uid: u32) -> Account {
+    let name = name.trim_end_matches(" (DEMO)");
+    Account { uid, name: (!name.is_empty()).then(|| name.to_owned()), unix_groups: Vec::new() }
+}
+
+/// The requester as attested when the request was made, and resolved under the policy in force now: accounts
+/// that were folded into one person since then are one person.
+pub fn requester_now(policy: &Policy, request: &RequestRow) -> Party {
+    let (who, login) = (&request.requester, &request.requester_login);
+    if who.account == SCHEDULER {
+        return Party::system(SCHEDULER);
+    }
+    let party = Party {
+        account: who.account.clone(),
+        uid: who.uid,
+        login_uid: login.uid,
+        login_account: login.account.clone(),
+        person: who.person.clone(),
+        login_person: login.person.clone(),
+    };
+    party.resolved(policy)
+}

@@ -1,0 +1,209 @@
+//! `request.approve`, `request.reject`: one person's say on exactly the content seen.
+
+mod matter;
+
+use countersign_shared::digest::Digest;
+use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::id::RequestId;
+use countersign_shared::lifecycle::{RequestEvent, RequestKind, Verdict};
+use countersign_shared::protocol::{AuditAction, Category, DecideParams, DecideResult, MAX_TEXT};
+use countersign_shared::text::Untrusted;
+
+use super::actor::Actor;
+use super::conclude::{End, conclude, job_of, transition};
+use super::sight;
+use super::{PolicyInForce, Service, propose, refusal};
+use crate::gate::judge::{Judgement, judge};
+use crate::gate::two_person::own_session;
+use crate::ipc::Connection;
+use crate::ledger::Draft;
+use crate::policy::Terms;
+use crate::store::Transaction;
+use crate::store::rows::{decisions, notifications, requests};
+use crate::store::transaction::{Failure, Recorded, fresh_salt, salted};
+pub use matter::{Matter, account_of, requester_now};
+
+/// A decision as it was asked for, its note checked.
+pub struct Ask {
+    /// On which request.
+    pub id: RequestId,
+    /// On which content.
+    pub digest: Digest,
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// In the decider's words.
+    pub note: Untrusted,
+}
+
+/// Decides.
+pub async fn decide(
+    service: &Service,
+    connection: &Connection,
+    params: DecideParams,
+    verdict: Verdict,
+) -> Result<DecideResult, ApiError> {
+    let note = check_note(params.note.as_ref(), verdict)?;
+    let ask = Ask { id: params.id, digest: params.digest, verdict, note };
+    let actor = service.actor_with_patience(connection)?;
+    let (policy, deciding) = (service.policy.clone(), actor.clone());
+    let result = service.writer.write(move |transaction| one(transaction, &policy, &deciding, &ask)).await?;
+    service.after_attempt(&actor, result)
+}
+
+/// One decision, judged and recorded by itself: a refusal comes out as a value, and its record stays.
+pub fn one(
+    transaction: &mut Transaction<'_>,
+    policy: &PolicyInForce,
+    actor: &Actor,
+    ask: &Ask,
+) -> Result<Result<DecideResult, ApiError>, Failure> {
+    let verb = match ask.verdict {
+        Verdict::Approve => "request.approve",
+        Verdict::Reject => "request.reject",
+    };
+    refusal::or_record(transaction, actor, verb, ("request", ask.id.as_str()), |transaction| {
+        carry_out(transaction, policy, actor, ask)
+    })
+}
+
+/// A note of at most 4 KiB, which a rejection has to have.
+pub fn check_note(note: Option<&Untrusted>, verdict: Verdict) -> Result<Untrusted, ApiError> {
+    let note = note.cloned().unwrap_or_default();
+    if note.raw().len() > MAX_TEXT {
+        return Err(ApiError::invalid(format!(
+            "`note` has {} octets; at most {MAX_TEXT} are allowed",
+            note.raw().len()
+        )));
+    }
+    if verdict == Verdict::Reject && note.is_blank() {
+        return Err(ApiError::invalid("`note` is missing: a rejection tells the requester why"));
+    }
+    Ok(note)
+}
+
+fn carry_out(
+    transaction: &mut Transaction<'_>,
+    policy: &PolicyInForce,
+    actor: &Actor,
+    ask: &Ask,
+) -> Result<DecideResult, Failure> {
+    let rules = policy.now();
+    // Whose vote a session is, and whether it has any role, before anything is told of the request.
+    own_session(&actor.party)?;
+    sight::of(actor, &rules)?;
+    let request = requests::get(transaction.connection(), &ask.id)?.ok_or_else(|| not_found(&ask.id))?;
+    let matter = Matter::read(transaction.connection(), &rules, request)?;
+    let says = matter.says(&rules, actor, transaction.now());
+    let tick = transaction.tick();
+    let mut judged = judge(&matter.case(&rules, &actor.party, &says, &[], tick), ask.verdict, &ask.digest);
+    if judged.is_err() {
+        // Who else could decide is a question to the whole policy; only a refusal has to answer it.
+        let others = matter.others(&rules, transaction.now());
+        judged = judge(&matter.case(&rules, &actor.party, &says, &others, tick), ask.verdict, &ask.digest);
+    }
+    let judgement = judged?;
+    let next = transition(&matter.request, judgement.event())?;
+    let salt = fresh_salt()?;
+    let draft = draft(actor, &matter, ask, &judgement)
+        .text("policy_sha256", rules.sha256())
+        .text("note_sha256", salted(&salt, ask.note.raw()))
+        .text("state", next.request);
+    let recorded = transaction.record(draft)?;
+    store(transaction, actor, &matter, ask, &salt, recorded)?;
+    let request = &matter.request;
+    match judgement.event() {
+        event @ (RequestEvent::QuorumReached | RequestEvent::Reject) => {
+            let why = format!("rejected: {}", ask.note.raw());
+            let end = End { event, by: &actor.party.account, why: &why, action: action(ask.verdict) };
+            conclude(transaction, request, &end, recorded)?;
+            if event == RequestEvent::QuorumReached && request.kind == RequestKind::PolicyChange {
+                propose::apply(transaction, request, &judgement)?;
+            }
+        }
+        _ => {
+            let (connection, now) = (transaction.connection(), transaction.now());
+            requests::touch(connection, &request.id, recorded.seq)?;
+            let told = action(ask.verdict).as_str();
+            notifications::insert(connection, told, request.id.as_str(), now, recorded.seq)?;
+        }
+    }
+    Ok(DecideResult {
+        id: request.id.clone(),
+        state: next.request,
+        job: job_of(transaction, request)?,
+        seq: recorded.seq,
+        record_sha256: recorded.hash,
+        votes: judgement.votes(),
+    })
+}
+
+fn action(verdict: Verdict) -> AuditAction {
+    match verdict {
+        Verdict::Approve => AuditAction::ApprovalApproved,
+        Verdict::Reject => AuditAction::ApprovalRejected,
+    }
+}
+
+/// What the ledger says of a decision: who, on what, under which terms, and what it counts for.
+fn draft(actor: &Actor, matter: &Matter<'_>, ask: &Ask, judgement: &Judgement) -> Draft {
+    let (request, say, votes) = (&matter.request, judgement.say(), judgement.votes());
+    let draft = actor
+        .draft(action(ask.verdict), Category::CertLifecycle, "request", &request.id)
+        .number("version", request.version)
+        .text("digest", request.digest)
+        .text("profile", &request.profile_id)
+        .text_if("certificate", request.work.as_ref().map(|work| &work.certificate_id))
+        .text_if("job", request.work.as_ref().map(|work| &work.job_id))
+        .list("counts_for", &say.counts_for)
+        .number("votes_given", votes.given)
+        .number("votes_needed", votes.needed);
+    let draft = under(draft, &matter.terms);
+    match &say.given {
+        None => draft,
+        Some(given) => draft
+            .text("delegation", &given.delegation)
+            .text("giver_account", &given.by.account)
+            .number("giver_uid", given.by.uid)
+            .text_if("giver_person", given.by.person.as_deref()),
+    }
+}
+
+/// The terms as a record has them: what was asked of whom.
+pub fn under(draft: Draft, terms: &Terms) -> Draft {
+    draft.list("quorum", &terms.steps).flag("ordered", terms.ordered).number("reject_threshold", terms.reject_threshold)
+}
+
+fn store(
+    transaction: &Transaction<'_>,
+    actor: &Actor,
+    matter: &Matter<'_>,
+    ask: &Ask,
+    salt: &[u8],
+    recorded: Recorded,
+) -> Result<(), Failure> {
+    let request = &matter.request;
+    decisions::insert(
+        transaction.connection(),
+        &decisions::NewDecision {
+            request_id: &request.id,
+            version: request.version,
+            digest: request.digest,
+            verdict: ask.verdict,
+            voter: &actor.party.voter(),
+            by: &actor.person_ref(),
+            login_uid: actor.party.login_uid,
+            session: actor.session,
+            note: ask.note.raw(),
+            note_salt: salt,
+            at: transaction.now(),
+            seq: recorded.seq,
+        },
+    )?;
+    Ok(())
+}
+
+/// No request of this id, or none that the caller may see.
+pub fn not_found(id: &impl std::fmt::Display) -> ApiError {
+    ApiError::new(ErrorKind::NotFound, format!("there is no {id} that you may see"))
+        .hint("countersign ls shows what there is")
+}

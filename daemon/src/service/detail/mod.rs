@@ -1,0 +1,187 @@
+//! `request.get`: everything that a decision needs, on one page.
+
+mod amendments;
+pub mod differences;
+mod terms;
+
+use countersign_shared::digest::Digest;
+use countersign_shared::error::ApiError;
+use countersign_shared::lifecycle::{RequestState, Verdict};
+use countersign_shared::protocol::{
+    CsrView, Decision, MayDecide, RequestDetail, RequestIdParams, RequestSummary, Verb,
+};
+use rusqlite::Connection as Sqlite;
+
+use super::Service;
+use super::actor::Actor;
+use super::decide::{Matter, not_found};
+use super::sight;
+use crate::gate::judge::{Case, may_approve, may_decide};
+use crate::gate::two_person::own_session;
+use crate::ipc::Connection;
+use crate::policy::{Permission, Policy};
+use crate::store::rows::requests::{RequestRow, Work};
+use crate::store::rows::submissions::Submission;
+use crate::store::rows::{certificates, decisions, jobs, remarks, requests, submissions};
+use crate::store::sight::Sight;
+use crate::store::transaction::Failure;
+use crate::x509::pem;
+pub use differences::differences;
+
+/// Remarks that are shown: the newest.
+const REMARKS: u32 = 200;
+
+/// One request, where the caller may see it.
+pub async fn get(
+    service: &Service,
+    connection: &Connection,
+    params: RequestIdParams,
+) -> Result<RequestDetail, ApiError> {
+    let actor = service.actor(connection)?;
+    let policy = service.policy.now();
+    let sight = sight::of(&actor, &policy)?;
+    let look = Look { tick: service.line.tick(), now: service.line.wall(), actor, policy };
+    service
+        .readers
+        .read_for(connection.peer.uid(), move |connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            let summary = requests::summary(&snapshot, &params.id, &sight)?.ok_or_else(|| not_found(&params.id))?;
+            let row = requests::get(&snapshot, &params.id)?.ok_or_else(|| not_found(&params.id))?;
+            let detail = look.at(&snapshot, summary, row)?;
+            snapshot.finish()?;
+            Ok(detail)
+        })
+        .await
+}
+
+/// Who looks, when, and under which policy.
+struct Look {
+    actor: Actor,
+    policy: std::sync::Arc<Policy>,
+    tick: i64,
+    now: countersign_shared::time::Timestamp,
+}
+
+/// What only a request for a certificate has.
+#[derive(Default)]
+struct Content {
+    submission: Option<Submission>,
+    differences: Vec<countersign_shared::protocol::Difference>,
+    in_force: Option<countersign_shared::protocol::Certificate>,
+    job: Option<countersign_shared::protocol::Job>,
+}
+
+impl Look {
+    fn at(&self, connection: &Sqlite, request: RequestSummary, row: RequestRow) -> Result<RequestDetail, Failure> {
+        let policy = &*self.policy;
+        let content = match &row.work {
+            Some(work) => content(connection, &row, work)?,
+            None => Content::default(),
+        };
+        let matter = Matter::read(connection, policy, row)?;
+        let says = matter.says(policy, &self.actor, self.now);
+        let who_may_decide = matter.others(policy, self.now);
+        let you = you(&matter.case(policy, &self.actor.party, &says, &who_may_decide, self.tick));
+        let (id, version) = (&matter.request.id, matter.request.version);
+        let named = matter.profile.as_deref().map_or("Changes of the policy", |profile| &profile.rules().name);
+        let policy_sha256 = content.submission.as_ref().map_or(policy.sha256(), |submission| submission.policy_sha256);
+        Ok(RequestDetail {
+            profile_name: named.to_owned(),
+            csr: content.submission.as_ref().map(csr_view),
+            policy_change: None,
+            decisions: decided(connection, &matter, version)?,
+            votes: matter.votes(policy),
+            terms: terms::view(connection, &matter, policy)?,
+            amendments: amendments::of(connection, policy, &matter)?,
+            remarks: remarks::of(connection, id, REMARKS)?,
+            you_may: self.you_may(&matter.request),
+            who_may_decide,
+            you,
+            differences: content.differences,
+            in_force: content.in_force,
+            job: content.job,
+            policy_sha256,
+            changes: content.submission.as_ref().map(|submission| submission.changes.clone()).unwrap_or_default(),
+            checks: content.submission.as_ref().map(|submission| submission.checks.clone()).unwrap_or_default(),
+            content: content.submission.map(|submission| submission.content),
+            request,
+        })
+    }
+
+    /// What the caller could do besides deciding.
+    fn you_may(&self, request: &RequestRow) -> Vec<Verb> {
+        let mut verbs = vec![Verb::Comment];
+        let open = request.state == RequestState::Pending && self.tick < request.deadline_tick;
+        if !open || own_session(&self.actor.party).is_err() {
+            return verbs;
+        }
+        if is_own(request, &self.actor) {
+            verbs.push(Verb::Withdraw);
+            if request.work.is_some() {
+                verbs.push(Verb::Amend);
+            }
+        }
+        if self.actor.permissions.allows(Permission::Void) {
+            verbs.push(Verb::Void);
+        }
+        verbs
+    }
+}
+
+/// Whether the request is the actor's own: by the same account, or by the same person.
+pub fn is_own(request: &RequestRow, actor: &Actor) -> bool {
+    let (requester, own) = (&request.requester, actor.person_ref());
+    let same_account = requester.uid == own.uid && requester.account == own.account;
+    same_account || (own.person.is_some() && requester.person == own.person)
+}
+
+fn content(connection: &Sqlite, row: &RequestRow, work: &Work) -> Result<Content, Failure> {
+    let submission = submissions::get(connection, work.submission_id)?;
+    let job = jobs::newest_of_request(connection, &row.id)?.ok_or_else(|| not_found(&work.job_id))?.job;
+    let in_force = certificates::get(connection, &work.certificate_id, &Sight::All)?
+        .filter(|certificate| certificate.current.is_some());
+    let before = certificates::content_in_force(connection, &work.certificate_id)?;
+    let differences = before.map(|before| differences(&before, &submission.content)).unwrap_or_default();
+    Ok(Content { submission: Some(submission), differences, in_force, job: Some(job) })
+}
+
+fn you(case: &Case<'_>) -> MayDecide {
+    let judged = may_decide(case).and_then(|()| may_approve(case));
+    match judged {
+        Ok(say) => MayDecide {
+            allowed: true,
+            rule: None,
+            why: String::new(),
+            delegated_by: say.given.map(|given| given.by.voter()),
+        },
+        Err(error) => {
+            MayDecide { allowed: false, rule: error.rule.map(str::to_owned), why: error.message, delegated_by: None }
+        }
+    }
+}
+
+/// The decisions on a version, each with what its record says that it counts for.
+fn decided(connection: &Sqlite, matter: &Matter<'_>, version: u32) -> Result<Vec<Decision>, Failure> {
+    let rows = decisions::of(connection, &matter.request.id, version)?;
+    let with_record = |row: decisions::DecisionRow| {
+        let mut decision = row.decision;
+        if let Some(cast) = matter.cast.iter().find(|cast| cast.seq == decision.seq) {
+            if decision.verdict == Verdict::Approve {
+                decision.counts_for = cast.counts_for.clone();
+            }
+            decision.delegated_by = cast.giver.as_ref().map(|giver| giver.voter());
+        }
+        decision
+    };
+    Ok(rows.into_iter().map(with_record).collect())
+}
+
+fn csr_view(submission: &Submission) -> CsrView {
+    CsrView {
+        pem: pem::encode("CERTIFICATE REQUEST", &submission.csr),
+        sha256: Digest::of(&[&submission.csr]),
+        subject: submission.csr_subject.clone(),
+        key: submission.content.key,
+        spki_sha256: submission.content.spki_sha256,
+    }
+}
