@@ -25,6 +25,11 @@ impl Failure {
         Self::new(ApiError::new(ErrorKind::Unavailable, format!("{what} is not built in this version")), 3)
     }
 
+    /// A thing that is not there: status 4.
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ApiError::new(ErrorKind::NotFound, message), 4)
+    }
+
     /// A fault on this side, or an answer without a part that it must have: status 1.
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self::new(ApiError::internal(message), 1)
@@ -38,6 +43,13 @@ impl Failure {
     /// A file that cannot be read or written as asked: status 2, since another argument would help.
     pub(super) fn file(doing: &str, path: &Path, error: &dyn std::fmt::Display) -> Self {
         Self::usage(format!("cannot {doing} {}: {error}", shown(path)))
+    }
+
+    /// Says which of several things failed.
+    #[must_use]
+    pub(super) fn about(mut self, thing: &str) -> Self {
+        self.object.message = format!("{thing}: {}", self.object.message);
+        self
     }
 
     /// What to do next; takes the place of an earlier hint.
