@@ -16,7 +16,7 @@ use countersign_shared::time::{Span, Timestamp};
 
 use crate::support::{
     ALICE, ALICE_ADM, BOB, CAROL, Caller, DAVE, Host, MALLORY, amending, ask, can_be_people, csr, on, policy,
-    policy_with,
+    policy_with, until,
 };
 
 const ROUNDS: usize = 40;
@@ -57,7 +57,7 @@ fn what_is_issued_is_what_people_agreed_to_last() {
     assert_eq!(said, ["san", "san", "spki_sha256"]);
     let after = detail(&mut bob, &second);
     assert_eq!((after.votes.given, after.decisions.len()), (0, 0));
-    assert_eq!(names(&after.content.as_ref().unwrap().sans), ["dns:web1.corp.example", "dns:mail.corp.example"]);
+    assert_eq!(names(&after.content.as_ref().unwrap().sans), ["dns:mail.corp.example", "dns:web1.corp.example"]);
     let [amendment] = &after.amendments[..] else { panic!("{:?}", after.amendments) };
     assert_eq!((amendment.version, amendment.digest, amendment.seq), (1, first.digest, amended.seq));
     assert_eq!(amendment.differences, amended.differences);
@@ -277,4 +277,59 @@ fn of_an_approval_and_an_amendment_at_one_instant_one_happens() {
     }
     assert_eq!(won.iter().sum::<usize>(), ROUNDS);
     assert!(host.user(DAVE).call::<AuditVerify>(&NoParams {}).intact);
+}
+
+#[test]
+fn a_request_comes_to_so_many_versions_and_can_be_looked_at_throughout() {
+    if !can_be_people() {
+        return;
+    }
+    let host = Host::serving(&policy());
+    let (mut alice, mut bob) = (host.user(ALICE), host.user(BOB));
+    let mut request = alice.request(&["web1.corp.example"]);
+    for version in 2..=100 {
+        // As JSON each of these characters takes six octets.
+        let reason = format!("{version}{}", "\u{1}".repeat(4000));
+        request =
+            alice.call::<RequestAmend>(&AmendParams { reason: Some(reason.into()), ..amending(&request) }).request;
+    }
+    assert_eq!(request.version, 100);
+    let once_more = AmendParams { reason: Some("once more".into()), ..amending(&request) };
+    let error = alice.refused::<RequestAmend>(&once_more, ErrorKind::RateLimited);
+    assert!(error.message.contains("version 100"), "{error:?}");
+    let shown: Vec<u32> = detail(&mut bob, &request).amendments.iter().map(|amendment| amendment.version).collect();
+    assert_eq!(shown, [95, 96, 97, 98, 99], "the newest, as far as they fit into an answer");
+    bob.approve(&request);
+    assert_eq!(alice.wait(&request.id).outcome, Outcome::Issued);
+}
+
+#[test]
+fn whoever_may_not_ask_any_more_amends_no_more() {
+    if !can_be_people() {
+        return;
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let end = Timestamp::from_unix_millis(i64::try_from(now.as_millis()).unwrap() + 10_000).unwrap();
+    let until_then = format!("role = \"requester\"\nto = \"group:pki\"\nuntil = {end}");
+    let host = Host::serving(&policy().replacen("role = \"requester\"\nto = \"group:pki\"", &until_then, 1));
+    let mut alice = host.user(ALICE);
+    let mut request = alice.request(&["web1.corp.example"]);
+    let mut refused = None;
+    until("the grant ends", || {
+        let reason = Some(format!("said for the {}. time", request.version + 1).into());
+        if request.version < 50 {
+            match alice.attempt::<RequestAmend>(&AmendParams { reason, ..amending(&request) }).unwrap() {
+                Ok(amended) => request = amended.request,
+                Err(error) => refused = Some(error),
+            }
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        refused.is_some()
+    });
+    let error = refused.unwrap();
+    assert_eq!((error.data.kind, error.data.rule.as_deref()), (ErrorKind::Forbidden, Some("no_role")), "{error:?}");
+    assert!(request.version > 1, "it could be amended before");
+    // What was asked for in time can still be decided.
+    host.user(BOB).approve(&request);
+    assert_eq!(alice.wait(&request.id).outcome, Outcome::Issued);
 }
