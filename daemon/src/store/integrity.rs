@@ -13,6 +13,7 @@ use crate::ledger::verify::{Verified, stored_frontier, verify};
 use crate::ledger::{Frontier, Tail};
 
 mod installation;
+mod texts;
 mod versions;
 
 /// Looks at everything. An error is a database that cannot be read at all.
@@ -22,7 +23,7 @@ pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
         verified.damage = database(connection)?.or(schema(connection)?);
     }
     // Each looks at what the one before has found in order.
-    for look in [installation::policy, installation::demo, state, versions::check] {
+    for look in [installation::policy, installation::demo, state, texts::check, versions::check] {
         if verified.damage.is_none() {
             verified.damage = look(connection)?;
         }
@@ -142,8 +143,23 @@ const STATES: &[(&str, &str)] = &[
     (
         "SELECT m.request_id, 'has a remark of ' || m.account FROM remarks m LEFT JOIN audit_events a ON a.seq = m.seq
          WHERE a.resource_id IS NOT m.request_id OR a.actor IS NOT m.account OR a.details ->> '$.uid' IS NOT m.uid
+            OR a.details ->> '$.person' IS NOT m.person OR a.details ->> '$.version' IS NOT m.version
             OR a.action IS NOT (CASE m.kind WHEN 'void' THEN 'approval_voided' WHEN 'withdraw' THEN 'approval_withdrawn'
                                 ELSE 'approval_commented' END) LIMIT 1",
+        "request",
+    ),
+    // What a human remarked is there, and so is every version with its terms.
+    (
+        "SELECT a.resource_id, 'has fewer remarks' FROM audit_events a
+         WHERE a.action IN ('approval_commented', 'approval_voided', 'approval_withdrawn') AND a.actor_type = 'User'
+           AND coalesce(a.details ->> '$.text_sha256', a.details ->> '$.reason_sha256') IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM remarks m WHERE m.seq = a.seq) LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT a.resource_id, 'has fewer versions' FROM audit_events a
+         WHERE a.action IN ('approval_requested', 'approval_amended') AND a.details -> '$.quorum' IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM request_terms t WHERE t.seq = a.seq) LIMIT 1",
         "request",
     ),
     (
@@ -169,12 +185,16 @@ const STATES: &[(&str, &str)] = &[
             SELECT 1 FROM audit_events a WHERE a.resource_id = d.id AND a.action = 'delegation_ended') LIMIT 1",
         "delegation",
     ),
-    // One that ended and was brought back points at a record from before its end.
+    // One that ended and was brought back points at a record from before its end, or at a remark from after it.
     (
         "SELECT r.id, 'is pending again' FROM approval_requests r WHERE r.state = 'pending' AND EXISTS (
             SELECT 1 FROM audit_events a WHERE a.resource_id = r.id AND a.seq > r.seq AND a.action IN (
                 'approval_approved', 'approval_bypassed', 'approval_rejected', 'approval_expired', 'approval_voided',
-                'approval_withdrawn', 'approval_amended')) LIMIT 1",
+                'approval_withdrawn', 'approval_amended')) OR r.state = 'pending' AND EXISTS (
+            SELECT 1 FROM audit_events a WHERE a.resource_id = r.id AND (
+                a.action IN ('approval_bypassed', 'approval_expired', 'approval_voided', 'approval_withdrawn')
+             OR (a.action IN ('approval_approved', 'approval_rejected')
+                 AND a.details ->> '$.state' IS NOT 'pending'))) LIMIT 1",
         "request",
     ),
     (

@@ -3,6 +3,8 @@
 //! Tests with several people need root, and say so on standard error where they have not got it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod amend;
+mod bulk;
 mod bypass;
 mod damage;
 mod damage_running;
@@ -14,8 +16,10 @@ mod full_disk;
 mod identity;
 mod kill;
 mod ledger_rows;
+mod life;
 mod lifecycle;
 mod metrics;
+mod old_database;
 mod openssl;
 mod quorum;
 mod quota;

@@ -31,6 +31,9 @@ use crate::store::sight::Sight;
 use crate::store::transaction::{Failure, Recorded};
 use crate::x509::ParsedCsr;
 
+/// Versions that one request has.
+const MOST: u32 = 100;
+
 /// An amendment that is being taken in.
 pub struct Step<'a> {
     /// Rules.
@@ -80,6 +83,12 @@ impl Step<'_> {
         };
         still_pending(&request, transaction.tick())?;
         same_content(&request, &self.params.digest)?;
+        if request.version >= MOST {
+            let message = format!("{id} has come to version {MOST}, which is the most that a request has");
+            return Err(ApiError::new(ErrorKind::RateLimited, message)
+                .hint("take it back, and make a new request")
+                .into());
+        }
         let submission = submissions::get(connection, work.submission_id)?;
         let certificate = certificates::get(connection, &work.certificate_id, &Sight::All)?
             .ok_or_else(|| ApiError::internal(format!("the certificate of {id} is missing")))?;
