@@ -12,6 +12,7 @@ DROP TRIGGER IF EXISTS requests_fixed;
 DROP TRIGGER IF EXISTS requests_no_delete;
 DROP TRIGGER IF EXISTS requests_start_pending;
 DROP TRIGGER IF EXISTS jobs_fixed;
+DROP TRIGGER IF EXISTS request_timers_no_delete;
 
 CREATE TABLE approval_requests_2 (
     row                 INTEGER PRIMARY KEY,

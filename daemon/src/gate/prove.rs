@@ -162,6 +162,7 @@ fn people_agreed(
         return Err(tampered("was approved under other terms than it was made under"));
     }
     let requester = requester.resolved(policy);
+    let amender = amender(connection, request)?.map(|amender| amender.resolved(policy));
     let mut ballots = Vec::new();
     for cast in Cast::on(connection, id, request.version, &record.details.digest, &made_under)? {
         if cast.seq > record.seq {
@@ -170,8 +171,10 @@ fn people_agreed(
         let refuse = |error| Shut::Refused(format!("the vote in ledger record {}: {error}", cast.seq));
         own_session(&cast.by).map_err(refuse)?;
         for human in std::iter::once(&cast.by).chain(&cast.giver) {
-            different_people(&requester, human, &[]).map_err(refuse)?;
-            different_people(&requester, &human.resolved(policy), &[]).map_err(refuse)?;
+            for asked in std::iter::once(&requester).chain(&amender) {
+                different_people(asked, human, &[]).map_err(refuse)?;
+                different_people(asked, &human.resolved(policy), &[]).map_err(refuse)?;
+            }
         }
         ballots.push(cast);
     }
@@ -185,6 +188,16 @@ fn people_agreed(
         return Err(Shut::Refused(format!("{id}: {why}")));
     }
     Ok(())
+}
+
+/// Who put the current version in place of another: the requester then, by whichever account. A policy that has taken
+/// that account for somebody else since makes it no second person.
+fn amender(connection: &Connection, request: &RequestRow) -> Result<Option<Party>, Shut> {
+    if request.version == 1 {
+        return Ok(None);
+    }
+    let Some(made) = rows_terms::get(connection, &request.id, request.version)? else { return Ok(None) };
+    Ok(Evidence::at(connection, made.seq, request.id.as_str())?.and_then(|amended| amended.party()))
 }
 
 /// The terms that the version was made under, and those that it was judged by when the quorum was complete. Records
@@ -235,6 +248,10 @@ fn may_pass_by_time(
     let refuse = |what: &str| Shut::Refused(format!("{id} was approved by the passing of time, and {what}"));
     if record.actor != SCHEDULER {
         return Err(Shut::Tampered(format!("{id} was approved by the passing of time, in the name of a person")));
+    }
+    if request.version > 1 {
+        // The time to object in began with the content before it.
+        return Err(refuse("it was amended, which people have to agree to"));
     }
     let in_force = policy.profile(&request.profile_id);
     let before = match &request.work {
