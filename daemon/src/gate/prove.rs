@@ -162,6 +162,8 @@ fn people_agreed(
     }
     let known = known(connection, policy, &asked)?;
     let requester = asked.party().unwrap_or_else(|| Party::system(&asked.actor));
+    // Whoever put the current version in place of another asks for it too, by whichever account.
+    let amender = version_record(connection, request)?.filter(|made| made.seq != asked.seq).and_then(|made| made.party());
     let mut votes = Vec::new();
     for cast in Cast::on(connection, id, request.version, &record.details.digest, &made_under)? {
         if cast.seq > record.seq {
@@ -170,7 +172,9 @@ fn people_agreed(
         let refuse = |error| Shut::Refused(format!("the vote in ledger record {}: {error}", cast.seq));
         own_session(&cast.by).map_err(refuse)?;
         for human in std::iter::once(&cast.by).chain(&cast.giver) {
-            known.different(&requester, human, &[]).map_err(refuse)?;
+            for asking in std::iter::once(&requester).chain(&amender) {
+                known.different(asking, human, &[]).map_err(refuse)?;
+            }
         }
         votes.push(cast);
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod amend;
+mod another_policy;
 mod bulk;
 mod bypass;
 mod damage;

@@ -4,13 +4,12 @@ use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::method::{AuditVerify, RequestAmend, RequestApprove, RequestGet, RequestWithdraw};
 use countersign_shared::protocol::{AmendParams, NoParams, Outcome, RequestIdParams, RequestSummary};
 use countersignd::ledger::Tail;
-use countersignd::ledger::frontier::leaf_hash;
-use countersignd::ledger::record::Columns;
 use countersignd::store::migrations::migrate;
 use countersignd::store::transaction::salted;
 use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 
+use crate::support::ledger::{Columned, peaks, records, sealed};
 use crate::support::{ALICE, BOB, CAROL, DAVE, Host, account, amending, can_be_people, csr, ending, on, policy_with};
 
 /// Every table of the first schema besides the ledger, those first that others refer to.
@@ -50,21 +49,7 @@ impl Old {
     }
 
     fn ledger(&mut self) {
-        let sql =
-            "SELECT event_id, created_at, actor, actor_type, action, category, resource_type, resource_id, details
-                   FROM newer.audit_events ORDER BY seq";
-        let rows: Vec<[String; 9]> = self
-            .db
-            .prepare(sql)
-            .unwrap()
-            .query_map([], |row| {
-                let texts: Vec<String> = (0..9).map(|at| row.get(at)).collect::<rusqlite::Result<_>>()?;
-                Ok(texts.try_into().unwrap())
-            })
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
-        for mut row in rows {
+        for mut row in records(&self.db, "newer") {
             let mut details: serde_json::Map<String, Value> = serde_json::from_str(&row[8]).unwrap();
             for key in SINCE {
                 details.remove(key);
@@ -74,25 +59,9 @@ impl Old {
         }
     }
 
-    fn append(&mut self, row: &[String; 9]) -> u64 {
+    fn append(&mut self, row: &Columned) -> u64 {
         let seq = self.tail.size();
-        let [event_id, created_at, actor, actor_type, action, category, resource_type, resource_id, details] =
-            row.each_ref().map(|text| text.as_bytes());
-        let columns = Columns {
-            seq,
-            event_id,
-            created_at,
-            actor,
-            actor_type,
-            action,
-            category,
-            resource_type,
-            resource_id,
-            details,
-        };
-        let mut record = Vec::new();
-        columns.write_record(&self.tail.prev(), &mut record);
-        self.tail.advance(leaf_hash(&record));
+        let record = sealed(&mut self.tail, row);
         self.db
             .execute(
                 "INSERT INTO audit_events (seq, event_id, created_at, actor, actor_type, action, category,
@@ -160,14 +129,8 @@ impl Old {
 
     /// Takes the place of the host's database.
     fn put_in_place(self, host: &Host) {
-        let frontier = self.tail.frontier();
-        let peaks: Vec<u8> = frontier.peaks().iter().flat_map(|peak| peak.as_bytes().to_vec()).collect();
-        self.db
-            .execute(
-                "INSERT INTO ledger_frontier (id, size, peaks) VALUES (1, ?1, ?2)",
-                params![frontier.size(), peaks],
-            )
-            .unwrap();
+        let frontier = "INSERT INTO ledger_frontier (id, size, peaks) VALUES (1, ?1, ?2)";
+        self.db.execute(frontier, params![self.tail.size(), peaks(&self.tail)]).unwrap();
         assert_eq!(
             self.one("SELECT name FROM pragma_table_list WHERE name = 'request_terms' UNION SELECT 'none'"),
             "none"

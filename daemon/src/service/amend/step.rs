@@ -11,6 +11,7 @@ use crate::gate::two_person::own_session;
 use crate::intake::{Ask, Intake};
 use crate::policy::{Policy, Terms};
 use crate::service::actor::Actor;
+use crate::service::amend::MOST_VERSIONS;
 use crate::service::conclude::transition;
 use crate::service::decide::{Matter, not_found, under};
 use crate::service::detail::differences::{Version, of_versions};
@@ -30,9 +31,6 @@ use crate::store::rows::{certificates, notifications, requests, submissions, ter
 use crate::store::sight::Sight;
 use crate::store::transaction::{Failure, Recorded};
 use crate::x509::ParsedCsr;
-
-/// Versions that one request has.
-const MOST: u32 = 100;
 
 /// An amendment that is being taken in.
 pub struct Step<'a> {
@@ -83,8 +81,8 @@ impl Step<'_> {
         };
         still_pending(&request, transaction.tick())?;
         same_content(&request, &self.params.digest)?;
-        if request.version >= MOST {
-            let message = format!("{id} has come to version {MOST}, which is the most that a request has");
+        if request.version >= MOST_VERSIONS {
+            let message = format!("{id} has come to version {MOST_VERSIONS}, which is the most that a request has");
             return Err(ApiError::new(ErrorKind::RateLimited, message)
                 .hint("take it back, and make a new request")
                 .into());
