@@ -3,15 +3,20 @@
 //! Tests with several people need root, and say so on standard error where they have not got it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod attempts;
 mod bypass;
 mod damage;
 mod damage_running;
+mod delegation;
+mod delegation_ends;
 mod delivery;
 mod events;
 mod exec;
 mod expiry;
 mod full_disk;
 mod identity;
+mod identity_names;
+mod identity_paths;
 mod kill;
 mod ledger_rows;
 mod lifecycle;
