@@ -6,7 +6,7 @@ use countersign_shared::protocol::Outcome;
 use countersign_shared::protocol::method::{DaemonWhoami, RequestApprove};
 use countersign_shared::protocol::{NoParams, RequestSummary};
 
-use crate::support::{ALICE, BOB, CAROL, Caller, Host, can_be_people, on, policy_with};
+use crate::support::{ALICE, BOB, CAROL, Caller, Host, can_be_people, on, policy, policy_with};
 
 const APPROVERS: &str = "approvers";
 
@@ -114,4 +114,25 @@ fn a_group_is_looked_at_for_each_decision_and_a_vote_outlives_it() {
     host.names(&users, &[("others", 7001, "bob")]);
     let third = host.user(ALICE).request(&["web3.corp.example"]);
     refused(&mut bob, &third, ErrorKind::Forbidden, "no_role");
+}
+
+/// A policy that names accounts by their numbers says of each number whose it is, whatever name it has: the runbook
+/// forbids to give such a number to somebody else.
+#[test]
+fn a_number_that_the_policy_names_stays_that_persons_whatever_becomes_of_its_name() {
+    if !can_be_people() {
+        return;
+    }
+    let mut host = Host::prepared(&policy());
+    let others = [("bob", BOB), ("carol", CAROL)];
+    host.names(&[&[("alice", ALICE)][..], &others].concat(), &[]);
+    host.start();
+    let request = host.user(ALICE).request(&["web1.corp.example"]);
+    let mut alice = host.user(ALICE);
+    host.names(&others, &[]);
+    refused(&mut alice, &request, ErrorKind::TwoPersonIntegrity, "requester_decides");
+    refused(&mut host.user(ALICE), &request, ErrorKind::TwoPersonIntegrity, "requester_decides");
+    host.names(&[&[("newcomer", ALICE)][..], &others].concat(), &[]);
+    refused(&mut alice, &request, ErrorKind::TwoPersonIntegrity, "requester_decides");
+    host.user(BOB).approve(&request);
 }

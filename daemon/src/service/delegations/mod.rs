@@ -35,7 +35,7 @@ const LONGEST: Span = Span::from_secs(30 * 86_400);
 /// Delegations of one person that hold at a time.
 pub const MAX_GIVEN: usize = 20;
 /// Profiles that one names.
-const MAX_PROFILES: usize = 256;
+const MAX_PROFILES: usize = 64;
 
 /// Hands over.
 pub async fn grant(
