@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::evidence::{Cast, Evidence};
 use super::quorum::{Ballot, Tally};
 use super::two_person::{Party, different_people, own_session};
-use super::{Approved, passing};
+use super::{Approved, Delegated, passing};
 use crate::identity::directory::Account;
 use crate::ledger::frontier::leaf_hash;
 use crate::policy::{Policy, Terms};
@@ -169,6 +169,9 @@ fn people_agreed(
         }
         let refuse = |error| Shut::Refused(format!("the vote in ledger record {}: {error}", cast.seq));
         own_session(&cast.by).map_err(refuse)?;
+        if cast.giver.is_some() && !Delegated::allowed(connection, cast.seq, &request.profile_id)? {
+            return Err(tampered("has a vote by a say that nobody had handed over"));
+        }
         for human in std::iter::once(&cast.by).chain(&cast.giver) {
             different_people(&requester, human, &[]).map_err(refuse)?;
             different_people(&requester, &human.resolved(policy), &[]).map_err(refuse)?;

@@ -124,7 +124,9 @@ fn a_row_that_was_changed_is_worth_nothing_and_is_found() {
         "UPDATE delegations SET ended_at = NULL, ended_by = NULL, ended_seq = NULL, to_person = 'frank',
              giver_uid = 62003, giver_person = 'carol', until_tick = until_tick + 1000000000",
         "UPDATE delegations SET profiles = '[\"p-web\"]'",
-        "UPDATE delegations SET ended_by = ended_by, ended_seq = 0",
+        "UPDATE delegations SET ended_seq = 0",
+        "UPDATE delegations SET ended_by = 'system-reaper'",
+        "UPDATE delegations SET until_at = '2027-01-01T00:00:00Z'",
     ] {
         let mut host = Host::serving(&delegating(1, ""));
         let request = host.user(ALICE).request(&["web1.corp.example"]);
@@ -141,6 +143,28 @@ fn a_row_that_was_changed_is_worth_nothing_and_is_found() {
         assert!(damage.rule == "state" && damage.text.contains("delegation"), "{change}: {damage:?}");
         host.user(BOB).refused::<RequestApprove>(&on(&request), ErrorKind::ReadOnly);
     }
+}
+
+/// The gate holds each vote against the grant that it names, before it makes its proof.
+#[test]
+fn a_vote_whose_grant_was_forged_issues_nothing() {
+    if !can_be_people() {
+        return;
+    }
+    let host = Host::serving(&delegating(2, ""));
+    let request = host.user(ALICE).request(&["web1.corp.example"]);
+    let given = hand(&mut host.user(BOB), "erin");
+    host.user(ERIN).approve(&request);
+    host.tamper(&format!(
+        "UPDATE audit_events SET record = CAST(replace(CAST(record AS TEXT), '\"to\":\"erin\"', '\"to\":\"frank\"') AS BLOB)
+         WHERE seq = {}",
+        given.seq
+    ));
+    host.user(CAROL).approve(&request);
+    until("the gate finds it", || host.oneself().status().read_only);
+    let damage = host.oneself().status().damage.unwrap();
+    assert!(damage.rule == "gate" && damage.text.contains("nobody had handed over"), "{damage:?}");
+    assert_eq!(host.value::<i64>("SELECT count(*) FROM certificate_versions"), 0);
 }
 
 /// What the giver's account is worth is for the name service to say, at each use.
