@@ -7,7 +7,7 @@ use countersign_shared::lifecycle::{JobKind, JobState, RequestKind, RequestState
 use countersign_shared::text::Untrusted;
 use rusqlite::Connection;
 
-use super::Approved;
+use super::{Approved, Delegated};
 use super::evidence::{Cast, Evidence};
 use super::passing::{self, Predecessor};
 use super::quorum::Tally;
@@ -171,6 +171,9 @@ fn people_agreed(
         }
         let refuse = |error| Shut::Refused(format!("the vote in ledger record {}: {error}", cast.seq));
         own_session(&cast.by).map_err(refuse)?;
+        if cast.giver.is_some() && !Delegated::allowed(connection, cast.seq, &request.profile_id)? {
+            return Err(tampered("has a vote by a say that nobody had handed over"));
+        }
         for human in std::iter::once(&cast.by).chain(&cast.giver) {
             for asking in std::iter::once(&requester).chain(&amender) {
                 known.different(asking, human, &[]).map_err(refuse)?;

@@ -175,8 +175,9 @@ const STATES: &[(&str, &str)] = &[
          WHERE a.resource_id IS NOT d.id OR a.action IS NOT 'delegation_granted' OR a.actor IS NOT d.giver_account
             OR a.details ->> '$.uid' IS NOT d.giver_uid OR a.details ->> '$.person' IS NOT d.giver_person
             OR a.details ->> '$.to' IS NOT d.to_person OR a.details ->> '$.until_tick' IS NOT d.until_tick
-            OR a.details -> '$.profiles' IS NOT d.profiles
-            OR (d.ended_at IS NOT NULL AND (e.resource_id IS NOT d.id OR e.action IS NOT 'delegation_ended')) LIMIT 1",
+            OR a.details -> '$.profiles' IS NOT d.profiles OR a.details ->> '$.until' IS NOT d.until_at
+            OR (d.ended_at IS NOT NULL AND (e.resource_id IS NOT d.id OR e.action IS NOT 'delegation_ended'
+                OR e.actor IS NOT d.ended_by OR e.created_at IS NOT d.ended_at)) LIMIT 1",
         "delegation",
     ),
     // One that ended and was brought back.

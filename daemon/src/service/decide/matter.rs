@@ -282,3 +282,7 @@ pub fn requester_now(policy: &Policy, request: &RequestRow) -> Party {
     };
     party.resolved(policy)
 }
+
+#[cfg(test)]
+#[path = "matter_tests.rs"]
+mod tests;

@@ -35,7 +35,7 @@ const LONGEST: Span = Span::from_secs(30 * 86_400);
 /// Delegations of one person that hold at a time.
 pub const MAX_GIVEN: usize = 20;
 /// Profiles that one names.
-const MAX_PROFILES: usize = 256;
+const MAX_PROFILES: usize = 64;
 
 /// Hands over.
 pub async fn grant(
@@ -200,7 +200,7 @@ fn has_a_say(policy: &Policy, actor: &Actor, named: Option<&[String]>, now: Time
         let shown = shown.safe();
         let profile = policy.profile(id).ok_or_else(|| {
             ApiError::invalid(format!("`profiles` names {shown:.64}, which the policy in force does not have"))
-                .hint("countersign policy show lists the profiles")
+                .hint("countersign profiles lists them")
         })?;
         let rules = profile.rules();
         if !rules.requires_approval {
@@ -236,7 +236,7 @@ fn is_room(transaction: &Transaction<'_>, giver: &str, to: &str) -> Result<(), F
     } else {
         return Ok(());
     };
-    Err(ApiError::new(ErrorKind::Conflict, message).hint("countersign delegation revoke ends one").into())
+    Err(ApiError::new(ErrorKind::Conflict, message).hint("countersign undelegate ends one").into())
 }
 
 fn take_back(
@@ -305,7 +305,7 @@ fn no_person(actor: &Actor) -> ApiError {
 }
 
 fn unknown(id: &DelegationId) -> ApiError {
-    not_found(id).hint("countersign delegation list shows what there is")
+    not_found(id).hint("countersign delegations shows what there is")
 }
 
 fn forbidden(rule: &'static str, message: String) -> ApiError {

@@ -43,11 +43,16 @@ impl Caller {
     /// As `uid`, in a session that `login` logged in to; `None` where nobody answers. The caller has no login
     /// uid where none is given, whoever runs the tests.
     pub fn user(socket: &Path, uid: u32, login: Option<u32>) -> Option<Self> {
+        Self::through(socket, uid, login, "")
+    }
+
+    /// The same, where the process is started through another program: `unshare --user`.
+    pub fn through(socket: &Path, uid: u32, login: Option<u32>, program_before: &str) -> Option<Self> {
         let login = login.unwrap_or(u32::MAX);
         let script = format!(
             "f=/proc/self/loginuid
              if [ -e $f ]; then read -r now < $f; [ \"$now\" = {login} ] || echo {login} > $f || exit; fi
-             exec setpriv --reuid {uid} --regid 65533 --clear-groups -- \"$0\" support::caller::relay --exact \
+             exec setpriv --reuid {uid} --regid 65533 --clear-groups -- {program_before} \"$0\" support::caller::relay --exact \
              --ignored --nocapture"
         );
         let mut relay = Command::new("sh")
