@@ -232,7 +232,8 @@ impl Review {
             Err(refusal) => item.refused = Some(refusal),
         }
         if !item.changed.is_empty() {
-            self.focus = Focus::Cancel;
+            // What changed stands at the top.
+            (self.focus, self.scroll) = (Focus::Cancel, 0);
         }
     }
 }

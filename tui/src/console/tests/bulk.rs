@@ -53,8 +53,10 @@ fn only_what_is_pending_and_only_so_many_are_marked() {
     let mut bench = Bench::with(queue(), 120, 40);
     bench.keys(&[Key::Char('s')]);
     bench.settle();
-    bench.keys(&[Key::Char('G'), SPACE]);
-    assert!(bench.state.queue.marks.is_empty(), "the last row has ended");
+    bench.keys(&[Key::Char('G'), Key::Char('k'), SPACE]);
+    assert!(bench.state.queue.marks.is_empty(), "the row has ended");
+    let last = bench.state.queue.list.count() - 1;
+    assert_eq!(bench.state.queue.list.position(), Some(last), "space goes on all the same");
     bench.keys(&[Key::Char('m')]);
     assert_eq!(bench.state.queue.marks.len(), 6, "what is shown and pending");
     bench.keys(&[Key::Char('m')]);
