@@ -4,6 +4,7 @@
 pub mod actor;
 pub mod amend;
 pub mod answer;
+pub mod attempts;
 pub mod audit;
 pub mod certificates;
 pub mod comment;
@@ -11,6 +12,7 @@ pub mod conclude;
 pub mod daemon;
 pub mod decide;
 pub mod decide_many;
+pub mod delegations;
 pub mod demo;
 pub mod detail;
 pub mod discover;

@@ -189,6 +189,7 @@ pub fn whoami(name: &str) -> WhoamiResult {
         session: None,
         person: Some(name.into()),
         roles: vec![role.into()],
+        says: Vec::new(),
         demo: true,
         cannot_decide: None,
     }

@@ -37,7 +37,7 @@ pub async fn get(
     connection: &Connection,
     params: RequestIdParams,
 ) -> Result<RequestDetail, ApiError> {
-    let actor = service.actor(connection)?;
+    let actor = service.with_says(service.actor(connection)?).await?;
     let policy = service.policy.now();
     let sight = sight::of(&actor, &policy)?;
     let look = Look { tick: service.line.tick(), now: service.line.wall(), actor, policy };
@@ -79,8 +79,9 @@ impl Look {
             None => Content::default(),
         };
         let matter = Matter::read(connection, policy, row)?;
-        let says = matter.says(policy, &self.actor, self.now);
-        let who_may_decide = matter.others(policy, self.now);
+        let says = matter.says(connection, policy, &self.actor, self.now, self.tick)?;
+        let mut who_may_decide = matter.others(policy, self.now);
+        who_may_decide.extend(matter.delegates(connection, policy, &who_may_decide, self.tick)?);
         let you = you(&matter.case(policy, &self.actor.party, &says, &who_may_decide, self.tick));
         let (id, version) = (&matter.request.id, matter.request.version);
         let named = matter.profile.as_deref().map_or("Changes of the policy", |profile| &profile.rules().name);

@@ -1,9 +1,11 @@
 //! Rows: each table's own file, with the statements that read and change it.
 
 pub mod amendments;
+pub mod attempts;
 pub mod audit;
 pub mod certificates;
 pub mod decisions;
+pub mod delegations;
 pub mod deliveries;
 pub mod idempotency;
 pub mod jobs;

@@ -1,7 +1,7 @@
 //! One request: everything that a decision needs.
 
 use countersign_shared::content::CertificateContent;
-use countersign_shared::lifecycle::RequestState;
+use countersign_shared::lifecycle::{JobState, RequestState};
 use countersign_shared::protocol::{CheckOutcome, RequestDetail, RequestSummary, Risk};
 
 use super::fields::Fields;
@@ -149,6 +149,18 @@ fn judgement(fields: &mut Fields, detail: &RequestDetail) {
     }
 }
 
+/// True where nothing is left to carry out: it ended, or its job did.
+fn over(detail: &RequestDetail) -> bool {
+    match detail.request.state {
+        RequestState::Pending => false,
+        RequestState::Approved => detail
+            .job
+            .as_ref()
+            .is_none_or(|job| matches!(job.state, JobState::Completed | JobState::Failed | JobState::Cancelled)),
+        RequestState::Rejected | RequestState::Expired | RequestState::Voided | RequestState::Withdrawn => true,
+    }
+}
+
 fn people(fields: &mut Fields, detail: &RequestDetail, view: View) {
     fields.title(Tone::Faint, "Who decides").add("votes", format!("{} of {}", detail.votes.given, detail.votes.needed));
     terms::steps(fields, &detail.terms);
@@ -156,7 +168,7 @@ fn people(fields: &mut Fields, detail: &RequestDetail, view: View) {
         fields.add(decision.verdict.as_str(), story::decision(decision, view));
     }
     terms::rejections(fields, &detail.terms);
-    terms::time(fields, &detail.terms, detail.request.state, view);
+    terms::time(fields, &detail.terms, over(detail), view);
     fields.list("may decide", detail.who_may_decide.iter().map(|who| text::safe(who)));
     match (detail.you.allowed, &detail.you.delegated_by) {
         (true, None) => fields.toned("you", Tone::Good, "may decide"),
