@@ -178,6 +178,29 @@ fn what_comes_after_a_lost_connection_has_to_be_seen_as_well() {
 }
 
 #[test]
+fn a_risk_that_comes_late_is_not_skipped() {
+    let names = ["*.one.example", "*.two.example"];
+    let requests = vec![summary(1, names[0], &[Risk::Wildcard]), summary(2, names[1], &[Risk::Wildcard])];
+    let mut bench = Bench::with(requests, 120, 40);
+    bench.keys(&[Key::Char('m'), Key::Char('a')]);
+    let at = bench.open.iter().position(|one| matches!(one, Effect::Call { call: Call::Each(_), .. })).unwrap();
+    let effect = bench.open.remove(at);
+    let Some(Action::Answered { generation, answer: Answer::Each(mut read) }) = bench.answer(&effect) else { panic!() };
+    let lost = Refusal { kind: None, message: "connection lost".into(), hint: String::new(), uncertain: false };
+    read[0].1 = Err(lost);
+    bench.act(Action::Answered { generation, answer: Answer::Each(read) });
+    bench.act(Action::Armed);
+    bench.keys(&[Key::Tab]);
+    bench.text(names[1]);
+    bench.keys(&[Key::Enter]);
+    bench.act(Action::Disconnected { why: "gone".into() });
+    bench.act(Action::Connected);
+    bench.settle();
+    assert_eq!(bench.review().confirmation(), Some((names[0].into(), 1, 2)));
+    assert!(bench.review().confirm.text().is_empty());
+}
+
+#[test]
 fn each_risk_is_typed_as_it_would_be_alone() {
     let requests = vec![
         summary(1, "*.one.example", &[Risk::Wildcard]),
