@@ -17,6 +17,7 @@ mod ledger_rows;
 mod lifecycle;
 mod metrics;
 mod openssl;
+mod property;
 mod quorum;
 mod quota;
 mod race;
