@@ -22,11 +22,13 @@ use crate::identity::peer::pin_kind;
 use crate::ipc::{self, Limits, Listener};
 use crate::metrics::Metrics;
 use crate::schedule::courier::Courier;
+use crate::schedule::delegations::Delegations;
 use crate::schedule::executor::Executor;
 use crate::schedule::reaper::Reaper;
 use crate::schedule::timekeeper::Timekeeper;
 use crate::service::answer::Answers;
 use crate::service::{Facts, PolicyInForce, Service};
+use crate::store::rows::attempts::totals;
 use crate::store::rows::metrics::ended;
 use crate::store::rows::requests::count_pending;
 use crate::store::{Effect, Health, Writer};
@@ -77,6 +79,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     {
         ended(connection, |outcome, profile, age| metrics.ended(outcome, profile, age))
             .map_err(during("counting what has been decided"))?;
+        let alarms = totals(connection, |rule, count| metrics.refused(rule, count));
+        metrics.alarmed(alarms.map_err(during("counting what has been refused"))?);
     }
     match connection.as_ref().map(count_pending) {
         Some(Ok(count)) => metrics.waiting(count),
@@ -86,10 +90,11 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     }
 
     let (earlier, due, ready) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let granted = Arc::new(Notify::new());
     let moved = broadcast::channel(MOVED).0;
     let after_commit = {
         let (metrics, earlier, due) = (metrics.clone(), earlier.clone(), due.clone());
-        let (ready, moved) = (ready.clone(), moved.clone());
+        let (ready, granted, moved) = (ready.clone(), granted.clone(), moved.clone());
         move |effects: Vec<Effect>| {
             for effect in effects {
                 metrics.apply(&effect);
@@ -101,7 +106,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
                     Effect::JobReady => ready.notify_one(),
                     // Nobody may be waiting.
                     Effect::Moved(job) => drop(moved.send(job)),
-                    Effect::Decided { .. } => {}
+                    Effect::Delegated => granted.notify_one(),
+                    Effect::Decided { .. } | Effect::Refused { .. } | Effect::AttemptsRepeated => {}
                 }
             }
         }
@@ -154,6 +160,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
 
     let (end, stopping) = watch::channel(false);
     let (background, stop_background) = watch::channel(false);
+    let delegations = Delegations { writer: writer.clone(), readers: readers.clone(), line: line.clone(), granted };
     let reaper = Reaper { writer: writer.clone(), readers: readers.clone(), line: line.clone(), earlier };
     let timekeeper = Timekeeper {
         writer: writer.clone(),
@@ -185,6 +192,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     let mut vital = Vital::new(writer.clone());
     vital.start("reaper", reaper.run(stop_background.clone()));
     vital.start("timekeeper", timekeeper.run(stop_background.clone()));
+    vital.start("delegations", delegations.run(stop_background.clone()));
     vital.start("courier", courier.run(stop_background.clone()));
     vital.start("executor", executor.run());
 

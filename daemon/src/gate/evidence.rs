@@ -29,6 +29,9 @@ pub(super) struct Details {
     pub(super) version: u32,
     #[serde(default)]
     pub(super) tick: i64,
+    /// A certificate that was issued.
+    #[serde(default)]
+    pub(super) sha256: String,
     #[serde(default)]
     uid: Option<u32>,
     #[serde(default)]

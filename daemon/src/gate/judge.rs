@@ -86,14 +86,7 @@ impl Judgement {
 /// Judges a decision on the content with this digest.
 pub fn judge(case: &Case<'_>, verdict: Verdict, digest: &Digest) -> Result<Judgement, ApiError> {
     may_decide(case)?;
-    if *digest != case.request.digest {
-        let message = format!(
-            "{} holds other content now (version {}, digest {}); the decision names {digest}",
-            case.request.id, case.request.version, case.request.digest
-        );
-        let hint = format!("look at it again: countersign show {}", case.request.id);
-        return Err(ApiError::new(ErrorKind::StaleContent, message).hint(hint).rule("stale_content"));
-    }
+    same_content(case.request, digest)?;
     match verdict {
         Verdict::Approve => approve(case),
         Verdict::Reject => reject(case),
@@ -176,6 +169,18 @@ pub fn still_pending(request: &RequestRow, tick: i64) -> Result<(), ApiError> {
         ),
     };
     Err(ApiError::new(ErrorKind::AlreadyDecided, message).hint("what has ended does not change; make a new request"))
+}
+
+/// Refuses what names content other than the request holds now.
+pub fn same_content(request: &RequestRow, digest: &Digest) -> Result<(), ApiError> {
+    if *digest == request.digest {
+        return Ok(());
+    }
+    let (id, version, current) = (&request.id, request.version, request.digest);
+    let message =
+        format!("{id} holds other content now (version {version}, digest {current}); the decision names {digest}");
+    let hint = format!("look at it again: countersign show {id}");
+    Err(ApiError::new(ErrorKind::StaleContent, message).hint(hint).rule("stale_content"))
 }
 
 fn approve(case: &Case<'_>) -> Result<Judgement, ApiError> {

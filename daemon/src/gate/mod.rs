@@ -1,6 +1,7 @@
 //! The one gate. Whatever leads to a signature passes here, and only here is [`Approved`] made.
 
 mod approved;
+mod delegated;
 mod evidence;
 pub mod judge;
 pub mod passing;
@@ -9,5 +10,6 @@ pub mod quorum;
 pub mod two_person;
 
 pub use approved::Approved;
+pub use delegated::Delegated;
 pub use evidence::Cast;
 pub use prove::{Shut, prove};

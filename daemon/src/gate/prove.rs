@@ -7,10 +7,11 @@ use countersign_shared::lifecycle::{JobKind, JobState, RequestKind, RequestState
 use countersign_shared::text::Untrusted;
 use rusqlite::Connection;
 
+use super::Approved;
 use super::evidence::{Cast, Evidence};
+use super::passing::{self, Predecessor};
 use super::quorum::{Ballot, Tally};
 use super::two_person::{Party, different_people, own_session};
-use super::{Approved, passing};
 use crate::identity::directory::Account;
 use crate::ledger::frontier::leaf_hash;
 use crate::policy::{Policy, Terms};
@@ -18,7 +19,7 @@ use crate::store::Transaction;
 use crate::store::rows::jobs::JobRow;
 use crate::store::rows::requests::RequestRow;
 use crate::store::rows::submissions::Submission;
-use crate::store::rows::{audit, certificates, jobs, requests, submissions, terms as rows_terms};
+use crate::store::rows::{audit, jobs, requests, submissions, terms as rows_terms};
 use crate::store::transaction::Failure;
 
 /// Who approves by the passing of time.
@@ -237,10 +238,7 @@ fn may_pass_by_time(
         return Err(Shut::Tampered(format!("{id} was approved by the passing of time, in the name of a person")));
     }
     let in_force = policy.profile(&request.profile_id);
-    let before = match &request.work {
-        Some(work) => certificates::content_in_force(connection, &work.certificate_id)?,
-        None => None,
-    };
+    let before = Predecessor::read(connection, request).map_err(Shut::Unreadable)?;
     let wait = passing::wait(request, submission, in_force, before.as_ref()).map_err(refuse)?;
     let waited = record.details.tick.saturating_sub(request.created_tick);
     if waited < i64::try_from(wait.millis()).unwrap_or(i64::MAX) {

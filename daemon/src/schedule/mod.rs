@@ -5,6 +5,7 @@ mod aside;
 mod ask;
 pub mod courier;
 pub mod deadline;
+pub mod delegations;
 pub mod executor;
 pub mod outcome;
 mod places;

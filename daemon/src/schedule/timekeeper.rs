@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use super::aside::of_the_row;
 use super::deadline::Alarm;
 use crate::clock::TimeLine;
-use crate::gate::passing;
+use crate::gate::passing::{self, Predecessor};
 use crate::ledger::Draft;
 use crate::policy::Policy;
 use crate::service::PolicyInForce;
@@ -22,7 +22,7 @@ use crate::service::conclude::{End, conclude};
 use crate::service::decide::Matter;
 use crate::store::rows::requests::RequestRow;
 use crate::store::rows::timers::{self, Timer};
-use crate::store::rows::{certificates, notifications, requests, submissions};
+use crate::store::rows::{notifications, requests, submissions};
 use crate::store::transaction::Failure;
 use crate::store::{Readers, Transaction, Writer};
 
@@ -164,7 +164,7 @@ fn may_pass(
     let (connection, request) = (transaction.connection(), &matter.request);
     let Some(work) = &request.work else { return Ok(Err("it is no renewal")) };
     let submission = submissions::get(connection, work.submission_id)?;
-    let before = certificates::content_in_force(connection, &work.certificate_id)?;
+    let before = Predecessor::read(connection, request)?;
     let objected = matter.cast.iter().any(|cast| cast.verdict == Verdict::Reject);
     let in_force = policy.profile(&request.profile_id);
     Ok(passing::wait(request, &submission, in_force, before.as_ref()).and_then(|wait| {

@@ -10,6 +10,7 @@ use crate::identity::Caller;
 use crate::identity::directory::Account;
 use crate::ledger::Draft;
 use crate::policy::{Permissions, Policy};
+use crate::service::delegations::Held;
 use crate::store::rows::requests::Login;
 
 /// Acts when a deadline has passed.
@@ -36,6 +37,10 @@ pub struct Actor {
     pub session: Option<u32>,
     /// The real caller.
     pub caller: Caller,
+    /// Says that were handed to this person, where the verb has looked for them: see [`Service::with_says`].
+    ///
+    /// [`Service::with_says`]: super::Service::with_says
+    pub held: Vec<Held>,
 }
 
 impl Actor {
@@ -63,23 +68,21 @@ impl Actor {
             login_person: login.and_then(|login| policy.person_of(&login).map(str::to_owned)),
         };
         let permissions = Permissions::of(policy, &account, now);
-        Self { party, account, permissions, session: caller.session, caller }
+        Self { party, account, permissions, session: caller.session, caller, held: Vec::new() }
     }
 
     fn demo(policy: &Policy, caller: Caller, name: &str, now: Timestamp) -> Self {
-        let index = policy.people().iter().position(|person| person.name == name).unwrap_or(policy.people().len());
-        let uid = DEMO_UIDS + u32::try_from(index).unwrap_or(0);
-        let account = Account { uid, name: Some(name.to_owned()), unix_groups: Vec::new() };
+        let account = demo_account(policy, name);
         let party = Party {
-            account: format!("{name} (DEMO)"),
-            uid,
+            account: format!("{name}{DEMO_MARK}"),
+            uid: account.uid,
             login_uid: None,
             login_account: None,
             person: policy.person_of(&account).map(str::to_owned),
             login_person: None,
         };
         let permissions = Permissions::of(policy, &account, now);
-        Self { party, account, permissions, session: None, caller }
+        Self { party, account, permissions, session: None, caller, held: Vec::new() }
     }
 
     /// Who has logged in to the caller's session.
@@ -156,7 +159,18 @@ pub fn system_draft(
     }
 }
 
-fn account_name(account: &Account) -> String {
+/// What stands behind the names of demo people.
+pub const DEMO_MARK: &str = " (DEMO)";
+
+/// The account that a person of a demo acts from.
+pub fn demo_account(policy: &Policy, name: &str) -> Account {
+    let index = policy.people().iter().position(|person| person.name == name).unwrap_or(policy.people().len());
+    let uid = DEMO_UIDS + u32::try_from(index).unwrap_or(0);
+    Account { uid, name: Some(name.to_owned()), unix_groups: Vec::new() }
+}
+
+/// An account as ledger records name it.
+pub fn account_name(account: &Account) -> String {
     match &account.name {
         // Somebody made this name once, with a tool that may have let anything through; and nobody is taken for
         // the daemon itself.

@@ -1,6 +1,7 @@
 //! All that bears on a decision, read in one place for `request.get` and for the decision itself.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use countersign_shared::error::ApiError;
 use countersign_shared::protocol::Votes;
@@ -8,15 +9,16 @@ use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
 
 use crate::gate::Cast;
-use crate::gate::judge::{Case, Say, tally};
+use crate::gate::judge::{Case, Given, Say, tally};
 use crate::gate::quorum::Tally;
 use crate::gate::two_person::Party;
 use crate::identity::directory::Account;
 use crate::policy::{ANYBODY, Permission, Permissions, Policy, Profile, Terms};
 use crate::service::actor::{Actor, SCHEDULER};
+use crate::service::delegations::Held;
 use crate::store::rows::requests::{RequestRow, Work};
-use crate::store::rows::terms::TermsRow;
-use crate::store::rows::{certificates, submissions, terms, timers};
+use crate::store::rows::terms::{Scheduled, TermsRow};
+use crate::store::rows::{certificates, delegations, submissions, terms, timers};
 use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 
@@ -71,6 +73,11 @@ impl<'p> Matter<'p> {
         Ok(Self { request, requester, profile, version, made_under, terms, needs_login, escalated, cast })
     }
 
+    /// When the current version is to be carried out at the earliest.
+    pub fn not_before(&self) -> Option<Scheduled> {
+        self.version.as_ref().and_then(|version| version.not_before)
+    }
+
     /// Whether time brings anything about while it is pending.
     pub fn has_timers(&self) -> bool {
         let rules = self.profile.as_deref().map(Profile::rules);
@@ -106,11 +113,69 @@ impl<'p> Matter<'p> {
         levels.filter(move |(level, _)| reached(*level)).flat_map(|(_, step)| step.groups.iter().map(String::as_str))
     }
 
-    /// By which says somebody could vote: their own first.
-    pub fn says(&self, policy: &Policy, actor: &Actor, now: Timestamp) -> Vec<Say> {
+    /// By which says somebody could vote: their own first, then those that were handed over, as far as these hold now
+    /// and their givers could vote themselves.
+    pub fn says(
+        &self,
+        connection: &Connection,
+        policy: &Policy,
+        actor: &Actor,
+        now: Timestamp,
+        tick: i64,
+    ) -> Result<Vec<Say>, Failure> {
         let own = self.counts_for(policy, &actor.account, now);
         let own = (!own.is_empty()).then_some(Say { counts_for: own, given: None });
-        own.into_iter().collect()
+        let mut says: Vec<Say> = own.into_iter().collect();
+        let delegate = policy.person_of(&actor.account);
+        for held in actor.held.iter().filter(|held| self.takes(policy, held)) {
+            let own_person = delegate == Some(held.delegated.to.as_str());
+            if !own_person || !held.is_still_theirs(policy) || !held.delegated.holds(connection, tick)? {
+                continue;
+            }
+            let counts_for = self.counts_for(policy, &held.account, now);
+            if !counts_for.is_empty() {
+                let given = Given { delegation: held.delegated.id.clone(), by: held.delegated.by.clone() };
+                says.push(Say { counts_for, given: Some(given) });
+            }
+        }
+        Ok(says)
+    }
+
+    /// Whether a say that was handed over is about this request: never for a change of the policy, and only where the
+    /// rules it was made under and those in force both let a say be handed over.
+    fn takes(&self, policy: &Policy, held: &Held) -> bool {
+        self.lets_delegate(policy)
+            && held.delegated.covers(&self.request.profile_id)
+            && (held.delegated.from_login || !self.needs_login)
+    }
+
+    fn lets_delegate(&self, policy: &Policy) -> bool {
+        let allows = |profile: &Profile| profile.rules().allow_delegation;
+        self.profile.as_deref().is_some_and(allows) && policy.profile(&self.request.profile_id).is_some_and(allows)
+    }
+
+    /// Who could decide with the say of one of `others`: `erin (for bob)`.
+    pub fn delegates(
+        &self,
+        connection: &Connection,
+        policy: &Policy,
+        others: &[String],
+        tick: i64,
+    ) -> Result<Vec<String>, Failure> {
+        if !self.lets_delegate(policy) {
+            return Ok(Vec::new());
+        }
+        let asked = [self.requester.person.as_deref(), self.requester.login_person.as_deref()];
+        let mut named = BTreeSet::new();
+        for row in delegations::open(connection, tick)? {
+            let Some(giver) = row.by().person.as_deref() else { continue };
+            let stands = others.iter().any(|other| other == giver) && row.covers(&self.request.profile_id);
+            let is_somebody = policy.people().iter().any(|person| person.name == row.to());
+            if stands && is_somebody && !asked.contains(&Some(row.to())) {
+                named.insert(format!("{} (for {giver})", row.to()));
+            }
+        }
+        Ok(named.into_iter().collect())
     }
 
     /// The case of one caller, for the gate to judge.

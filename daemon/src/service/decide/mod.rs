@@ -44,7 +44,7 @@ pub async fn decide(
 ) -> Result<DecideResult, ApiError> {
     let note = check_note(params.note.as_ref(), verdict)?;
     let ask = Ask { id: params.id, digest: params.digest, verdict, note };
-    let actor = service.actor_with_patience(connection)?;
+    let actor = service.with_says(service.actor_with_patience(connection)?).await?;
     let (policy, deciding) = (service.policy.clone(), actor.clone());
     let result = service.writer.write(move |transaction| one(transaction, &policy, &deciding, &ask)).await?;
     service.after_attempt(&actor, result)
@@ -93,12 +93,13 @@ fn carry_out(
     sight::of(actor, &rules)?;
     let request = requests::get(transaction.connection(), &ask.id)?.ok_or_else(|| not_found(&ask.id))?;
     let matter = Matter::read(transaction.connection(), &rules, request)?;
-    let says = matter.says(&rules, actor, transaction.now());
-    let tick = transaction.tick();
+    let (now, tick) = (transaction.now(), transaction.tick());
+    let says = matter.says(transaction.connection(), &rules, actor, now, tick)?;
     let mut judged = judge(&matter.case(&rules, &actor.party, &says, &[], tick), ask.verdict, &ask.digest);
     if judged.is_err() {
         // Who else could decide is a question to the whole policy; only a refusal has to answer it.
-        let others = matter.others(&rules, transaction.now());
+        let mut others = matter.others(&rules, now);
+        others.extend(matter.delegates(transaction.connection(), &rules, &others, tick)?);
         judged = judge(&matter.case(&rules, &actor.party, &says, &others, tick), ask.verdict, &ask.digest);
     }
     let judgement = judged?;

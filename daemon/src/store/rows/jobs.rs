@@ -8,7 +8,7 @@ use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page::{Conditions, Window, cut};
-use super::{InOrder, parsed};
+use super::{InOrder, one, parsed};
 use crate::store::sight::Sight;
 
 /// A job as the gate and the executor need it.
@@ -250,11 +250,6 @@ pub fn counts(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
     let mut statement = connection.prepare_cached("SELECT state, count(*) FROM jobs GROUP BY state")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
-}
-
-/// A step that found its row in another state is a fault, never a quiet success.
-fn one(changed: usize) -> rusqlite::Result<()> {
-    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
 /// In the order in which [`read`] takes them, the row's number last.
