@@ -28,3 +28,4 @@ mod startup;
 mod stuck;
 mod support;
 mod timers;
+mod walk;
