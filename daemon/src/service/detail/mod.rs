@@ -82,7 +82,7 @@ impl Look {
         let says = matter.says(connection, policy, &self.actor, self.now, self.tick)?;
         let mut who_may_decide = matter.others(policy, self.now);
         who_may_decide.extend(matter.delegates(connection, policy, &who_may_decide, self.tick)?);
-        let you = you(&matter.case(policy, &self.actor.party, &says, &who_may_decide, self.tick));
+        let you = you(&matter.case(&self.actor.party, &says, &who_may_decide, self.tick));
         let (id, version) = (&matter.request.id, matter.request.version);
         let named = matter.profile.as_deref().map_or("Changes of the policy", |profile| &profile.rules().name);
         let policy_sha256 = content.submission.as_ref().map_or(policy.sha256(), |submission| submission.policy_sha256);
@@ -91,8 +91,8 @@ impl Look {
             csr: content.submission.as_ref().map(csr_view),
             policy_change: None,
             decisions: decided(connection, &matter, version)?,
-            votes: matter.votes(policy),
-            terms: terms::view(connection, &matter, policy)?,
+            votes: matter.votes(),
+            terms: terms::view(connection, &matter)?,
             amendments: amendments::of(connection, policy, &matter)?,
             remarks: remarks::of(connection, id, REMARKS)?,
             you_may: self.you_may(&matter.request),

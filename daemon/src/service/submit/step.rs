@@ -196,6 +196,7 @@ impl Stored<'_> {
             .text("spki_sha256", submission.content.spki_sha256)
             .text_if("reason_sha256", submission.reason_sha256)
             .text_if("not_before", self.not_before.map(|start| start.at))
+            .number_if("not_before_tick", self.not_before.map(|start| start.tick))
             .text_if("batch", self.batch)
     }
 

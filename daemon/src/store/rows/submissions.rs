@@ -98,6 +98,13 @@ pub fn profile<'p>(
         })
 }
 
+/// The digest of the policy that it was made under.
+pub fn policy_of(connection: &Connection, id: i64) -> rusqlite::Result<Digest> {
+    connection
+        .prepare_cached("SELECT policy_sha256 FROM submissions WHERE id = ?1")?
+        .query_row([id], |row| parsed(row, "policy_sha256"))
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<Submission> {
     Ok(Submission {
         digest: parsed(row, "digest")?,
