@@ -7,12 +7,12 @@ use countersign_shared::lifecycle::{JobKind, JobState, RequestKind, RequestState
 use countersign_shared::text::Untrusted;
 use rusqlite::Connection;
 
-use super::{Approved, Delegated};
 use super::evidence::{Cast, Evidence};
 use super::passing::{self, Predecessor};
 use super::quorum::Tally;
 use super::roll::Known;
 use super::two_person::{Party, own_session};
+use super::{Approved, Delegated};
 use crate::identity::directory::Account;
 use crate::ledger::frontier::leaf_hash;
 use crate::policy::{Policy, Terms};
@@ -163,7 +163,8 @@ fn people_agreed(
     let known = known(connection, policy, &asked)?;
     let requester = asked.party().unwrap_or_else(|| Party::system(&asked.actor));
     // Whoever put the current version in place of another asks for it too, by whichever account.
-    let amender = version_record(connection, request)?.filter(|made| made.seq != asked.seq).and_then(|made| made.party());
+    let amender =
+        version_record(connection, request)?.filter(|made| made.seq != asked.seq).and_then(|made| made.party());
     let mut votes = Vec::new();
     for cast in Cast::on(connection, id, request.version, &record.details.digest, &made_under)? {
         if cast.seq > record.seq {

@@ -102,16 +102,16 @@ fn after_a_quiet_hour_they_count_anew_and_after_a_day_nothing_is_told() {
         stopped(&mut host.user(ALICE), &request);
     }
     assert_eq!(alarms(&host).len(), 1);
-    host.pass(HOUR + 1);
+    host.pass(millis(HOUR + 1));
     for _ in 0..4 {
         stopped(&mut host.user(ALICE), &request);
     }
     assert_eq!(alarms(&host).len(), 1);
     stopped(&mut host.user(ALICE), &request);
     assert_eq!(alarms(&host).iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [5, 5]);
-    host.pass(23 * HOUR);
+    host.pass(millis(23 * HOUR));
     assert_eq!(alarms(&host).len(), 1);
-    host.pass(2 * HOUR);
+    host.pass(millis(2 * HOUR));
     assert_eq!(alarms(&host), []);
     assert_eq!(host.value::<i64>("SELECT count(*) FROM audit_events WHERE action = 'attempts_repeated'"), 2);
 }
@@ -139,4 +139,8 @@ fn a_flood_raises_few_alarms_and_ends_where_patience_does() {
         [5, 10, 20, 40, 80, 160, 320].into_iter().filter(|count| i64::from(*count) <= refused).rev().collect();
     assert!(doubled.len() >= 4);
     assert_eq!(alarms(&host).iter().map(|alarm| alarm.count).collect::<Vec<_>>(), doubled);
+}
+
+fn millis(millis: i64) -> countersign_shared::time::Span {
+    countersign_shared::time::Span::from_millis(u64::try_from(millis).unwrap())
 }

@@ -65,9 +65,9 @@ fn its_time_is_over_once_and_the_reaper_says_so() {
     let mut host = Host::serving(&delegating(1, ""));
     let request = host.user(ALICE).request(&["web1.corp.example"]);
     let given = hand(&mut host.user(BOB), "erin");
-    host.pass(7 * HOUR);
+    host.pass(millis(7 * HOUR));
     assert_eq!(host.user(ERIN).call::<RequestList>(&ListRequestsParams::default()).requests.len(), 1);
-    host.pass(2 * HOUR);
+    host.pass(millis(2 * HOUR));
     refused(&mut host.user(ERIN), &request, ErrorKind::Forbidden, "no_role");
     let ended = "SELECT count(*) FROM audit_events WHERE action = 'delegation_ended' AND actor = 'system-reaper'
                  AND actor_type = 'System' AND details ->> '$.why' = 'expired'";
@@ -200,4 +200,8 @@ fn a_giver_who_left_the_group_or_the_host_has_nothing_to_hand_over() {
     }
     host.names(&[("bob", BOB)], &groups("bob"));
     host.user(ERIN).approve(&request);
+}
+
+fn millis(millis: i64) -> countersign_shared::time::Span {
+    countersign_shared::time::Span::from_millis(u64::try_from(millis).unwrap())
 }

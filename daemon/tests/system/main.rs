@@ -5,8 +5,8 @@
 
 mod amend;
 mod another_policy;
-mod bulk;
 mod attempts;
+mod bulk;
 mod bypass;
 mod damage;
 mod damage_running;
