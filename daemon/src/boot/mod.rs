@@ -25,6 +25,7 @@ use crate::schedule::courier::Courier;
 use crate::schedule::delegations::Delegations;
 use crate::schedule::executor::Executor;
 use crate::schedule::reaper::Reaper;
+use crate::schedule::timekeeper::Timekeeper;
 use crate::service::answer::Answers;
 use crate::service::{Facts, PolicyInForce, Service};
 use crate::store::rows::attempts::totals;
@@ -88,17 +89,20 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         Some(Err(_)) | None => {}
     }
 
-    let (earlier, ready) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (earlier, due, ready) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
     let granted = Arc::new(Notify::new());
     let moved = broadcast::channel(MOVED).0;
     let after_commit = {
-        let (metrics, earlier, ready, moved) = (metrics.clone(), earlier.clone(), ready.clone(), moved.clone());
-        let granted = granted.clone();
+        let (metrics, earlier, due) = (metrics.clone(), earlier.clone(), due.clone());
+        let (ready, granted, moved) = (ready.clone(), granted.clone(), moved.clone());
         move |effects: Vec<Effect>| {
             for effect in effects {
                 metrics.apply(&effect);
                 match effect {
-                    Effect::Pending { .. } => earlier.notify_one(),
+                    Effect::Pending { .. } => {
+                        earlier.notify_one();
+                        due.notify_one();
+                    }
                     Effect::JobReady => ready.notify_one(),
                     // Nobody may be waiting.
                     Effect::Moved(job) => drop(moved.send(job)),
@@ -158,6 +162,13 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     let (background, stop_background) = watch::channel(false);
     let delegations = Delegations { writer: writer.clone(), readers: readers.clone(), line: line.clone(), granted };
     let reaper = Reaper { writer: writer.clone(), readers: readers.clone(), line: line.clone(), earlier };
+    let timekeeper = Timekeeper {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        policy: policy.clone(),
+        line: line.clone(),
+        earlier: due,
+    };
     let issued = Arc::new(Notify::new());
     let courier = Courier {
         writer: writer.clone(),
@@ -180,6 +191,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     };
     let mut vital = Vital::new(writer.clone());
     vital.start("reaper", reaper.run(stop_background.clone()));
+    vital.start("timekeeper", timekeeper.run(stop_background.clone()));
     vital.start("delegations", delegations.run(stop_background.clone()));
     vital.start("courier", courier.run(stop_background.clone()));
     vital.start("executor", executor.run());

@@ -7,9 +7,10 @@ pub mod judge;
 pub mod passing;
 mod prove;
 pub mod quorum;
+pub mod roll;
 pub mod two_person;
 
 pub use approved::Approved;
 pub use delegated::Delegated;
-pub use evidence::Cast;
+pub use evidence::{Cast, recorded_timers};
 pub use prove::{Shut, prove};

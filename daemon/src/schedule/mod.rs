@@ -10,3 +10,4 @@ pub mod executor;
 pub mod outcome;
 mod places;
 pub mod reaper;
+pub mod timekeeper;

@@ -10,9 +10,10 @@ use countersign_shared::protocol::method::NOT_BUILT;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::end::Ending;
 use super::{
-    Service, audit, certificates, daemon, decide, delegations, demo, detail, discover, events, jobs, list, look_ups,
-    policies, submit, wait,
+    Service, amend, audit, certificates, comment, daemon, decide, decide_many, delegations, demo, detail, discover,
+    end, events, jobs, list, look_ups, policies, submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 
@@ -43,6 +44,11 @@ impl Answers {
             "request.get" => reply(detail::get(service, connection, params(raw)?).await),
             "request.approve" => reply(decide::decide(service, connection, params(raw)?, Verdict::Approve).await),
             "request.reject" => reply(decide::decide(service, connection, params(raw)?, Verdict::Reject).await),
+            "request.decide" => reply(decide_many::decide_many(service, connection, params(raw)?).await),
+            "request.void" => reply(end::end(service, connection, params(raw)?, Ending::Void).await),
+            "request.withdraw" => reply(end::end(service, connection, params(raw)?, Ending::Withdraw).await),
+            "request.amend" => reply(amend::amend(service, connection, params(raw)?).await),
+            "request.comment" => reply(comment::comment(service, connection, params(raw)?).await),
             "request.wait" => reply(wait::wait(service, connection, params(raw)?).await),
             "certificate.list" => reply(certificates::list(service, connection, params(raw)?).await),
             "certificate.get" => reply(certificates::get(service, connection, params(raw)?).await),

@@ -93,6 +93,8 @@ const STATES: &[(&str, &str)] = &[
             OR a.details ->> '$.login_uid' IS NOT r.requester_login_uid
             OR a.details ->> '$.login_person' IS NOT r.requester_login_person
             OR a.details ->> '$.tick' IS NOT r.created_tick
+            OR (a.details ->> '$.deadline_tick' IS NOT NULL AND (a.details ->> '$.deadline_tick' IS NOT r.deadline_tick
+                OR a.details ->> '$.expires_at' IS NOT r.expires_at))
             OR (r.version = 1 AND (a.details ->> '$.digest' IS NOT r.digest
                 OR a.details ->> '$.votes_needed' IS NOT r.votes_needed)) LIMIT 1",
         "request",
@@ -115,7 +117,8 @@ const STATES: &[(&str, &str)] = &[
          WHERE a.resource_id IS NOT t.request_id
             OR a.action IS NOT (CASE t.version WHEN 1 THEN (CASE WHEN t.submission_id IS NULL THEN 'policy_proposed' ELSE 'approval_requested' END) ELSE 'approval_amended' END)
             OR a.details ->> '$.version' IS NOT t.version OR a.details ->> '$.digest' IS NOT t.digest
-            OR a.details ->> '$.not_before' IS NOT t.not_before OR a.details ->> '$.batch' IS NOT t.batch
+            OR a.details ->> '$.not_before' IS NOT t.not_before
+            OR a.details ->> '$.not_before_tick' IS NOT t.not_before_tick OR a.details ->> '$.batch' IS NOT t.batch
             OR a.details -> '$.quorum' IS NOT t.terms -> '$.steps'
             OR a.details -> '$.ordered' IS NOT t.terms -> '$.ordered'
             OR a.details -> '$.reject_threshold' IS NOT t.terms -> '$.reject_threshold' LIMIT 1",
@@ -124,7 +127,16 @@ const STATES: &[(&str, &str)] = &[
     (
         "SELECT t.request_id, 'was escalated' FROM request_timers t LEFT JOIN audit_events a ON a.seq = t.done_seq
          WHERE t.done_seq IS NOT NULL AND (a.resource_id IS NOT t.request_id
+            OR a.details ->> '$.level' IS NOT t.level OR a.details ->> '$.due_tick' IS NOT t.due_tick
             OR a.action IS NOT (CASE t.kind WHEN 'escalate' THEN 'approval_escalated' ELSE a.action END)) LIMIT 1",
+        "request",
+    ),
+    // What time does to a request was said when it was made.
+    (
+        "SELECT t.request_id, 'is due at another time' FROM request_timers t
+         JOIN approval_requests r ON r.id = t.request_id LEFT JOIN audit_events a ON a.seq = r.requested_seq
+         WHERE NOT EXISTS (SELECT 1 FROM json_each(a.details -> '$.timers') s
+                           WHERE s.value = t.kind || ':' || t.level || ':' || t.due_tick) LIMIT 1",
         "request",
     ),
     (

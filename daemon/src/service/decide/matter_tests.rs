@@ -162,6 +162,7 @@ fn matter(made_under: Option<&Policy>) -> Matter<'_> {
         needs_login: false,
         escalated: Vec::new(),
         cast: Vec::new(),
+        known: Known::as_recorded(),
     }
 }
 

@@ -16,6 +16,11 @@ pub const MALLORY: u32 = 62_005;
 /// The second account of alice.
 pub const ALICE_ADM: u32 = 62_006;
 
+/// Operator, in a group of their own where a test needs one.
+pub const ERIN: u32 = 62_007;
+/// The same.
+pub const FRANK: u32 = 62_008;
+
 /// As the ledger names an account.
 pub fn account(uid: u32) -> String {
     let user = nix::unistd::User::from_uid(nix::unistd::Uid::from_raw(uid)).unwrap();
