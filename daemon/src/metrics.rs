@@ -10,6 +10,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::policy::{CHANGES, Policy, Profile};
 use crate::store::Effect;
 use crate::store::rows::metrics::Outcome;
 
@@ -29,6 +30,11 @@ pub struct Metrics {
     pending: IntGauge,
     oldest_pending: Gauge,
     jobs: IntGaugeVec,
+}
+
+/// What decisions are counted under: the profiles of a policy, and changes of the policy itself.
+pub fn subjects(policy: &Policy) -> impl Iterator<Item = &str> {
+    policy.profiles().iter().map(Profile::id).chain([CHANGES])
 }
 
 /// What is read at the moment of the question.
@@ -53,11 +59,6 @@ impl Metrics {
             Opts::new("countersign_approval_decisions_total", "Requests that ended, by how and under which profile."),
             &["outcome", "profile_id"],
         )?;
-        for profile in profiles {
-            for outcome in Outcome::ALL {
-                decisions.with_label_values(&[outcome.as_str(), profile]);
-            }
-        }
         let jobs = IntGaugeVec::new(Opts::new("countersign_jobs", "Jobs by state."), &["state"])?;
         for state in JobState::ALL {
             jobs.with_label_values(&[state.as_str()]);
@@ -91,7 +92,17 @@ impl Metrics {
             registry,
         };
         metrics.register(build)?;
+        metrics.know(profiles);
         Ok(metrics)
+    }
+
+    /// Extends the closed set of profiles: what a policy that takes force names. Those that it drops keep their counts.
+    fn know<'a>(&self, profiles: impl IntoIterator<Item = &'a str>) {
+        for profile in profiles {
+            for outcome in Outcome::ALL {
+                self.decisions.with_label_values(&[outcome.as_str(), profile]);
+            }
+        }
     }
 
     fn register(&self, build: IntGaugeVec) -> prometheus::Result<()> {
@@ -120,6 +131,7 @@ impl Metrics {
                     self.pending.dec();
                 }
             }
+            Effect::PolicyChanged(next) => self.know(subjects(next.policy())),
             Effect::JobReady | Effect::Moved(_) => {}
         }
     }

@@ -35,7 +35,7 @@ pub use profile::{Delivery, Justification, Profile, Rules, TicketPattern};
 pub use quorum::{Escalation, QuorumOrder, QuorumStep, Route};
 pub use read::MAX_DOCUMENT;
 pub use subject::{AccountName, Member};
-pub use terms::{ANYBODY, Asked, Terms};
+pub use terms::{ANYBODY, Asked, CHANGES, Terms};
 
 use parts::Grant;
 

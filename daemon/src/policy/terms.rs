@@ -18,6 +18,9 @@ use crate::identity::directory::Account;
 /// Stands in the place of a group's name: any operator of the profile; for a change of the policy, any admin.
 pub const ANYBODY: &str = "*";
 
+/// What changes of the policy stand under where requests stand under a profile; no profile has this id.
+pub const CHANGES: &str = "policy";
+
 /// Who has to agree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

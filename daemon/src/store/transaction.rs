@@ -3,16 +3,19 @@
 //! There is no other way to write. A command that fails leaves nothing behind, neither rows nor records.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::id::{CertificateId, JobId, RequestId};
+use countersign_shared::protocol::Damage;
 use countersign_shared::time::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::{Connection, params};
 
 use super::rows::metrics::Outcome;
 use crate::clock::TimeLine;
+use crate::in_force::InForce;
 use crate::ledger::record::Sealed;
 use crate::ledger::{Draft, Tail};
 
@@ -23,6 +26,8 @@ pub enum Failure {
     Api(ApiError),
     /// SQLite failed; the writer says what that means.
     Database(rusqlite::Error),
+    /// The state says something that the ledger does not: nothing is decided from here on.
+    Damage(Damage),
 }
 
 impl From<ApiError> for Failure {
@@ -58,6 +63,15 @@ pub enum Effect {
     JobReady,
     /// A job, or a request that has none, moved: whoever waits for its id looks again.
     Moved(String),
+    /// Another policy takes force. Commands that come after it run in a group of their own, under that policy.
+    PolicyChanged(Arc<InForce>),
+}
+
+impl Effect {
+    /// True where the commands that follow have to see it: they wait for the commit.
+    pub(super) fn ends_the_group(&self) -> bool {
+        matches!(self, Self::PolicyChanged(_))
+    }
 }
 
 /// A record as it stands in the ledger now.
