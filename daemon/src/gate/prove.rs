@@ -153,17 +153,32 @@ fn people_agreed(
     let asked = Evidence::at(connection, request.requested_seq, id.as_str())?
         .filter(|asked| asked.action == "approval_requested")
         .ok_or_else(|| tampered("was requested by nobody that the ledger knows"))?;
+    let (made_under, judged_by) = terms(connection, policy, request, submission, &asked, record)?;
+    different_people_agreed(connection, policy, request, &asked, record, (&made_under, &judged_by))
+}
+
+/// The votes up to `record`, read from the ledger: they fill the terms that it names, which ask for as much as those
+/// that the request was made under, and none is the requester's, as everybody was known then and as they are now.
+pub(super) fn different_people_agreed(
+    connection: &Connection,
+    policy: &Policy,
+    request: &RequestRow,
+    asked: &Evidence,
+    record: &Evidence,
+    (made_under, judged_by): (&Terms, &Terms),
+) -> Result<(), Shut> {
+    let id = &request.id;
+    let tampered = |what: &str| Shut::Tampered(format!("{id} {what}"));
     let requester = asked.party().unwrap_or_else(|| Party::system(&asked.actor));
     if requester.uid != request.requester.uid || requester.account != request.requester.account {
         return Err(tampered("names another requester than the ledger"));
     }
-    let (made_under, judged_by) = terms(connection, policy, request, submission, &asked, record)?;
-    if !judged_by.asks_for_as_much_as(&made_under) {
+    if !judged_by.asks_for_as_much_as(made_under) {
         return Err(tampered("was approved under other terms than it was made under"));
     }
     let requester = requester.resolved(policy);
     let mut ballots = Vec::new();
-    for cast in Cast::on(connection, id, request.version, &record.details.digest, &made_under)? {
+    for cast in Cast::on(connection, id, request.version, &record.details.digest, made_under)? {
         if cast.seq > record.seq {
             continue;
         }
@@ -176,11 +191,11 @@ fn people_agreed(
         ballots.push(cast);
     }
     let as_they_voted: Vec<Ballot> = ballots.iter().map(Cast::as_recorded).collect();
-    if !Tally::of(&judged_by, &as_they_voted).is_complete() {
+    if !Tally::of(judged_by, &as_they_voted).is_complete() {
         return Err(tampered("has no quorum of different people over its exact content"));
     }
     let as_known_now: Vec<Ballot> = ballots.iter().map(|cast| cast.ballot(policy)).collect();
-    if !Tally::of(&judged_by, &as_known_now).is_complete() {
+    if !Tally::of(judged_by, &as_known_now).is_complete() {
         let why = "the policy in force knows people who voted for it as one person: it has no quorum any more";
         return Err(Shut::Refused(format!("{id}: {why}")));
     }

@@ -1,5 +1,8 @@
 //! A caller as the policy in force knows it, at one moment.
 
+use std::borrow::Cow;
+
+use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{ActorType, AuditAction, Category, PersonRef};
 use countersign_shared::text::Untrusted;
@@ -36,6 +39,8 @@ pub struct Actor {
     pub session: Option<u32>,
     /// The real caller.
     pub caller: Caller,
+    /// The policy that it was resolved under.
+    policy: Digest,
 }
 
 impl Actor {
@@ -63,7 +68,15 @@ impl Actor {
             login_person: login.and_then(|login| policy.person_of(&login).map(str::to_owned)),
         };
         let permissions = Permissions::of(policy, &account, now);
-        Self { party, account, permissions, session: caller.session, caller }
+        Self { party, account, permissions, session: caller.session, caller, policy: policy.sha256() }
+    }
+
+    /// The same caller as `policy` knows it: another one may have taken force while a command waited.
+    pub fn under(&self, policy: &Policy, now: Timestamp) -> Cow<'_, Self> {
+        if self.policy == policy.sha256() {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self::resolve(policy, self.caller.clone(), now))
     }
 
     fn demo(policy: &Policy, caller: Caller, name: &str, now: Timestamp) -> Self {
@@ -79,7 +92,7 @@ impl Actor {
             login_person: None,
         };
         let permissions = Permissions::of(policy, &account, now);
-        Self { party, account, permissions, session: None, caller }
+        Self { party, account, permissions, session: None, caller, policy: policy.sha256() }
     }
 
     /// Who has logged in to the caller's session.

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Service, audit, certificates, daemon, decide, demo, detail, discover, events, jobs, list, look_ups, policies,
-    submit, wait,
+    propose, submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 
@@ -58,6 +58,7 @@ impl Answers {
                 let NoParams {} = params(raw)?;
                 reply(policies::get(service, connection).await)
             }
+            "policy.propose" => reply(propose::propose(service, connection, params(raw)?).await),
             "policy.check" => reply(policies::check(service, connection, params(raw)?).await),
             "audit.list" => reply(audit::list(service, connection, params(raw)?).await),
             "audit.get" => reply(audit::get(service, connection, params(raw)?).await),

@@ -15,9 +15,10 @@ use rusqlite::{Connection, params};
 
 use super::rows::metrics::Outcome;
 use crate::clock::TimeLine;
-use crate::in_force::InForce;
+use crate::in_force::{InForce, PolicyInForce};
 use crate::ledger::record::Sealed;
 use crate::ledger::{Draft, Tail};
+use crate::policy::Policy;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -170,6 +171,15 @@ impl<'a> Transaction<'a> {
             .map_err(|error| ApiError::internal(format!("the ledger record has no canonical form: {error}")))?;
         insert(self.connection, &sealed)?;
         Ok(Recorded { seq: sealed.seq, hash: sealed.hash })
+    }
+
+    /// The policy to judge by: the one in force, or the one that an earlier part of this command puts in force.
+    pub fn rules(&self, in_force: &PolicyInForce) -> Arc<Policy> {
+        let next = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::PolicyChanged(next) => Some(next.policy().clone()),
+            _ => None,
+        });
+        next.unwrap_or_else(|| in_force.now())
     }
 
     /// Asks for something to happen after the commit.

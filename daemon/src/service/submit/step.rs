@@ -68,14 +68,19 @@ pub struct Stored<'a> {
 impl Step<'_> {
     /// Takes it in.
     pub fn carry_out(self, transaction: &mut Transaction<'_>) -> Result<SubmitResult, Failure> {
+        let policy = transaction.rules(&self.policy);
+        let actor = self.actor.under(&policy, transaction.now());
+        Step { actor: &actor, ..self }.under(transaction, &policy)
+    }
+
+    fn under(self, transaction: &mut Transaction<'_>, policy: &Policy) -> Result<SubmitResult, Failure> {
         if let Some(earlier) = self.repeated(transaction)? {
             return Ok(earlier);
         }
-        let policy = self.policy.now();
-        let intake = self.intake(transaction, &policy)?;
+        let intake = self.intake(transaction, policy)?;
         let certificate = self.certificate(transaction, &intake)?;
         nothing_in_the_way(transaction, &certificate)?;
-        self.make(transaction, &policy, intake, &certificate)
+        self.make(transaction, policy, intake, &certificate)
     }
 
     /// The same key again: the same request, whatever has become of it.

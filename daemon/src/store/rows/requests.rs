@@ -172,6 +172,16 @@ pub fn pending_for(connection: &Connection, certificate: &CertificateId) -> rusq
         .optional()
 }
 
+/// Those that wait under one profile, oldest first. For the few that changes of the policy are.
+pub fn pending_under(connection: &Connection, profile: &str) -> rusqlite::Result<Vec<RequestRow>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM approval_requests INDEXED BY requests_by_state
+             WHERE state = 'pending' AND profile_id = ?1 ORDER BY row"
+    ))?;
+    let rows = statement.query_map([profile], read)?;
+    rows.collect()
+}
+
 /// Notes that a vote arrived that does not end it.
 pub fn touch(connection: &Connection, id: &RequestId, seq: u64) -> rusqlite::Result<()> {
     connection
