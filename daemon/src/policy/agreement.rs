@@ -233,3 +233,7 @@ fn check_rejections(threshold: u32, place: &Place, report: &mut Report) {
         report.error(place, "reject_threshold", format!("{threshold} is not within 1 to {MAX_REJECTIONS}"));
     }
 }
+
+#[cfg(test)]
+#[path = "agreement_tests.rs"]
+mod tests;

@@ -23,7 +23,7 @@ pub(super) fn check(document: &str) -> Result<(Policy, Vec<String>), Vec<String>
 
     let mut unix_groups = BTreeSet::new();
     let (people, owners) = people::people(&source.people, &mut report);
-    let groups = people::groups(&source.groups, &declared, &mut unix_groups, &mut report);
+    let (groups, written_groups) = people::groups(&source.groups, &declared, &mut unix_groups, &mut report);
     let grants = people::grants(&source.grants, &declared, &mut unix_groups, &mut report);
     let issuers = issuers::issuers(&source.issuers, &mut report);
     let renewal_policies = renewal::renewal_policies(&source.renewal_policies, &mut report);
@@ -41,6 +41,7 @@ pub(super) fn check(document: &str) -> Result<(Policy, Vec<String>), Vec<String>
         people,
         owners,
         groups,
+        written_groups,
         grants,
         profiles,
         renewal_policies,

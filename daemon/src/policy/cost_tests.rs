@@ -97,3 +97,27 @@ fn more_accounts_and_members_than_there_may_be_are_refused_by_number() {
     let errors = checked(&document).unwrap_err();
     assert!(errors.iter().any(|error| error.contains("members: 30000 members; at most 2048 are")), "{errors:#?}");
 }
+
+#[test]
+fn many_routes_of_many_steps_and_many_people_do_not_multiply() {
+    let (groups, owners) = (8, 9);
+    let steps: Vec<String> = (0..groups).map(|i| format!("{{group=\"g{i}\",need=2}}")).collect();
+    let routes: Vec<String> =
+        (0..owners).map(|i| format!("{{owner=\"uid:{}\",quorum=[{}]}}", i + 1, steps.join(","))).collect();
+    let mut document = profiles("g0", 1).replace(
+        "quorum = [{ group = \"g0\", need = 1 }]",
+        &format!("quorum = [{{ group = \"g0\", need = 1 }}]\nroute = [{}]", routes.join(",")),
+    );
+    for group in 0..groups {
+        let members = listed((0..440).map(|i| format!("uid:{}", 1 + group * 440 + i)));
+        let _ = write!(document, "[[group]]\nname = \"g{group}\"\nmembers = [{members}]\n");
+        let _ = write!(document, "[[grant]]\nrole = \"operator\"\nto = \"group:g{group}\"\n");
+    }
+    assert!(document.len() > MAX_DOCUMENT * 9 / 10, "{}", document.len());
+    checked(&document).unwrap();
+    let (policy, _) = Policy::parse(&document).unwrap();
+    let (changed, _) = Policy::parse(&document.replace("need=2", "need=1")).unwrap();
+    let began = Instant::now();
+    assert_eq!(differences(&policy, &changed).len(), Mask::PROFILES * owners);
+    assert!(began.elapsed() < BOUND, "{:?}", began.elapsed());
+}

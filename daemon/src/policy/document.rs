@@ -113,7 +113,7 @@ pub(super) struct ProfileTable {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 10))]
     pub reject_threshold: u32,
-    /// So many people more have to agree to what no human asked for; 0 when left out.
+    /// So many people more, any operators of the profile, have to agree to what no human asked for; 0 when left out.
     #[serde(default)]
     #[schemars(range(min = 0, max = 5))]
     pub extra_for_scheduler: u32,

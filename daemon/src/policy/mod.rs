@@ -5,6 +5,7 @@ mod agreement;
 mod authority;
 pub mod calendar;
 mod check;
+pub mod diff;
 mod document;
 mod issuers;
 pub mod names;
@@ -29,6 +30,7 @@ use countersign_shared::digest::Digest;
 
 pub use authority::{Permission, Permissions, Role, RoleGrant};
 pub use calendar::Calendar;
+pub use diff::{Effect, PolicyDifference, differences};
 pub use document::{AlertChannels, Channel, Severity};
 pub use parts::{ChangeControl, Issuer, IssuerKind, Person, RenewalPolicy};
 pub use profile::{Delivery, Justification, Profile, Rules, TicketPattern};
@@ -38,6 +40,7 @@ pub use subject::{AccountName, Member};
 pub use terms::{ANYBODY, Asked, CHANGES, Terms};
 
 use parts::Grant;
+use people::Groups;
 
 /// A checked policy.
 #[derive(Clone, Debug)]
@@ -48,7 +51,9 @@ pub struct Policy {
     /// Which person an account belongs to, by index into `people`.
     owners: BTreeMap<AccountName, usize>,
     /// Every group with all that it contains at any depth; no member is a group.
-    groups: BTreeMap<String, BTreeSet<Member>>,
+    groups: Groups,
+    /// Every group with its members as they are written.
+    written_groups: Groups,
     grants: Vec<Grant>,
     profiles: Vec<Profile>,
     renewal_policies: Vec<RenewalPolicy>,

@@ -100,3 +100,14 @@ pub struct RenewalPolicy {
     /// The channels of each severity.
     pub alert_channels: AlertChannels,
 }
+
+impl Severity {
+    /// As the policy writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Informational => "informational",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}

@@ -90,13 +90,16 @@ fn check_person(table: &PersonTable, place: &Place, report: &mut Report) {
     }
 }
 
-/// Every group with all that it contains at any depth.
+/// Each group with its members.
+pub(super) type Groups = BTreeMap<String, BTreeSet<Member>>;
+
+/// Every group with all that it contains at any depth, and with what stands in it.
 pub(super) fn groups(
     entries: &[Entry<GroupTable>],
     declared: &Declared,
     unix_groups: &mut BTreeSet<String>,
     report: &mut Report,
-) -> BTreeMap<String, BTreeSet<Member>> {
+) -> (Groups, Groups) {
     let mut direct: BTreeMap<&str, Vec<Member>> = BTreeMap::new();
     for Entry { value: table, place } in entries {
         if !is_identifier(&table.name) {
@@ -124,7 +127,9 @@ pub(super) fn groups(
         });
         (name, members)
     };
-    entries.iter().map(flat).collect()
+    let all = entries.iter().map(flat).collect();
+    let written = direct.into_iter().map(|(name, members)| (name.to_owned(), members.into_iter().collect())).collect();
+    (all, written)
 }
 
 /// A work list, not recursion: how deep groups nest is the document's choice.

@@ -9,11 +9,23 @@ const _: () = assert!(MAX_STEPS <= 8);
 /// The places of a quorum's steps; no step is one place for whoever may decide.
 pub(super) struct Places<'a> {
     steps: &'a [QuorumStep],
+    /// How many places each set of steps has.
+    needs: [u32; 256],
 }
 
 impl<'a> Places<'a> {
-    pub const fn of(steps: &'a [QuorumStep]) -> Self {
-        Self { steps }
+    /// Of at most [`MAX_STEPS`] steps.
+    pub fn of(steps: &'a [QuorumStep]) -> Self {
+        let mut needs = [0; 256];
+        if steps.is_empty() {
+            needs.fill(people_needed(&[]));
+        }
+        for (step, first) in steps.iter().zip((0..8).map(|bit| 1usize << bit)) {
+            for set in first..2 * first {
+                needs[set] = needs[set - first] + step.need;
+            }
+        }
+        Self { steps, needs }
     }
 
     /// The set of all steps.
@@ -28,11 +40,8 @@ impl<'a> Places<'a> {
     }
 
     /// How many places a set has.
-    pub fn need(&self, set: u8) -> u32 {
-        if self.steps.is_empty() {
-            return people_needed(&[]);
-        }
-        self.steps.iter().enumerate().filter(|(i, _)| set >> i & 1 == 1).map(|(_, step)| step.need).sum()
+    pub const fn need(&self, set: u8) -> u32 {
+        self.needs[set as usize]
     }
 
     /// ` of group a or b` for a part of the steps, nothing for all.
@@ -57,9 +66,9 @@ impl Default for Filled {
 }
 
 impl Filled {
-    /// One person more, who fits these steps.
-    pub fn add(&mut self, steps: u8) {
-        self.0[usize::from(steps)] += 1;
+    /// So many people more, each of whom fits these steps.
+    pub fn add(&mut self, steps: u8, people: u32) {
+        self.0[usize::from(steps)] += people;
     }
 
     /// For every set of steps, how many people fit at least one of them.
@@ -106,7 +115,7 @@ mod tests {
             let places = Places::of(&steps);
             let mut filled = Filled::default();
             let people: Vec<u8> = people.iter().map(|person| person & places.all()).collect();
-            people.iter().for_each(|person| filled.add(*person));
+            people.iter().for_each(|person| filled.add(*person, 1));
             let touching = filled.touching();
             let by_sets = places.sets().all(|set| touching[usize::from(set)] >= places.need(set));
             let seats: Vec<usize> = steps.iter().enumerate()

@@ -11,7 +11,7 @@ use super::{Policy, Role};
 use crate::identity::directory::Account;
 
 /// A set of profiles, or of groups, by their position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Mask([u64; Self::PROFILES / 64]);
 
 impl Mask {
@@ -46,7 +46,7 @@ impl BitOrAssign for Mask {
 }
 
 /// What somebody carries: the sum over all of their names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Power {
     /// Counts under every profile.
     admin: bool,
@@ -72,9 +72,9 @@ impl Power {
 }
 
 impl Power {
-    /// Which of a quorum's steps somebody fits, as bits; `groups` holds each step's group. Without a step it is one
-    /// place for whoever may decide. Without a profile no role is asked for.
-    pub fn fills(&self, profile: Option<usize>, groups: &[Mask]) -> u8 {
+    /// Which of a quorum's steps somebody fits, as bits; `groups` holds the position of each step's group. Without a
+    /// step it is one place for whoever may decide. Without a profile no role is asked for.
+    pub fn fills(&self, profile: Option<usize>, groups: &[usize]) -> u8 {
         if self.admin {
             return u8::MAX;
         }
@@ -84,13 +84,7 @@ impl Power {
         if groups.is_empty() {
             return u8::from(profile.is_some());
         }
-        let fits = |group: &Mask| self.groups.and(*group) != Mask::default();
-        groups.iter().enumerate().filter(|(_, group)| fits(group)).fold(0, |steps, (i, _)| steps | 1 << i)
-    }
-
-    /// Whether somebody may decide under a profile and is in one of the groups.
-    pub fn fills_any(&self, profile: usize, groups: &Mask) -> bool {
-        self.fills(Some(profile), std::slice::from_ref(groups)) != 0
+        groups.iter().rev().fold(0, |steps, group| steps << 1 | u8::from(self.groups.has(*group)))
     }
 }
 
@@ -161,11 +155,9 @@ impl<'a> Powers<'a> {
         Self { policy, carried, granted, all, open, groups: numbered }
     }
 
-    /// Some groups as a set; those that the policy does not have are not in it.
-    pub fn groups(&self, names: &[String]) -> Mask {
-        let mut set = Mask::default();
-        names.iter().filter_map(|name| self.groups.get(name.as_str())).for_each(|position| set.add(*position));
-        set
+    /// The position of a group; nobody is in one that the policy does not have.
+    pub fn position_of(&self, group: &str) -> usize {
+        self.groups.get(group).copied().unwrap_or(usize::MAX)
     }
 
     /// What an account carries. None where two people claim it: such an account has no role.

@@ -89,7 +89,10 @@ impl Profile {
             words.push(format!("for certificates of {}: {steps}", route.owner));
         }
         if rules.extra_for_scheduler > 0 {
-            words.push(format!("{} more where no human asked", rules.extra_for_scheduler));
+            words.push(format!(
+                "{} more, any operators of the profile, where no human asked",
+                rules.extra_for_scheduler
+            ));
         }
         words
     }

@@ -211,7 +211,7 @@ fn the_view_says_who_has_to_agree() {
             "first 2 of group pki",
             "then 1 of group leads",
             "for certificates of group:payments: 1 of group payments",
-            "1 more where no human asked",
+            "1 more, any operators of the profile, where no human asked",
         ]
     );
     let (votes, unattended) = view(&|r| r.requires_approval = false);

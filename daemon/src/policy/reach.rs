@@ -1,15 +1,21 @@
 //! Whether the people whom a document names could ever agree. Ends of grants are not looked at: the document has no
 //! clock.
 
+use std::collections::HashMap;
+
 use super::Policy;
 use super::authority::synthetic;
 use super::places::{Filled, Places};
-use super::powers::{Mask, Power, Powers};
+use super::powers::{Power, Powers};
 use super::profile::Profile;
-use super::quorum::QuorumStep;
+use super::quorum::{QuorumStep, people_needed};
 use super::report::{Place, Report};
 
+/// People who can do the same: the powers of one of them, and how many they are.
+type Class = (Vec<Known>, u32);
+
 /// One account, as far as the document tells: surely in no unix group, and possibly in every one that it names.
+#[derive(PartialEq, Eq, Hash)]
 struct Known {
     sure: Power,
     possible: Power,
@@ -18,8 +24,8 @@ struct Known {
 /// Everybody there is.
 struct People<'a> {
     powers: &'a Powers<'a>,
-    /// A person's accounts, or one account that is nobody's.
-    identities: Vec<Vec<Known>>,
+    /// People with their accounts, and accounts that are nobody's.
+    classes: Vec<Class>,
     /// Somebody whom the document does not name, in every unix group that it names.
     stranger: Power,
 }
@@ -32,7 +38,6 @@ struct Asked<'a> {
     /// What needs the people: `p-web requires approval`.
     what: String,
     key: &'static str,
-    extra: u32,
 }
 
 /// Reports profiles that nobody could decide or submit under, and a change control that nobody could satisfy.
@@ -49,7 +54,7 @@ pub(super) fn check(policy: &Policy, places: &[Place], change_control: Option<&P
     }
     if let (Some(place), steps @ [_, ..]) = (change_control, policy.change_control.quorum.as_slice()) {
         let what = "another policy needs agreement".to_owned();
-        people.check(&Asked { profile: None, steps, what, key: "quorum", extra: 0 }, place, report);
+        people.check(&Asked { profile: None, steps, what, key: "quorum" }, place, report);
     }
 }
 
@@ -67,7 +72,9 @@ impl<'a> People<'a> {
                 None => identities.push(vec![account]),
             }
         }
-        Self { powers, identities, stranger: everywhere }
+        let mut classes: HashMap<Vec<Known>, u32> = HashMap::new();
+        identities.into_iter().for_each(|accounts| *classes.entry(accounts).or_default() += 1);
+        Self { powers, classes: classes.into_iter().collect(), stranger: everywhere }
     }
 
     fn check_profile(&self, position: usize, profile: &Profile, place: &Place, report: &mut Report) {
@@ -76,17 +83,18 @@ impl<'a> People<'a> {
             return;
         }
         let key = if rules.quorum.is_empty() { "requires_approval" } else { "quorum" };
-        let asked =
-            |steps, what, key| Asked { profile: Some(position), steps, what, key, extra: rules.extra_for_scheduler };
+        let asked = |steps, what, key| Asked { profile: Some(position), steps, what, key };
         self.check(&asked(&rules.quorum, format!("{} requires approval", profile.id()), key), place, report);
         for route in &rules.routes {
             let what = format!("the route for {} requires approval", route.owner);
             self.check(&asked(&route.quorum, what, "route"), place, report);
         }
+        self.check_extra(position, profile, place, report);
         for escalation in &rules.escalations {
-            let asks = self.powers.groups(&escalation.groups);
-            let reaches = |power: &Power| power.fills_any(position, &asks);
-            let somebody = self.identities.iter().flatten().any(|account| reaches(&account.possible));
+            let asks: Vec<usize> = escalation.groups.iter().map(|group| self.powers.position_of(group)).collect();
+            let reaches = |power: &Power| power.fills(Some(position), &asks) != 0;
+            let somebody =
+                self.classes.iter().any(|(accounts, _)| accounts.iter().any(|account| reaches(&account.possible)));
             if !somebody && !reaches(&self.stranger) {
                 let what = format!("nobody in the groups that are asked after {} could decide", escalation.after);
                 report.warning(place, "escalate", what);
@@ -94,20 +102,41 @@ impl<'a> People<'a> {
         }
     }
 
+    /// Those who are needed besides for the scheduler's requests are of no group: any operator of the profile will do.
+    fn check_extra(&self, position: usize, profile: &Profile, place: &Place, report: &mut Report) {
+        let rules = profile.rules();
+        let quorums = std::iter::once(&rules.quorum).chain(rules.routes.iter().map(|route| &route.quorum));
+        let most = quorums.map(|steps| people_needed(steps)).max().unwrap_or(0);
+        let decides = |power: &Power| power.fills(Some(position), &[]) != 0;
+        if rules.extra_for_scheduler == 0 || decides(&self.stranger) {
+            return;
+        }
+        let able =
+            self.classes.iter().filter(|(accounts, _)| accounts.iter().any(|account| decides(&account.possible)));
+        let (found, need) = (able.map(|(_, people)| people).sum::<u32>(), most + rules.extra_for_scheduler);
+        if found < need {
+            let what = "different people have to agree to what no human asked for, but only";
+            report.error(place, "extra_for_scheduler", format!("{need} {what} {found} could decide"));
+        }
+    }
+
     fn check(&self, asked: &Asked<'_>, place: &Place, report: &mut Report) {
-        let groups: Vec<Mask> =
-            asked.steps.iter().map(|step| self.powers.groups(std::slice::from_ref(&step.group))).collect();
+        let groups: Vec<usize> = asked.steps.iter().map(|step| self.powers.position_of(&step.group)).collect();
         // An account counts by itself: the role of one and the group of another are not added up.
         let fills = |power: &Power| power.fills(asked.profile, &groups);
         let (mut sure, mut possible, mut submitters) = (Filled::default(), Filled::default(), Filled::default());
-        for accounts in &self.identities {
+        for (accounts, people) in &self.classes {
             let can = accounts.iter().fold(0, |all, account| all | fills(&account.possible));
-            let surely = accounts.iter().fold(0, |all, account| all | fills(&account.sure));
-            possible.add(can);
-            sure.add(surely);
+            let surely = if self.stranger == Power::default() {
+                can
+            } else {
+                accounts.iter().fold(0, |all, account| all | fills(&account.sure))
+            };
+            possible.add(can, *people);
+            sure.add(surely, *people);
             let submits = |position| accounts.iter().any(|account| account.sure.submits.has(position));
             if asked.profile.is_some_and(submits) {
-                submitters.add(surely);
+                submitters.add(surely, *people);
             }
         }
         let places = Places::of(asked.steps);
@@ -137,14 +166,6 @@ fn report_shortage(
         let (need, of, found) = (places.need(set), places.of_groups(set), possible[usize::from(set)]);
         let what = format!("{route}{need} different people{of} have to agree, but only {found} could decide");
         return report.error(place, asked.key, what);
-    }
-    let with_extra = places.need(all) + asked.extra;
-    if unbounded == 0 && possible[usize::from(all)] < with_extra {
-        let found = possible[usize::from(all)];
-        let what = format!(
-            "{route}{with_extra} different people have to agree to what no human asked for, but only {found} could decide"
-        );
-        return report.error(place, "extra_for_scheduler", what);
     }
     if let Some(set) = places.sets().find(|set| sure[usize::from(*set)] < places.need(*set)) {
         let (need, of) = (places.need(set), places.of_groups(set));

@@ -66,7 +66,7 @@ pub struct Rules {
     /// So many different people's rejections end a request: 1 to 10.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub reject_threshold: u32,
-    /// So many people more agree to what no human asked for: 0 to 5.
+    /// So many people more, any operators of the profile, agree to what no human asked for: 0 to 5.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub extra_for_scheduler: u32,
     /// Other quorums for the certificates of some owners, at most 32; the first that matches replaces `quorum`.
