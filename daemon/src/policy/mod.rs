@@ -15,6 +15,7 @@ mod places;
 mod powers;
 mod profile;
 mod profiles;
+pub mod prove;
 pub mod quorum;
 mod reach;
 mod read;

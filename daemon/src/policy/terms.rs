@@ -134,7 +134,7 @@ impl ChangeControl {
     }
 }
 
-fn made_of(quorum: &[QuorumStep], order: QuorumOrder, reject_threshold: u32) -> Terms {
+pub(super) fn made_of(quorum: &[QuorumStep], order: QuorumOrder, reject_threshold: u32) -> Terms {
     let steps: Vec<Asked> =
         quorum.iter().map(|step| Asked { group: step.group.clone(), need: step.need.max(1) }).collect();
     let anybody = || vec![Asked { group: ANYBODY.to_owned(), need: 1 }];

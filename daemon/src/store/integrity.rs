@@ -13,6 +13,7 @@ use crate::ledger::verify::{Verified, stored_frontier, verify};
 use crate::ledger::{Frontier, Tail};
 
 mod installation;
+mod proposals;
 mod versions;
 
 /// Looks at everything. An error is a database that cannot be read at all.
@@ -22,7 +23,7 @@ pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
         verified.damage = database(connection)?.or(schema(connection)?);
     }
     // Each looks at what the one before has found in order.
-    for look in [installation::policy, installation::demo, state, versions::check] {
+    for look in [installation::policy, installation::demo, state, proposals::check, versions::check] {
         if verified.damage.is_none() {
             verified.damage = look(connection)?;
         }
@@ -138,7 +139,8 @@ const STATES: &[(&str, &str)] = &[
         "SELECT p.request_id, 'proposes another policy' FROM proposals p
          JOIN approval_requests r ON r.id = p.request_id LEFT JOIN audit_events a ON a.seq = r.requested_seq
          WHERE a.details ->> '$.policy_to' IS NOT p.sha256 OR a.details ->> '$.policy_from' IS NOT p.base_sha256
-            OR a.details ->> '$.base_version' IS NOT p.base_version LIMIT 1",
+            OR a.details ->> '$.base_version' IS NOT p.base_version
+            OR a.details ->> '$.reason_sha256' IS NOT p.reason_sha256 LIMIT 1",
         "request",
     ),
     (

@@ -1,6 +1,9 @@
 //! `policy.propose`: another policy, judged under the quorum of the one in force.
 
 mod apply;
+pub mod history;
+mod pending;
+mod replay;
 mod request;
 pub mod study;
 
@@ -41,7 +44,7 @@ pub async fn propose(
         let message = "the proposed document is the policy in force, to the letter";
         return Err(ApiError::new(ErrorKind::Conflict, message).hint("there is nothing to decide"));
     }
-    let history = study::history(service, connection.peer.uid()).await?;
+    let history = history::read(service, connection.peer.uid()).await?;
     let study = Study { base, now: service.line.wall(), history: Some(history), compare: true };
     let document = params.document.clone();
     let studied = service.checks.run(move || study.of(&document)).await?;
