@@ -17,6 +17,7 @@ mod ledger_rows;
 mod lifecycle;
 mod metrics;
 mod openssl;
+mod policy_change;
 mod quota;
 mod race;
 mod roles;
