@@ -196,16 +196,19 @@ impl Question<'_> {
         };
         let Some((example, steps)) = needed.iter().find(|(_, steps)| *steps != 0) else { return };
         let what = if self.profile.is_some() { "nothing" } else { "no other policy" };
-        let (names, whose) = if everywhere != 0 {
-            (fitting(everywhere, example), String::new())
-        } else {
-            (fitting(*steps, example), format!(" of what {example} asks for"))
-        };
+        let asking = prover.named(|human| survey.parts.get(human.kind).is_some_and(|part| part.asks));
+        // Without the only one who asks there is nothing to approve.
+        let only = if let [only] = asking.as_slice() { only } else { "" };
+        let mut names = fitting(everywhere, only);
+        let mut whose = String::new();
+        if names.is_empty() {
+            names = fitting(*steps, example);
+            whose = format!(" of what {example} asks for");
+        }
         if names.is_empty() {
             return;
         }
-        let each = if names.len() == 1 { String::new() } else { "each of ".to_owned() };
-        let text = format!("{}without {each}{} {what}{whose} could be approved", self.when, listed(&names));
+        let text = format!("{}{} {what}{whose} could be approved", self.when, without(&names));
         found.push(finding(FindingLevel::Warning, "single_point_of_failure", self.subject(), text));
     }
 
@@ -213,7 +216,7 @@ impl Question<'_> {
     fn rejectable(&self, survey: &Survey, found: &mut Vec<Finding>) {
         let deciders = survey.at_most.people();
         let threshold = self.terms.reject_threshold;
-        if survey.stranger.fits_at_most == 0 && deciders < threshold {
+        if survey.stranger.fits_at_most == 0 && (1..threshold).contains(&deciders) {
             let text = format!("{}{threshold} people have to reject, and only {deciders} could", self.when);
             found.push(finding(FindingLevel::Warning, "reject_threshold", self.subject(), text));
         }
@@ -254,6 +257,14 @@ fn of(stuck: &[String]) -> String {
         return "whoever asks is missing among those who decide".to_owned();
     }
     format!("what {} ask for could be approved by nobody", listed(stuck))
+}
+
+fn without(names: &[String]) -> String {
+    let mut text = format!("without {}", names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(" or without "));
+    if names.len() > NAMED {
+        text.push_str(&format!(" or without one of {} more", names.len() - NAMED));
+    }
+    text
 }
 
 fn finding(level: FindingLevel, rule: &str, subject: &str, text: String) -> Finding {

@@ -65,7 +65,7 @@ fn what_is_said_of_profiles() {
             "error satisfiable: nothing could be approved: what alice ask for could be approved by nobody",
         ]),
         ("both ask", grants("requester", "alice bob") + &grants("operator", "alice bob") + &profile(APPROVAL), &[
-            "warning single_point_of_failure: without bob nothing of what alice asks for could be approved",
+            "warning single_point_of_failure: without alice or without bob nothing could be approved",
             "note collusion: 2 humans together (such as alice, bob) get a certificate",
         ]),
         ("one of them is stuck", grants("requester", "alice dave") + &grants("operator", "alice") + &profile(APPROVAL), &[
@@ -77,7 +77,7 @@ fn what_is_said_of_profiles() {
             group("pki", "bob") + &grants("requester", "alice") + &grants("operator", "bob") + &grants("admin", "carol")
                 + &profile(two),
             &[
-                "warning single_point_of_failure: without each of bob, carol nothing could be approved",
+                "warning single_point_of_failure: without bob or without carol nothing could be approved",
                 "note collusion: 3 humans together (such as alice, bob, carol) get a certificate",
             ]),
         ("unix groups are not guessed",
@@ -105,8 +105,8 @@ fn what_is_said_of_profiles() {
             &[
                 "warning single_point_of_failure: without bob nothing could be approved",
                 "warning satisfiable: for certificates of person:carol: what carol submit could be approved by nobody",
-                "warning single_point_of_failure: for certificates of person:carol: without each of carol, dave nothing \
-                 could be approved",
+                "warning single_point_of_failure: for certificates of person:carol: without carol or without dave \
+                 nothing could be approved",
                 "note collusion: 2 humans together (such as alice, bob) get a certificate",
                 "note collusion: for certificates of person:carol: 3 humans together (such as alice, carol, dave) get a \
                  certificate",
@@ -141,7 +141,7 @@ fn what_is_said_of_changes_of_the_policy() {
              approved by nobody",
         ]),
         ("two admins", grants("admin", "carol dave"), &[
-            "warning single_point_of_failure: without dave no other policy of what carol asks for could be approved",
+            "warning single_point_of_failure: without carol or without dave no other policy could be approved",
             "note collusion: 2 humans together (such as carol, dave) can change every rule",
         ]),
         ("a group agrees, without a role", group("pki", "alice bob") + &grants("admin", "carol")
