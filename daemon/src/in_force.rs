@@ -140,7 +140,11 @@ mod tests {
         let count = opened.clone();
         let opener = move |issuer: &policy::Issuer, _| {
             count.fetch_add(1, Ordering::Relaxed);
-            if issuer.id == "broken" { Err("its key is gone".to_owned()) } else { Ok(Arc::new(Nobody) as Arc<dyn Issuer>) }
+            if issuer.id == "broken" {
+                Err("its key is gone".to_owned())
+            } else {
+                Ok(Arc::new(Nobody) as Arc<dyn Issuer>)
+            }
         };
         let now = Timestamp::EPOCH;
         let rules = PolicyInForce::begin(policy("a b"), Arc::new(opener), now).unwrap();

@@ -42,12 +42,7 @@ pub fn begin(
     PolicyInForce::begin(policy, Arc::new(opener), now).map_err(BootError)
 }
 
-fn open(
-    issuer: &policy::Issuer,
-    directory: &Path,
-    origin: &str,
-    now: Timestamp,
-) -> Result<Arc<dyn Issuer>, String> {
+fn open(issuer: &policy::Issuer, directory: &Path, origin: &str, now: Timestamp) -> Result<Arc<dyn Issuer>, String> {
     match &issuer.kind {
         IssuerKind::LocalCa => {
             let names = names(&issuer.id, origin);

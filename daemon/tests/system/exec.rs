@@ -105,7 +105,12 @@ fn a_program_signs_and_a_failed_job_is_tried_again_by_an_operator_alone() {
     let again = bob.call::<JobRetry>(&params);
     assert_ne!(again.id, failed.job.as_ref().unwrap().id);
     let waited = host.user(ALICE).wait(&failed.request.unwrap().id);
-    assert_eq!((waited.outcome, waited.job.as_ref().unwrap().id.clone()), (Outcome::Issued, again.id.clone()), "{:?}", waited.why);
+    assert_eq!(
+        (waited.outcome, waited.job.as_ref().unwrap().id.clone()),
+        (Outcome::Issued, again.id.clone()),
+        "{:?}",
+        waited.why
+    );
     assert_eq!((runs(&host), waited.chain_pem.unwrap().matches("BEGIN").count()), (2, 2));
     for id in [&failed.job.as_ref().unwrap().id, &again.id] {
         let error = bob.refused::<JobRetry>(&JobIdParams { id: id.clone() }, ErrorKind::Conflict);

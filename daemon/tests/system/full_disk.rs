@@ -115,7 +115,8 @@ fn a_job_that_was_freed_before_the_disk_filled_is_done_once_there_is_room() {
         let logged = host.log().len();
         let approved = bob.attempt::<RequestApprove>(&on(request)).unwrap();
         if approved.is_ok() {
-            let done = format!("SELECT state = 'completed' FROM jobs WHERE id = '{}'", request.job_id.as_ref().unwrap());
+            let done =
+                format!("SELECT state = 'completed' FROM jobs WHERE id = '{}'", request.job_id.as_ref().unwrap());
             until("it is done or stuck", || host.value(&done) || host.log()[logged..].contains("tried again soon"));
         }
         file.set_len(0).unwrap();

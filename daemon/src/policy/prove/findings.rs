@@ -168,7 +168,8 @@ impl Question<'_> {
         };
         let late = named(&only_escalated);
         if let (false, Some(first)) = (late.is_empty(), self.first_escalation()) {
-            let text = format!("what {} submit could be approved only when it is escalated, after {first}", listed(&late));
+            let text =
+                format!("what {} submit could be approved only when it is escalated, after {first}", listed(&late));
             say(FindingLevel::Warning, "satisfiable", text);
         }
     }
@@ -229,9 +230,11 @@ impl Question<'_> {
         let asks = |part: &Part| part.asks && survey.possible(*part) == Possible::Yes;
         let part = |human: &Human| survey.parts.get(human.kind).copied().unwrap_or_default();
         let Some(requester) = prover.crowd.humans.iter().position(|human| asks(&part(human))) else {
-            let somebody = survey.parts.iter().chain([&survey.stranger]).any(|part| {
-                part.asks_at_most && survey.possible(*part) != Possible::No
-            });
+            let somebody = survey
+                .parts
+                .iter()
+                .chain([&survey.stranger])
+                .any(|part| part.asks_at_most && survey.possible(*part) != Possible::No);
             return somebody.then(|| Together { number, names: String::new() });
         };
         let others = prover.crowd.humans.iter().enumerate().filter(|(at, _)| *at != requester);

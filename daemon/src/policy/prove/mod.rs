@@ -79,7 +79,12 @@ impl<'a> Prover<'a> {
         let gone = voters.chain([waiting.requester]).filter_map(|account| self.crowd.human(self.policy, account));
         let votes = waiting.approved.iter().map(|(_, counts_for)| {
             let counted = |group: &str| counts_for.iter().any(|counted| counted == group);
-            waiting.terms.groups().enumerate().filter(|(_, group)| counted(group)).fold(0, |fits, (at, _)| fits | 1 << at)
+            waiting
+                .terms
+                .groups()
+                .enumerate()
+                .filter(|(_, group)| counted(group))
+                .fold(0, |fits, (at, _)| fits | 1 << at)
         });
         self.survey(waiting.terms, &wanted, gone.collect(), votes.collect()).possible(Part::default())
     }

@@ -51,57 +51,96 @@ const APPROVAL: &str = "requires_approval = true";
 fn what_is_said_of_profiles() {
     let two = "requires_approval = true\nquorum = [{ group = \"pki\", need = 2 }]";
     let table: &[(&str, String, &[&str])] = &[
-        ("nobody is asked", grants("requester", "alice") + &profile(""), &[
-            "note collusion: 1 human alone gets a certificate: nobody else is asked",
-        ]),
-        ("fine", grants("requester", "alice") + &grants("operator", "alice bob carol") + &profile(APPROVAL), &[
-            "note collusion: 2 humans together (such as alice, bob) get a certificate",
-        ]),
-        ("one operator", grants("requester", "alice") + &grants("operator", "bob") + &profile(APPROVAL), &[
-            "warning single_point_of_failure: without bob nothing could be approved",
-            "note collusion: 2 humans together (such as alice, bob) get a certificate",
-        ]),
-        ("only herself", grants("requester", "alice") + &grants("operator", "alice") + &profile(APPROVAL), &[
-            "error satisfiable: nothing could be approved: what alice ask for could be approved by nobody",
-        ]),
-        ("both ask", grants("requester", "alice bob") + &grants("operator", "alice bob") + &profile(APPROVAL), &[
-            "warning single_point_of_failure: without alice or without bob nothing could be approved",
-            "note collusion: 2 humans together (such as alice, bob) get a certificate",
-        ]),
-        ("one of them is stuck", grants("requester", "alice dave") + &grants("operator", "alice") + &profile(APPROVAL), &[
-            "warning satisfiable: what alice submit could be approved by nobody",
-            "warning single_point_of_failure: without alice nothing could be approved",
-            "note collusion: 2 humans together (such as dave, alice) get a certificate",
-        ]),
-        ("an admin is in every group",
-            group("pki", "bob") + &grants("requester", "alice") + &grants("operator", "bob") + &grants("admin", "carol")
+        (
+            "nobody is asked",
+            grants("requester", "alice") + &profile(""),
+            &["note collusion: 1 human alone gets a certificate: nobody else is asked"],
+        ),
+        (
+            "fine",
+            grants("requester", "alice") + &grants("operator", "alice bob carol") + &profile(APPROVAL),
+            &["note collusion: 2 humans together (such as alice, bob) get a certificate"],
+        ),
+        (
+            "one operator",
+            grants("requester", "alice") + &grants("operator", "bob") + &profile(APPROVAL),
+            &[
+                "warning single_point_of_failure: without bob nothing could be approved",
+                "note collusion: 2 humans together (such as alice, bob) get a certificate",
+            ],
+        ),
+        (
+            "only herself",
+            grants("requester", "alice") + &grants("operator", "alice") + &profile(APPROVAL),
+            &["error satisfiable: nothing could be approved: what alice ask for could be approved by nobody"],
+        ),
+        (
+            "both ask",
+            grants("requester", "alice bob") + &grants("operator", "alice bob") + &profile(APPROVAL),
+            &[
+                "warning single_point_of_failure: without alice or without bob nothing could be approved",
+                "note collusion: 2 humans together (such as alice, bob) get a certificate",
+            ],
+        ),
+        (
+            "one of them is stuck",
+            grants("requester", "alice dave") + &grants("operator", "alice") + &profile(APPROVAL),
+            &[
+                "warning satisfiable: what alice submit could be approved by nobody",
+                "warning single_point_of_failure: without alice nothing could be approved",
+                "note collusion: 2 humans together (such as dave, alice) get a certificate",
+            ],
+        ),
+        (
+            "an admin is in every group",
+            group("pki", "bob")
+                + &grants("requester", "alice")
+                + &grants("operator", "bob")
+                + &grants("admin", "carol")
                 + &profile(two),
             &[
                 "warning single_point_of_failure: without bob or without carol nothing could be approved",
                 "note collusion: 3 humans together (such as alice, bob, carol) get a certificate",
-            ]),
-        ("unix groups are not guessed",
-            group("pki", "bob unixgroup:ops") + &grants("requester", "alice") + &grants("operator", "group:pki")
+            ],
+        ),
+        (
+            "unix groups are not guessed",
+            group("pki", "bob unixgroup:ops")
+                + &grants("requester", "alice")
+                + &grants("operator", "group:pki")
                 + &profile(two),
             &[
                 "warning unix_groups: whether anybody could approve what alice ask for depends on unix groups, whose \
                  members are not known here",
                 "note collusion: 3 humans together get a certificate",
-            ]),
-        ("an escalation helps, late",
-            group("pki", "bob") + &group("sec", "carol") + &grants("requester", "bob") + &grants("operator", "bob carol")
-                + &profile("requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]\n\
-                     escalate = [{ after = \"4h\", groups = [\"sec\"] }]"),
+            ],
+        ),
+        (
+            "an escalation helps, late",
+            group("pki", "bob")
+                + &group("sec", "carol")
+                + &grants("requester", "bob")
+                + &grants("operator", "bob carol")
+                + &profile(
+                    "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]\n\
+                     escalate = [{ after = \"4h\", groups = [\"sec\"] }]",
+                ),
             &[
                 "warning satisfiable: what bob submit could be approved only when it is escalated, after 4h",
                 "warning single_point_of_failure: without carol nothing could be approved",
                 "note collusion: 2 humans together (such as bob, carol) get a certificate",
-            ]),
-        ("a route of its own",
-            group("pki", "bob") + &group("sec", "carol dave") + &grants("requester", "alice carol")
+            ],
+        ),
+        (
+            "a route of its own",
+            group("pki", "bob")
+                + &group("sec", "carol dave")
+                + &grants("requester", "alice carol")
                 + &grants("operator", "bob carol dave")
-                + &profile("requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]\n\
-                     route = [{ owner = \"person:carol\", quorum = [{ group = \"sec\", need = 2 }] }]"),
+                + &profile(
+                    "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]\n\
+                     route = [{ owner = \"person:carol\", quorum = [{ group = \"sec\", need = 2 }] }]",
+                ),
             &[
                 "warning single_point_of_failure: without bob nothing could be approved",
                 "warning satisfiable: for certificates of person:carol: what carol submit could be approved by nobody",
@@ -110,19 +149,28 @@ fn what_is_said_of_profiles() {
                 "note collusion: 2 humans together (such as alice, bob) get a certificate",
                 "note collusion: for certificates of person:carol: 3 humans together (such as alice, carol, dave) get a \
                  certificate",
-            ]),
-        ("more rejections than people",
-            grants("requester", "alice") + &grants("operator", "bob carol")
+            ],
+        ),
+        (
+            "more rejections than people",
+            grants("requester", "alice")
+                + &grants("operator", "bob carol")
                 + &profile("requires_approval = true\nreject_threshold = 3"),
             &[
                 "warning reject_threshold: 3 people have to reject, and only 2 could",
                 "note collusion: 2 humans together (such as alice, bob) get a certificate",
-            ]),
-        ("time alone", grants("requester", "alice") + &grants("operator", "bob carol")
-            + &profile("requires_approval = true\nauto_approve_after = \"2d\""), &[
-            "note collusion: 1 human alone renews with the same names, 2d later, where nobody objects",
-            "note collusion: 2 humans together (such as alice, bob) get a certificate",
-        ]),
+            ],
+        ),
+        (
+            "time alone",
+            grants("requester", "alice")
+                + &grants("operator", "bob carol")
+                + &profile("requires_approval = true\nauto_approve_after = \"2d\""),
+            &[
+                "note collusion: 1 human alone renews with the same names, 2d later, where nobody objects",
+                "note collusion: 2 humans together (such as alice, bob) get a certificate",
+            ],
+        ),
     ];
     for (what, rest, expected) in table {
         assert_eq!(lines(&policy("alice bob carol dave", rest), "p-web"), *expected, "{what}");
@@ -133,26 +181,41 @@ fn what_is_said_of_profiles() {
 fn what_is_said_of_changes_of_the_policy() {
     let quorum = |quorum: &str| format!("[change_control]\nquorum = [{quorum}]\n");
     let table: &[(&str, String, &[&str])] = &[
-        ("nobody proposes", String::new(), &[
-            "error satisfiable: nobody could propose another policy: this one would hold for ever",
-        ]),
-        ("one admin", grants("admin", "carol"), &[
-            "error satisfiable: nobody besides the proposer could agree to another policy; what carol ask for could be \
+        (
+            "nobody proposes",
+            String::new(),
+            &["error satisfiable: nobody could propose another policy: this one would hold for ever"],
+        ),
+        (
+            "one admin",
+            grants("admin", "carol"),
+            &[
+                "error satisfiable: nobody besides the proposer could agree to another policy; what carol ask for could be \
              approved by nobody",
-        ]),
-        ("two admins", grants("admin", "carol dave"), &[
-            "warning single_point_of_failure: without carol or without dave no other policy could be approved",
-            "note collusion: 2 humans together (such as carol, dave) can change every rule",
-        ]),
-        ("a group agrees, without a role", group("pki", "alice bob") + &grants("admin", "carol")
-            + &quorum("{ group = \"pki\", need = 1 }"), &[
-            "note collusion: 2 humans together (such as carol, alice) can change every rule",
-        ]),
-        ("admins of a unix group", grants("admin", "carol unixgroup:wheel"), &[
-            "warning unix_groups: whether anybody could approve what carol ask for depends on unix groups, whose members \
+            ],
+        ),
+        (
+            "two admins",
+            grants("admin", "carol dave"),
+            &[
+                "warning single_point_of_failure: without carol or without dave no other policy could be approved",
+                "note collusion: 2 humans together (such as carol, dave) can change every rule",
+            ],
+        ),
+        (
+            "a group agrees, without a role",
+            group("pki", "alice bob") + &grants("admin", "carol") + &quorum("{ group = \"pki\", need = 1 }"),
+            &["note collusion: 2 humans together (such as carol, alice) can change every rule"],
+        ),
+        (
+            "admins of a unix group",
+            grants("admin", "carol unixgroup:wheel"),
+            &[
+                "warning unix_groups: whether anybody could approve what carol ask for depends on unix groups, whose members \
              are not known here",
-            "note collusion: 2 humans together can change every rule",
-        ]),
+                "note collusion: 2 humans together can change every rule",
+            ],
+        ),
     ];
     for (what, rest, expected) in table {
         assert_eq!(lines(&policy("alice bob carol dave", rest), "change_control"), *expected, "{what}");
@@ -161,17 +224,23 @@ fn what_is_said_of_changes_of_the_policy() {
 
 #[test]
 fn who_changes_the_policy_gets_past_what_asks_for_more() {
-    let rest = group("pki", "alice bob") + &grants("requester", "alice") + &grants("operator", "group:pki")
-        + &grants("admin", "carol dave") + &profile("requires_approval = true\nquorum = [{ group = \"pki\", need = 3 }]");
+    let rest = group("pki", "alice bob")
+        + &grants("requester", "alice")
+        + &grants("operator", "group:pki")
+        + &grants("admin", "carol dave")
+        + &profile("requires_approval = true\nquorum = [{ group = \"pki\", need = 3 }]");
     let found = lines(&policy("alice bob carol dave", &rest), "change_control");
-    let text = "2 humans together (such as carol, dave) can change every rule, and by that get past p-web (which takes 4)";
+    let text =
+        "2 humans together (such as carol, dave) can change every rule, and by that get past p-web (which takes 4)";
     assert!(found.contains(&format!("warning collusion: {text}")), "{found:#?}");
 }
 
 #[test]
 fn what_has_ended_is_not_given_and_accounts_of_nobody_are_named() {
     let rest = "[[grant]]\nrole = \"operator\"\nto = \"person:bob\"\nuntil = 2027-01-01T00:00:00Z\n".to_owned()
-        + &grants("requester", "alice") + &grants("operator", "user:ops") + &profile(APPROVAL);
+        + &grants("requester", "alice")
+        + &grants("operator", "user:ops")
+        + &profile(APPROVAL);
     let policy = policy("alice bob", &rest);
     let without_ops = |now| {
         let found = prove(&policy, now);
@@ -179,14 +248,19 @@ fn what_has_ended_is_not_given_and_accounts_of_nobody_are_named() {
     };
     assert!(!without_ops(NOW));
     assert!(without_ops("2027-01-01T00:00:00Z".parse().unwrap()));
-    assert_eq!(lines(&policy, ""), [
-        "warning identity: ops may decide and belong to no [[person]]: each counts as a human of its own, whoever uses it"
-    ]);
+    assert_eq!(
+        lines(&policy, ""),
+        [
+            "warning identity: ops may decide and belong to no [[person]]: each counts as a human of its own, whoever uses it"
+        ]
+    );
 }
 
 #[test]
 fn a_waiting_request_is_looked_at_with_the_votes_that_it_has() {
-    let rest = group("pki", "bob carol") + &grants("requester", "alice") + &grants("operator", "group:pki")
+    let rest = group("pki", "bob carol")
+        + &grants("requester", "alice")
+        + &grants("operator", "group:pki")
         + &profile("requires_approval = true\nquorum = [{ group = \"pki\", need = 2 }]");
     let policy = policy("alice bob carol erin", &rest);
     let account = |name: &str| Account { uid: 9, name: Some(name.to_owned()), unix_groups: Vec::new() };

@@ -21,7 +21,9 @@ use crate::ipc::Connection;
 use crate::policy::{Permission, Policy};
 use crate::store::rows::requests::{RequestRow, Work};
 use crate::store::rows::submissions::Submission;
-use crate::store::rows::{certificates, decisions, jobs, proposals, remarks, requests, submissions, terms as rows_terms};
+use crate::store::rows::{
+    certificates, decisions, jobs, proposals, remarks, requests, submissions, terms as rows_terms,
+};
 use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 use crate::x509::pem;

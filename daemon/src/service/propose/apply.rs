@@ -41,8 +41,10 @@ pub fn apply(
     change::prove(connection, &rules, request, &proposal, approved.seq).map_err(shut)?;
     let base = policies::in_force(connection)?.ok_or_else(|| ApiError::internal("no policy is in force"))?;
     if base.version != proposal.base_version || base.sha256 != proposal.base_sha256 {
-        let message = format!("{} is based on policy {}; in force is {}", request.id, proposal.base_version, base.version);
-        let error = ApiError::new(ErrorKind::Conflict, message).hint("propose the change anew, from the policy in force");
+        let message =
+            format!("{} is based on policy {}; in force is {}", request.id, proposal.base_version, base.version);
+        let error =
+            ApiError::new(ErrorKind::Conflict, message).hint("propose the change anew, from the policy in force");
         return Err(error.rule("stale_policy").into());
     }
     let parsed = Policy::parse(&proposal.document).map_err(|errors| {
@@ -116,7 +118,8 @@ fn shut(why: Shut) -> Failure {
     match why {
         Shut::Tampered(text) => damage(text),
         Shut::Refused(text) => {
-            let error = ApiError::new(ErrorKind::TwoPersonIntegrity, format!("refused by two-person integrity: {text}"));
+            let error =
+                ApiError::new(ErrorKind::TwoPersonIntegrity, format!("refused by two-person integrity: {text}"));
             error.hint("somebody else has to decide").rule("no_quorum").into()
         }
         Shut::Unreadable(failure) => failure,

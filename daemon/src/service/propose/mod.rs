@@ -68,9 +68,7 @@ pub async fn propose(
 fn check_shape(params: &ProposeParams) -> Result<(), ApiError> {
     let (document, reason) = (params.document.len(), params.reason.raw().len());
     if document > MAX_DOCUMENT {
-        return Err(ApiError::invalid(format!(
-            "`document` has {document} octets; at most {MAX_DOCUMENT} are allowed"
-        )));
+        return Err(ApiError::invalid(format!("`document` has {document} octets; at most {MAX_DOCUMENT} are allowed")));
     }
     if params.reason.is_blank() || reason > MAX_TEXT {
         return Err(ApiError::invalid(format!("`reason` has 1 to {MAX_TEXT} octets, not all of them blank")));

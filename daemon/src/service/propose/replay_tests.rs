@@ -111,14 +111,20 @@ fn what_was_approved_is_counted_by_reason() {
     let stricter = asking("{ group = \"pki\", need = 2 }");
     let text = |policy: &Policy| findings(policy, &history, NOW).into_iter().map(|f| f.text).collect::<Vec<_>>();
     assert_eq!(BACK, Span::from_secs(90 * 86_400));
-    assert_eq!(text(&stricter), [
-        "of 3 requests that people approved in the last 90d, 3 would not have been: 1 has a name outside, 1 needs 1 more \
+    assert_eq!(
+        text(&stricter),
+        [
+            "of 3 requests that people approved in the last 90d, 3 would not have been: 1 has a name outside, 1 needs 1 more \
          of group pki, 1 needs 2 more of group pki",
-    ]);
-    assert_eq!(text(&policy("names = [\".example\", \".example.org\"]", "")), [
-        "of 3 requests that people approved in the last 90d each would have been approved by the votes that it had",
-        "of 3 requests that people approved in the last 90d, 3 would have needed nobody",
-    ]);
+        ]
+    );
+    assert_eq!(
+        text(&policy("names = [\".example\", \".example.org\"]", "")),
+        [
+            "of 3 requests that people approved in the last 90d each would have been approved by the votes that it had",
+            "of 3 requests that people approved in the last 90d, 3 would have needed nobody",
+        ]
+    );
     assert!(findings(&stricter, &History::default(), NOW).is_empty());
 }
 
@@ -133,9 +139,8 @@ fn what_waits_is_counted_once_for_each_thing_that_happens_to_it() {
     // What they were made under stands where less is asked for now; and nobody of that group may decide any more.
     let bob_alone = policy(&format!("{NAMES}requires_approval = true"), "");
     assert_eq!(count(&bob_alone), Counts::default());
-    let nobody = Policy::parse(
-        &bob_alone.document().replace("[\"person:bob\", \"person:carol\"]", "[\"person:alice\"]"),
-    );
+    let nobody =
+        Policy::parse(&bob_alone.document().replace("[\"person:bob\", \"person:carol\"]", "[\"person:alice\"]"));
     assert_eq!(count(&nobody.unwrap().0), Counts { stuck: 1, ..Counts::default() });
     let history = History { pending: waiting.to_vec(), ..History::default() };
     let found = pending::findings(&gone, &history, NOW);

@@ -12,7 +12,7 @@ use super::{pending, replay};
 use crate::policy::{self, Policy};
 
 /// Differences that are kept; a document that makes more is compared with a tool for that.
-const MAX_DIFFERENCES: usize = 2000;
+const MAX_DIFFERENCES: usize = 1000;
 
 /// With what a document is compared.
 pub struct Study {

@@ -113,8 +113,9 @@ pub fn find<T>(
     connection: &Connection,
     mut each: impl FnMut(String, Digest, Proposal) -> Option<T>,
 ) -> rusqlite::Result<Option<T>> {
-    let mut statement = connection
-        .prepare("SELECT p.*, r.digest FROM proposals p JOIN approval_requests r ON r.id = p.request_id ORDER BY r.row")?;
+    let mut statement = connection.prepare(
+        "SELECT p.*, r.digest FROM proposals p JOIN approval_requests r ON r.id = p.request_id ORDER BY r.row",
+    )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let found = each(row.get("request_id")?, parsed(row, "digest")?, read(row)?);
