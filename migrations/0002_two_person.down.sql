@@ -9,6 +9,7 @@ DROP TRIGGER IF EXISTS requests_fixed;
 DROP TRIGGER IF EXISTS requests_no_delete;
 DROP TRIGGER IF EXISTS requests_start_pending;
 DROP TRIGGER IF EXISTS jobs_fixed;
+DROP INDEX IF EXISTS audit_attempts;
 DROP TABLE IF EXISTS delegations;
 DROP TABLE IF EXISTS proposals;
 DROP TABLE IF EXISTS remarks;

@@ -12,6 +12,7 @@ DROP TRIGGER IF EXISTS requests_fixed;
 DROP TRIGGER IF EXISTS requests_no_delete;
 DROP TRIGGER IF EXISTS requests_start_pending;
 DROP TRIGGER IF EXISTS jobs_fixed;
+DROP TRIGGER IF EXISTS request_timers_no_delete;
 
 CREATE TABLE approval_requests_2 (
     row                 INTEGER PRIMARY KEY,
@@ -261,3 +262,7 @@ WHEN NEW.row <> OLD.row OR NEW.id <> OLD.id OR NEW.giver_uid <> OLD.giver_uid
 BEGIN SELECT RAISE(ABORT, 'a delegation stands as it was granted, and ends once'); END;
 CREATE TRIGGER IF NOT EXISTS delegations_no_delete BEFORE DELETE ON delegations
 BEGIN SELECT RAISE(ABORT, 'delegations are kept'); END;
+
+-- Refusals of one human, newest first, and the alarms that they raised: both are looked for at each refusal.
+CREATE INDEX IF NOT EXISTS audit_attempts ON audit_events (action, details ->> '$.human', seq)
+    WHERE action = 'approval_refused' OR action = 'attempts_repeated';

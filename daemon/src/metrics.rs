@@ -2,6 +2,8 @@
 //!
 //! What counts ledger events starts from the ledger, so that a restart changes nothing.
 
+mod attempts;
+
 use countersign_shared::error::ApiError;
 use countersign_shared::lifecycle::JobState;
 use countersign_shared::time::Timestamp;
@@ -10,6 +12,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use self::attempts::Attempts;
 use crate::policy::{CHANGES, Policy, Profile};
 use crate::store::Effect;
 use crate::store::rows::metrics::Outcome;
@@ -21,6 +24,7 @@ const AGES: [f64; 6] = [60.0, 300.0, 1800.0, 3600.0, 21_600.0, 86_400.0];
 pub struct Metrics {
     registry: Registry,
     decisions: IntCounterVec,
+    attempts: Attempts,
     age: Histogram,
     rows: IntGauge,
     verifications: IntCounter,
@@ -71,6 +75,7 @@ impl Metrics {
         );
         let metrics = Self {
             decisions,
+            attempts: Attempts::new()?,
             age: Histogram::with_opts(age.buckets(AGES.to_vec()))?,
             rows: IntGauge::new("countersign_audit_chain_rows", "Ledger records.")?,
             verifications: IntCounter::new("countersign_audit_chain_verify_total", "Verifications of the ledger.")?,
@@ -109,6 +114,7 @@ impl Metrics {
         let registry = &self.registry;
         registry.register(Box::new(build))?;
         registry.register(Box::new(self.decisions.clone()))?;
+        self.attempts.register(registry)?;
         registry.register(Box::new(self.age.clone()))?;
         registry.register(Box::new(self.rows.clone()))?;
         registry.register(Box::new(self.verifications.clone()))?;
@@ -132,7 +138,9 @@ impl Metrics {
                 }
             }
             Effect::PolicyChanged(next) => self.know(subjects(next.policy())),
-            Effect::JobReady | Effect::Moved(_) => {}
+            Effect::Refused { rule } => self.refused(rule, 1),
+            Effect::AttemptsRepeated => self.alarmed(1),
+            Effect::JobReady | Effect::Moved(_) | Effect::Delegated => {}
         }
     }
 
@@ -154,6 +162,16 @@ impl Metrics {
             // Whole milliseconds below 2⁵³ are exact in a double.
             self.age.observe(age_millis as f64 / 1000.0);
         }
+    }
+
+    /// Counts attempts that a rule stopped.
+    pub fn refused(&self, rule: &str, count: u64) {
+        self.attempts.refused(rule, count);
+    }
+
+    /// Counts alarms because of repeated attempts.
+    pub fn alarmed(&self, count: u64) {
+        self.attempts.alarmed(count);
     }
 
     /// Counts a verification.

@@ -62,14 +62,107 @@ fn reject_with_a_note() {
     leave(terminal);
 }
 
+/// Open, approve, and the key that does it.
+#[test]
+fn the_key_that_does_it() {
+    let (_directory, daemon, mut terminal) = open();
+    terminal.send("\r");
+    terminal.until("Policy checks");
+    terminal.send("a");
+    terminal.until("[ Approve ]  y approves");
+    terminal.send("y");
+    terminal.until("is approved (1 of 1 votes");
+    assert_eq!(daemon.world.lock().unwrap().decisions.len(), 1);
+    terminal.send("q");
+    terminal.until("[1 Queue]");
+    leave(terminal);
+}
+
+#[test]
+fn approve_the_marked_ones_together() {
+    let (_directory, daemon, mut terminal) = open();
+    terminal.send("  ");
+    terminal.until("pending: 6, 2 marked");
+    terminal.send("a");
+    terminal.until("Approve 2 marked requests");
+    // A renewal in full and a plain request fit; what each says was on the screen.
+    terminal.until("[>Cancel<]  [ Approve 2 ]  y approves");
+    let second = samples::queue()[1].clone();
+    daemon.world.lock().unwrap().contested.push(second.id.clone());
+    terminal.send("y");
+    terminal.until("1 of 2 decided, 1 refused");
+    terminal.until("carol has rejected it look at it again");
+    terminal.send("\r");
+    terminal.until_gone("closes this");
+    terminal.until("pending: 5, 1 marked");
+    {
+        let world = daemon.world.lock().unwrap();
+        let sent: Vec<_> = world.decisions.iter().map(|(_, _, sent)| (sent.id.clone(), sent.digest)).collect();
+        let first = samples::queue()[0].clone();
+        assert_eq!(sent, [(first.id, first.digest), (second.id, second.digest)]);
+    }
+    leave(terminal);
+}
+
+#[test]
+fn one_that_changes_stops_the_marked_ones() {
+    let (_directory, daemon, mut terminal) = open();
+    terminal.send("  a");
+    terminal.until("[>Cancel<]  [ Approve 2 ]");
+    let second = samples::queue()[1].clone();
+    daemon.world.lock().unwrap().change(&second.id, |one| one.request.version = 2);
+    terminal.until("Version 1 became version 2.");
+    terminal.until("( Approve 2 )");
+    terminal.send("y\t\t\r");
+    terminal.until_gone("Cancel");
+    assert!(daemon.world.lock().unwrap().decisions.is_empty());
+    leave(terminal);
+}
+
+#[test]
+fn void_with_a_reason() {
+    let (_directory, daemon, mut terminal) = open();
+    terminal.send("x");
+    terminal.until("Voiding needs a reason.");
+    terminal.send("\x1b[Z");
+    terminal.send("asked for twice");
+    terminal.until("asked for twice");
+    terminal.send("\r");
+    terminal.until("[>Void<]");
+    terminal.send("\r");
+    terminal.until("> voided    www.corp.example");
+    let reason = daemon.world.lock().unwrap().requests[0].remarks[0].text.clone();
+    assert_eq!(reason.raw(), "asked for twice");
+    leave(terminal);
+}
+
+#[test]
+fn a_remark_stands_in_the_detail() {
+    let (_directory, _daemon, mut terminal) = open();
+    terminal.resize(120, 50);
+    terminal.send("\r");
+    terminal.until("Policy checks");
+    terminal.send("c");
+    terminal.until("There is no text yet.");
+    terminal.send("\x1b[Z");
+    terminal.send("who owns it?\r");
+    terminal.until("[>Comment<]");
+    terminal.send("\r");
+    terminal.until("Remarks (1)");
+    terminal.until("who owns it?");
+    terminal.send("q");
+    terminal.until("[1 Queue]");
+    leave(terminal);
+}
+
 #[test]
 fn what_is_typed_ahead_decides_nothing() {
-    for ahead in ["a\r\r\r", "a\t\r", "a\t\t\r\r", "ra\tno\r\r\r"] {
+    for ahead in ["a\r\r\r", "a\t\r", "a\t\t\r\r", "ra\tno\r\r\r", "ay", "  ayy", "xyno\r\r"] {
         let (_directory, daemon, mut terminal) = open();
         terminal.send(ahead);
         terminal.until("[>Cancel<]");
         terminal.send("\x1b");
-        terminal.until("Closed without a decision");
+        terminal.until(" Closed");
         assert!(daemon.world.lock().unwrap().decisions.is_empty(), "{ahead:?}");
         leave(terminal);
     }

@@ -23,10 +23,13 @@ use crate::identity::peer::pin_kind;
 use crate::ipc::{self, Limits, Listener};
 use crate::metrics::{self, Metrics};
 use crate::schedule::courier::Courier;
+use crate::schedule::delegations::Delegations;
 use crate::schedule::executor::Executor;
 use crate::schedule::reaper::Reaper;
+use crate::schedule::timekeeper::Timekeeper;
 use crate::service::answer::Answers;
 use crate::service::{Facts, Service};
+use crate::store::rows::attempts::totals;
 use crate::store::rows::metrics::ended;
 use crate::store::rows::requests::count_pending;
 use crate::store::{Effect, Health, Writer};
@@ -74,6 +77,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     {
         ended(connection, |outcome, profile, age| metrics.ended(outcome, profile, age))
             .map_err(during("counting what has been decided"))?;
+        let alarms = totals(connection, |rule, count| metrics.refused(rule, count));
+        metrics.alarmed(alarms.map_err(during("counting what has been refused"))?);
     }
     match connection.as_ref().map(count_pending) {
         Some(Ok(count)) => metrics.waiting(count),
@@ -82,10 +87,12 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         Some(Err(_)) | None => {}
     }
 
-    let (earlier, ready) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (earlier, due, ready) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let granted = Arc::new(Notify::new());
     let moved = broadcast::channel(MOVED).0;
     let after_commit = {
-        let (metrics, earlier, ready, moved) = (metrics.clone(), earlier.clone(), ready.clone(), moved.clone());
+        let (metrics, earlier, due) = (metrics.clone(), earlier.clone(), due.clone());
+        let (ready, granted, moved) = (ready.clone(), granted.clone(), moved.clone());
         let policy = policy.clone();
         move |effects: Vec<Effect>| {
             // Before anything else: whatever comes next is judged by it.
@@ -97,13 +104,17 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
             for effect in effects {
                 metrics.apply(&effect);
                 match effect {
-                    Effect::Pending { .. } => earlier.notify_one(),
+                    Effect::Pending { .. } => {
+                        earlier.notify_one();
+                        due.notify_one();
+                    }
                     Effect::JobReady => ready.notify_one(),
                     // Nobody may be waiting.
                     Effect::Moved(job) => drop(moved.send(job)),
-                    Effect::Decided { .. } => {}
+                    Effect::Delegated => granted.notify_one(),
                     // Jobs that wait are judged again under it.
                     Effect::PolicyChanged(_) => ready.notify_one(),
+                    Effect::Decided { .. } | Effect::Refused { .. } | Effect::AttemptsRepeated => {}
                 }
             }
         }
@@ -156,7 +167,15 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
 
     let (end, stopping) = watch::channel(false);
     let (background, stop_background) = watch::channel(false);
+    let delegations = Delegations { writer: writer.clone(), readers: readers.clone(), line: line.clone(), granted };
     let reaper = Reaper { writer: writer.clone(), readers: readers.clone(), line: line.clone(), earlier };
+    let timekeeper = Timekeeper {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        policy: policy.clone(),
+        line: line.clone(),
+        earlier: due,
+    };
     let issued = Arc::new(Notify::new());
     let courier = Courier {
         writer: writer.clone(),
@@ -178,6 +197,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     };
     let mut vital = Vital::new(writer.clone());
     vital.start("reaper", reaper.run(stop_background.clone()));
+    vital.start("timekeeper", timekeeper.run(stop_background.clone()));
+    vital.start("delegations", delegations.run(stop_background.clone()));
     vital.start("courier", courier.run(stop_background.clone()));
     vital.start("executor", executor.run());
 

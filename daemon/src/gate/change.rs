@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::Shut;
 use super::evidence::Evidence;
-use super::prove::different_people_agreed;
+use super::prove::{asked, different_people_agreed};
 use crate::policy::{CHANGES, Policy};
 use crate::store::rows::proposals::Proposal;
 use crate::store::rows::requests::RequestRow;
@@ -27,9 +27,7 @@ pub fn prove(
     if !proposal.is_what_was_agreed(&request.digest) {
         return Err(tampered("proposes another policy than the one that people agreed to"));
     }
-    let asked = Evidence::at(connection, request.requested_seq, id.as_str())?
-        .filter(|asked| asked.action == "policy_proposed")
-        .ok_or_else(|| tampered("was proposed by nobody that the ledger knows"))?;
+    let asked = asked(connection, request, "policy_proposed")?;
     let record = Evidence::at(connection, approved, id.as_str())?
         .filter(|record| record.action == "approval_approved")
         .ok_or_else(|| tampered("is approved by a record that approves nothing"))?;
@@ -37,7 +35,10 @@ pub fn prove(
     if asked.details.digest != digest || record.details.digest != digest || record.details.version != request.version {
         return Err(tampered("was approved with other content"));
     }
+    if asked.details.deadline_tick.is_none_or(|deadline| record.details.tick >= deadline) {
+        return Err(tampered("was approved after its deadline"));
+    }
     let made_under = asked.terms().ok_or_else(|| tampered("was proposed under no terms"))?;
     let judged_by = record.terms().ok_or_else(|| tampered("was approved under no terms"))?;
-    different_people_agreed(connection, policy, request, &asked, &record, (&made_under, &judged_by))
+    different_people_agreed(connection, policy, request, (&asked, None), &record, (&made_under, &judged_by))
 }

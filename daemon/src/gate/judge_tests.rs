@@ -4,6 +4,7 @@ use countersign_shared::protocol::PersonRef;
 use proptest::prelude::*;
 
 use super::*;
+use crate::policy::Policy;
 use crate::store::rows::requests::{Login, Work};
 
 fn seen() -> Digest {
@@ -101,7 +102,7 @@ impl Scene {
             needs_login: self.needs_login,
             terms: &self.terms,
             cast: &self.cast,
-            policy: &self.policy,
+            known: &Known::by(&self.policy, None),
             others: &["carol".to_owned()],
             tick: self.tick,
         };

@@ -2,13 +2,16 @@
 
 mod approved;
 pub mod change;
+mod delegated;
 mod evidence;
 pub mod judge;
 pub mod passing;
 mod prove;
 pub mod quorum;
+pub mod roll;
 pub mod two_person;
 
 pub use approved::Approved;
-pub use evidence::Cast;
+pub use delegated::Delegated;
+pub use evidence::{Cast, recorded_timers};
 pub use prove::{Shut, prove};

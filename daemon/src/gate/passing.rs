@@ -2,29 +2,88 @@
 //! says so.
 
 use countersign_shared::content::CertificateContent;
+use countersign_shared::error::ApiError;
+use countersign_shared::id::CertificateId;
 use countersign_shared::lifecycle::RequestKind;
+use countersign_shared::protocol::PersonRef;
 use countersign_shared::time::Span;
+use rusqlite::Connection;
 
+use super::evidence::Evidence;
 use crate::policy::Profile;
+use crate::store::rows::certificates;
+use crate::store::rows::requests::RequestRow;
 use crate::store::rows::submissions::Submission;
+use crate::store::sight::Sight;
+use crate::store::transaction::Failure;
+use crate::x509::certificate::{IssuedCertificate, parse_chain};
+use crate::x509::compare::compare_successor;
+
+/// Who asks where no human does.
+const SCHEDULER: &str = "system-scheduler";
+
+/// What a renewal would take the place of.
+pub struct Predecessor {
+    /// Whose certificate it is.
+    owner: PersonRef,
+    /// What was approved for the version in force, and that version itself; none where there is none, or where the
+    /// ledger does not know it.
+    version: Option<(CertificateContent, IssuedCertificate)>,
+}
+
+impl Predecessor {
+    /// Reads it; none for a request without a certificate.
+    pub fn read(connection: &Connection, request: &RequestRow) -> Result<Option<Self>, Failure> {
+        let Some(work) = &request.work else { return Ok(None) };
+        let certificate = certificates::get(connection, &work.certificate_id, &Sight::All)?;
+        let certificate = certificate.ok_or_else(|| ApiError::internal("the request's certificate is missing"))?;
+        let content = certificates::content_in_force(connection, &work.certificate_id)?;
+        let version = content.zip(leaf(connection, &work.certificate_id)?);
+        Ok(Some(Self { owner: certificate.owner, version }))
+    }
+
+    fn is_of(&self, requester: &PersonRef) -> bool {
+        let (owner, same) = (&self.owner, |a: &PersonRef, b: &PersonRef| a.uid == b.uid && a.account == b.account);
+        same(owner, requester) || (owner.person.is_some() && owner.person == requester.person)
+    }
+}
 
 /// How long people have to object: the longer one of the rules that the request was made under and those in force.
 /// An error says why it does not pass, to stand after "it was …, and".
 pub fn wait(
-    kind: RequestKind,
+    request: &RequestRow,
     submission: &Submission,
     in_force: Option<&Profile>,
-    before: Option<&CertificateContent>,
+    before: Option<&Predecessor>,
 ) -> Result<Span, &'static str> {
     let made_under = submission.profile.rules().auto_approve_after;
     let now = in_force.and_then(|profile| profile.rules().auto_approve_after);
     let (Some(made_under), Some(now)) = (made_under, now) else { return Err("its profile does not say so") };
-    if kind != RequestKind::CertRenewal {
+    if request.kind != RequestKind::CertRenewal {
         return Err("it is no renewal");
     }
-    let before = before.ok_or("there is no certificate in force that it renews")?;
-    changes_nothing(before, &submission.content)?;
+    if request.version > 1 {
+        return Err("it was amended, and people had less time to look at what it says now");
+    }
+    let before = before.ok_or("there is no certificate that it renews")?;
+    // Its key may be another: whoever asks for it would hold it.
+    if request.requester.account != SCHEDULER && !before.is_of(&request.requester) {
+        return Err("somebody other than the owner of the certificate asks for it");
+    }
+    let (content, leaf) = before.version.as_ref().ok_or("there is no certificate in force that it renews")?;
+    changes_nothing(content, &submission.content)?;
+    compare_successor(&submission.content, leaf).map_err(|_| "it differs from the certificate in force")?;
     Ok(made_under.max(now))
+}
+
+/// The certificate in force, where it is the one that the ledger says was issued: what a column says of it is not
+/// enough to pass by.
+fn leaf(connection: &Connection, id: &CertificateId) -> Result<Option<IssuedCertificate>, Failure> {
+    let Some((chain, seq)) = certificates::chain_and_record(connection, id)? else { return Ok(None) };
+    let chain = parse_chain(&chain).map_err(|why| ApiError::internal(format!("the chain of {id}: {why}")))?;
+    let recorded = Evidence::at(connection, seq, id.as_str())?.map(|record| record.details.sha256);
+    let leaf = chain.into_iter().next();
+    Ok(leaf.filter(|leaf| recorded.is_some_and(|recorded| recorded == leaf.sha256.to_string())))
 }
 
 /// The same subject, names and purposes, and a key of the same kind and size. Only the key itself may be another.
@@ -45,3 +104,7 @@ fn changes_nothing(before: &CertificateContent, after: &CertificateContent) -> R
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "passing_tests.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 //! and the policy know them under.
 
 use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::text::Untrusted;
 
 use crate::identity::directory::Account;
 use crate::policy::Policy;
@@ -41,6 +42,30 @@ impl Party {
         self.person.clone().unwrap_or_else(|| format!("uid:{}", self.uid))
     }
 
+    /// The human who is behind an attempt: whoever logged in, where that is somebody else than the account's own; else
+    /// the person of the account, or its uid.
+    pub fn human(&self) -> String {
+        match self.login_uid {
+            Some(login) if !self.is_own_login(login) => self.login_person.clone().unwrap_or(format!("uid:{login}")),
+            _ => self.voter(),
+        }
+    }
+
+    /// That human's account, as ledger records name accounts.
+    pub fn human_account(&self) -> String {
+        match self.login_uid {
+            Some(login) if !self.is_own_login(login) => match &self.login_account {
+                Some(name) => Untrusted::from(name.as_str()).safe().to_string(),
+                None => format!("uid:{login}"),
+            },
+            _ => self.account.clone(),
+        }
+    }
+
+    fn is_own_login(&self, login_uid: u32) -> bool {
+        login_uid == self.uid || (self.person.is_some() && self.person == self.login_person)
+    }
+
     /// The same human as `policy` knows them: accounts that were folded into one person since are one person.
     pub fn resolved(&self, policy: &Policy) -> Self {
         let person = |uid, name: Option<&str>| {
@@ -74,8 +99,7 @@ pub fn own_session(decider: &Party) -> Result<(), ApiError> {
             .hint("log in as yourself; a role of the policy has to be granted to your own account"));
     }
     let Some(login_uid) = decider.login_uid else { return Ok(()) };
-    let same_human = login_uid == decider.uid || (decider.person.is_some() && decider.person == decider.login_person);
-    if same_human {
+    if decider.is_own_login(login_uid) {
         return Ok(());
     }
     let message = format!(
@@ -105,7 +129,7 @@ pub fn different_people(requester: &Party, decider: &Party, others: &[String]) -
 }
 
 /// A uid that was given to somebody else since is a new person; a name that is unknown proves nothing.
-fn names_agree(a: &Party, b: &Party) -> bool {
+pub(super) fn names_agree(a: &Party, b: &Party) -> bool {
     let unknown = |party: &Party| party.account.starts_with("uid:");
     unknown(a) || unknown(b) || a.account == b.account
 }
@@ -158,6 +182,23 @@ mod tests {
         for (decider, rule) in table {
             assert_eq!(own_session(&decider).err().and_then(|error| error.rule), rule, "{decider:?}");
         }
+    }
+
+    #[test]
+    fn an_attempt_counts_for_whoever_logged_in() {
+        for (session, human, account) in [
+            (party("bob", 2, Some("bob"), None), "bob", "bob"),
+            (party("bob-adm", 3, Some("bob"), Some((2, Some("bob")))), "bob", "bob-adm"),
+            (party("bob", 2, Some("bob"), Some((1, Some("alice")))), "alice", "uid:1"),
+            (party("bob", 2, Some("bob"), Some((7, None))), "uid:7", "uid:7"),
+            (party("svc", 9, None, None), "uid:9", "svc"),
+            (party("root", 0, None, Some((2, Some("bob")))), "bob", "uid:2"),
+            (party("root", 0, None, None), "uid:0", "root"),
+        ] {
+            assert_eq!((session.human().as_str(), session.human_account().as_str()), (human, account), "{session:?}");
+        }
+        let named = Party { login_account: Some("a\u{202e}b".into()), ..party("bob", 2, None, Some((7, None))) };
+        assert!(!named.human_account().contains('\u{202e}'), "{}", named.human_account());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod document;
 mod issuers;
 pub mod names;
 mod parts;
+pub mod past;
 mod people;
 mod places;
 mod powers;

@@ -212,6 +212,65 @@ mod tests {
         }
     }
 
+    const ROUTED: &str = r#"
+version = 1
+[[person]]
+name = "alice"
+accounts = ["alice", "alice-adm"]
+[[group]]
+name = "pay"
+members = ["person:alice", "user:dan", "user:eve"]
+[[group]]
+name = "sec"
+members = ["user:bob", "user:fay", "user:gil"]
+[[grant]]
+role = "operator"
+to = "group:sec"
+[[profile]]
+id = "p-web"
+name = "Web"
+environment = "production"
+names = ["*.corp.example"]
+requires_approval = true
+quorum_order = "ordered"
+quorum = [{ group = "pay", need = 1 }, { group = "sec", need = 1 }]
+reject_threshold = 2
+extra_for_scheduler = 1
+route = [
+    { owner = "user:bob", quorum = [{ group = "pay", need = 2 }] },
+    { owner = "group:pay", quorum = [{ group = "sec", need = 1 }] },
+]
+issuer = "local-ca"
+keys = ["ecdsa-p256"]
+max_validity = "90d"
+[[grant]]
+role = "operator"
+to = "group:pay"
+[[issuer]]
+id = "local-ca"
+type = "local-ca"
+"#;
+
+    #[test]
+    fn the_owner_decides_the_route_and_the_scheduler_needs_one_person_more() {
+        let policy = Policy::parse(ROUTED).unwrap().0;
+        let profile = policy.profile("p-web").unwrap();
+        let account = |uid, name: &str| Account { uid, name: Some(name.to_owned()), unix_groups: Vec::new() };
+        let steps = |owner: &Account, scheduler| {
+            let terms = policy.terms(profile, owner, scheduler);
+            (terms.steps.iter().map(Asked::to_string).collect::<Vec<String>>().join(" "), terms.ordered)
+        };
+        let (alice, bob, zoe) = (account(7, "alice-adm"), account(8, "bob"), account(9, "zoe"));
+        assert_eq!(steps(&zoe, false), ("pay:1 sec:1".to_owned(), true));
+        assert_eq!(steps(&zoe, true), ("pay:1 sec:1 *:1".to_owned(), true));
+        assert_eq!(steps(&bob, false), ("pay:2".to_owned(), false));
+        assert_eq!(steps(&alice, false), ("sec:1".to_owned(), false), "through the group, by another account of hers");
+        assert_eq!(steps(&alice, true), ("sec:1 *:1".to_owned(), false));
+        assert_eq!(policy.terms(profile, &zoe, false).reject_threshold, 2);
+        let control = policy.change_control().terms();
+        assert_eq!((control.steps[0].to_string(), control.steps.len()), ("*:1".to_owned(), 1));
+    }
+
     #[test]
     fn terms_are_written_and_read() {
         let terms = terms("pki:2 *:1", true, 1);

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::aside::of_the_row;
 use super::ask::{Answer, ask};
+use super::deadline::Alarm;
 use super::outcome::{fail, store};
 use super::places::Places;
 use crate::clock::TimeLine;
@@ -72,18 +73,20 @@ impl Executor {
     /// Takes up what the last process left, then pending jobs as they come, until the daemon ends.
     pub async fn run(self) -> std::io::Result<()> {
         let mut stop = self.stop.clone();
+        let alarm = Alarm::new(self.line.clone())?;
         let mut work = Work::default();
         loop {
-            let again = match self.look(&mut work).await {
-                Ok(()) => false,
-                Err(error) if error.kind == ErrorKind::ReadOnly => false,
+            let (start, again) = match self.look(&mut work).await {
+                Ok(start) => (start, false),
+                Err(error) if error.kind == ErrorKind::ReadOnly => (None, false),
                 Err(error) => {
                     tracing::error!("pending jobs could not be carried out, tried again soon: {error}");
-                    true
+                    (None, true)
                 }
             };
             tokio::select! {
                 () = self.ready.notified() => {}
+                rang = alarm.until(start) => rang?,
                 () = tokio::time::sleep(RETRY), if again => {}
                 _ = stop.wait_for(|stop| *stop) => break,
             }
@@ -94,26 +97,30 @@ impl Executor {
         Ok(())
     }
 
-    /// Gives a task to each job that has none. A job leaves `pending` once and for all, so none is begun twice.
-    async fn look(&self, work: &mut Work) -> Result<(), ApiError> {
+    /// Gives a task to each job that has none and whose scheduled start has come; returns when the next one does. A
+    /// job leaves `pending` once and for all, so none is begun twice.
+    async fn look(&self, work: &mut Work) -> Result<Option<i64>, ApiError> {
         while let Some(ended) = work.tasks.try_join_next() {
             if let Err(error) = ended {
                 tracing::error!("a fault of the daemon ended the work on a job, a restart takes it up: {error}");
             }
         }
-        let rows = |state| move |connection: &rusqlite::Connection| Ok(jobs::rows_in_state(connection, state)?);
         if !work.taken_up {
-            for row in self.readers.read(rows(JobState::Running)).await? {
+            let running = |connection: &rusqlite::Connection| Ok(jobs::rows_in_state(connection, JobState::Running)?);
+            for row in self.readers.read(running).await? {
                 work.tasks.spawn(self.clone().carry_out(work.places.clone(), row, true));
             }
             work.taken_up = true;
         }
-        let pending: BTreeSet<i64> = self.readers.read(rows(JobState::Pending)).await?.into_iter().collect();
+        let tick = self.line.tick();
+        let pending = move |connection: &rusqlite::Connection| Ok(jobs::rows_to_carry_out(connection, tick)?);
+        let (pending, next_start) = self.readers.read(pending).await?;
+        let pending: BTreeSet<i64> = pending.into_iter().collect();
         for row in pending.difference(&work.known) {
             work.tasks.spawn(self.clone().carry_out(work.places.clone(), *row, false));
         }
         work.known = pending;
-        Ok(())
+        Ok(next_start)
     }
 
     /// One job from its claim to its end. `left` where the last process left it running.

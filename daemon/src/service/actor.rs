@@ -13,6 +13,7 @@ use crate::identity::Caller;
 use crate::identity::directory::Account;
 use crate::ledger::Draft;
 use crate::policy::{Permissions, Policy};
+use crate::service::delegations::Held;
 use crate::store::rows::requests::Login;
 
 /// Acts when a deadline has passed.
@@ -41,6 +42,10 @@ pub struct Actor {
     pub caller: Caller,
     /// The policy that it was resolved under.
     policy: Digest,
+    /// Says that were handed to this person, where the verb has looked for them: see [`Service::with_says`].
+    ///
+    /// [`Service::with_says`]: super::Service::with_says
+    pub held: Vec<Held>,
 }
 
 impl Actor {
@@ -68,31 +73,32 @@ impl Actor {
             login_person: login.and_then(|login| policy.person_of(&login).map(str::to_owned)),
         };
         let permissions = Permissions::of(policy, &account, now);
-        Self { party, account, permissions, session: caller.session, caller, policy: policy.sha256() }
+        let policy = policy.sha256();
+        Self { party, account, permissions, session: caller.session, caller, policy, held: Vec::new() }
     }
 
-    /// The same caller as `policy` knows it: another one may have taken force while a command waited.
+    /// The same caller as `policy` knows it: another one may have taken force while a command waited. Says that were
+    /// handed over come along; each is held against the policy where it is used.
     pub fn under(&self, policy: &Policy, now: Timestamp) -> Cow<'_, Self> {
         if self.policy == policy.sha256() {
             return Cow::Borrowed(self);
         }
-        Cow::Owned(Self::resolve(policy, self.caller.clone(), now))
+        Cow::Owned(Self { held: self.held.clone(), ..Self::resolve(policy, self.caller.clone(), now) })
     }
 
     fn demo(policy: &Policy, caller: Caller, name: &str, now: Timestamp) -> Self {
-        let index = policy.people().iter().position(|person| person.name == name).unwrap_or(policy.people().len());
-        let uid = DEMO_UIDS + u32::try_from(index).unwrap_or(0);
-        let account = Account { uid, name: Some(name.to_owned()), unix_groups: Vec::new() };
+        let account = demo_account(policy, name);
         let party = Party {
-            account: format!("{name} (DEMO)"),
-            uid,
+            account: format!("{name}{DEMO_MARK}"),
+            uid: account.uid,
             login_uid: None,
             login_account: None,
             person: policy.person_of(&account).map(str::to_owned),
             login_person: None,
         };
         let permissions = Permissions::of(policy, &account, now);
-        Self { party, account, permissions, session: None, caller, policy: policy.sha256() }
+        let policy = policy.sha256();
+        Self { party, account, permissions, session: None, caller, policy, held: Vec::new() }
     }
 
     /// Who has logged in to the caller's session.
@@ -169,7 +175,18 @@ pub fn system_draft(
     }
 }
 
-fn account_name(account: &Account) -> String {
+/// What stands behind the names of demo people.
+pub const DEMO_MARK: &str = " (DEMO)";
+
+/// The account that a person of a demo acts from.
+pub fn demo_account(policy: &Policy, name: &str) -> Account {
+    let index = policy.people().iter().position(|person| person.name == name).unwrap_or(policy.people().len());
+    let uid = DEMO_UIDS + u32::try_from(index).unwrap_or(0);
+    Account { uid, name: Some(name.to_owned()), unix_groups: Vec::new() }
+}
+
+/// An account as ledger records name it.
+pub fn account_name(account: &Account) -> String {
     match &account.name {
         // Somebody made this name once, with a tool that may have let anything through; and nobody is taken for
         // the daemon itself.

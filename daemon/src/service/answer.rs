@@ -10,9 +10,10 @@ use countersign_shared::protocol::method::NOT_BUILT;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::end::Ending;
 use super::{
-    Service, audit, certificates, daemon, decide, demo, detail, discover, events, jobs, list, look_ups, policies,
-    propose, submit, wait,
+    Service, amend, audit, certificates, comment, daemon, decide, decide_many, delegations, demo, detail, discover,
+    end, events, jobs, list, look_ups, policies, propose, submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 
@@ -43,6 +44,11 @@ impl Answers {
             "request.get" => reply(detail::get(service, connection, params(raw)?).await),
             "request.approve" => reply(decide::decide(service, connection, params(raw)?, Verdict::Approve).await),
             "request.reject" => reply(decide::decide(service, connection, params(raw)?, Verdict::Reject).await),
+            "request.decide" => reply(decide_many::decide_many(service, connection, params(raw)?).await),
+            "request.void" => reply(end::end(service, connection, params(raw)?, Ending::Void).await),
+            "request.withdraw" => reply(end::end(service, connection, params(raw)?, Ending::Withdraw).await),
+            "request.amend" => reply(amend::amend(service, connection, params(raw)?).await),
+            "request.comment" => reply(comment::comment(service, connection, params(raw)?).await),
             "request.wait" => reply(wait::wait(service, connection, params(raw)?).await),
             "certificate.list" => reply(certificates::list(service, connection, params(raw)?).await),
             "certificate.get" => reply(certificates::get(service, connection, params(raw)?).await),
@@ -60,6 +66,9 @@ impl Answers {
             }
             "policy.propose" => reply(propose::propose(service, connection, params(raw)?).await),
             "policy.check" => reply(policies::check(service, connection, params(raw)?).await),
+            "delegation.grant" => reply(delegations::grant(service, connection, params(raw)?).await),
+            "delegation.list" => reply(delegations::list(service, connection, params(raw)?).await),
+            "delegation.revoke" => reply(delegations::revoke(service, connection, params(raw)?).await),
             "audit.list" => reply(audit::list(service, connection, params(raw)?).await),
             "audit.get" => reply(audit::get(service, connection, params(raw)?).await),
             "audit.verify" => {
@@ -72,18 +81,18 @@ impl Answers {
             }
             "daemon.whoami" => {
                 let NoParams {} = params(raw)?;
-                reply(daemon::whoami(service, connection))
+                reply(daemon::whoami(service, connection).await)
             }
             "daemon.metrics" => {
                 let NoParams {} = params(raw)?;
                 reply(daemon::metrics(service, connection).await)
             }
-            "events.subscribe" => events::subscribe(service, connection, &params(raw)?),
+            "events.subscribe" => events::subscribe(service, connection, &params(raw)?).await,
             "rpc.discover" => {
                 let NoParams {} = params(raw)?;
                 reply(Ok(discover::document()))
             }
-            "demo.act_as" => reply(demo::act_as(service, connection, &params(raw)?)),
+            "demo.act_as" => reply(demo::act_as(service, connection, &params(raw)?).await),
             method if NOT_BUILT.contains(&method) => {
                 Err(ApiError::new(ErrorKind::Unavailable, format!("{method} is not built in this version"))
                     .hint("rpc.discover lists what is"))

@@ -3,24 +3,27 @@
 use countersign_shared::error::ApiError;
 use countersign_shared::protocol::{MetricsResult, PROTOCOL_VERSION, StatusResult, WhoamiResult};
 
-use super::Service;
 use super::actor::Actor;
+use super::{Service, attempts};
 use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
 use crate::store::rows::{jobs, requests};
 
-/// State, alarms and sizes: for everybody who may connect, since it names nobody and nothing.
+/// State, alarms and sizes: for everybody who may connect. It names nobody but those whose attempts raised an alarm.
 pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
+    let tick = service.line.tick();
+    let read = move |connection: &rusqlite::Connection| {
+        Ok((requests::oldest_pending(connection)?, attempts::alarms(connection, tick)?))
+    };
     // Where the database cannot be read, the alarm still has to reach every surface.
-    let oldest = service.readers.read_at_once(|connection| Ok(requests::oldest_pending(connection)?)).await;
-    let oldest_pending_at = match oldest {
-        Ok(oldest) => oldest,
-        Err(_) if service.health.damage().is_some() => None,
+    let (oldest_pending_at, attempts) = match service.readers.read_at_once(read).await {
+        Ok(read) => read,
+        Err(_) if service.health.damage().is_some() => Default::default(),
         Err(error) => return Err(error),
     };
     let tail = service.writer.tail();
     Ok(StatusResult {
-        attempts: Vec::new(),
+        attempts,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol: PROTOCOL_VERSION,
         origin: service.facts.origin.clone(),
@@ -43,13 +46,14 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
 }
 
 /// Who the kernel says the caller is.
-pub fn whoami(service: &Service, connection: &Connection) -> Result<WhoamiResult, ApiError> {
-    Ok(described(&service.actor(connection)?))
+pub async fn whoami(service: &Service, connection: &Connection) -> Result<WhoamiResult, ApiError> {
+    described(service, service.actor(connection)?).await
 }
 
 /// An actor as `daemon.whoami` describes it.
-pub fn described(actor: &Actor) -> WhoamiResult {
-    WhoamiResult {
+pub async fn described(service: &Service, actor: Actor) -> Result<WhoamiResult, ApiError> {
+    let actor = service.with_says(actor).await?;
+    Ok(WhoamiResult {
         account: actor.party.account.clone(),
         uid: actor.party.uid,
         gid: actor.caller.gid,
@@ -59,8 +63,9 @@ pub fn described(actor: &Actor) -> WhoamiResult {
         person: actor.party.person.clone(),
         roles: actor.permissions.roles().iter().map(ToString::to_string).collect(),
         demo: actor.caller.demo_person.is_some(),
+        says: actor.held.iter().map(ToString::to_string).collect(),
         cannot_decide: own_session(&actor.party).err().map(|error| error.message),
-    }
+    })
 }
 
 /// Prometheus text, for everybody with a role: it counts, and names profiles.

@@ -9,7 +9,11 @@ use super::daemon::described;
 use crate::ipc::Connection;
 
 /// Chooses. Who calls is never a field of a message, except where nothing is at stake and every surface says so.
-pub fn act_as(service: &Service, connection: &Connection, params: &ActAsParams) -> Result<WhoamiResult, ApiError> {
+pub async fn act_as(
+    service: &Service,
+    connection: &Connection,
+    params: &ActAsParams,
+) -> Result<WhoamiResult, ApiError> {
     if !service.facts.demo {
         return Err(ApiError::new(
             ErrorKind::Forbidden,
@@ -25,5 +29,5 @@ pub fn act_as(service: &Service, connection: &Connection, params: &ActAsParams) 
         return Err(ApiError::new(ErrorKind::NotFound, message).hint(format!("one of: {}", names.join(", "))));
     }
     connection.act_as(Some(params.person.clone()));
-    Ok(described(&service.actor(connection)?))
+    described(service, service.actor(connection)?).await
 }

@@ -37,8 +37,12 @@ impl Default for Streams {
 }
 
 /// Subscribes.
-pub fn subscribe(service: &Arc<Service>, connection: &Connection, params: &SubscribeParams) -> Result<Reply, ApiError> {
-    let actor = service.actor(connection)?;
+pub async fn subscribe(
+    service: &Arc<Service>,
+    connection: &Connection,
+    params: &SubscribeParams,
+) -> Result<Reply, ApiError> {
+    let actor = service.with_says(service.actor(connection)?).await?;
     View::of(&actor, &service.policy.now())?;
     let share = service.streams.0.try_take(actor.caller.uid).ok_or_else(|| {
         ApiError::new(
@@ -99,7 +103,7 @@ impl Stream {
                 self.next = end;
                 return self.send(&Event::Resync { seq: end }).await;
             }
-            let Ok(view) = self.view() else {
+            let Ok(view) = self.view().await else {
                 // It may see nothing any more: the last word is to read the lists, which says why.
                 self.send(&Event::Resync { seq: self.next }).await;
                 return false;
@@ -137,10 +141,11 @@ impl Stream {
         true
     }
 
-    /// What the subscriber may see now: a grant may have ended since it subscribed.
-    fn view(&self) -> Result<View, ApiError> {
+    /// What the subscriber may see now: a grant or a delegation may have ended since it subscribed.
+    async fn view(&self) -> Result<View, ApiError> {
         let policy = self.service.policy.now();
-        View::of(&Actor::resolve(&policy, self.caller.clone(), self.service.line.wall()), &policy)
+        let actor = Actor::resolve(&policy, self.caller.clone(), self.service.line.wall());
+        View::of(&self.service.with_says(actor).await?, &policy)
     }
 
     async fn send(&self, event: &Event) -> bool {

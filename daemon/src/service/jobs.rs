@@ -10,7 +10,7 @@ use super::actor::Actor;
 use super::decide::{Matter, not_found};
 use super::sight;
 use super::{PolicyInForce, Service, refusal};
-use crate::gate::two_person::{different_people, own_session};
+use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
 use crate::policy::Policy;
 use crate::store::rows::jobs::JobRow;
@@ -19,9 +19,6 @@ use crate::store::rows::{jobs, requests, submissions};
 use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
-
-/// How long after an approval its job may be retried.
-const RETRY_WITHIN: Span = Span::from_secs(7 * 86_400);
 
 /// A page of what the caller may see.
 pub async fn list(service: &Service, connection: &Connection, params: ListJobsParams) -> Result<JobPage, ApiError> {
@@ -70,8 +67,8 @@ fn may_retry(transaction: &Transaction<'_>, policy: &Policy, actor: &Actor, fail
     if let Some(request) = &failed.job.request_id {
         let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
         let matter = Matter::read(connection, policy, request)?;
-        if different_people(&matter.requester, &actor.party, &[]).is_err() {
-            different_people(&matter.requester, &actor.party, &matter.others(policy, now))?;
+        if matter.known.different(&matter.requester, &actor.party, &[]).is_err() {
+            matter.known.different(&matter.requester, &actor.party, &matter.others(policy, now))?;
         }
         has_vote = !matter.counts_for(policy, &actor.account, now).is_empty();
     }
@@ -93,7 +90,7 @@ fn may_retry(transaction: &Transaction<'_>, policy: &Policy, actor: &Actor, fail
 
 /// Only the newest job of a certificate is retried, once, and not long after it was agreed to: an old approval
 /// never takes the place of what came later.
-fn nothing_came_after(transaction: &Transaction<'_>, failed: &JobRow) -> Result<(), Failure> {
+fn nothing_came_after(transaction: &Transaction<'_>, policy: &Policy, failed: &JobRow) -> Result<(), Failure> {
     let (connection, id) = (transaction.connection(), &failed.job.id);
     let in_the_way = |message: String| {
         let error = ApiError::new(ErrorKind::Conflict, message).hint("make a new request");
@@ -110,11 +107,16 @@ fn nothing_came_after(transaction: &Transaction<'_>, failed: &JobRow) -> Result<
     }
     let Some(request) = &failed.job.request_id else { return Ok(()) };
     let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
+    let profile = submissions::profile(connection, failed.submission_id, policy.profile(&failed.job.profile_id))?;
     let agreed = request.decided_at.unwrap_or(failed.job.created_at).unix_millis();
     let age = Span::from_millis(transaction.now().unix_millis().saturating_sub(agreed).unsigned_abs());
-    if age > RETRY_WITHIN {
-        let message =
-            format!("{} was approved {} ago; its job can be retried within {RETRY_WITHIN}", request.id, age.rough());
+    let within = profile.rules().carry_out_within();
+    if age > within {
+        let message = format!(
+            "{} was approved {} ago; its profile lets an approval be carried out within {within}",
+            request.id,
+            age.rough()
+        );
         return in_the_way(message);
     }
     Ok(())
@@ -127,7 +129,7 @@ fn make(transaction: &mut Transaction<'_>, policy: &PolicyInForce, actor: &Actor
     sight::of(actor, &policy)?;
     let failed = jobs::get(transaction.connection(), id)?.ok_or_else(|| not_found(id))?;
     may_retry(transaction, &policy, actor, &failed)?;
-    nothing_came_after(transaction, &failed)?;
+    nothing_came_after(transaction, &policy, &failed)?;
     let submission = submissions::get(transaction.connection(), failed.submission_id)?;
     let new = transaction.fresh_job()?;
     let profile = &failed.job.profile_id;

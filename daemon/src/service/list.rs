@@ -18,7 +18,8 @@ pub async fn list(
 ) -> Result<RequestPage, ApiError> {
     let window = Window::new(params.limit, params.cursor.as_deref())?;
     check_text(params.text.as_deref())?;
-    let sight = sight::of(&service.actor(connection)?, &service.policy.now())?;
+    let actor = service.with_says(service.actor(connection)?).await?;
+    let sight = sight::of(&actor, &service.policy.now())?;
     service
         .readers
         .read_for(connection.peer.uid(), move |connection| {

@@ -2,15 +2,21 @@
 //! through a transaction of the writer.
 
 pub mod actor;
+pub mod amend;
 pub mod answer;
+pub mod attempts;
 pub mod audit;
 pub mod certificates;
+pub mod comment;
 pub mod conclude;
 pub mod daemon;
 pub mod decide;
+pub mod decide_many;
+pub mod delegations;
 pub mod demo;
 pub mod detail;
 pub mod discover;
+pub mod end;
 pub mod events;
 pub mod jobs;
 pub mod list;

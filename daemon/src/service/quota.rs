@@ -15,9 +15,9 @@ use crate::store::rows::{idempotency, requests};
 pub struct Limits {
     /// Requests that wait for people: 2000.
     pub pending: u32,
-    /// Submissions a minute, in the long run: 600.
+    /// Submissions, amendments and remarks a minute, in the long run: 600.
     pub per_minute: i64,
-    /// Submissions at once after a quiet time: 2000.
+    /// The same at once after a quiet time: 2000.
     pub burst: i64,
 }
 
@@ -70,6 +70,15 @@ impl Quota {
             .hint("have some of them decided first: countersign ls --state pending"))
     }
 
+    /// Lets another record about a request that there is through, or refuses it: amendments and remarks come out of the
+    /// same measure as submissions.
+    pub fn admit_record(&self, service: &Service, actor: &Actor) -> Result<(), ApiError> {
+        if actor.permissions.roles().is_empty() {
+            return Ok(());
+        }
+        self.spend(actor.party.uid, service.line.tick())
+    }
+
     fn spend(&self, uid: u32, tick: i64) -> Result<(), ApiError> {
         let Limits { per_minute, burst, .. } = self.limits;
         let each = 60_000 / per_minute.max(1);
@@ -79,7 +88,10 @@ impl Quota {
         if full_at - tick > burst * each {
             return Err(ApiError::new(
                 ErrorKind::RateLimited,
-                format!("you have submitted {burst} requests in short order, and {per_minute} a minute are taken"),
+                format!(
+                    "you have sent {burst} requests, amendments and remarks in short order, and {per_minute} a \
+                     minute are taken"
+                ),
             )
             .hint(format!("wait a minute; every {each} ms there is room for one more")));
         }

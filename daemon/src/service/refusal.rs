@@ -7,8 +7,9 @@ use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{AuditAction, Category};
 
 use super::actor::Actor;
-use crate::store::Transaction;
+use super::attempts;
 use crate::store::transaction::Failure;
+use crate::store::{Effect, Transaction};
 
 /// Refusals that one user can put into the ledger before it has to wait, and how many come back a minute.
 const BURST: i64 = 60;
@@ -41,13 +42,16 @@ pub fn record(
     (resource_type, resource_id): (&'static str, &str),
     error: &ApiError,
 ) -> Result<(), Failure> {
+    let rule = error.rule.unwrap_or("none");
     let draft = actor
         .draft(AuditAction::ApprovalRefused, Category::Auth, resource_type, resource_id)
         .text("verb", verb)
-        .text("rule", error.rule.unwrap_or("none"))
-        .text("kind", error.kind);
+        .text("rule", rule)
+        .text("kind", error.kind)
+        .text("human", actor.party.human());
     transaction.record(draft)?;
-    Ok(())
+    transaction.after_commit(Effect::Refused { rule });
+    attempts::look(transaction, actor, rule)
 }
 
 /// Keeps one caller from filling the ledger with refusals: a bucket for each user.

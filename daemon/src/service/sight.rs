@@ -10,8 +10,10 @@ use crate::store::sight::{Own, Sight};
 pub fn of(actor: &Actor, policy: &Policy) -> Result<Sight, ApiError> {
     let may = |permission| actor.permissions.allows(permission);
     let all: Vec<&str> = policy.profiles().iter().map(|profile| profile.id()).collect();
+    // Whoever may decide by a say that was handed over sees what it may decide on.
+    let given = |id: &str| actor.held.iter().any(|held| held.shows(policy, id));
     let mut seen: Vec<String> =
-        all.iter().filter(|id| may(Permission::ReadAllRequests(id))).map(ToString::to_string).collect();
+        all.iter().filter(|id| may(Permission::ReadAllRequests(id)) || given(id)).map(ToString::to_string).collect();
     // Whoever may decide on another policy sees what is proposed, with or without a role.
     let terms = policy.change_control().terms();
     if !policy.groups_of(terms.groups(), &actor.account).is_empty() {

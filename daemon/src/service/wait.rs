@@ -38,9 +38,10 @@ pub async fn wait(service: &Service, connection: &Connection, params: WaitParams
     let mut moved = service.moved.subscribe();
     let deadline = tokio::time::Instant::now() + Duration::from_millis(timeout.millis());
     loop {
-        // At each look: a grant may have ended meanwhile.
+        // At each look: a grant or a delegation may have ended meanwhile.
         let policy = service.policy.now();
-        let sight = sight::of(&Actor::resolve(&policy, caller.clone(), service.line.wall()), &policy)?;
+        let actor = Actor::resolve(&policy, caller.clone(), service.line.wall());
+        let sight = sight::of(&service.with_says(actor).await?, &policy)?;
         let now = service.readers.read_for(caller.uid, {
             let target = target.clone();
             move |connection| look(connection, &target, &sight)

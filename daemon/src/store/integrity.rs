@@ -14,6 +14,7 @@ use crate::ledger::{Frontier, Tail};
 
 mod installation;
 mod proposals;
+mod texts;
 mod versions;
 
 /// Looks at everything. An error is a database that cannot be read at all.
@@ -23,7 +24,7 @@ pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
         verified.damage = database(connection)?.or(schema(connection)?);
     }
     // Each looks at what the one before has found in order.
-    for look in [installation::policy, installation::demo, state, proposals::check, versions::check] {
+    for look in [installation::policy, installation::demo, state, proposals::check, texts::check, versions::check] {
         if verified.damage.is_none() {
             verified.damage = look(connection)?;
         }
@@ -94,6 +95,8 @@ const STATES: &[(&str, &str)] = &[
             OR a.details ->> '$.login_uid' IS NOT r.requester_login_uid
             OR a.details ->> '$.login_person' IS NOT r.requester_login_person
             OR a.details ->> '$.tick' IS NOT r.created_tick
+            OR (a.details ->> '$.deadline_tick' IS NOT NULL AND (a.details ->> '$.deadline_tick' IS NOT r.deadline_tick
+                OR a.details ->> '$.expires_at' IS NOT r.expires_at))
             OR (r.version = 1 AND (a.details ->> '$.digest' IS NOT r.digest
                 OR a.details ->> '$.votes_needed' IS NOT r.votes_needed)) LIMIT 1",
         "request",
@@ -116,7 +119,8 @@ const STATES: &[(&str, &str)] = &[
          WHERE a.resource_id IS NOT t.request_id
             OR a.action IS NOT (CASE t.version WHEN 1 THEN (CASE WHEN t.submission_id IS NULL THEN 'policy_proposed' ELSE 'approval_requested' END) ELSE 'approval_amended' END)
             OR a.details ->> '$.version' IS NOT t.version OR a.details ->> '$.digest' IS NOT t.digest
-            OR a.details ->> '$.not_before' IS NOT t.not_before OR a.details ->> '$.batch' IS NOT t.batch
+            OR a.details ->> '$.not_before' IS NOT t.not_before
+            OR a.details ->> '$.not_before_tick' IS NOT t.not_before_tick OR a.details ->> '$.batch' IS NOT t.batch
             OR a.details -> '$.quorum' IS NOT t.terms -> '$.steps'
             OR a.details -> '$.ordered' IS NOT t.terms -> '$.ordered'
             OR a.details -> '$.reject_threshold' IS NOT t.terms -> '$.reject_threshold' LIMIT 1",
@@ -125,14 +129,38 @@ const STATES: &[(&str, &str)] = &[
     (
         "SELECT t.request_id, 'was escalated' FROM request_timers t LEFT JOIN audit_events a ON a.seq = t.done_seq
          WHERE t.done_seq IS NOT NULL AND (a.resource_id IS NOT t.request_id
+            OR a.details ->> '$.level' IS NOT t.level OR a.details ->> '$.due_tick' IS NOT t.due_tick
             OR a.action IS NOT (CASE t.kind WHEN 'escalate' THEN 'approval_escalated' ELSE a.action END)) LIMIT 1",
+        "request",
+    ),
+    // What time does to a request was said when it was made.
+    (
+        "SELECT t.request_id, 'is due at another time' FROM request_timers t
+         JOIN approval_requests r ON r.id = t.request_id LEFT JOIN audit_events a ON a.seq = r.requested_seq
+         WHERE NOT EXISTS (SELECT 1 FROM json_each(a.details -> '$.timers') s
+                           WHERE s.value = t.kind || ':' || t.level || ':' || t.due_tick) LIMIT 1",
         "request",
     ),
     (
         "SELECT m.request_id, 'has a remark of ' || m.account FROM remarks m LEFT JOIN audit_events a ON a.seq = m.seq
          WHERE a.resource_id IS NOT m.request_id OR a.actor IS NOT m.account OR a.details ->> '$.uid' IS NOT m.uid
+            OR a.details ->> '$.person' IS NOT m.person OR a.details ->> '$.version' IS NOT m.version
             OR a.action IS NOT (CASE m.kind WHEN 'void' THEN 'approval_voided' WHEN 'withdraw' THEN 'approval_withdrawn'
                                 ELSE 'approval_commented' END) LIMIT 1",
+        "request",
+    ),
+    // What a human remarked is there, and so is every version with its terms.
+    (
+        "SELECT a.resource_id, 'has fewer remarks' FROM audit_events a
+         WHERE a.action IN ('approval_commented', 'approval_voided', 'approval_withdrawn') AND a.actor_type = 'User'
+           AND coalesce(a.details ->> '$.text_sha256', a.details ->> '$.reason_sha256') IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM remarks m WHERE m.seq = a.seq) LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT a.resource_id, 'has fewer versions' FROM audit_events a
+         WHERE a.action IN ('approval_requested', 'approval_amended') AND a.details -> '$.quorum' IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM request_terms t WHERE t.seq = a.seq) LIMIT 1",
         "request",
     ),
     (
@@ -149,8 +177,9 @@ const STATES: &[(&str, &str)] = &[
          WHERE a.resource_id IS NOT d.id OR a.action IS NOT 'delegation_granted' OR a.actor IS NOT d.giver_account
             OR a.details ->> '$.uid' IS NOT d.giver_uid OR a.details ->> '$.person' IS NOT d.giver_person
             OR a.details ->> '$.to' IS NOT d.to_person OR a.details ->> '$.until_tick' IS NOT d.until_tick
-            OR a.details -> '$.profiles' IS NOT d.profiles
-            OR (d.ended_at IS NOT NULL AND (e.resource_id IS NOT d.id OR e.action IS NOT 'delegation_ended')) LIMIT 1",
+            OR a.details -> '$.profiles' IS NOT d.profiles OR a.details ->> '$.until' IS NOT d.until_at
+            OR (d.ended_at IS NOT NULL AND (e.resource_id IS NOT d.id OR e.action IS NOT 'delegation_ended'
+                OR e.actor IS NOT d.ended_by OR e.created_at IS NOT d.ended_at)) LIMIT 1",
         "delegation",
     ),
     // One that ended and was brought back.
@@ -159,12 +188,16 @@ const STATES: &[(&str, &str)] = &[
             SELECT 1 FROM audit_events a WHERE a.resource_id = d.id AND a.action = 'delegation_ended') LIMIT 1",
         "delegation",
     ),
-    // One that ended and was brought back points at a record from before its end.
+    // One that ended and was brought back points at a record from before its end, or at a remark from after it.
     (
         "SELECT r.id, 'is pending again' FROM approval_requests r WHERE r.state = 'pending' AND EXISTS (
             SELECT 1 FROM audit_events a WHERE a.resource_id = r.id AND a.seq > r.seq AND a.action IN (
                 'approval_approved', 'approval_bypassed', 'approval_rejected', 'approval_expired', 'approval_voided',
-                'approval_withdrawn', 'approval_amended')) LIMIT 1",
+                'approval_withdrawn', 'approval_amended')) OR r.state = 'pending' AND EXISTS (
+            SELECT 1 FROM audit_events a WHERE a.resource_id = r.id AND (
+                a.action IN ('approval_bypassed', 'approval_expired', 'approval_voided', 'approval_withdrawn')
+             OR (a.action IN ('approval_approved', 'approval_rejected')
+                 AND a.details ->> '$.state' IS NOT 'pending'))) LIMIT 1",
         "request",
     ),
     (

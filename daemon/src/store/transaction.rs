@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
-use countersign_shared::id::{CertificateId, JobId, RequestId};
+use countersign_shared::id::{CertificateId, DelegationId, JobId, RequestId};
 use countersign_shared::protocol::Damage;
 use countersign_shared::time::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -64,6 +64,15 @@ pub enum Effect {
     JobReady,
     /// A job, or a request that has none, moved: whoever waits for its id looks again.
     Moved(String),
+    /// A say was handed over, and has to come back at its time.
+    Delegated,
+    /// A rule stopped somebody, and that is on record.
+    Refused {
+        /// Which.
+        rule: &'static str,
+    },
+    /// Rules stopped one human again and again, and that is on record.
+    AttemptsRepeated,
     /// Another policy takes force. Commands that come after it run in a group of their own, under that policy.
     PolicyChanged(Arc<InForce>),
 }
@@ -256,6 +265,11 @@ impl<'a> Transaction<'a> {
     /// A fresh certificate id.
     pub fn fresh_certificate(&self) -> Result<CertificateId, Failure> {
         Ok(CertificateId::fresh(self.millis(), random_bits()?))
+    }
+
+    /// A fresh delegation id.
+    pub fn fresh_delegation(&self) -> Result<DelegationId, Failure> {
+        Ok(DelegationId::fresh(self.millis(), random_bits()?))
     }
 
     fn millis(&self) -> u64 {

@@ -71,6 +71,22 @@ pub fn compare(approved: &CertificateContent, chain: &[IssuedCertificate], windo
     if differences.is_empty() { Ok(()) } else { Err(differences) }
 }
 
+/// Says in what a certificate differs from content that would take its place, the key itself and the validity left
+/// aside: subject, names, usages, authority, and the kind and size of the key.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_successor(content: &CertificateContent, leaf: &IssuedCertificate) -> Result<(), Vec<String>> {
+    let mut differences = Vec::new();
+    let with_its_key = CertificateContent { spki_sha256: leaf.spki_sha256, ..content.clone() };
+    key(&with_its_key, leaf, &mut differences);
+    subject(content, leaf, &mut differences);
+    names(content, leaf, &mut differences);
+    usages(content, leaf, &mut differences);
+    differences.truncate(MAX_TOLD);
+    if differences.is_empty() { Ok(()) } else { Err(differences) }
+}
+
 fn key(approved: &CertificateContent, leaf: &IssuedCertificate, differences: &mut Vec<String>) {
     if leaf.spki_sha256 != approved.spki_sha256 {
         differences.push(format!(

@@ -91,6 +91,9 @@ pub struct WhoamiResult {
     pub person: Option<String>,
     /// The roles in force now, each with its scope: `operator (p-web)`.
     pub roles: Vec<String>,
+    /// Says of others that were handed to the caller, each with its end: `bob's until 2026-07-01T12:00:00Z (p-web)`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub says: Vec<String>,
     /// True where a demo daemon let the caller choose.
     pub demo: bool,
     /// Why this caller can decide nothing, whatever its roles; absent where there is no such reason.

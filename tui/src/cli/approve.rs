@@ -1,61 +1,112 @@
-//! `approve` and `reject`: one person's say on exactly the content of one digest.
+//! `approve` and `reject`: one person's say on exactly the content of one digest, or of several.
 
-use std::io::{self, Write as _};
+use std::str::FromStr;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use countersign_shared::digest::Digest;
-use countersign_shared::error::ErrorKind;
 use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::Verdict;
-use countersign_shared::protocol::method::{RequestApprove, RequestGet, RequestReject};
-use countersign_shared::protocol::{DecideParams, RequestDetail, RequestIdParams};
+use countersign_shared::protocol::DecideParams;
+use countersign_shared::protocol::method::{RequestApprove, RequestReject};
 use countersign_shared::text::Untrusted;
 
 use super::context::Context;
+use super::decide_many::{self, Items};
 use super::failure::Failure;
-use super::render;
+use super::seen::{UNSEEN, look};
+use super::{confirm, render};
 use crate::client::Client;
 
 #[derive(Debug, Args)]
 pub(super) struct ApproveArgs {
-    /// The request
-    #[arg(value_name = "ar-…")]
-    id: RequestId,
+    #[command(flatten)]
+    which: Which,
     /// A note, at most 4 KiB
     #[arg(long)]
     note: Option<String>,
-    /// The content digest that you saw. Without it a terminal shows the request and asks; a script agrees to
-    /// the content as it is now
-    #[arg(long, value_name = "SHA256")]
-    digest: Option<Digest>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RejectArgs {
-    /// The request
-    #[arg(value_name = "ar-…")]
-    id: RequestId,
+    #[command(flatten)]
+    which: Which,
     /// Why, at most 4 KiB
     #[arg(long)]
     note: String,
-    /// The content digest that you saw; without it as for `approve`
-    #[arg(long, value_name = "SHA256")]
+}
+
+/// What is decided.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).args(["requests", "batch"])))]
+struct Which {
+    /// The request, or several: all are shown, then one answer decides them, each by itself. With the content
+    /// digest that you saw behind an @ it is not shown again; a script that names none decides on the content
+    /// as it is now
+    #[arg(value_name = "ar-…[@SHA256]")]
+    requests: Vec<Named>,
+    /// Every pending request of this batch
+    #[arg(long, value_name = "NAME")]
+    batch: Option<String>,
+    /// The content digest that you saw of the one request
+    #[arg(long, value_name = "SHA256", conflicts_with = "batch")]
     digest: Option<Digest>,
+}
+
+/// A request as the command line names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    /// Which.
+    pub(super) id: RequestId,
+    /// The digest that the caller saw.
+    pub(super) digest: Option<Digest>,
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(raw: &str) -> Result<Self, String> {
+        match raw.split_once('@') {
+            Some((id, digest)) => {
+                let digest = digest.parse().map_err(|error| format!("behind the @: {error}"))?;
+                Ok(Self { id: id.parse()?, digest: Some(digest) })
+            }
+            None => Ok(Self { id: raw.parse()?, digest: None }),
+        }
+    }
 }
 
 pub(super) fn approve(args: &ApproveArgs, context: &mut Context) -> Result<u8, Failure> {
-    decide(Verdict::Approve, &args.id, args.note.as_deref(), args.digest, context)
+    decide(Verdict::Approve, &args.which, args.note.as_deref(), context)
 }
 
 pub(super) fn reject(args: &RejectArgs, context: &mut Context) -> Result<u8, Failure> {
-    decide(Verdict::Reject, &args.id, Some(&args.note), args.digest, context)
+    decide(Verdict::Reject, &args.which, Some(&args.note), context)
 }
 
-fn decide(
+fn decide(verdict: Verdict, which: &Which, note: Option<&str>, context: &mut Context) -> Result<u8, Failure> {
+    let note = note.map(Untrusted::from);
+    match (which.requests.as_slice(), &which.batch) {
+        ([named], _) => {
+            let digest = match (named.digest, which.digest) {
+                (Some(behind), Some(flag)) if behind != flag => {
+                    return Err(Failure::usage("the digest behind the @ and that of --digest differ"));
+                }
+                (behind, flag) => behind.or(flag),
+            };
+            one(verdict, &named.id, digest, note, context)
+        }
+        (_, None) if which.digest.is_some() => Err(Failure::usage("--digest goes with one request alone")
+            .hint("write the digest of each behind its id: ar-…@SHA256")),
+        (named, None) => decide_many::run(verdict, &Items::Named(named), note, context),
+        (_, Some(batch)) => decide_many::run(verdict, &Items::Batch(batch), note, context),
+    }
+}
+
+fn one(
     verdict: Verdict,
     id: &RequestId,
-    note: Option<&str>,
     digest: Option<Digest>,
+    note: Option<Untrusted>,
     context: &mut Context,
 ) -> Result<u8, Failure> {
     let mut client = context.connect()?;
@@ -63,7 +114,7 @@ fn decide(
         Some(digest) => digest,
         None => current_digest(verdict, id, &mut client, context)?,
     };
-    let params = DecideParams { id: id.clone(), digest, note: note.map(Untrusted::from) };
+    let params = DecideParams { id: id.clone(), digest, note };
     match verdict {
         Verdict::Approve => {
             context.answer_on::<RequestApprove>(&mut client, &params, render::decision::made)?;
@@ -76,52 +127,34 @@ fn decide(
 }
 
 /// The digest of what the request holds now, confirmed where somebody can be asked.
-///
-/// Who may not read the request gets a digest that no content has: the attempt still reaches the daemon, which
-/// refuses and records it.
 fn current_digest(
     verdict: Verdict,
     id: &RequestId,
     client: &mut Client,
     context: &mut Context,
 ) -> Result<Digest, Failure> {
-    match client.call::<RequestGet>(&RequestIdParams { id: id.clone() }) {
-        Ok(detail) => {
-            if context.interactive() {
-                confirm(verdict, &detail, context)?;
-            }
-            Ok(detail.request.digest)
-        }
-        Err(error) if matches!(error.refusal(), Some(ErrorKind::Forbidden | ErrorKind::NotFound)) => {
-            Ok(Digest::from_bytes([0; 32]))
-        }
-        Err(error) => Err(error.into()),
+    let Some(detail) = look(id, client)? else { return Ok(UNSEEN) };
+    if context.interactive() {
+        let text = render::detail::request(&detail, context.view()?);
+        context.out().text(&text)?;
+        let wanted = confirm::expected(verdict, &detail);
+        confirm::ask(&wanted, &format!("{verdict} exactly this"), "nothing was decided")?;
     }
+    Ok(detail.request.digest)
 }
 
-/// Shows the request and takes the one answer that goes on.
-fn confirm(verdict: Verdict, detail: &RequestDetail, context: &mut Context) -> Result<(), Failure> {
-    let text = render::request::detail(detail, context.view()?);
-    context.out().text(&text)?;
-    let wanted = expected_answer(verdict, detail);
-    let question =
-        format!("\nType {} to {verdict} exactly this, anything else to stop: ", Untrusted::from(wanted).safe());
-    let mut stdout = io::stdout().lock();
-    let mut answer = String::new();
-    stdout
-        .write_all(question.as_bytes())
-        .and_then(|()| stdout.flush())
-        .and_then(|()| io::stdin().read_line(&mut answer))
-        .map_err(|error| Failure::internal(format!("cannot ask: {error}")))?;
-    if answer.trim() == wanted {
-        return Ok(());
-    }
-    Err(Failure::usage("not confirmed: nothing was decided"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// `yes`; the name at risk where a request that deserves a second look is approved.
-fn expected_answer(verdict: Verdict, detail: &RequestDetail) -> &str {
-    let name = detail.request.primary_name.raw().trim();
-    let typable = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-    if verdict == Verdict::Approve && !detail.request.risks.is_empty() && typable { name } else { "yes" }
+    #[test]
+    fn a_request_is_named_with_or_without_the_digest_that_was_seen() {
+        let digest = Digest::of(&[b"seen"]);
+        let id: RequestId = "ar-1".parse().unwrap();
+        assert_eq!("ar-1".parse(), Ok(Named { id: id.clone(), digest: None }));
+        assert_eq!(format!("ar-1@{digest}").parse(), Ok(Named { id, digest: Some(digest) }));
+        for bad in ["", "@", "ar-1@", "ar-1@00", "job-1", &format!("@{digest}"), &format!("ar-1@{digest}@{digest}")] {
+            assert!(bad.parse::<Named>().is_err(), "{bad}");
+        }
+    }
 }

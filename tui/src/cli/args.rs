@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
-use super::{approve, audit, certs, completions, job, ls, not_built, policy, profiles, request, show, wait};
+use super::{
+    amend, approve, audit, certs, comment, completions, delegation, job, ls, not_built, policy, profiles, request,
+    show, void, wait, withdraw,
+};
 
 /// Where the daemon listens unless told otherwise.
 pub(super) const DEFAULT_SOCKET: &str = "/run/countersign/countersign.sock";
@@ -14,7 +17,8 @@ const EXIT_STATUS: &str = "\
 Exit status: 0 done, 1 internal fault, 2 usage, 3 refused, 4 not found,
 5 conflict (decided already, stale content), 6 daemon unreachable; `wait` and
 `request --wait` also 10 rejected, 11 expired, 12 voided or withdrawn,
-13 issuing failed, 124 timed out.
+13 issuing failed, 124 timed out. A command that does several things ends
+with the worst of their statuses.
 
 Without a command the console opens.";
 
@@ -56,16 +60,24 @@ pub(super) enum Command {
     Status,
     /// Who the kernel says you are, and what you may do
     Whoami,
-    /// Ask for a certificate
+    /// Ask for a certificate, or for several
     Request(request::RequestArgs),
     /// List requests, newest first
     Ls(ls::LsArgs),
     /// Show a request, certificate or job
     Show(show::ShowArgs),
-    /// Agree to a request
+    /// Agree to a request, or to several
     Approve(approve::ApproveArgs),
-    /// Refuse a request, with a note
+    /// Refuse a request, or several, with a note
     Reject(approve::RejectArgs),
+    /// Remark on a request
+    Comment(comment::CommentArgs),
+    /// Put other content in place of a pending request of your own; its votes are void
+    Amend(amend::AmendArgs),
+    /// Take a pending request of your own back
+    Withdraw(withdraw::WithdrawArgs),
+    /// End a pending request as an admin, with a reason
+    Void(void::VoidArgs),
     /// Wait until a request or job has ended
     Wait(wait::WaitArgs),
     /// List managed certificates
@@ -75,7 +87,13 @@ pub(super) enum Command {
     Job(job::JobVerb),
     /// List the profiles of the policy in force
     Profiles(profiles::ProfilesArgs),
-    /// The policy in force
+    /// Hand your say as an approver to somebody for a time
+    Delegate(delegation::DelegateArgs),
+    /// List who handed their say to whom, newest first
+    Delegations(delegation::DelegationsArgs),
+    /// Take your say back
+    Undelegate(delegation::UndelegateArgs),
+    /// The policy in force, and changes of it
     #[command(subcommand)]
     Policy(policy::PolicyVerb),
     /// The ledger
@@ -87,10 +105,6 @@ pub(super) enum Command {
     Completions(completions::CompletionsArgs),
     /// Start a throw-away daemon with example requests and open the console on it
     Demo,
-    /// End a pending request as an admin (not built in this version)
-    Void(not_built::Rest),
-    /// Take a request of your own back (not built in this version)
-    Withdraw(not_built::Rest),
     /// Ask for a successor to a certificate (not built in this version)
     Renew(not_built::Rest),
     /// Manage a certificate from elsewhere (not built in this version)
@@ -144,6 +158,24 @@ mod tests {
             "countersign ls --limit 501",
             "countersign ls --limit 0",
             "countersign approve ar-1 --digest 00",
+            "countersign approve ar-1 --batch b",
+            "countersign approve ar-1@00",
+            "countersign approve --note x",
+            "countersign reject --batch b",
+            "countersign void ar-1",
+            "countersign withdraw",
+            "countersign comment ar-1",
+            "countersign amend ar-1",
+            "countersign amend ar-1 --not-before tomorrow",
+            "countersign request --csr a --not-before 2h",
+            "countersign request --csr a --batch a/b",
+            "countersign ls --kind certificate",
+            "countersign delegate bob",
+            "countersign delegate bob --for ever",
+            "countersign undelegate ar-1",
+            "countersign policy propose p.toml",
+            "countersign policy propose p.toml --reason x --base 00",
+            "countersign policy diff",
             "countersign frobnicate",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).expect_err(line);

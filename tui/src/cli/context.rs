@@ -9,6 +9,7 @@ use countersign_shared::time::Timestamp;
 
 use super::args::{DEFAULT_SOCKET, Global};
 use super::failure::Failure;
+use super::moment::Moment;
 use super::output::Output;
 use super::render::View;
 use crate::client::{Client, ClientError};
@@ -75,6 +76,13 @@ impl Context {
     /// How things are shown now.
     pub(super) fn view(&self) -> Result<View, Failure> {
         Ok(View { style: self.out.style(), now: now()? })
+    }
+
+    /// A moment that was written, counted from now where it is a distance.
+    pub(super) fn moment(&self, moment: Option<Moment>) -> Result<Option<Timestamp>, Failure> {
+        let Some(moment) = moment else { return Ok(None) };
+        let time = moment.from(now()?).ok_or_else(|| Failure::usage("that moment is too far away to be written"))?;
+        Ok(Some(time))
     }
 
     /// One call whose result is the whole answer of a command.

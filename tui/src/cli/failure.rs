@@ -25,6 +25,11 @@ impl Failure {
         Self::new(ApiError::new(ErrorKind::Unavailable, format!("{what} is not built in this version")), 3)
     }
 
+    /// A thing that is not there: status 4.
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ApiError::new(ErrorKind::NotFound, message), 4)
+    }
+
     /// A fault on this side, or an answer without a part that it must have: status 1.
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self::new(ApiError::internal(message), 1)
@@ -40,10 +45,27 @@ impl Failure {
         Self::usage(format!("cannot {doing} {}: {error}", shown(path)))
     }
 
+    /// Says which of several things failed.
+    #[must_use]
+    pub(super) fn about(mut self, thing: &str) -> Self {
+        self.object.message = format!("{thing}: {}", self.object.message);
+        self
+    }
+
     /// What to do next; takes the place of an earlier hint.
     #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.object.data.hint = hint.into();
+        self
+    }
+
+    /// What to do next besides what is said already.
+    #[must_use]
+    pub(super) fn and(mut self, hint: &str) -> Self {
+        if !self.object.data.hint.is_empty() {
+            self.object.data.hint.push_str("; ");
+        }
+        self.object.data.hint.push_str(hint);
         self
     }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use countersign_shared::id::CertificateId;
-use countersign_shared::lifecycle::RequestState;
+use countersign_shared::lifecycle::{RequestKind, RequestState};
 use countersign_shared::protocol::method::RequestList;
 use countersign_shared::protocol::{ListRequestsParams, MAX_LIMIT};
 
@@ -27,6 +27,12 @@ pub(super) struct LsArgs {
     /// Only in this environment
     #[arg(long)]
     environment: Option<String>,
+    /// Only of this batch
+    #[arg(long, value_name = "NAME")]
+    batch: Option<String>,
+    /// Only of this kind: cert_issuance, cert_renewal, cert_revocation, policy_change, ca_operation
+    #[arg(long)]
+    kind: Option<RequestKind>,
     /// Only with this text in the id, a name, the reason, the ticket or the requester
     #[arg(long)]
     text: Option<String>,
@@ -52,6 +58,8 @@ pub(super) fn run(args: &LsArgs, context: &mut Context) -> Result<u8, Failure> {
         certificate: args.certificate.clone(),
         requester: args.requester.clone(),
         environment: args.environment.clone(),
+        batch: args.batch.clone(),
+        kind: args.kind,
         text: args.text.clone(),
         limit: args.page.limit,
         cursor: args.page.cursor.clone(),

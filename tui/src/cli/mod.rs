@@ -3,18 +3,26 @@
 //! Exit status (design §6): 0 done, 1 internal, 2 usage, 3 refused, 4 not found, 5 conflict, 6 daemon
 //! unreachable; `wait` adds 10 rejected, 11 expired, 12 voided or withdrawn, 13 failed, 124 timed out.
 
+mod amend;
 mod approve;
 mod args;
 mod audit;
+mod batch;
 mod certs;
+mod comment;
 mod completions;
+mod confirm;
 mod context;
 mod csr;
+mod decide_many;
+mod delegation;
 pub mod demo;
+mod exit;
 mod failure;
 mod job;
 mod key_file;
 mod ls;
+mod moment;
 mod not_built;
 mod out_file;
 mod output;
@@ -23,9 +31,12 @@ mod profiles;
 mod render;
 mod request;
 mod san;
+mod seen;
 mod show;
 mod status;
+mod void;
 mod wait;
+mod withdraw;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -74,16 +85,21 @@ fn dispatch(command: &Command, context: &mut Context) -> Result<u8, Failure> {
         Command::Show(args) => show::run(args, context),
         Command::Approve(args) => approve::approve(args, context),
         Command::Reject(args) => approve::reject(args, context),
+        Command::Withdraw(args) => withdraw::run(args, context),
+        Command::Void(args) => void::run(args, context),
+        Command::Amend(args) => amend::run(args, context),
+        Command::Comment(args) => comment::run(args, context),
         Command::Wait(args) => wait::run(args, context),
         Command::Certs(args) => certs::run(args, context),
         Command::Job(verb) => job::run(verb, context),
         Command::Profiles(args) => profiles::run(args, context),
         Command::Policy(verb) => policy::run(verb, context),
+        Command::Delegate(args) => delegation::grant(args, context),
+        Command::Delegations(args) => delegation::list(args, context),
+        Command::Undelegate(args) => delegation::revoke(args, context),
         Command::Audit(verb) => audit::run(verb, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Demo => Err(Failure::usage("`demo` stands alone")),
-        Command::Void(rest) => not_built::run("void", "request.void", rest, context),
-        Command::Withdraw(rest) => not_built::run("withdraw", "request.withdraw", rest, context),
         Command::Renew(rest) => not_built::run("renew", "certificate.renew", rest, context),
         Command::Import(rest) => not_built::run("import", "certificate.import", rest, context),
         Command::Alerts(verb) => not_built::alerts(verb, context),

@@ -38,9 +38,9 @@ impl Output {
         self.style
     }
 
-    /// Text on standard output; a line feed is added where it has none at its end.
+    /// Text on standard output; a line feed is added where it has none at its end. Nothing is written for none.
     pub(super) fn text(&mut self, text: &str) -> Result<(), Failure> {
-        if self.gone {
+        if self.gone || text.is_empty() {
             return Ok(());
         }
         let mut out = io::stdout().lock();

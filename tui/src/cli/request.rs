@@ -7,12 +7,14 @@ use countersign_shared::content::San;
 use countersign_shared::protocol::SubmitParams;
 use countersign_shared::protocol::method::{Method as _, RequestSubmit};
 use countersign_shared::text::Untrusted;
-use countersign_shared::time::Span;
+use countersign_shared::time::{Span, Timestamp};
 
+use super::batch;
 use super::context::Context;
 use super::csr::{self, NewKeyType};
 use super::failure::{Failure, shown};
 use super::key_file::KeyFile;
+use super::moment::Moment;
 use super::wait::{self, Wait};
 use super::{render, san};
 use crate::client::{Client, ClientError};
@@ -21,9 +23,10 @@ use crate::client::{Client, ClientError};
 #[command(group(ArgGroup::new("source").required(true).args(["csr", "new_key"])))]
 #[command(group(ArgGroup::new("name").multiple(true).args(["cn", "san"]).requires("new_key").conflicts_with("csr")))]
 pub(super) struct RequestArgs {
-    /// A certificate signing request, PEM or DER, or - for standard input
-    #[arg(long, value_name = "FILE")]
-    csr: Option<PathBuf>,
+    /// A certificate signing request, PEM or DER, or - for standard input; several make a request each, all of
+    /// one batch
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(super) csr: Vec<PathBuf>,
     /// Make a key in this new file (mode 0600) and a CSR for it; removed again where the daemon refuses
     #[arg(long, value_name = "FILE", requires = "name")]
     new_key: Option<PathBuf>,
@@ -52,27 +55,64 @@ pub(super) struct RequestArgs {
     /// How long the certificate is to be valid: 90d; the profile's longest where it is left out
     #[arg(long, value_name = "SPAN")]
     valid_for: Option<Span>,
+    /// Not to be signed before this moment: 2027-01-31T08:00:00Z, or +2h for two hours from now
+    #[arg(long, value_name = "TIME")]
+    pub(super) not_before: Option<Moment>,
+    /// A name that the requests of one batch share; made up for several CSRs. The same name and CSR return the
+    /// same request: what was cut short can be run again
+    #[arg(long, value_name = "NAME", value_parser = batch::name)]
+    pub(super) batch: Option<String>,
     /// A key of your choice: the same key and content return the same request
     #[arg(long, value_name = "KEY")]
-    idempotency_key: Option<String>,
+    pub(super) idempotency_key: Option<String>,
     /// Wait until it has ended
     #[arg(long)]
-    wait: bool,
+    pub(super) wait: bool,
     /// How long to wait: 30s, 10m, 72h; without limit where it is left out
     #[arg(long, value_name = "SPAN", requires = "wait")]
-    timeout: Option<Span>,
+    pub(super) timeout: Option<Span>,
     /// Write the certificate and its issuers (PEM, leaf first) to this file, or to standard output for -
     #[arg(long, value_name = "FILE", requires = "wait")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
+}
+
+impl RequestArgs {
+    /// What is asked for with one CSR.
+    pub(super) fn params(
+        &self,
+        csr: String,
+        not_before: Option<Timestamp>,
+        batch: Option<&str>,
+        idempotency_key: Option<String>,
+    ) -> SubmitParams {
+        SubmitParams {
+            csr,
+            profile: self.profile.clone(),
+            reason: self.reason.as_deref().map(Untrusted::from),
+            ticket: self.ticket.as_deref().map(Untrusted::from),
+            environment: self.environment.clone(),
+            valid_for: self.valid_for,
+            idempotency_key,
+            not_before,
+            batch: batch.map(str::to_owned),
+        }
+    }
 }
 
 pub(super) fn run(args: &RequestArgs, context: &mut Context) -> Result<u8, Failure> {
+    if args.csr.len() > 1 {
+        return batch::run(args, context);
+    }
     let target = wait::target(args.out.as_ref(), context)?;
     let source = Source::read(args, context)?;
+    let not_before = context.moment(args.not_before)?;
     // First reach the daemon, then make the key: without a daemon there is nothing to take back.
     let mut client = context.connect()?;
     let (csr, key) = source.into_csr()?;
-    let result = submit(args, csr, key, &mut client, context)?;
+    let batch = args.batch.as_deref();
+    let derived = batch.map(|batch| batch::idempotency_key(batch, &csr));
+    let params = args.params(csr, not_before, batch, args.idempotency_key.clone().or(derived));
+    let result = submit(&params, key, &mut client, context)?;
     if !args.wait {
         return Ok(0);
     }
@@ -82,22 +122,12 @@ pub(super) fn run(args: &RequestArgs, context: &mut Context) -> Result<u8, Failu
 }
 
 fn submit(
-    args: &RequestArgs,
-    csr: String,
+    params: &SubmitParams,
     key: Option<KeyFile>,
     client: &mut Client,
     context: &mut Context,
 ) -> Result<countersign_shared::protocol::SubmitResult, Failure> {
-    let params = SubmitParams {
-        csr,
-        profile: args.profile.clone(),
-        reason: args.reason.as_deref().map(Untrusted::from),
-        ticket: args.ticket.as_deref().map(Untrusted::from),
-        environment: args.environment.clone(),
-        valid_for: args.valid_for,
-        idempotency_key: args.idempotency_key.clone(),
-    };
-    let raw = match client.call_raw(RequestSubmit::NAME, &params) {
+    let raw = match client.call_raw(RequestSubmit::NAME, params) {
         Ok(raw) => raw,
         Err(error) => return Err(take_back(key, error, context)),
     };
@@ -140,7 +170,7 @@ enum Source {
 
 impl Source {
     fn read(args: &RequestArgs, context: &mut Context) -> Result<Self, Failure> {
-        if let Some(path) = &args.csr {
+        if let Some(path) = args.csr.first() {
             return csr::read(path).map(Self::Csr);
         }
         let path = args.new_key.clone().ok_or_else(|| Failure::usage("either --csr or --new-key"))?;

@@ -14,6 +14,9 @@ pub(super) struct ShowArgs {
     /// A request (ar-…), certificate (mc-…) or job (job-…)
     #[arg(value_name = "ID", value_parser = object)]
     id: ObjectId,
+    /// Print the policy document that the request proposes, and nothing else
+    #[arg(long)]
+    document: bool,
 }
 
 /// What can be shown.
@@ -37,8 +40,15 @@ fn object(raw: &str) -> Result<ObjectId, String> {
 pub(super) fn run(args: &ShowArgs, context: &mut Context) -> Result<u8, Failure> {
     match &args.id {
         ObjectId::Request(id) => {
-            context.answer::<RequestGet>(&RequestIdParams { id: id.clone() }, render::request::detail)?;
+            let params = RequestIdParams { id: id.clone() };
+            let render = if args.document { render::detail::document } else { render::detail::with_commands };
+            let detail = context.answer::<RequestGet>(&params, render)?;
+            if args.document && detail.policy_change.is_none() {
+                return Err(without_document(id.as_str()));
+            }
         }
+        ObjectId::Certificate(id) if args.document => return Err(without_document(id.as_str())),
+        ObjectId::Job(id) if args.document => return Err(without_document(id.as_str())),
         ObjectId::Certificate(id) => {
             let params = CertificateIdParams { id: id.clone() };
             context.answer::<CertificateGet>(&params, render::certificate::detail)?;
@@ -48,4 +58,8 @@ pub(super) fn run(args: &ShowArgs, context: &mut Context) -> Result<u8, Failure>
         }
     }
     Ok(0)
+}
+
+fn without_document(id: &str) -> Failure {
+    Failure::usage(format!("{id} proposes no policy")).hint("--document goes with a request of kind policy_change")
 }

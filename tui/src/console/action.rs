@@ -4,8 +4,9 @@ use countersign_shared::error::ErrorKind;
 use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::{
-    AuditPage, DecideParams, DecideResult, Event, ListAuditParams, ListRequestsParams, RequestDetail, RequestPage,
-    StatusResult, VerifyResult, WhoamiResult,
+    AuditPage, CommentParams, CommentResult, DecideManyParams, DecideManyResult, DecideParams, DecideResult, EndParams,
+    EndResult, Event, ListAuditParams, ListRequestsParams, RequestDetail, RequestPage, StatusResult, VerifyResult,
+    WhoamiResult,
 };
 use countersign_shared::time::Timestamp;
 
@@ -27,7 +28,7 @@ pub enum Action {
     Key(Key),
     /// Pasted text.
     Paste(String),
-    /// The open review has been drawn whole and nothing typed before is waiting: it may be acted on.
+    /// The open review has been drawn as it is and nothing typed before is waiting: it may be acted on.
     Armed,
     /// A connection for calls stands, newly made.
     Connected,
@@ -81,8 +82,11 @@ pub enum Answer {
     Requests(Result<Box<RequestPage>, Refusal>),
     /// To [`Call::Request`].
     Request(Result<Box<RequestDetail>, Refusal>),
-    /// To [`Call::Decide`].
-    Decided(Result<Box<DecideResult>, Refusal>),
+    /// To [`Call::Each`]: each request by itself, in the order of the call; a connection that was lost ends them
+    /// all with the same refusal.
+    Each(Vec<(RequestId, Result<Box<RequestDetail>, Refusal>)>),
+    /// To [`Call::Do`].
+    Done(Result<Box<Done>, Refusal>),
     /// To [`Call::Audit`].
     Audit(Result<Box<AuditPage>, Refusal>),
     /// To [`Call::Verify`].
@@ -102,14 +106,44 @@ pub enum Call {
     Requests(ListRequestsParams),
     /// `request.get`
     Request(RequestId),
-    /// `request.approve` or `request.reject`
-    Decide(Verdict, DecideParams),
+    /// `request.get` for each of these.
+    Each(Vec<RequestId>),
+    /// Anything that changes a request.
+    Do(Deed),
     /// `audit.list`
     Audit(ListAuditParams),
     /// `audit.verify`
     Verify,
     /// `demo.act_as`
     ActAs(String),
+}
+
+/// What a person does to requests; it cannot be called back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// `request.approve` or `request.reject`
+    Decide(Verdict, DecideParams),
+    /// `request.decide`
+    DecideMany(DecideManyParams),
+    /// `request.withdraw`
+    Withdraw(EndParams),
+    /// `request.void`
+    Void(EndParams),
+    /// `request.comment`
+    Comment(CommentParams),
+}
+
+/// What came of a [`Deed`].
+#[derive(Clone, Debug)]
+pub enum Done {
+    /// Of [`Deed::Decide`].
+    Decided(DecideResult),
+    /// Of [`Deed::DecideMany`].
+    Many(DecideManyResult),
+    /// Of [`Deed::Withdraw`] and [`Deed::Void`].
+    Ended(EndResult),
+    /// Of [`Deed::Comment`].
+    Commented(CommentResult),
 }
 
 /// Something that the console wants done.

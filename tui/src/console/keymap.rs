@@ -46,6 +46,18 @@ pub enum Command {
     Approve,
     /// Review to reject.
     Reject,
+    /// Mark the selected request, or take its mark off.
+    Mark,
+    /// Mark every pending request that is shown, or take all marks off.
+    MarkAll,
+    /// Review to take one's own request back.
+    Withdraw,
+    /// Review to end a request as an admin.
+    Void,
+    /// Leave a remark.
+    Comment,
+    /// Say how a request is amended.
+    Amend,
     /// Filter by text.
     Filter,
     /// Filter by the next state.
@@ -123,15 +135,37 @@ const fn tell(keys: &'static [Key], scope: Scope, label: &'static str, help: &'s
 
 /// Every binding, in the order of footer and help.
 pub const BINDINGS: &[Binding] = &[
-    bind(Command::Approve, &[Char('a')], Scope::Requests, "approve", "Review the request and approve it"),
+    bind(
+        Command::Approve,
+        &[Char('a')],
+        Scope::Requests,
+        "approve",
+        "Review the request and approve it; on the queue every marked one together, where there are marks. What is of high risk is typed out, each by itself",
+    ),
     bind(
         Command::Reject,
         &[Char('r')],
         Scope::Requests,
         "reject",
-        "Review the request and reject it; the note is required",
+        "Review the request, or every marked one, and reject it; the note is required",
     ),
     bind(Command::Open, &[Enter, Char('l')], Scope::Queue, "open", "Open the request with everything a decision needs"),
+    bind(Command::Withdraw, &[Char('w')], Scope::Requests, "withdraw", "Take your own pending request back"),
+    bind(
+        Command::Void,
+        &[Char('x')],
+        Scope::Requests,
+        "void",
+        "End a pending request as an admin; the reason is required",
+    ),
+    bind(Command::Comment, &[Char('c')], Scope::Requests, "comment", "Leave a remark on the request"),
+    bind(
+        Command::Amend,
+        &[Char('e')],
+        Scope::Requests,
+        "amend",
+        "Show the command that amends the request; it takes a CSR, so it is typed in a shell",
+    ),
     bind(Command::Verify, &[Char('v')], Scope::Audit, "verify", "Verify the whole ledger now"),
     bind(
         Command::Filter,
@@ -146,6 +180,20 @@ pub const BINDINGS: &[Binding] = &[
         Scope::Queue,
         "state",
         "Show another state: pending, all, approved, rejected …",
+    ),
+    bind(
+        Command::Mark,
+        &[Char(' ')],
+        Scope::Queue,
+        "mark",
+        "Mark the request to decide it together with others, or take its mark off",
+    ),
+    bind(
+        Command::MarkAll,
+        &[Char('m')],
+        Scope::Queue,
+        "",
+        "Mark every pending request that is shown; where there are marks, take all of them off",
     ),
     bind(Command::Down, &[Char('j'), Down], Scope::Everywhere, "", "One row down"),
     bind(Command::Up, &[Char('k'), Up], Scope::Everywhere, "", "One row up"),
@@ -167,8 +215,25 @@ pub const BINDINGS: &[Binding] = &[
     tell(&[Tab, Down], Scope::Review, "next", "To the next field or button"),
     tell(&[BackTab, Up], Scope::Review, "previous", "To the field or button before"),
     tell(&[Enter], Scope::Review, "press", "Press the button in focus; in a field, go on to the next"),
-    tell(&[PageUp, PageDown], Scope::Review, "scroll", "Scroll the summary"),
-    tell(&[Esc], Scope::Review, "cancel", "Close without deciding"),
+    tell(
+        &[Char('y')],
+        Scope::Review,
+        "do it",
+        "With a button in focus, do what the review is for, where nothing is missing; in a field it is a letter",
+    ),
+    tell(
+        &[PageDown, PageUp],
+        Scope::Review,
+        "scroll",
+        "Scroll the summary; where it does not fit, its end has to be seen before anything can be done",
+    ),
+    tell(
+        &[Char('j'), Char('k'), Ctrl('d'), Ctrl('u')],
+        Scope::Review,
+        "",
+        "With a button in focus, scroll the summary by a line or a page",
+    ),
+    tell(&[Esc], Scope::Review, "cancel", "Close without doing anything"),
 ];
 
 /// The command of a key on a screen of this scope, where it has one.

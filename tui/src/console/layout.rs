@@ -43,6 +43,7 @@ fn alarms(state: &State) -> u16 {
     let daemon = state.daemon.as_ref();
     let read_only = daemon.is_some_and(|daemon| daemon.read_only);
     let bypass = daemon.is_some_and(|daemon| daemon.bypass);
+    let attempts = daemon.is_some_and(|daemon| !daemon.attempts.is_empty());
     let demo = state.demo();
-    u16::from(read_only) + u16::from(bypass) + u16::from(demo)
+    [read_only, bypass, attempts, demo].into_iter().map(u16::from).sum()
 }

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 use std::{io, path::PathBuf};
 
 use countersign_shared::error::ErrorKind;
+use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::method::{
-    AuditList, AuditVerify, DaemonStatus, DaemonWhoami, Method, RequestApprove, RequestGet, RequestList, RequestReject,
+    AuditList, AuditVerify, DaemonStatus, DaemonWhoami, RequestApprove, RequestComment, RequestDecide, RequestGet,
+    RequestList, RequestReject, RequestVoid, RequestWithdraw,
 };
 use countersign_shared::protocol::{NoParams, RequestIdParams};
 
 use super::ConsoleOptions;
-use super::action::{Action, Answer, Call, Effect, Refusal};
+use super::action::{Action, Answer, Call, Deed, Done, Effect, Refusal};
 use super::mailbox::{Closed, Letter, Mailbox};
 use crate::client::{Client, ClientError, Stopper};
 
@@ -116,7 +118,8 @@ impl Worker {
         Ok(client)
     }
 
-    /// Waits, and turns down what is asked for meanwhile: a decision must never go out later than it was made.
+    /// Waits, and turns down what is asked for meanwhile: what a person
+    /// does must never go out later than it was done.
     fn rest(&mut self, pause: Duration) -> Result<(), Closed> {
         let until = Instant::now() + pause;
         loop {
@@ -128,15 +131,14 @@ impl Worker {
                     Err(RecvTimeoutError::Disconnected) => return Err(Closed),
                 },
             };
-            if let Effect::Call { generation, call: Call::Decide(..) } = effect {
+            if let Effect::Call { generation, call: Call::Do(_) } = effect {
                 let refusal = Refusal {
                     kind: None,
-                    message: "The connection to the daemon was lost before the decision was sent: nothing happened."
-                        .into(),
-                    hint: "Decide again when the console is online.".into(),
+                    message: "The connection to the daemon was lost before this was sent: nothing happened.".into(),
+                    hint: "Do it again when the console is online.".into(),
                     uncertain: false,
                 };
-                self.tell(Action::Answered { generation, answer: Answer::Decided(Err(refusal)) })?;
+                self.tell(Action::Answered { generation, answer: Answer::Done(Err(refusal)) })?;
             }
         }
     }
@@ -195,8 +197,8 @@ impl Worker {
             Call::Whoami => outcome(client.call::<DaemonWhoami>(&none), Answer::Whoami),
             Call::Requests(params) => outcome(client.call::<RequestList>(&params), Answer::Requests),
             Call::Request(id) => outcome(client.call::<RequestGet>(&RequestIdParams { id }), Answer::Request),
-            Call::Decide(Verdict::Approve, params) => decide::<RequestApprove>(client, &params),
-            Call::Decide(Verdict::Reject, params) => decide::<RequestReject>(client, &params),
+            Call::Each(ids) => each(client, ids),
+            Call::Do(deed) => outcome(perform(client, deed), Answer::Done),
             Call::Audit(params) => outcome(client.call::<AuditList>(&params), Answer::Audit),
             Call::Verify => outcome(client.call::<AuditVerify>(&none), Answer::Verified),
             Call::ActAs(person) => {
@@ -260,13 +262,35 @@ fn replaces(later: &Effect, earlier: &Effect) -> bool {
     )
 }
 
-fn decide<
-    M: Method<Params = countersign_shared::protocol::DecideParams, Result = countersign_shared::protocol::DecideResult>,
->(
-    client: &mut Client,
-    params: &M::Params,
-) -> (Answer, Option<String>) {
-    outcome(client.call::<M>(params), Answer::Decided)
+fn perform(client: &mut Client, deed: Deed) -> Result<Done, ClientError> {
+    match deed {
+        Deed::Decide(Verdict::Approve, params) => client.call::<RequestApprove>(&params).map(Done::Decided),
+        Deed::Decide(Verdict::Reject, params) => client.call::<RequestReject>(&params).map(Done::Decided),
+        Deed::DecideMany(params) => client.call::<RequestDecide>(&params).map(Done::Many),
+        Deed::Withdraw(params) => client.call::<RequestWithdraw>(&params).map(Done::Ended),
+        Deed::Void(params) => client.call::<RequestVoid>(&params).map(Done::Ended),
+        Deed::Comment(params) => client.call::<RequestComment>(&params).map(Done::Commented),
+    }
+}
+
+/// Reads requests one after the other. What the daemon refuses holds up none of the others; a connection that is
+/// lost ends them all.
+fn each(client: &mut Client, ids: Vec<RequestId>) -> (Answer, Option<String>) {
+    let mut read = Vec::with_capacity(ids.len());
+    let mut lost: Option<Refusal> = None;
+    for id in ids {
+        let result = match &lost {
+            Some(refusal) => Err(refusal.clone()),
+            None => client.call::<RequestGet>(&RequestIdParams { id: id.clone() }).map(Box::new).map_err(|error| {
+                let gone = error.refusal().is_none();
+                let refusal = refusal(error);
+                lost = gone.then(|| refusal.clone());
+                refusal
+            }),
+        };
+        read.push((id, result));
+    }
+    (Answer::Each(read), lost.map(|refusal| refusal.message))
 }
 
 /// The answer for the console, and why the connection is of no use any more, where it is not.

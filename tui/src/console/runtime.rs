@@ -117,12 +117,12 @@ impl Console {
         Ok(())
     }
 
-    /// True where a review has just been drawn whole for the first time.
+    /// True where a review, or its end, has just been drawn for the first time.
     fn wants_arming(&self) -> bool {
-        matches!(&self.state.dialog, Some(Dialog::Review(review)) if review.seen.is_some() && !review.armed)
+        matches!(&self.state.dialog, Some(Dialog::Review(review)) if review.awaits_eyes())
     }
 
-    /// Throws away what was typed before the review could be read, then arms it. What leaves or closes is
+    /// Throws away what was typed before the review could be read, then says that it can be. What leaves or closes is
     /// harmless at any time and is kept. Where more is on its way, the next turn of the loop tries again.
     fn arm(&mut self) -> Result<Result<(), Leave>, ConsoleError> {
         for _ in 0..DRAINS {

@@ -4,15 +4,19 @@
 #[allow(dead_code, reason = "the terminal tests use the rest")]
 mod samples;
 
+mod bulk;
+mod deeds;
 mod flows;
 mod never;
 mod pictures;
 
-use countersign_shared::protocol::{AuditAction, AuditPage, RequestDetail, RequestPage, RequestSummary};
+use countersign_shared::error::ErrorKind;
+use countersign_shared::id::RequestId;
+use countersign_shared::protocol::{AuditAction, AuditPage, Event, RequestDetail, RequestPage, RequestSummary};
 
-use super::action::{Action, Answer, Call, Effect};
+use super::action::{Action, Answer, Call, Deed, Done, Effect, Refusal};
 use super::key::Key;
-use super::state::State;
+use super::state::{Dialog, Review, Slot, State};
 use super::update::update;
 
 /// A console that talks to samples instead of a daemon.
@@ -61,13 +65,45 @@ impl Bench {
         self.act(Action::Armed);
     }
 
-    /// Decisions that were sent.
-    pub fn decisions(&self) -> Vec<&Call> {
+    /// What was sent that changes requests.
+    pub fn deeds(&self) -> Vec<&Deed> {
         let calls = self.open.iter().filter_map(|effect| match effect {
-            Effect::Call { call, .. } => Some(call),
+            Effect::Call { call: Call::Do(deed), .. } => Some(deed),
             _ => None,
         });
-        calls.filter(|call| matches!(call, Call::Decide(..))).collect()
+        calls.collect()
+    }
+
+    /// Takes the deed that was sent out of what is open and answers it.
+    pub fn done(&mut self, result: Result<Done, Refusal>) {
+        let at = self.open.iter().position(|one| matches!(one, Effect::Call { call: Call::Do(_), .. })).unwrap();
+        let Effect::Call { generation, .. } = self.open.remove(at) else { panic!() };
+        self.act(Action::Answered { generation, answer: Answer::Done(result.map(Box::new)) });
+    }
+
+    /// The review that is open.
+    pub fn review(&self) -> &Review {
+        match &self.state.dialog {
+            Some(Dialog::Review(review)) => review,
+            other => panic!("no review is open: {other:?}"),
+        }
+    }
+
+    /// A record about this request.
+    pub fn event(&mut self, at: usize) {
+        let id = self.requests[at].request.id.to_string();
+        let generation = (1..1000).find(|one| self.state.calls.is_awaited(Slot::Events, *one)).unwrap();
+        let record = samples::record(10, AuditAction::ApprovalAmended, &id);
+        let event = Event::Record {
+            seq: 10,
+            at: record.created_at,
+            action: record.action,
+            actor: record.actor,
+            actor_type: record.actor_type,
+            resource_type: record.resource_type,
+            resource_id: record.resource_id,
+        };
+        self.act(Action::Event { generation, event });
     }
 
     fn answer(&self, effect: &Effect) -> Option<Action> {
@@ -85,6 +121,17 @@ impl Bench {
                 let found = self.requests.iter().find(|one| one.request.id == *id)?;
                 Answer::Request(Ok(Box::new(found.clone())))
             }
+            Call::Each(ids) => {
+                let none = || Refusal {
+                    kind: Some(ErrorKind::NotFound),
+                    message: "no such request".into(),
+                    hint: String::new(),
+                    uncertain: false,
+                };
+                let find = |id: &RequestId| self.requests.iter().find(|one| one.request.id == *id);
+                let each = ids.iter().map(|id| (id.clone(), find(id).cloned().map(Box::new).ok_or_else(none)));
+                Answer::Each(each.collect())
+            }
             Call::Audit(_) => {
                 let event = |(one, seq): (&RequestDetail, u64)| {
                     samples::record(seq, AuditAction::ApprovalRequested, one.request.id.as_str())
@@ -93,7 +140,7 @@ impl Bench {
                 let events = numbered.into_iter().rev().map(event).collect();
                 Answer::Audit(Ok(Box::new(AuditPage { events, next_cursor: None, as_of_seq: 9 })))
             }
-            Call::Decide(..) | Call::Verify | Call::ActAs(_) => return None,
+            Call::Do(_) | Call::Verify | Call::ActAs(_) => return None,
         };
         Some(Action::Answered { generation: *generation, answer })
     }

@@ -1,5 +1,6 @@
 //! A daemon that follows a script: real frames over a real socket, from samples.
 
+#[allow(dead_code, unused_imports, reason = "the pictures use the rest")]
 pub mod samples;
 
 use std::io::{BufRead, BufReader, Write};
@@ -12,9 +13,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind, ErrorObject};
-use countersign_shared::lifecycle::RequestState;
+use countersign_shared::id::RequestId;
+use countersign_shared::lifecycle::{RequestState, Verdict};
 use countersign_shared::protocol::method::Method;
 use countersign_shared::protocol::{method, *};
+use countersign_shared::text::Untrusted;
 use serde_json::{Value, json};
 
 /// What the fake daemon holds.
@@ -29,6 +32,8 @@ pub struct World {
     /// Verdicts that arrived, with the person who sent them.
     pub decisions: Vec<(String, String, DecideParams)>,
     pub status: StatusResult,
+    /// Requests that are decided by somebody else while the decision is on its way.
+    pub contested: Vec<RequestId>,
 }
 
 /// A daemon on a socket of its own.
@@ -55,6 +60,7 @@ impl FakeDaemon {
             gone: false,
             decisions: Vec::new(),
             status: samples::status(0, 0),
+            contested: Vec::new(),
         };
         let world = Arc::new(Mutex::new(world));
         let daemon = Self { world, socket: directory.join("daemon.sock") };
@@ -148,11 +154,28 @@ impl World {
                 let found = self.requests.iter().find(|one| one.request.id == wanted.id);
                 let mut found = found.cloned().ok_or_else(|| ApiError::new(ErrorKind::NotFound, "no such request"))?;
                 if me == "alice" {
-                    found.you = MayDecide { allowed: false, rule: None, why: SELF.into() };
+                    found.you = MayDecide { allowed: false, rule: None, why: SELF.into(), delegated_by: None };
                 }
                 to_value(found)
             }
-            method::RequestApprove::NAME | method::RequestReject::NAME => self.decide(me, name, params),
+            method::RequestApprove::NAME | method::RequestReject::NAME => {
+                to_value(self.decide(me, name, serde_json::from_value(params).unwrap())?)
+            }
+            method::RequestDecide::NAME => {
+                let many: DecideManyParams = serde_json::from_value(params).unwrap();
+                to_value(DecideManyResult { items: self.decide_many(me, many) })
+            }
+            method::RequestVoid::NAME => {
+                let params: EndParams = serde_json::from_value(params).unwrap();
+                self.end(me, params, RequestState::Voided)
+            }
+            method::RequestComment::NAME => {
+                let params: CommentParams = serde_json::from_value(params).unwrap();
+                let remark = self.remark(me, RemarkKind::Comment, params.text);
+                let added = remark.clone();
+                self.change(&params.id, |one| one.remarks.push(added));
+                to_value(CommentResult { remark })
+            }
             method::AuditList::NAME => {
                 let events = self.records.iter().rev().cloned().collect();
                 let as_of_seq = u64::try_from(self.records.len()).unwrap();
@@ -175,12 +198,49 @@ impl World {
         }
     }
 
-    fn decide(&mut self, me: &str, name: &str, params: Value) -> Result<Value, ApiError> {
-        let decision: DecideParams = serde_json::from_value(params).unwrap();
+    /// Each by itself, as the daemon does; one whose digest is another is refused and holds up none of the others.
+    fn decide_many(&mut self, me: &str, many: DecideManyParams) -> Vec<DecidedItem> {
+        let name = match many.verdict {
+            Verdict::Approve => method::RequestApprove::NAME,
+            Verdict::Reject => method::RequestReject::NAME,
+        };
+        let mut items = Vec::new();
+        for DecideItem { id, digest } in many.items {
+            let params = DecideParams { id: id.clone(), digest, note: many.note.clone() };
+            items.push(match self.decide(me, name, params) {
+                Ok(result) => DecidedItem { id, result: Some(result), error: None },
+                Err(error) => DecidedItem { id, result: None, error: Some(error.into()) },
+            });
+        }
+        items
+    }
+
+    fn remark(&self, me: &str, kind: RemarkKind, text: Untrusted) -> Remark {
+        let seq = u64::try_from(self.records.len()).unwrap();
+        Remark { kind, by: samples::person(me), text, version: 1, at: samples::at(0), seq }
+    }
+
+    fn end(&mut self, me: &str, params: EndParams, state: RequestState) -> Result<Value, ApiError> {
+        let remark = self.remark(me, RemarkKind::Void, params.reason.expect("the console asks for it"));
+        let seq = remark.seq;
+        self.change(&params.id, |one| {
+            one.request = samples::ended(one.request.clone(), state, &format!("{me} (DEMO)"));
+            one.job = samples::job(&one.request);
+            one.remarks.push(remark);
+        });
+        let job = self.requests.iter().find(|one| one.request.id == params.id).unwrap().job.clone();
+        to_value(EndResult { id: params.id, state, job, seq, record_sha256: Digest::of(&[b"record"]) })
+    }
+
+    fn decide(&mut self, me: &str, name: &str, decision: DecideParams) -> Result<DecideResult, ApiError> {
         self.decisions.push((me.to_owned(), name.to_owned(), decision.clone()));
         if me == "alice" {
             let hint = "bob or carol can decide it";
             return Err(ApiError::new(ErrorKind::TwoPersonIntegrity, SELF).hint(hint));
+        }
+        if self.contested.contains(&decision.id) {
+            let hint = "look at it again";
+            return Err(ApiError::new(ErrorKind::AlreadyDecided, "carol has rejected it").hint(hint));
         }
         let state = if name == method::RequestApprove::NAME { RequestState::Approved } else { RequestState::Rejected };
         self.change(&decision.id, |one| {
@@ -189,7 +249,7 @@ impl World {
         });
         let found = self.requests.iter().find(|one| one.request.id == decision.id).unwrap();
         let seq = u64::try_from(self.records.len()).unwrap();
-        to_value(DecideResult {
+        Ok(DecideResult {
             id: decision.id,
             state,
             job: found.job.clone(),
@@ -200,7 +260,7 @@ impl World {
     }
 
     /// Changes a request and tells every subscriber.
-    pub fn change(&mut self, id: &countersign_shared::id::RequestId, edit: impl FnOnce(&mut RequestDetail)) {
+    pub fn change(&mut self, id: &RequestId, edit: impl FnOnce(&mut RequestDetail)) {
         edit(self.requests.iter_mut().find(|one| one.request.id == *id).unwrap());
         let id = id.clone();
         self.tell(AuditAction::ApprovalAmended, id.as_str());

@@ -8,6 +8,10 @@ use countersign_shared::lifecycle::{JobKind, JobState, RequestKind, RequestState
 use countersign_shared::protocol::*;
 use countersign_shared::time::{Span, Timestamp};
 
+#[path = "two_person.rs"]
+mod two_person;
+pub use two_person::{policy_change, two_person};
+
 /// The samples' present, in seconds since 1970; fixed unless a test sets it first.
 pub static PRESENT: OnceLock<i64> = OnceLock::new();
 
@@ -27,8 +31,8 @@ pub fn summary(number: u32, name: &str, risks: &[Risk]) -> RequestSummary {
         id: format!("ar-01k8z3v5d2{number:04}").parse().unwrap(),
         kind: RequestKind::CertIssuance,
         state: RequestState::Pending,
-        certificate_id: format!("mc-01k8z3v5d2{number:04}").parse().unwrap(),
-        job_id: format!("job-01k8z3v5d2{number:04}").parse().unwrap(),
+        certificate_id: Some(format!("mc-01k8z3v5d2{number:04}").parse().unwrap()),
+        job_id: Some(format!("job-01k8z3v5d2{number:04}").parse().unwrap()),
         profile_id: "p-web".into(),
         environment: "production".into(),
         requester: person("alice"),
@@ -42,6 +46,8 @@ pub fn summary(number: u32, name: &str, risks: &[Risk]) -> RequestSummary {
         digest: Digest::of(&[b"content", name.as_bytes()]),
         created_at: at(-600 * i64::from(number) - 300),
         expires_at: at(259_200 - 600 * i64::from(number)),
+        not_before: None,
+        batch: None,
         decided_at: None,
         decided_by: None,
         seq: u64::from(number),
@@ -56,23 +62,24 @@ pub fn ended(mut request: RequestSummary, state: RequestState, by: &str) -> Requ
     request
 }
 
-pub fn job(request: &RequestSummary) -> Job {
+/// The work of a request; none for a change of the policy.
+pub fn job(request: &RequestSummary) -> Option<Job> {
     let state = match request.state {
         RequestState::Pending => JobState::AwaitingApproval,
         RequestState::Approved => JobState::Pending,
         _ => JobState::Cancelled,
     };
-    Job {
-        id: request.job_id.clone(),
+    Some(Job {
+        id: request.job_id.clone()?,
         kind: JobKind::Issue,
         state,
-        certificate_id: request.certificate_id.clone(),
+        certificate_id: request.certificate_id.clone()?,
         request_id: Some(request.id.clone()),
         profile_id: request.profile_id.clone(),
         error: None,
         created_at: request.created_at,
         finished_at: None,
-    }
+    })
 }
 
 /// A request in full, for a caller who may decide.
@@ -92,15 +99,16 @@ pub fn detail(request: RequestSummary) -> RequestDetail {
         profile_digest: Digest::of(&[b"profile"]),
     };
     let check = |rule: &str, outcome, text: &str| Check { rule: rule.into(), outcome, text: text.into() };
-    RequestDetail {
+    two_person::fill(RequestDetail {
         profile_name: "Web servers".into(),
-        csr: CsrView {
+        csr: Some(CsrView {
             pem: "-----BEGIN CERTIFICATE REQUEST-----".into(),
             sha256: Digest::of(&[b"csr"]),
             subject: format!("CN={},O=Example", request.primary_name.raw()).into(),
             key: content.key,
             spki_sha256: content.spki_sha256,
-        },
+        }),
+        policy_change: None,
         changes: vec![Change {
             field: "subject".into(),
             action: ChangeAction::Dropped,
@@ -117,11 +125,29 @@ pub fn detail(request: RequestSummary) -> RequestDetail {
         decisions: Vec::new(),
         votes: Votes { given: 0, needed: 1 },
         who_may_decide: vec!["bob".into(), "carol".into()],
-        you: MayDecide { allowed: true, rule: None, why: String::new() },
+        you: MayDecide { allowed: true, rule: None, why: String::new(), delegated_by: None },
+        you_may: vec![Verb::Void, Verb::Comment],
+        terms: terms(),
+        amendments: Vec::new(),
+        remarks: Vec::new(),
         job: job(&request),
         policy_sha256: Digest::of(&[b"policy"]),
-        content,
+        content: Some(content),
         request,
+    })
+}
+
+/// One operator, within a week of whose word it has to be carried out.
+pub fn terms() -> Terms {
+    Terms {
+        steps: vec![Step { group: "*".into(), need: 1, filled_by: Vec::new(), open: true }],
+        ordered: false,
+        reject_threshold: 1,
+        rejections: 0,
+        tightened: false,
+        escalations: Vec::new(),
+        auto_approve_at: None,
+        carry_out_within: Some(Span::from_secs(7 * 86_400)),
     }
 }
 
@@ -144,6 +170,7 @@ pub fn status(pending: u64, ledger_size: u64) -> StatusResult {
         policy_sha256: Digest::of(&[b"policy"]),
         policy_file_differs: false,
         attestation: "pidfd".into(),
+        attempts: Vec::new(),
     }
 }
 
@@ -162,6 +189,7 @@ pub fn whoami(name: &str) -> WhoamiResult {
         session: None,
         person: Some(name.into()),
         roles: vec![role.into()],
+        says: Vec::new(),
         demo: true,
         cannot_decide: None,
     }

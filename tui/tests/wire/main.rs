@@ -3,15 +3,29 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod decisions;
 #[cfg(test)]
+mod delegations;
+#[cfg(test)]
 mod fake_daemon;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod life;
+#[cfg(test)]
+mod many;
+#[cfg(test)]
+mod policies;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod stories;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]

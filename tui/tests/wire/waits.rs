@@ -12,6 +12,7 @@ use crate::samples::{self, CHAIN, JOB, REQUEST};
 fn every_outcome_has_its_status() {
     for (outcome, code) in [
         (Outcome::Issued, 0),
+        (Outcome::Applied, 0),
         (Outcome::Rejected, 10),
         (Outcome::Expired, 11),
         (Outcome::Voided, 12),

@@ -1,22 +1,25 @@
 //! All that bears on a decision, read in one place for `request.get` and for the decision itself.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use countersign_shared::error::ApiError;
+use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::Votes;
 use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
 
 use crate::gate::Cast;
-use crate::gate::judge::{Case, Say, tally};
+use crate::gate::judge::{Case, Given, Say};
 use crate::gate::quorum::Tally;
+use crate::gate::roll::Known;
 use crate::gate::two_person::Party;
 use crate::identity::directory::Account;
 use crate::policy::{ANYBODY, Permission, Permissions, Policy, Profile, Terms};
 use crate::service::actor::{Actor, SCHEDULER};
+use crate::service::delegations::Held;
 use crate::store::rows::requests::{RequestRow, Work};
-use crate::store::rows::terms::TermsRow;
-use crate::store::rows::{certificates, submissions, terms, timers};
+use crate::store::rows::terms::{Scheduled, TermsRow};
+use crate::store::rows::{certificates, delegations, policies, submissions, terms, timers};
 use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 
@@ -40,6 +43,8 @@ pub struct Matter<'p> {
     pub escalated: Vec<u32>,
     /// Votes on the current version.
     pub cast: Vec<Cast>,
+    /// The policies by which humans are told apart.
+    pub known: Known<'p>,
 }
 
 impl<'p> Matter<'p> {
@@ -68,7 +73,13 @@ impl<'p> Matter<'p> {
         let digest = request.digest.to_string();
         let cast = Cast::on(connection, &request.id, request.version, &digest, &made_under)?;
         let requester = requester_now(policy, &request);
-        Ok(Self { request, requester, profile, version, made_under, terms, needs_login, escalated, cast })
+        let known = known(connection, policy, &request)?;
+        Ok(Self { request, requester, profile, version, made_under, terms, needs_login, escalated, cast, known })
+    }
+
+    /// When the current version is to be carried out at the earliest.
+    pub fn not_before(&self) -> Option<Scheduled> {
+        self.version.as_ref().and_then(|version| version.not_before)
     }
 
     /// Whether time brings anything about while it is pending.
@@ -89,7 +100,7 @@ impl<'p> Matter<'p> {
             return Vec::new();
         }
         let admin = policy.is_admin(account, now);
-        let brought_in = !policy.groups_of(self.escalated_groups(), account).is_empty();
+        let brought_in = !policy.groups_of(self.escalated_groups(policy), account).is_empty();
         let mine = policy.groups_of(self.terms.groups(), account);
         let any_operator = self.profile.is_some();
         let fills = |group: &str| {
@@ -98,30 +109,90 @@ impl<'p> Matter<'p> {
         self.terms.groups().filter(|group| fills(group)).map(str::to_owned).collect()
     }
 
-    /// The groups that escalation has brought in.
-    pub fn escalated_groups(&self) -> impl Iterator<Item = &str> {
+    /// The groups that escalation has brought in, as far as the policy in force still brings them in.
+    pub fn escalated_groups(&self, policy: &Policy) -> impl Iterator<Item = &str> {
+        let in_force = policy.profile(&self.request.profile_id).map(|profile| profile.rules().escalations.clone());
+        let still = move |group: &&str| {
+            in_force
+                .as_ref()
+                .is_none_or(|steps| steps.iter().any(|step| step.groups.iter().any(|other| other == group)))
+        };
         let rules = self.profile.as_deref().map(Profile::rules);
         let reached = move |level: usize| self.escalated.iter().any(|done| *done as usize == level);
         let levels = rules.into_iter().flat_map(|rules| rules.escalations.iter().enumerate());
-        levels.filter(move |(level, _)| reached(*level)).flat_map(|(_, step)| step.groups.iter().map(String::as_str))
+        levels
+            .filter(move |(level, _)| reached(*level))
+            .flat_map(|(_, step)| step.groups.iter().map(String::as_str))
+            .filter(still)
     }
 
-    /// By which says somebody could vote: their own first.
-    pub fn says(&self, policy: &Policy, actor: &Actor, now: Timestamp) -> Vec<Say> {
+    /// By which says somebody could vote: their own first, then those that were handed over, as far as these hold now
+    /// and their givers could vote themselves.
+    pub fn says(
+        &self,
+        connection: &Connection,
+        policy: &Policy,
+        actor: &Actor,
+        now: Timestamp,
+        tick: i64,
+    ) -> Result<Vec<Say>, Failure> {
         let own = self.counts_for(policy, &actor.account, now);
         let own = (!own.is_empty()).then_some(Say { counts_for: own, given: None });
-        own.into_iter().collect()
+        let mut says: Vec<Say> = own.into_iter().collect();
+        let delegate = policy.person_of(&actor.account);
+        for held in actor.held.iter().filter(|held| self.takes(policy, held)) {
+            let own_person = delegate == Some(held.delegated.to.as_str());
+            if !own_person || !held.is_still_theirs(policy) || !held.delegated.holds(connection, tick)? {
+                continue;
+            }
+            let counts_for = self.counts_for(policy, &held.account, now);
+            if !counts_for.is_empty() {
+                let given = Given { delegation: held.delegated.id.clone(), by: held.delegated.by.clone() };
+                says.push(Say { counts_for, given: Some(given) });
+            }
+        }
+        Ok(says)
+    }
+
+    /// Whether a say that was handed over is about this request: never for a change of the policy, and only where the
+    /// rules it was made under and those in force both let a say be handed over.
+    fn takes(&self, policy: &Policy, held: &Held) -> bool {
+        self.lets_delegate(policy)
+            && held.delegated.covers(&self.request.profile_id)
+            && (held.delegated.from_login || !self.needs_login)
+    }
+
+    fn lets_delegate(&self, policy: &Policy) -> bool {
+        let allows = |profile: &Profile| profile.rules().allow_delegation;
+        self.profile.as_deref().is_some_and(allows) && policy.profile(&self.request.profile_id).is_some_and(allows)
+    }
+
+    /// Who could decide with the say of one of `others`: `erin (for bob)`.
+    pub fn delegates(
+        &self,
+        connection: &Connection,
+        policy: &Policy,
+        others: &[String],
+        tick: i64,
+    ) -> Result<Vec<String>, Failure> {
+        if !self.lets_delegate(policy) {
+            return Ok(Vec::new());
+        }
+        let asked = [self.requester.person.as_deref(), self.requester.login_person.as_deref()];
+        let mut named = BTreeSet::new();
+        for row in delegations::open(connection, tick)? {
+            let Some(giver) = row.by().person.as_deref() else { continue };
+            let stands = others.iter().any(|other| other == giver) && row.covers(&self.request.profile_id);
+            let is_somebody = policy.people().iter().any(|person| person.name == row.to());
+            if stands && is_somebody && !asked.contains(&Some(row.to())) {
+                named.insert(format!("{} (for {giver})", row.to()));
+            }
+        }
+        Ok(named.into_iter().collect())
     }
 
     /// The case of one caller, for the gate to judge.
-    pub fn case<'a>(
-        &'a self,
-        policy: &'a Policy,
-        decider: &'a Party,
-        says: &'a [Say],
-        others: &'a [String],
-        tick: i64,
-    ) -> Case<'a> {
+    pub fn case<'a>(&'a self, decider: &'a Party, says: &'a [Say], others: &'a [String], tick: i64) -> Case<'a> {
         Case {
             request: &self.request,
             requester: &self.requester,
@@ -130,20 +201,20 @@ impl<'p> Matter<'p> {
             needs_login: self.needs_login,
             terms: &self.terms,
             cast: &self.cast,
-            policy,
+            known: &self.known,
             others,
             tick,
         }
     }
 
     /// How the places are filled.
-    pub fn tally(&self, policy: &Policy) -> Tally {
-        tally(&self.terms, &self.cast, policy)
+    pub fn tally(&self) -> Tally {
+        Tally::of(&self.terms, &self.known.ballots(&self.cast))
     }
 
     /// Votes given and needed.
-    pub fn votes(&self, policy: &Policy) -> Votes {
-        Votes { given: self.tally(policy).given(), needed: self.terms.places() }
+    pub fn votes(&self) -> Votes {
+        Votes { given: self.tally().given(), needed: self.terms.places() }
     }
 
     /// Who could decide instead of the requester and of whoever had logged in to the requester's session.
@@ -156,6 +227,21 @@ impl<'p> Matter<'p> {
         others.retain(|name| self.requester.login_person.as_deref() != Some(name));
         others
     }
+}
+
+/// The one in force, and the one that the request was made under. One that cannot be read is a refusal: who its people
+/// were is not known.
+fn known<'p>(connection: &Connection, policy: &'p Policy, request: &RequestRow) -> Result<Known<'p>, Failure> {
+    let Some(work) = &request.work else { return Ok(Known::by(policy, None)) };
+    let made_under = submissions::policy_of(connection, work.submission_id)?;
+    if made_under == policy.sha256() {
+        return Ok(Known::by(policy, None));
+    }
+    let then = policies::past(connection, &made_under.to_string())?.ok_or_else(|| {
+        let message = format!("policy {made_under}, which {} was made under, cannot be read", request.id);
+        ApiError::new(ErrorKind::Unavailable, message).hint("have it voided, and make a new request")
+    })?;
+    Ok(Known::by(policy, Some(then)))
 }
 
 /// What the policy in force would ask for, where it knows the profile and asks anybody.
@@ -196,3 +282,7 @@ pub fn requester_now(policy: &Policy, request: &RequestRow) -> Party {
     };
     party.resolved(policy)
 }
+
+#[cfg(test)]
+#[path = "matter_tests.rs"]
+mod tests;

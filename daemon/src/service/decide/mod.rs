@@ -44,7 +44,7 @@ pub async fn decide(
 ) -> Result<DecideResult, ApiError> {
     let note = check_note(params.note.as_ref(), verdict)?;
     let ask = Ask { id: params.id, digest: params.digest, verdict, note };
-    let actor = service.actor_with_patience(connection)?;
+    let actor = service.with_says(service.actor_with_patience(connection)?).await?;
     let (policy, deciding) = (service.policy.clone(), actor.clone());
     let result = service.writer.write(move |transaction| one(transaction, &policy, &deciding, &ask)).await?;
     service.after_attempt(&actor, result)
@@ -94,13 +94,14 @@ fn carry_out(
     sight::of(actor, &rules)?;
     let request = requests::get(transaction.connection(), &ask.id)?.ok_or_else(|| not_found(&ask.id))?;
     let matter = Matter::read(transaction.connection(), &rules, request)?;
-    let says = matter.says(&rules, actor, transaction.now());
-    let tick = transaction.tick();
-    let mut judged = judge(&matter.case(&rules, &actor.party, &says, &[], tick), ask.verdict, &ask.digest);
+    let (now, tick) = (transaction.now(), transaction.tick());
+    let says = matter.says(transaction.connection(), &rules, actor, now, tick)?;
+    let mut judged = judge(&matter.case(&actor.party, &says, &[], tick), ask.verdict, &ask.digest);
     if judged.is_err() {
         // Who else could decide is a question to the whole policy; only a refusal has to answer it.
-        let others = matter.others(&rules, transaction.now());
-        judged = judge(&matter.case(&rules, &actor.party, &says, &others, tick), ask.verdict, &ask.digest);
+        let mut others = matter.others(&rules, now);
+        others.extend(matter.delegates(transaction.connection(), &rules, &others, tick)?);
+        judged = judge(&matter.case(&actor.party, &says, &others, tick), ask.verdict, &ask.digest);
     }
     let judgement = judged?;
     let next = transition(&matter.request, judgement.event())?;
@@ -110,7 +111,7 @@ fn carry_out(
         .text("note_sha256", salted(&salt, ask.note.raw()))
         .text("state", next.request);
     let recorded = transaction.record(draft)?;
-    store(transaction, actor, &matter, ask, &salt, recorded)?;
+    store(transaction, actor, &matter, ask, &judgement, &salt, recorded)?;
     let request = &matter.request;
     match judgement.event() {
         event @ (RequestEvent::QuorumReached | RequestEvent::Reject) => {
@@ -179,6 +180,7 @@ fn store(
     actor: &Actor,
     matter: &Matter<'_>,
     ask: &Ask,
+    judgement: &Judgement,
     salt: &[u8],
     recorded: Recorded,
 ) -> Result<(), Failure> {
@@ -190,7 +192,7 @@ fn store(
             version: request.version,
             digest: request.digest,
             verdict: ask.verdict,
-            voter: &actor.party.voter(),
+            voter: judgement.voter(),
             by: &actor.person_ref(),
             login_uid: actor.party.login_uid,
             session: actor.session,

@@ -3,9 +3,10 @@
 use countersign_shared::content::{CertificateContent, San};
 use countersign_shared::protocol::Difference;
 use countersign_shared::text::Untrusted;
+use countersign_shared::time::Timestamp;
 
+use crate::policy::Terms;
 use crate::store::rows::submissions::Submission;
-use crate::store::rows::terms::TermsRow;
 
 /// What the successor says otherwise than the certificate in force.
 pub fn differences(before: &CertificateContent, after: &CertificateContent) -> Vec<Difference> {
@@ -49,8 +50,19 @@ pub fn differences(before: &CertificateContent, after: &CertificateContent) -> V
     all
 }
 
+/// One version of a request.
+pub struct Version<'a> {
+    /// What would be signed, and why.
+    pub submission: &'a Submission,
+    /// Who has to agree.
+    pub terms: &'a Terms,
+    /// Not to be carried out before this moment.
+    pub not_before: Option<Timestamp>,
+}
+
 /// What one version of a request says otherwise than the one before it: its content, and why and when it is wanted.
-pub fn of_submissions(old: &Submission, new: &Submission, before: &TermsRow, after: &TermsRow) -> Vec<Difference> {
+pub fn of_versions(before: &Version<'_>, after: &Version<'_>) -> Vec<Difference> {
+    let (old, new) = (before.submission, after.submission);
     let mut all = differences(&old.content, &new.content);
     let mut differ = |field: &str, before: Option<Untrusted>, after: Option<Untrusted>| {
         if before != after {
@@ -60,10 +72,10 @@ pub fn of_submissions(old: &Submission, new: &Submission, before: &TermsRow, aft
     let given = |text: &Untrusted| (!text.is_blank()).then(|| text.clone());
     differ("reason", given(&old.reason), given(&new.reason));
     differ("ticket", old.ticket.clone(), new.ticket.clone());
-    let start = |row: &TermsRow| row.not_before.map(|start| Untrusted::new(start.at.to_string()));
+    let start = |version: &Version<'_>| version.not_before.map(|at| Untrusted::new(at.to_string()));
     differ("not_before", start(before), start(after));
-    let steps = |row: &TermsRow| {
-        let steps: Vec<String> = row.terms.steps.iter().map(ToString::to_string).collect();
+    let steps = |version: &Version<'_>| {
+        let steps: Vec<String> = version.terms.steps.iter().map(ToString::to_string).collect();
         Some(Untrusted::new(steps.join(", ")))
     };
     differ("quorum", steps(before), steps(after));

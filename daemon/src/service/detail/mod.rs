@@ -1,13 +1,15 @@
 //! `request.get`: everything that a decision needs, on one page.
 
-mod differences;
+mod amendments;
+pub mod differences;
+mod newest;
 mod terms;
 
 use countersign_shared::digest::Digest;
 use countersign_shared::error::ApiError;
 use countersign_shared::lifecycle::{RequestKind, RequestState, Verdict};
 use countersign_shared::protocol::{
-    Amendment, CsrView, Damage, Decision, MayDecide, PolicyChange, RequestDetail, RequestIdParams, RequestSummary, Verb,
+    CsrView, Damage, Decision, MayDecide, PolicyChange, RequestDetail, RequestIdParams, RequestSummary, Verb,
 };
 use rusqlite::Connection as Sqlite;
 
@@ -21,13 +23,12 @@ use crate::ipc::Connection;
 use crate::policy::{Permission, Policy};
 use crate::store::rows::requests::{RequestRow, Work};
 use crate::store::rows::submissions::Submission;
-use crate::store::rows::{
-    certificates, decisions, jobs, proposals, remarks, requests, submissions, terms as rows_terms,
-};
+use crate::store::rows::{certificates, decisions, jobs, proposals, remarks, requests, submissions};
 use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 use crate::x509::pem;
 pub use differences::differences;
+use newest::newest;
 
 /// Remarks that are shown: the newest.
 const REMARKS: u32 = 200;
@@ -38,7 +39,7 @@ pub async fn get(
     connection: &Connection,
     params: RequestIdParams,
 ) -> Result<RequestDetail, ApiError> {
-    let actor = service.actor(connection)?;
+    let actor = service.with_says(service.actor(connection)?).await?;
     let policy = service.policy.now();
     let sight = sight::of(&actor, &policy)?;
     let look = Look { tick: service.line.tick(), now: service.line.wall(), actor, policy };
@@ -80,9 +81,10 @@ impl Look {
             None => Content::default(),
         };
         let matter = Matter::read(connection, policy, row)?;
-        let says = matter.says(policy, &self.actor, self.now);
-        let who_may_decide = matter.others(policy, self.now);
-        let you = you(&matter.case(policy, &self.actor.party, &says, &who_may_decide, self.tick));
+        let says = matter.says(connection, policy, &self.actor, self.now, self.tick)?;
+        let mut who_may_decide = matter.others(policy, self.now);
+        who_may_decide.extend(matter.delegates(connection, policy, &who_may_decide, self.tick)?);
+        let you = you(&matter.case(&self.actor.party, &says, &who_may_decide, self.tick));
         let (id, version) = (&matter.request.id, matter.request.version);
         let named = matter.profile.as_deref().map_or("Changes of the policy", |profile| &profile.rules().name);
         let change = change(connection, &matter.request)?;
@@ -93,10 +95,10 @@ impl Look {
             csr: content.submission.as_ref().map(csr_view),
             policy_change: change,
             decisions: decided(connection, &matter, version)?,
-            votes: matter.votes(policy),
-            terms: terms::view(connection, &matter, policy)?,
-            amendments: amendments(connection, &matter)?,
-            remarks: remarks::of(connection, id, REMARKS)?,
+            votes: matter.votes(),
+            terms: terms::view(connection, &matter)?,
+            amendments: newest(amendments::of(connection, policy, &matter)?),
+            remarks: newest(remarks::of(connection, id, REMARKS)?),
             you_may: self.you_may(&matter.request),
             who_may_decide,
             you,
@@ -192,34 +194,6 @@ fn decided(connection: &Sqlite, matter: &Matter<'_>, version: u32) -> Result<Vec
         decision
     };
     Ok(rows.into_iter().map(with_record).collect())
-}
-
-/// The versions before the current one, each with what the next said otherwise.
-fn amendments(connection: &Sqlite, matter: &Matter<'_>) -> Result<Vec<Amendment>, Failure> {
-    if matter.request.version == 1 {
-        return Ok(Vec::new());
-    }
-    let versions = rows_terms::all(connection, &matter.request.id)?;
-    let mut amendments = Vec::new();
-    for pair in versions.windows(2) {
-        let [before, after] = pair else { continue };
-        let submission = |id: Option<i64>| match id {
-            Some(id) => submissions::get(connection, id).map(Some),
-            None => Ok(None),
-        };
-        let (old, new) = (submission(before.submission_id)?, submission(after.submission_id)?);
-        let changed = old.zip(new).map(|(old, new)| differences::of_submissions(&old, &new, before, after));
-        let rows = decisions::of(connection, &matter.request.id, before.version)?;
-        amendments.push(Amendment {
-            version: before.version,
-            digest: before.digest,
-            at: after.created_at,
-            seq: after.seq,
-            differences: changed.unwrap_or_default(),
-            decisions: rows.into_iter().map(|row| row.decision).collect(),
-        });
-    }
-    Ok(amendments)
 }
 
 fn csr_view(submission: &Submission) -> CsrView {

@@ -13,7 +13,7 @@ use crate::policy::{CHANGES, Policy, Terms};
 use crate::service::actor::Actor;
 use crate::service::decide::under;
 use crate::service::detail::is_own;
-use crate::service::submit::clock::Moment;
+use crate::service::submit::clock::{self, Moment};
 use crate::service::{PolicyInForce, permissions_now};
 use crate::store::rows::policies::PolicyRow;
 use crate::store::rows::proposals::Proposal;
@@ -84,6 +84,7 @@ impl Step<'_> {
         let draft = actor
             .draft(AuditAction::PolicyProposed, Category::Config, "request", &id)
             .number("version", 1)
+            .text("kind", RequestKind::PolicyChange)
             .text("digest", digest)
             .text("profile", CHANGES)
             .text("policy_from", proposal.base_sha256)
@@ -94,8 +95,8 @@ impl Step<'_> {
             .text("findings_sha256", proposal.findings_sha256())
             .text("reason_sha256", proposal.reason_sha256)
             .number("votes_needed", asked.places());
-        let recorded = transaction.record(under(draft, &asked))?;
         let deadline = Moment::of(transaction).later(rules.change_control().approval_timeout);
+        let recorded = transaction.record(clock::dated(under(draft, &asked), deadline, &[]))?;
         let name = Untrusted::new(format!("policy {}", proposal.base_version.saturating_add(1)));
         let risks: &[Risk] = if self.studied.is_laxer() { &[Risk::PolicyLaxer] } else { &[] };
         let connection = transaction.connection();

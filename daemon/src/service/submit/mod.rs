@@ -1,18 +1,20 @@
 //! `request.submit`: from a CSR to a certificate that waits for people, or for the executor alone.
 
+pub mod allowed;
 mod attended;
 pub mod clock;
-mod risks;
-mod step;
+pub mod content;
+pub mod possession;
+pub mod risks;
+pub mod step;
 mod unattended;
 
-use countersign_shared::error::{ApiError, ErrorKind};
-use countersign_shared::protocol::{MAX_CSR, SubmitParams, SubmitResult};
+use countersign_shared::error::ApiError;
+use countersign_shared::protocol::{SubmitParams, SubmitResult};
 
-use super::actor::Actor;
 use super::{Service, refusal};
 use crate::ipc::Connection;
-use crate::x509::csr;
+use possession::Source;
 use step::Step;
 
 /// Takes a request in.
@@ -25,15 +27,8 @@ pub async fn submit(
     let actor = service.actor_with_patience(connection)?;
     service.health.check()?;
     service.quota.admit(service, &actor, params.idempotency_key.as_deref()).await?;
-    let text = params.csr.clone();
-    // Proof of possession with a large key takes milliseconds: not on a thread that serves sockets.
-    let parsed = tokio::task::spawn_blocking(move || csr::parse(&text))
-        .await
-        .map_err(|_| ApiError::new(ErrorKind::Unavailable, "the daemon is shutting down"))?;
-    let parsed = match parsed {
-        Ok(parsed) => parsed,
-        Err(error) => return Err(unreadable(service, &actor, error).await),
-    };
+    let source = Source::Text(params.csr.clone());
+    let parsed = possession::read(service, &actor, source, "request.submit", ("profile", "any")).await?;
     let facts = service.facts.clone();
     let (policy, asking) = (service.policy.clone(), actor.clone());
     let result = service
@@ -49,29 +44,12 @@ pub async fn submit(
     service.after_attempt(&actor, result)
 }
 
-/// A CSR that cannot be read is bad input; one that a rule stops is an attempt, and goes on record.
-async fn unreadable(service: &Service, actor: &Actor, error: ApiError) -> ApiError {
-    if error.rule.is_none() {
-        return error;
-    }
-    let (attempting, refused) = (actor.clone(), error.clone());
-    let recorded = service.writer.write(move |transaction| {
-        refusal::record(transaction, &attempting, "request.submit", ("profile", "any"), &refused)
-    });
-    match recorded.await {
-        Ok(()) => service.after_attempt::<()>(actor, Err(error.clone())).err().unwrap_or(error),
-        Err(unrecorded) => unrecorded,
-    }
-}
-
 fn is_id(raw: &str) -> bool {
     raw.len() <= 64 && raw.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 fn check_shape(params: &SubmitParams) -> Result<(), ApiError> {
-    if params.csr.len() > MAX_CSR {
-        return Err(ApiError::invalid(format!("`csr` has {} octets; at most {MAX_CSR} are allowed", params.csr.len())));
-    }
+    possession::check_size(&params.csr)?;
     match &params.idempotency_key {
         Some(key) if key.is_empty() || key.len() > 128 => {
             Err(ApiError::invalid("`idempotency_key` has 1 to 128 octets"))

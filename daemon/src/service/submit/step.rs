@@ -1,28 +1,28 @@
 //! The transaction of a submission, in order: the same again? may this caller ask? does a profile carry it? is
 //! anything in the way? Then it is made.
 
-use countersign_shared::content::Purpose;
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::id::JobId;
 use countersign_shared::lifecycle::{JobKind, RequestKind};
 use countersign_shared::protocol::{Certificate, Risk, SubmitParams, SubmitResult};
-use countersign_shared::text::Untrusted;
 
+use super::allowed::allowed;
+use super::content::{Reason, Why, given, submission};
 use super::risks::risks;
 use super::{attended, clock, unattended};
-use crate::intake::{Ask, Intake, intake};
+use crate::intake::{Ask, Intake};
 use crate::ledger::Draft;
-use crate::policy::{Permission, Policy, Terms};
+use crate::policy::{Policy, Terms};
 use crate::service::actor::{Actor, SCHEDULER};
 use crate::service::decide::account_of;
-use crate::service::{Facts, PolicyInForce, permissions_now};
+use crate::service::{Facts, PolicyInForce};
 use crate::store::Transaction;
 use crate::store::rows::submissions::Submission;
 use crate::store::rows::terms::Scheduled;
 use crate::store::rows::{certificates, idempotency, jobs, requests, submissions};
 use crate::store::sight::Sight;
-use crate::store::transaction::{Failure, fresh_salt, salted};
+use crate::store::transaction::Failure;
 use crate::x509::ParsedCsr;
 
 /// A submission that is being taken in.
@@ -39,7 +39,7 @@ pub struct Step<'a> {
     pub facts: &'a Facts,
 }
 
-/// A submission that is stored and gets its job.
+/// A submission that is stored: the first gets its job, one that amends another takes its place.
 pub struct Stored<'a> {
     /// Who asks.
     pub actor: &'a Actor,
@@ -53,6 +53,8 @@ pub struct Stored<'a> {
     pub submission: &'a Submission,
     /// Its row.
     pub submission_id: i64,
+    /// The version of the request: 1, and one more with each amendment.
+    pub version: u32,
     /// The job's id.
     pub job: &'a JobId,
     /// What deserves a second look.
@@ -77,7 +79,14 @@ impl Step<'_> {
         if let Some(earlier) = self.repeated(transaction)? {
             return Ok(earlier);
         }
-        let intake = self.intake(transaction, policy)?;
+        let ask = Ask {
+            profile: self.params.profile.as_deref(),
+            environment: self.params.environment.as_deref(),
+            reason: self.params.reason.as_ref(),
+            ticket: self.params.ticket.as_ref(),
+            valid_for: self.params.valid_for,
+        };
+        let intake = allowed(policy, self.actor, transaction.now(), &self.csr, &ask)?;
         let certificate = self.certificate(transaction, &intake)?;
         nothing_in_the_way(transaction, &certificate)?;
         self.make(transaction, policy, intake, &certificate)
@@ -104,33 +113,6 @@ impl Step<'_> {
     fn fingerprint(&self) -> Result<Digest, Failure> {
         let text = serde_json::to_vec(self.params).map_err(|error| ApiError::internal(error.to_string()))?;
         Ok(Digest::of(&[b"countersign-submission-v1\0", &text]))
-    }
-
-    /// What the one profile makes of the CSR, for a caller who may ask under it.
-    fn intake(&self, transaction: &Transaction<'_>, policy: &Policy) -> Result<Intake, ApiError> {
-        let permissions = permissions_now(policy, self.actor, transaction.now());
-        let may_submit = |id: &str| permissions.allows(Permission::Submit(id));
-        if !policy.profiles().iter().any(|profile| may_submit(profile.id())) {
-            let message = format!("{} may not request certificates under any profile", self.actor.party.account);
-            return Err(ApiError::new(ErrorKind::Forbidden, message)
-                .hint("the role requester, granted by the policy, is needed")
-                .rule("no_role"));
-        }
-        let ask = Ask {
-            profile: self.params.profile.as_deref(),
-            environment: self.params.environment.as_deref(),
-            reason: self.params.reason.as_ref(),
-            ticket: self.params.ticket.as_ref(),
-            valid_for: self.params.valid_for,
-        };
-        let intake = intake(policy, &self.csr, &ask, |profile| may_submit(profile.id()))?;
-        if intake.profile.rules().require_login_session && self.actor.party.login_uid.is_none() {
-            let message = format!("profile {} takes requests from login sessions alone", intake.profile.id());
-            return Err(ApiError::new(ErrorKind::Forbidden, message)
-                .hint("log in (ssh, console); a service or container has no login")
-                .rule("login_required"));
-        }
-        Ok(intake)
     }
 
     /// The managed certificate that the names stand for; a new one where there is none yet.
@@ -171,7 +153,12 @@ impl Step<'_> {
             let message = format!("`not_before`: profile {} asks nobody, and issues at once", intake.profile.id());
             return Err(ApiError::invalid(message).into());
         }
-        let submission = self.submission(policy, intake, certificate, kind)?;
+        let why = Why {
+            reason: Reason::fresh(self.params.reason.as_ref())?,
+            ticket: given(self.params.ticket.as_ref()),
+            not_before: self.params.not_before,
+        };
+        let submission = submission(policy, intake, self.csr, certificate, kind, why)?;
         let submission_id = submissions::insert(transaction.connection(), &submission)?;
         let stored = Stored {
             actor,
@@ -180,6 +167,7 @@ impl Step<'_> {
             kind,
             submission: &submission,
             submission_id,
+            version: 1,
             job: &job,
             risks: &risks,
             policy,
@@ -197,43 +185,6 @@ impl Step<'_> {
         }
         result(transaction, &job, submission.changes)
     }
-
-    fn submission(
-        self,
-        policy: &Policy,
-        intake: Intake,
-        certificate: &Certificate,
-        kind: RequestKind,
-    ) -> Result<Submission, Failure> {
-        let given = |text: &Option<Untrusted>| text.clone().filter(|text| !text.is_blank());
-        let (reason, ticket) = (given(&self.params.reason), given(&self.params.ticket));
-        let salt = fresh_salt()?;
-        let reason_sha256 = reason.as_ref().map(|reason| salted(&salt, reason.raw()));
-        let purpose = Purpose {
-            kind,
-            certificate_id: certificate.id.as_str(),
-            csr_sha256: self.csr.sha256,
-            reason: reason_sha256,
-            ticket: ticket.as_ref().map(Untrusted::raw),
-            not_before: self.params.not_before,
-        };
-        let digest = intake.content.digest(&purpose);
-        let digest = digest.map_err(|error| ApiError::invalid(format!("the content has no digest: {error}")))?;
-        Ok(Submission {
-            digest,
-            content: intake.content,
-            csr: self.csr.der,
-            csr_subject: self.csr.subject,
-            profile: intake.profile,
-            policy_sha256: policy.sha256(),
-            changes: intake.changes,
-            checks: intake.checks,
-            reason: reason.unwrap_or_default(),
-            reason_salt: salt.to_vec(),
-            reason_sha256,
-            ticket,
-        })
-    }
 }
 
 impl Stored<'_> {
@@ -241,7 +192,7 @@ impl Stored<'_> {
     pub fn described(&self, draft: Draft) -> Draft {
         let submission = self.submission;
         draft
-            .number("version", 1)
+            .number("version", self.version)
             .text("digest", submission.digest)
             .text("policy_sha256", submission.policy_sha256)
             .text("profile", submission.profile.id())
@@ -250,6 +201,7 @@ impl Stored<'_> {
             .text("spki_sha256", submission.content.spki_sha256)
             .text_if("reason_sha256", submission.reason_sha256)
             .text_if("not_before", self.not_before.map(|start| start.at))
+            .number_if("not_before_tick", self.not_before.map(|start| start.tick))
             .text_if("batch", self.batch)
     }
 

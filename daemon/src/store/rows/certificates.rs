@@ -132,6 +132,16 @@ pub fn content_in_force(connection: &Connection, id: &CertificateId) -> rusqlite
         .optional()
 }
 
+/// The chain of the version in force, PEM, and the ledger record of its issuing.
+pub fn chain_and_record(connection: &Connection, id: &CertificateId) -> rusqlite::Result<Option<(String, u64)>> {
+    connection
+        .prepare_cached(
+            "SELECT chain_pem, seq FROM certificate_versions WHERE certificate_id = ?1 AND state = 'active'",
+        )?
+        .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
 /// The chain of the version in force, PEM.
 pub fn chain_in_force(connection: &Connection, id: &CertificateId) -> rusqlite::Result<Option<String>> {
     connection

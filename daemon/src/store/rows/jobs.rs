@@ -8,7 +8,7 @@ use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page::{Conditions, Window, cut};
-use super::{InOrder, parsed};
+use super::{InOrder, one, parsed};
 use crate::store::sight::Sight;
 
 /// A job as the gate and the executor need it.
@@ -140,6 +140,20 @@ pub fn rows_in_state(connection: &Connection, state: JobState) -> rusqlite::Resu
     rows.collect()
 }
 
+/// The rows of pending jobs whose scheduled start, if they have one, has come at `tick`; and when the next one will.
+pub fn rows_to_carry_out(connection: &Connection, tick: i64) -> rusqlite::Result<(Vec<i64>, Option<i64>)> {
+    let mut statement = connection.prepare_cached(
+        "SELECT j.row, t.not_before_tick FROM jobs j LEFT JOIN approval_requests r ON r.id = j.request_id
+         LEFT JOIN request_terms t ON t.request_id = r.id AND t.version = r.version
+         WHERE j.state = 'pending' ORDER BY j.row",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = rows.collect::<rusqlite::Result<Vec<(i64, Option<i64>)>>>()?;
+    let has_come = |start: &Option<i64>| start.is_none_or(|start| start <= tick);
+    let next = rows.iter().filter(|(_, start)| !has_come(start)).filter_map(|(_, start)| *start).min();
+    Ok((rows.into_iter().filter(|(_, start)| has_come(start)).map(|(row, _)| row).collect(), next))
+}
+
 /// One by its row, with the id of the issuer that is to sign.
 pub fn with_issuer(connection: &Connection, row: i64) -> rusqlite::Result<(JobRow, String)> {
     connection
@@ -236,11 +250,6 @@ pub fn counts(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
     let mut statement = connection.prepare_cached("SELECT state, count(*) FROM jobs GROUP BY state")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     rows.collect()
-}
-
-/// A step that found its row in another state is a fault, never a quiet success.
-fn one(changed: usize) -> rusqlite::Result<()> {
-    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
 /// In the order in which [`read`] takes them, the row's number last.

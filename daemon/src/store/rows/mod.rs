@@ -1,8 +1,11 @@
 //! Rows: each table's own file, with the statements that read and change it.
 
+pub mod amendments;
+pub mod attempts;
 pub mod audit;
 pub mod certificates;
 pub mod decisions;
+pub mod delegations;
 pub mod deliveries;
 pub mod idempotency;
 pub mod jobs;
@@ -47,6 +50,11 @@ where
 fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
     let index = row.as_ref().column_index(column)?;
     serde_json::from_str(row.get_ref(index)?.as_str()?).map_err(|error| unfit(index, error.to_string()))
+}
+
+/// A step that found its row in another state is a fault, never a quiet success.
+fn one(changed: usize) -> rusqlite::Result<()> {
+    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
 /// Reads the columns of a row one after the other, in the order in which the statement names them. SQLite finds a

@@ -115,6 +115,11 @@ pub struct NewRequest<'a> {
 /// SANs that a row of the queue shows.
 const NAMES_SHOWN: usize = 5;
 
+/// The first SANs, as a row of the queue keeps them.
+pub(super) fn shown(sans: &[San]) -> rusqlite::Result<String> {
+    to_json(&&sans[..sans.len().min(NAMES_SHOWN)])
+}
+
 /// Stores a new one, pending.
 pub fn insert(connection: &Connection, new: &NewRequest<'_>) -> rusqlite::Result<()> {
     connection
@@ -143,7 +148,7 @@ pub fn insert(connection: &Connection, new: &NewRequest<'_>) -> rusqlite::Result
             new.requester_login.person,
             new.requester_session,
             new.primary_name.raw(),
-            to_json(&&new.sans[..new.sans.len().min(NAMES_SHOWN)])?,
+            shown(new.sans)?,
             new.sans.len(),
             to_json(&new.risks)?,
             new.votes_needed,

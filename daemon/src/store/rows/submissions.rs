@@ -6,7 +6,7 @@ use countersign_shared::content::{CertificateContent, San};
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::{Change, Check};
 use countersign_shared::text::Untrusted;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{json, parsed, parsed_if, to_json};
 use crate::policy::Profile;
@@ -77,6 +77,14 @@ pub fn sans(connection: &Connection, id: i64) -> rusqlite::Result<Vec<San>> {
         .query_row([id], |row| json(row, "sans"))
 }
 
+/// The newest before `id` with this digest: what a request held before it was amended, where nothing else says so.
+pub fn before(connection: &Connection, id: i64, digest: Digest) -> rusqlite::Result<Option<Submission>> {
+    connection
+        .prepare_cached("SELECT * FROM submissions WHERE id < ?1 AND digest = ?2 ORDER BY id DESC LIMIT 1")?
+        .query_row(params![id, digest.to_string()], read)
+        .optional()
+}
+
 /// The profile alone: all that a decision needs. Where the content names the very rules that are `in_force`, they
 /// are not read a second time.
 pub fn profile<'p>(
@@ -95,6 +103,13 @@ pub fn profile<'p>(
                 None => json(row, "profile").map(Cow::Owned),
             }
         })
+}
+
+/// The digest of the policy that it was made under.
+pub fn policy_of(connection: &Connection, id: i64) -> rusqlite::Result<Digest> {
+    connection
+        .prepare_cached("SELECT policy_sha256 FROM submissions WHERE id = ?1")?
+        .query_row([id], |row| parsed(row, "policy_sha256"))
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Submission> {

@@ -1,11 +1,13 @@
 //! `request_timers`: what time does to a pending request, besides its end.
 
+use std::collections::BTreeSet;
+
 use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::TimerKind;
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::parsed;
+use super::{parsed, to_json};
 
 /// One timer of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,20 +59,27 @@ pub fn escalated(connection: &Connection, request: &RequestId) -> rusqlite::Resu
     rows.collect()
 }
 
-/// Those that are due at `tick`, the earliest first.
-pub fn due(connection: &Connection, tick: i64, limit: u32) -> rusqlite::Result<Vec<Timer>> {
+/// Those of pending requests that are due at `tick`, the earliest first, without those of requests that were set
+/// `aside`. A request whose own deadline has passed too is the reaper's.
+pub fn due(connection: &Connection, tick: i64, aside: &BTreeSet<String>, limit: u32) -> rusqlite::Result<Vec<Timer>> {
     let mut statement = connection.prepare_cached(
-        "SELECT * FROM request_timers WHERE done_seq IS NULL AND due_tick <= ?1 ORDER BY due_tick LIMIT ?2",
+        "SELECT t.* FROM request_timers t JOIN approval_requests r ON r.id = t.request_id
+         WHERE t.done_seq IS NULL AND t.due_tick <= ?1 AND r.state = 'pending' AND r.deadline_tick > ?1
+             AND t.request_id NOT IN (SELECT value FROM json_each(?2)) ORDER BY t.due_tick LIMIT ?3",
     )?;
-    let rows = statement.query_map(params![tick, limit], read)?;
+    let rows = statement.query_map(params![tick, to_json(aside)?, limit], read)?;
     rows.collect()
 }
 
-/// When the next one is due.
-pub fn next_due(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+/// When the next one is due, of those that [`due`] would return then.
+pub fn next_due(connection: &Connection, tick: i64, aside: &BTreeSet<String>) -> rusqlite::Result<Option<i64>> {
     connection
-        .prepare_cached("SELECT due_tick FROM request_timers WHERE done_seq IS NULL ORDER BY due_tick LIMIT 1")?
-        .query_row([], |row| row.get(0))
+        .prepare_cached(
+            "SELECT t.due_tick FROM request_timers t JOIN approval_requests r ON r.id = t.request_id
+             WHERE t.done_seq IS NULL AND r.state = 'pending' AND r.deadline_tick > ?1
+                 AND t.request_id NOT IN (SELECT value FROM json_each(?2)) ORDER BY t.due_tick LIMIT 1",
+        )?
+        .query_row(params![tick, to_json(aside)?], |row| row.get(0))
         .optional()
 }
 

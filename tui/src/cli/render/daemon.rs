@@ -34,6 +34,13 @@ fn alarms(fields: &mut Fields, status: &StatusResult) {
     if status.bypass {
         fields.toned("BYPASS", Tone::Bad, "requests are approved at once, by nobody");
     }
+    for attempts in &status.attempts {
+        let times = format!("{} attempts of {}", attempts.count, text::safe(&attempts.actor));
+        let time = when::distance(attempts.at, status.now);
+        let line =
+            format!("{times} were stopped, last by {} {time} (record {})", text::safe(&attempts.rule), attempts.seq);
+        fields.toned("ATTEMPTS", Tone::Bad, line);
+    }
     if status.demo {
         fields.toned("DEMO", Tone::Open, "callers choose who they are");
     }

@@ -1,15 +1,24 @@
 //! Text for people: pure functions from results to lines of at most the width of the screen.
 
 pub(in crate::cli) mod audit;
+pub(in crate::cli) mod batch;
 pub(in crate::cli) mod certificate;
+mod change;
+mod commands;
 pub(in crate::cli) mod daemon;
 pub(in crate::cli) mod decision;
+pub(in crate::cli) mod delegation;
+pub(in crate::cli) mod detail;
 mod fields;
 pub(in crate::cli) mod job;
+pub(in crate::cli) mod life;
 pub(in crate::cli) mod policy;
+pub(in crate::cli) mod policy_change;
 pub(in crate::cli) mod request;
+mod story;
 mod style;
 mod table;
+mod terms;
 pub(in crate::cli) mod text;
 mod when;
 

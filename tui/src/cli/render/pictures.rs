@@ -4,7 +4,9 @@ use countersign_shared::lifecycle::{JobState, RequestState, Verdict};
 use countersign_shared::protocol::*;
 use insta::assert_snapshot;
 
-use super::{Style, View, audit, certificate, daemon, decision, job, policy, request, samples};
+use super::{
+    Style, View, audit, certificate, daemon, decision, delegation, detail, job, life, policy, request, samples,
+};
 
 fn view() -> View {
     View { style: Style::new(false, None), now: "2027-01-31T11:05:00Z".parse().unwrap() }
@@ -45,9 +47,47 @@ fn a_request() {
         digest: samples::digest(),
         at: "2027-01-31T09:00:00Z".parse().unwrap(),
         seq: 3,
+        counts_for: vec![],
+        delegated_by: None,
     }];
-    detail.you = MayDecide { allowed: false, rule: None, why: "two-person integrity: you asked for it".to_owned() };
-    assert_snapshot!(request::detail(&detail, view()));
+    detail.you = MayDecide {
+        allowed: false,
+        rule: None,
+        why: "two-person integrity: you asked for it".to_owned(),
+        delegated_by: None,
+    };
+    assert_snapshot!(detail::with_commands(&detail, view()));
+}
+
+#[test]
+fn a_request_with_a_story() {
+    assert_snapshot!(detail::with_commands(&samples::eventful(), view()));
+}
+
+#[test]
+fn a_change_of_the_policy() {
+    let before = decision::one_of_many(&samples::policy_detail(), view());
+    assert_snapshot!(detail::with_commands(&samples::policy_detail(), view()) + "\n" + &before);
+}
+
+#[test]
+fn delegations() {
+    let (active, over) = (samples::delegation(true), samples::delegation(false));
+    let list = delegation::list(&[active.clone(), over.clone()], view());
+    assert_snapshot!([list, delegation::one(&active, view()), delegation::one(&over, view())].join("\n"));
+}
+
+#[test]
+fn what_becomes_of_a_request_without_votes() {
+    let ended = life::ended(&samples::ended_by(RequestState::Withdrawn), view());
+    let remark = CommentResult { remark: samples::remark(RemarkKind::Comment) };
+    let remarked = life::remarked(&samples::REQUEST.parse().unwrap(), &remark, view());
+    assert_snapshot!([ended, life::amended(&samples::amended(), view()), remarked].join("\n"));
+}
+
+#[test]
+fn several_decisions() {
+    assert_snapshot!(decision::many(&samples::decided_many(), view()));
 }
 
 #[test]
@@ -82,25 +122,7 @@ fn jobs_and_certificates() {
 
 #[test]
 fn the_daemon_and_the_caller() {
-    let status = StatusResult {
-        version: "0.1.0".to_owned(),
-        protocol: 1,
-        origin: "countersign/5f3a".to_owned(),
-        started_at: "2027-01-31T08:00:00Z".parse().unwrap(),
-        now: view().now,
-        read_only: true,
-        damage: Some(Damage { seq: Some(4), rule: "edited".to_owned(), text: "the hash differs".to_owned() }),
-        demo: true,
-        bypass: true,
-        pending: 2,
-        oldest_pending_at: Some("2027-01-30T08:00:00Z".parse().unwrap()),
-        ledger_size: 12,
-        ledger_root: samples::digest(),
-        unanchored: 12,
-        policy_sha256: samples::digest(),
-        policy_file_differs: true,
-        attestation: "pidfd".to_owned(),
-    };
+    let status = samples::status();
     assert_snapshot!(daemon::status(&status, view()) + "\n" + &daemon::whoami(&samples::whoami(), view()));
 }
 
@@ -147,6 +169,8 @@ fn the_policy() {
         valid: false,
         errors: vec!["quorum of p-web: no group `pki`".to_owned()],
         warnings: vec!["p-dev: unattended".to_owned()],
+        differences: vec![],
+        findings: vec![],
     };
     let list = policy::profiles(std::slice::from_ref(&profile), view());
     assert_snapshot!([list, policy::profile(&profile, view()), policy::check(&check, view())].join("\n"));

@@ -5,7 +5,7 @@ use countersign_shared::protocol::{PolicyCheckResult, PolicyResult, Profile};
 use super::fields::Fields;
 use super::style::Tone;
 use super::table::{Cell, table};
-use super::{View, text};
+use super::{View, policy_change, text};
 
 /// The profiles of the policy.
 pub(in crate::cli) fn profiles(profiles: &[Profile], view: View) -> String {
@@ -57,6 +57,33 @@ pub(in crate::cli) fn document(policy: &PolicyResult, _: View) -> String {
 /// What a check found.
 pub(in crate::cli) fn check(result: &PolicyCheckResult, view: View) -> String {
     let mut fields = Fields::new(view.style);
+    validity(&mut fields, result);
+    for warning in &result.warnings {
+        fields.toned("warning", Tone::Open, text::safe(warning));
+    }
+    differences(&mut fields, result);
+    policy_change::findings(&mut fields, &result.findings);
+    fields.finish()
+}
+
+/// What the document would change; why it is not valid where it is not.
+pub(in crate::cli) fn diff(result: &PolicyCheckResult, view: View) -> String {
+    let mut fields = Fields::new(view.style);
+    match result.valid {
+        true => differences(&mut fields, result),
+        false => validity(&mut fields, result),
+    }
+    fields.finish()
+}
+
+fn differences(fields: &mut Fields, result: &PolicyCheckResult) {
+    if result.valid && result.differences.is_empty() {
+        fields.add("changes", "none that you may see");
+    }
+    policy_change::differences(fields, &result.differences);
+}
+
+fn validity(fields: &mut Fields, result: &PolicyCheckResult) {
     match result.valid {
         true => fields.toned("policy", Tone::Good, "valid"),
         false => fields.toned("policy", Tone::Bad, "not valid"),
@@ -64,10 +91,6 @@ pub(in crate::cli) fn check(result: &PolicyCheckResult, view: View) -> String {
     for error in &result.errors {
         fields.toned("error", Tone::Bad, text::safe(error));
     }
-    for warning in &result.warnings {
-        fields.toned("warning", Tone::Open, text::safe(warning));
-    }
-    fields.finish()
 }
 
 fn safe_list(values: &[String]) -> String {

@@ -1,18 +1,15 @@
-//! Requests: the queue, one in detail, and a fresh one.
+//! Requests: the queue, and a fresh one.
 
 use std::path::Path;
 
 use countersign_shared::lifecycle::RequestState;
-use countersign_shared::protocol::{
-    Change, CheckOutcome, Difference, RequestDetail, RequestSummary, Risk, SubmitResult,
-};
-
+use countersign_shared::protocol::{RequestSummary, SubmitResult};
 use countersign_shared::time::Span;
 
 use super::fields::Fields;
-use super::style::{Tone, of_job, of_request};
+use super::style::{of_job, of_request};
 use super::table::{Cell, table};
-use super::{View, text, when};
+use super::{View, change, text, when};
 use crate::cli::failure::shown;
 
 /// The queue.
@@ -53,131 +50,6 @@ fn left(request: &RequestSummary, view: View) -> String {
     }
 }
 
-/// Everything that a decision needs.
-pub(in crate::cli) fn detail(detail: &RequestDetail, view: View) -> String {
-    let mut fields = Fields::new(view.style);
-    head(&mut fields, detail, view);
-    content(&mut fields, detail);
-    judgement(&mut fields, detail);
-    people(&mut fields, detail, view);
-    fields.finish()
-}
-
-fn head(fields: &mut Fields, detail: &RequestDetail, view: View) {
-    let request = &detail.request;
-    fields
-        .add("request", format!("{} ({}, version {})", request.id, request.kind, request.version))
-        .toned("state", of_request(request.state), state(request, view))
-        .add("requester", text::person(&request.requester))
-        .add("reason", request.reason.safe().to_string());
-    if let Some(ticket) = &request.ticket {
-        fields.add("ticket", ticket.safe().to_string());
-    }
-    fields
-        .add("profile", format!("{} ({})", text::safe(&request.profile_id), text::safe(&detail.profile_name)))
-        .add("environment", text::safe(&request.environment))
-        .add("certificate", request.certificate_id.as_str())
-        .add("made", when::with_distance(request.created_at, view.now));
-    if request.state == RequestState::Pending {
-        fields.add("expires", when::with_distance(request.expires_at, view.now));
-    }
-}
-
-fn state(request: &RequestSummary, view: View) -> String {
-    let mut line = request.state.to_string();
-    if let Some(who) = &request.decided_by {
-        line.push_str(&format!(" by {}", text::safe(who)));
-    }
-    if let Some(time) = request.decided_at {
-        line.push_str(&format!(" at {}", when::with_distance(time, view.now)));
-    }
-    line
-}
-
-fn content(fields: &mut Fields, detail: &RequestDetail) {
-    let content = &detail.content;
-    fields.gap().title(Tone::Faint, "What will be signed");
-    if let Some(name) = &content.common_name {
-        fields.add("common name", text::name(name));
-    }
-    fields
-        .list("subject", content.subject.iter().map(|(part, value)| format!("{part} {}", text::safe(value))))
-        .list("names", content.sans.iter().map(text::san))
-        .add("key", content.key.to_string())
-        .add("valid for", content.valid_for.to_string())
-        .add("issuer", text::safe(&content.issuer))
-        .toned(
-            "authority",
-            if content.ca { Tone::Bad } else { Tone::Plain },
-            if content.ca { "yes: CA:TRUE" } else { "no" },
-        )
-        .add("key usage", joined(content.key_usage.iter()))
-        .add("extended", joined(content.extended_key_usage.iter()))
-        .list("public key", detail.csr.spki_sha256.spoken())
-        .list("CSR", detail.csr.sha256.spoken())
-        .add("CSR subject", text::name(&detail.csr.subject))
-        .add("digest", detail.request.digest.to_string());
-}
-
-fn joined<T: ToString>(values: impl Iterator<Item = T>) -> String {
-    let values: Vec<String> = values.map(|value| value.to_string()).collect();
-    if values.is_empty() { "none".to_owned() } else { values.join(", ") }
-}
-
-fn judgement(fields: &mut Fields, detail: &RequestDetail) {
-    fields.gap().title(Tone::Faint, "What to look at");
-    if !detail.request.risks.is_empty() {
-        fields.toned("risks", Tone::Bad, joined(detail.request.risks.iter().map(|risk: &Risk| risk.as_str())));
-    }
-    fields.list("from the CSR", detail.changes.iter().map(change));
-    match &detail.in_force {
-        Some(_) => fields.list("to the one in force", detail.differences.iter().map(difference)),
-        None => fields.add("in force", "none: this is the first certificate"),
-    };
-    for check in &detail.checks {
-        let tone = match check.outcome {
-            CheckOutcome::Passed => Tone::Good,
-            CheckOutcome::Warned => Tone::Open,
-        };
-        fields.toned(check.outcome.as_str(), tone, format!("{}: {}", text::safe(&check.rule), text::safe(&check.text)));
-    }
-}
-
-fn change(change: &Change) -> String {
-    format!(
-        "{} {}: {} ({})",
-        change.action,
-        text::safe(&change.field),
-        text::name(&change.value),
-        text::safe(&change.why)
-    )
-}
-
-fn difference(difference: &Difference) -> String {
-    let shown = |value: &Option<_>| value.as_ref().map_or("nothing".to_owned(), text::name);
-    format!("{}: {} becomes {}", text::safe(&difference.field), shown(&difference.before), shown(&difference.after))
-}
-
-fn people(fields: &mut Fields, detail: &RequestDetail, view: View) {
-    fields
-        .gap()
-        .title(Tone::Faint, "Who decides")
-        .add("votes", format!("{} of {}", detail.votes.given, detail.votes.needed));
-    for decision in &detail.decisions {
-        let time = when::with_distance(decision.at, view.now);
-        fields.add(
-            decision.verdict.as_str(),
-            format!("{} at {time}: {}", text::person(&decision.by), decision.note.safe()),
-        );
-    }
-    fields.list("may decide", detail.who_may_decide.iter().map(|who| text::safe(who)));
-    match detail.you.allowed {
-        true => fields.toned("you", Tone::Good, "may decide"),
-        false => fields.toned("you", Tone::Bad, format!("may not decide: {}", text::safe(&detail.you.why))),
-    };
-    fields.toned("job", of_job(detail.job.state), format!("{} {}", detail.job.id, detail.job.state));
-}
-
 /// A request that was just made, and what to do next.
 pub(in crate::cli) fn submitted(result: &SubmitResult, key: Option<&Path>, view: View) -> String {
     let mut fields = Fields::new(view.style);
@@ -187,8 +59,14 @@ pub(in crate::cli) fn submitted(result: &SubmitResult, key: Option<&Path>, view:
                 .toned("request", of_request(request.state), format!("{} {}", request.id, request.state))
                 .add("names", text::name(&request.primary_name))
                 .add("profile", text::safe(&request.profile_id));
+            if let Some(batch) = &request.batch {
+                fields.add("batch", text::safe(batch));
+            }
             if request.state == RequestState::Pending {
                 fields.add("expires", when::with_distance(request.expires_at, view.now));
+            }
+            if let Some(time) = request.not_before {
+                fields.add("not before", when::with_distance(time, view.now));
             }
             request.id.as_str()
         }
@@ -206,7 +84,7 @@ pub(in crate::cli) fn submitted(result: &SubmitResult, key: Option<&Path>, view:
     if result.repeated {
         fields.add("repeated", "an earlier submission with this idempotency key made it");
     }
-    fields.list("from the CSR", result.changes.iter().map(change));
+    fields.list("from the CSR", result.changes.iter().map(change::from_csr));
     fields.add("next", format!("countersign wait {id} --out FILE"));
     fields.finish()
 }

@@ -13,10 +13,10 @@ pub enum Slot {
     Row,
     /// The open request.
     Detail,
-    /// The request under review.
+    /// The requests under review.
     Review,
-    /// A decision.
-    Decide,
+    /// What a person does to requests.
+    Deed,
     /// A page of the ledger.
     Audit,
     /// A verification.
@@ -68,10 +68,10 @@ impl Calls {
         self.awaited[slot as usize] = None;
     }
 
-    /// Waits for nothing any more but the fate of a decision, which is always answered.
+    /// Waits for nothing any more but the fate of what a person did, which is always answered.
     pub fn drop_reads(&mut self) {
-        let decision = self.awaited[Slot::Decide as usize];
+        let deed = self.awaited[Slot::Deed as usize];
         self.awaited = [None; SLOTS];
-        self.awaited[Slot::Decide as usize] = decision;
+        self.awaited[Slot::Deed as usize] = deed;
     }
 }

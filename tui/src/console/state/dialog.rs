@@ -2,7 +2,7 @@
 
 use countersign_shared::lifecycle::RequestState;
 
-use super::{Field, Review};
+use super::{Field, Results, Review};
 use crate::console::keymap::Command;
 
 /// The one dialog that is open.
@@ -15,8 +15,10 @@ pub enum Dialog {
     },
     /// Every action by name.
     Palette(Palette),
-    /// A decision in the making.
+    /// Something about to be done.
     Review(Box<Review>),
+    /// What became of each of many.
+    Results(Results),
     /// Something that has to be read.
     Message(Message),
 }

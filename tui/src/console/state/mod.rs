@@ -1,5 +1,6 @@
 //! Everything that the console knows. Views draw it, [`super::update`] changes it; there is nothing else.
 
+mod act;
 mod audit;
 mod calls;
 mod detail;
@@ -7,8 +8,11 @@ mod dialog;
 mod field;
 mod list;
 mod queue;
+mod results;
 mod review;
+mod risk;
 
+pub use act::{Act, who_may};
 pub use audit::{Audit, Verification};
 pub use calls::{Calls, Slot};
 pub use detail::Detail;
@@ -16,7 +20,9 @@ pub use dialog::{Dialog, Message, Palette, PaletteEntry, Run};
 pub use field::Field;
 pub use list::List;
 pub use queue::{NextPage, Queue};
-pub use review::{Focus, Review, is_high as is_high_risk};
+pub use results::{Outcome, Results};
+pub use review::{Focus, Item, Review};
+pub use risk::is_high as is_high_risk;
 
 use countersign_shared::protocol::{StatusResult, WhoamiResult};
 use countersign_shared::time::Timestamp;

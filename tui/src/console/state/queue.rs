@@ -47,6 +47,8 @@ pub struct Queue {
     pub replace: bool,
     /// Requests whose rows are older than an event about them.
     pub stale: BTreeSet<RequestId>,
+    /// Requests that are marked to be decided together, shown or not.
+    pub marks: BTreeSet<RequestId>,
 }
 
 impl Default for Queue {
@@ -62,6 +64,7 @@ impl Default for Queue {
             refused: None,
             replace: false,
             stale: BTreeSet::new(),
+            marks: BTreeSet::new(),
         }
     }
 }
@@ -89,8 +92,10 @@ impl Queue {
 
     /// Chooses and orders the rows again: newest first, among all states pending before the rest. The selected
     /// row stays, in its place, although its state fits no more, so that what happened to it can be seen; it
-    /// leaves when the selection does.
+    /// leaves when the selection does. What is pending no more loses its mark.
     pub fn arrange(&mut self, height: usize) {
+        let rows = &self.rows;
+        self.marks.retain(|id| rows.get(id).is_none_or(|row| row.state == RequestState::Pending));
         let selected = self.list.selected();
         let stays = |row: &RequestSummary| {
             let right_state = self.state.is_none_or(|state| state == row.state) || selected == Some(&row.id);
@@ -101,6 +106,14 @@ impl Queue {
         shown.sort_by_key(|row| (mixed && row.state != RequestState::Pending, Reverse((row.created_at, &row.id))));
         let order = shown.into_iter().map(|row| row.id.clone()).collect();
         self.list.set_order(order, height);
+    }
+
+    /// The marked requests, newest first as in the list.
+    pub fn marked(&self) -> Vec<RequestId> {
+        let mut marked: Vec<&RequestId> = self.marks.iter().collect();
+        // An id that is not loaded has no age but its own: ids are made in the order of time.
+        marked.sort_by_key(|id| Reverse((self.rows.get(*id).map(|row| row.created_at), *id)));
+        marked.into_iter().cloned().collect()
     }
 
     /// The state after this one in the cycle of the state filter.

@@ -2,22 +2,14 @@
 
 use countersign_shared::error::ErrorKind;
 use countersign_shared::lifecycle::{RequestState, Verdict};
-use countersign_shared::protocol::{Event, Risk};
+use countersign_shared::protocol::Risk;
 
 use super::samples::{ended, queue, summary};
 use super::*;
-use crate::console::action::Refusal;
-use crate::console::state::{Dialog, Focus, Link, Screen, Slot};
+use crate::console::state::{Dialog, Focus, Link, Screen};
 
 fn bench() -> Bench {
     Bench::with(queue(), 80, 24)
-}
-
-fn review(bench: &Bench) -> &crate::console::state::Review {
-    match &bench.state.dialog {
-        Some(Dialog::Review(review)) => review,
-        other => panic!("no review is open: {other:?}"),
-    }
 }
 
 #[test]
@@ -25,12 +17,28 @@ fn approving_takes_three_keys_and_names_the_digest_seen() {
     let mut bench = bench();
     bench.keys(&[Key::Char('a')]);
     bench.settle();
-    assert_eq!(review(&bench).focus, Focus::Cancel);
+    assert_eq!(bench.review().focus, Focus::Cancel);
     bench.keys(&[Key::Tab, Key::Enter]);
-    let [Call::Decide(Verdict::Approve, sent)] = bench.decisions()[..] else { panic!("{:?}", bench.open) };
+    let [Deed::Decide(Verdict::Approve, sent)] = bench.deeds()[..] else { panic!("{:?}", bench.open) };
     assert_eq!((sent.digest, &sent.note), (bench.requests[0].request.digest, &None));
     bench.keys(&[Key::Enter, Key::Enter, Key::Esc]);
-    assert_eq!(bench.decisions().len(), 1, "one review sends one decision");
+    assert_eq!(bench.deeds().len(), 1, "one review sends one decision");
+}
+
+/// Open, approve, and the key that does it, on one screen of the usual size.
+#[test]
+fn the_common_case_is_one_screen_and_three_keys() {
+    for size in [(80, 24), (120, 40), (200, 60)] {
+        let mut bench = Bench::with(queue(), size.0, size.1);
+        for key in [Key::Enter, Key::Char('a'), Key::Char('y')] {
+            assert!(bench.deeds().is_empty());
+            bench.keys(&[key]);
+            bench.settle();
+        }
+        let [Deed::Decide(Verdict::Approve, sent)] = bench.deeds()[..] else { panic!("{:?}", bench.open) };
+        assert_eq!(sent.digest, bench.requests[0].request.digest);
+        assert!(bench.review().read && bench.review().scroll == 0, "all of it was on the screen at once");
+    }
 }
 
 #[test]
@@ -43,8 +51,8 @@ fn what_was_typed_before_the_review_was_drawn_is_lost() {
         }
     }
     bench.keys(&[Key::Tab, Key::Enter]);
-    assert!(bench.decisions().is_empty(), "content is there, but nobody has seen it yet");
-    assert_eq!(review(&bench).focus, Focus::Cancel);
+    assert!(bench.deeds().is_empty(), "content is there, but nobody has seen it yet");
+    assert_eq!(bench.review().focus, Focus::Cancel);
 }
 
 #[test]
@@ -53,16 +61,16 @@ fn a_rejection_needs_a_note() {
     bench.keys(&[Key::Char('r')]);
     bench.settle();
     bench.keys(&[Key::Tab, Key::Enter, Key::Enter]);
-    assert!(bench.decisions().is_empty());
-    assert_eq!(review(&bench).stops(), [Focus::Note, Focus::Cancel]);
+    assert!(bench.deeds().is_empty());
+    assert_eq!(bench.review().stops(), [Focus::Note, Focus::Cancel]);
     let mut again = super::flows::bench();
     again.keys(&[Key::Char('r')]);
     again.settle();
     again.keys(&[Key::Tab]);
     again.act(Action::Paste("wrong\r\nowner\r".into()));
-    assert!(again.decisions().is_empty(), "a paste is text");
+    assert!(again.deeds().is_empty(), "a paste is text");
     again.keys(&[Key::Enter, Key::Enter]);
-    let [Call::Decide(Verdict::Reject, sent)] = again.decisions()[..] else { panic!("{:?}", again.open) };
+    let [Deed::Decide(Verdict::Reject, sent)] = again.deeds()[..] else { panic!("{:?}", again.open) };
     assert_eq!(sent.note.as_ref().map(|note| note.raw()), Some("wrong owner"));
 }
 
@@ -79,43 +87,26 @@ fn a_risk_asks_for_its_name() {
         let mut bench = Bench::with(vec![summary(1, name, &[risk])], 80, 24);
         bench.keys(&[Key::Char('a')]);
         bench.settle();
-        assert_eq!(review(&bench).confirmation().as_deref(), Some(name), "{risk}");
+        assert_eq!(bench.review().confirmation(), Some((name.to_owned(), 1, 1)), "{risk}");
         bench.keys(&[Key::Tab]);
-        assert_eq!(review(&bench).focus, Focus::Confirm);
+        assert_eq!(bench.review().focus, Focus::Confirm);
         bench.text(&name[..name.len() - 1]);
         bench.keys(&[Key::Enter, Key::Enter, Key::Enter, Key::Enter]);
-        assert!(bench.decisions().is_empty(), "{risk}");
+        assert!(bench.deeds().is_empty(), "{risk}");
         let mut bench = Bench::with(vec![summary(1, name, &[risk])], 80, 24);
         bench.keys(&[Key::Char('a')]);
         bench.settle();
         bench.keys(&[Key::Tab]);
         bench.text(name);
         bench.keys(&[Key::Enter, Key::Enter]);
-        assert_eq!(bench.decisions().len(), 1, "{risk}");
+        assert_eq!(bench.deeds().len(), 1, "{risk}");
     }
     for risk in [Risk::BareIp, Risk::NamesAdded, Risk::KeyChanged] {
         let mut bench = Bench::with(vec![summary(1, "www.corp.example", &[risk])], 80, 24);
         bench.keys(&[Key::Char('a')]);
         bench.settle();
-        assert_eq!(review(&bench).confirmation(), None, "{risk}");
+        assert_eq!(bench.review().confirmation(), None, "{risk}");
     }
-}
-
-/// A record about the first request.
-fn event(bench: &mut Bench) {
-    let id = bench.requests[0].request.id.to_string();
-    let generation = (1..100).find(|one| bench.state.calls.is_awaited(Slot::Events, *one)).unwrap();
-    let record = samples::record(10, AuditAction::ApprovalAmended, &id);
-    let event = Event::Record {
-        seq: 10,
-        at: record.created_at,
-        action: record.action,
-        actor: record.actor,
-        actor_type: record.actor_type,
-        resource_type: record.resource_type,
-        resource_id: record.resource_id,
-    };
-    bench.act(Action::Event { generation, event });
 }
 
 #[test]
@@ -131,12 +122,12 @@ fn a_change_under_an_open_review_stops_it() {
         bench.settle();
         bench.keys(&[Key::Tab]);
         edit(&mut bench.requests[0]);
-        event(&mut bench);
+        bench.event(0);
         bench.settle();
-        assert!(!review(&bench).changed.is_empty());
-        assert_eq!(review(&bench).focus, Focus::Cancel);
+        assert!(!bench.review().items[0].changed.is_empty());
+        assert_eq!(bench.review().focus, Focus::Cancel);
         bench.keys(&[Key::Tab, Key::Tab, Key::Enter, Key::Enter]);
-        assert!(bench.decisions().is_empty());
+        assert!(bench.deeds().is_empty());
     }
 }
 
@@ -146,9 +137,9 @@ fn a_request_that_ended_before_it_was_shown_is_not_decided() {
     bench.requests[0].request = ended(bench.requests[0].request.clone(), RequestState::Approved, "carol (DEMO)");
     bench.keys(&[Key::Char('a')]);
     bench.settle();
-    assert!(review(&bench).missing().is_some_and(|why| why.contains("approved")));
+    assert!(bench.review().missing().is_some_and(|why| why.contains("approved")));
     bench.keys(&[Key::Tab, Key::Tab, Key::Enter, Key::Enter, Key::Enter]);
-    assert!(bench.decisions().is_empty());
+    assert!(bench.deeds().is_empty());
 }
 
 #[test]
@@ -157,15 +148,13 @@ fn a_refusal_is_shown_in_the_daemons_words() {
     bench.keys(&[Key::Char('a')]);
     bench.settle();
     bench.keys(&[Key::Tab, Key::Enter]);
-    let at = bench.open.iter().position(|one| matches!(one, Effect::Call { call: Call::Decide(..), .. })).unwrap();
-    let Effect::Call { generation, .. } = bench.open.remove(at) else { panic!() };
     let refusal = Refusal {
         kind: Some(ErrorKind::TwoPersonIntegrity),
         message: "two-person integrity: bob asked".into(),
         hint: "carol can decide it".into(),
         uncertain: false,
     };
-    bench.act(Action::Answered { generation, answer: Answer::Decided(Err(refusal)) });
+    bench.done(Err(refusal));
     let Some(Dialog::Message(message)) = &bench.state.dialog else { panic!("{:?}", bench.state.dialog) };
     assert_eq!(
         (message.text.as_str(), message.hint.as_str()),
@@ -178,7 +167,7 @@ fn the_decided_row_stays_until_the_selection_leaves_it() {
     let mut bench = bench();
     let id = bench.requests[0].request.id.clone();
     bench.requests[0].request = ended(bench.requests[0].request.clone(), RequestState::Approved, "carol (DEMO)");
-    event(&mut bench);
+    bench.event(0);
     bench.settle();
     assert_eq!(bench.state.queue.selected().map(|row| row.state), Some(RequestState::Approved));
     bench.keys(&[Key::Char('j')]);
@@ -210,7 +199,7 @@ fn offline_keeps_the_data_and_takes_no_decision() {
     bench.keys(&[Key::Tab]);
     bench.act(Action::Disconnected { why: "connection refused".into() });
     bench.keys(&[Key::Enter, Key::Esc, Key::Char('a')]);
-    assert!(bench.decisions().is_empty());
+    assert!(bench.deeds().is_empty());
     assert!(matches!(bench.state.link, Link::Offline { .. }));
     assert_eq!(bench.state.queue.list.count(), 6);
 }
@@ -316,5 +305,5 @@ fn nothing_acts_on_a_screen_that_is_too_small() {
     bench.settle();
     bench.act(Action::Resize { width: 59, height: 24 });
     bench.keys(&[Key::Tab, Key::Enter]);
-    assert!(bench.decisions().is_empty());
+    assert!(bench.deeds().is_empty());
 }

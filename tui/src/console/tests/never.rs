@@ -3,15 +3,16 @@
 use std::cell::Cell;
 
 use countersign_shared::lifecycle::{RequestState, Verdict};
-use countersign_shared::protocol::{Event, Risk};
+use countersign_shared::protocol::{Risk, Verb};
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use proptest::test_runner::TestRunner;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::samples::{ended, summary};
 use super::*;
-use crate::console::state::{Dialog, Focus, Link};
+use crate::console::state::{Act, Dialog, Focus, Link};
 
 /// One thing that can happen.
 #[derive(Clone, Debug)]
@@ -20,6 +21,10 @@ enum Step {
     Paste(String),
     Armed,
     Answer(usize),
+    /// Everything that was asked is answered, and drawn.
+    Settle,
+    /// What the review asks for is typed, where its field is in focus.
+    Obey,
     Change(usize, u8),
     Event(usize),
     Offline,
@@ -40,6 +45,9 @@ fn key() -> impl Strategy<Value = Key> {
         Key::Up,
         Key::Char('j'),
         Key::BackTab,
+        Key::Char('y'),
+        Key::Char(' '),
+        Key::PageDown,
     ]);
     let seldom = prop::sample::select(vec![
         Key::PageDown,
@@ -57,6 +65,12 @@ fn key() -> impl Strategy<Value = Key> {
         Key::Char('2'),
         Key::Char('3'),
         Key::Char('A'),
+        Key::Char('m'),
+        Key::Char('w'),
+        Key::Char('x'),
+        Key::Char('c'),
+        Key::Char('e'),
+        Key::Ctrl('d'),
     ]);
     prop_oneof![4 => often, 1 => seldom, 1 => any::<char>().prop_map(Key::Char)]
 }
@@ -65,15 +79,24 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => key().prop_map(Step::Key),
         4 => Just(Step::Armed),
-        8 => (0usize..8).prop_map(Step::Answer),
+        4 => (0usize..8).prop_map(Step::Answer),
+        8 => Just(Step::Settle),
+        2 => Just(Step::Obey),
         1 => prop::sample::select(vec!["*.corp.example", "note\r\n", "\u{1b}[2J"]).prop_map(|text| Step::Paste(text.into())),
-        1 => (0usize..3, 0u8..3).prop_map(|(at, how)| Step::Change(at, how)),
-        1 => (0usize..3).prop_map(Step::Event),
+        1 => (0usize..5, 0u8..3).prop_map(|(at, how)| Step::Change(at, how)),
+        1 => (0usize..5).prop_map(Step::Event),
         1 => Just(Step::Offline),
         2 => Just(Step::Online),
         1 => (0u16..220, 0u16..70).prop_map(|(width, height)| Step::Resize(width, height)),
         1 => (-100_000i64..400_000).prop_map(Step::Tick),
     ]
+}
+
+/// Reviews of many are seldom come by: some runs begin with one.
+fn beginning() -> impl Strategy<Value = Vec<Step>> {
+    let keys =
+        |keys: &str| -> Vec<Step> { keys.chars().map(|c| Step::Key(Key::Char(c))).chain([Step::Settle]).collect() };
+    prop_oneof![2 => Just(Vec::new()), 1 => Just(keys(" jj a")), 1 => Just(keys("ma")), 1 => Just(keys("  r"))]
 }
 
 fn change(one: &mut RequestDetail, how: u8) {
@@ -97,20 +120,21 @@ fn take(bench: &mut Bench, step: Step) {
                 }
             }
         }
+        Step::Settle => bench.settle(),
+        Step::Obey => {
+            let asked = match &bench.state.dialog {
+                Some(Dialog::Review(review)) if review.focus == Focus::Confirm => review.confirmation(),
+                Some(Dialog::Review(review)) if review.focus == Focus::Note => Some(("a note".into(), 1, 1)),
+                _ => None,
+            };
+            if let Some((words, ..)) = asked {
+                bench.act(Action::Paste(words));
+            }
+        }
         Step::Change(at, how) => change(&mut bench.requests[at], how),
         Step::Event(at) => {
-            let record = samples::record(10, AuditAction::ApprovalAmended, bench.requests[at].request.id.as_str());
-            let event = Event::Record {
-                seq: 10,
-                at: record.created_at,
-                action: record.action,
-                actor: record.actor,
-                actor_type: record.actor_type,
-                resource_type: record.resource_type,
-                resource_id: record.resource_id,
-            };
-            for generation in 1..200 {
-                bench.act(Action::Event { generation, event: event.clone() });
+            if (1..1000).any(|one| bench.state.calls.is_awaited(Slot::Events, one)) {
+                bench.event(at);
             }
         }
         Step::Offline => bench.act(Action::Disconnected { why: "gone".into() }),
@@ -120,43 +144,49 @@ fn take(bench: &mut Bench, step: Step) {
     }
 }
 
-/// A decision leaves only from a review that was armed, unchanged, confirmed, online and in focus on its
-/// button, for exactly the digest that it shows; and no state fails to be drawn.
+/// Anything leaves only from a review that was armed, read to its end, unchanged, confirmed, online and acted on
+/// at a button, for exactly the digests that it shows; and no state fails to be drawn.
 #[test]
-fn no_decision_without_a_review() {
-    let decided = Cell::new(0);
+fn nothing_leaves_without_a_review() {
+    let (alone, together, other) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let mut runner =
-        TestRunner::new(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() });
-    let outcome = runner.run(&prop::collection::vec(step(), 1..160), |steps| {
+        TestRunner::new(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() });
+    let outcome = runner.run(&(beginning(), prop::collection::vec(step(), 1..160)), |(beginning, steps)| {
         let requests = vec![
             summary(1, "www.corp.example", &[]),
             summary(2, "*.corp.example", &[Risk::Wildcard]),
             summary(3, "mail.corp.example", &[Risk::BareIp]),
+            summary(4, "www4.corp.example", &[]),
+            summary(5, "www5.corp.example", &[]),
         ];
         let mut bench = Bench::with(requests, 80, 24);
-        for step in steps {
+        // Somebody else's to decide, and an admin's to void.
+        bench.requests[2].you.allowed = false;
+        bench.requests[1].you_may = vec![Verb::Comment];
+        for step in beginning.into_iter().chain(steps) {
             let before = bench.state.clone();
-            let known = bench.decisions().len();
-            let enter = matches!(step, Step::Key(Key::Enter));
+            let known = bench.deeds().len();
+            let key = if let Step::Key(key) = step { Some(key) } else { None };
             let removing = matches!(step, Step::Answer(_));
             take(&mut bench, step);
-            let sent: Vec<Call> = bench.decisions().into_iter().cloned().collect();
+            let sent: Vec<Deed> = bench.deeds().into_iter().cloned().collect();
             if sent.len() > known && !removing {
                 let Some(Dialog::Review(review)) = &before.dialog else { panic!("no review was open") };
-                let seen = review.seen.as_ref().expect("content was shown");
-                let Some(Call::Decide(verdict, params)) = sent.last() else { panic!("a decision") };
-                decided.set(decided.get() + 1);
-                prop_assert!(enter && review.focus == Focus::Commit);
-                prop_assert!(review.armed && review.changed.is_empty() && !review.sending);
+                let on_button = matches!(review.focus, Focus::Cancel | Focus::Commit);
+                prop_assert!(
+                    (key == Some(Key::Enter) && review.focus == Focus::Commit)
+                        || (key == Some(Key::Char('y')) && on_button)
+                );
+                prop_assert!(review.armed && review.read && !review.sending);
+                prop_assert!(review.items.iter().all(|item| item.changed.is_empty()));
                 prop_assert_eq!(&before.link, &Link::Online);
                 prop_assert!(!before.too_small());
-                prop_assert_eq!(
-                    (*verdict, &params.id, params.digest),
-                    (review.verdict, &review.id, seen.request.digest)
-                );
-                prop_assert!(seen.request.state == RequestState::Pending);
-                prop_assert!(review.confirmation().is_none_or(|name| review.confirm.text() == name));
-                prop_assert!(*verdict == Verdict::Approve || params.note.as_ref().is_some_and(|note| !note.is_blank()));
+                check(review, sent.last().unwrap())?;
+                match sent.last() {
+                    Some(Deed::DecideMany(_)) => together.set(together.get() + 1),
+                    Some(Deed::Decide(..)) => alone.set(alone.get() + 1),
+                    _ => other.set(other.get() + 1),
+                }
             }
         }
         let (width, height) = (bench.state.width, bench.state.height);
@@ -167,5 +197,51 @@ fn no_decision_without_a_review() {
     if let Err(error) = outcome {
         panic!("{error}");
     }
-    assert!(decided.get() > 0, "the property was never put to the test");
+    let counts = [alone.get(), together.get(), other.get()];
+    assert!(counts.iter().all(|count| *count > 0), "the property was never put to the test: {counts:?}");
+}
+
+/// What was sent is what the review showed.
+fn check(review: &Review, sent: &Deed) -> Result<(), TestCaseError> {
+    let seen = |id: &RequestId| {
+        let item = review.items.iter().find(|item| item.id == *id).expect("it was under review");
+        item.seen.as_ref().expect("content was shown")
+    };
+    let single = || review.single().expect("one request").seen.as_ref().expect("content was shown");
+    match sent {
+        Deed::Decide(verdict, params) => {
+            prop_assert_eq!((Act::Decide(*verdict), params.digest), (review.act, seen(&params.id).request.digest));
+            prop_assert_eq!(single().request.state, RequestState::Pending);
+            prop_assert!(review.confirmation().is_none_or(|(words, ..)| review.confirm.text() == words));
+            prop_assert!(*verdict == Verdict::Approve || params.note.as_ref().is_some_and(|note| !note.is_blank()));
+        }
+        Deed::DecideMany(params) => {
+            prop_assert_eq!(Act::Decide(params.verdict), review.act);
+            prop_assert!(review.items.len() > 1 && !params.items.is_empty());
+            for item in &params.items {
+                let seen = seen(&item.id);
+                prop_assert_eq!(item.digest, seen.request.digest);
+                prop_assert!(seen.you.allowed, "what is not this person's to decide is left out");
+                prop_assert_eq!(seen.request.state, RequestState::Pending);
+            }
+            let wildcards = params.items.iter().filter(|item| seen(&item.id).request.risks.contains(&Risk::Wildcard));
+            let typed = review.confirmed + usize::from(!review.confirm.text().is_empty());
+            prop_assert!(params.verdict == Verdict::Reject || typed >= wildcards.count());
+            prop_assert!(
+                params.verdict == Verdict::Approve || params.note.as_ref().is_some_and(|note| !note.is_blank())
+            );
+        }
+        Deed::Withdraw(params) => {
+            prop_assert!(review.act == Act::Withdraw && seen(&params.id).you_may.contains(&Verb::Withdraw));
+        }
+        Deed::Void(params) => {
+            prop_assert!(review.act == Act::Void && seen(&params.id).you_may.contains(&Verb::Void));
+            prop_assert!(params.reason.as_ref().is_some_and(|reason| !reason.is_blank()));
+        }
+        Deed::Comment(params) => {
+            prop_assert!(review.act == Act::Comment && seen(&params.id).you_may.contains(&Verb::Comment));
+            prop_assert!(!params.text.is_blank());
+        }
+    }
+    Ok(())
 }

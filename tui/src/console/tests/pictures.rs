@@ -3,14 +3,17 @@
 use std::fmt::Write;
 
 use countersign_shared::content::San;
-use countersign_shared::protocol::{Damage, Difference, Risk};
+use countersign_shared::protocol::{
+    Attempts, Damage, Difference, Effect as OnControl, Finding, FindingLevel, PolicyDifference, Risk,
+};
 use countersign_shared::text::is_deceiving;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Color;
 
-use super::samples::{queue, summary};
+use super::samples::{queue, summary, two_person};
 use super::*;
+use crate::console::state::{Outcome, Results};
 
 const SIZES: [(u16, u16); 4] = [(80, 24), (120, 40), (200, 60), (40, 10)];
 
@@ -57,6 +60,29 @@ fn scenes() -> Vec<(&'static str, Vec<Key>)> {
     ]
 }
 
+/// The same for requests with terms, remarks, amendments, delegations and a change of the policy.
+fn scenes_of_two_people() -> Vec<(&'static str, Vec<Key>)> {
+    use Key::*;
+    vec![
+        ("marked", vec![Char(' '), Down, Char(' ')]),
+        ("detail_policy", vec![Enter]),
+        ("detail_policy_end", vec![Enter, Char('G')]),
+        ("detail_terms", vec![Down, Enter]),
+        ("detail_terms_end", vec![Down, Enter, Char('G')]),
+        ("review_policy", vec![Char('a')]),
+        ("review_terms", vec![Down, Char('a')]),
+        ("review_delegated", vec![Char('G'), Char('a')]),
+        ("review_many", vec![Char('m'), Char('a')]),
+        ("review_many_end", vec![Char('m'), Char('a'), PageDown, PageDown, PageDown, PageDown, Tab]),
+        ("review_many_reject", vec![Down, Char(' '), Char(' '), Char('r'), Tab, Char('n'), Char('o')]),
+        ("void", vec![Down, Char('x')]),
+        ("withdraw", vec![Down, Char('w')]),
+        ("withdraw_refused", vec![Down, Down, Char('w')]),
+        ("comment", vec![Down, Char('c'), BackTab, Char('h'), Char('i')]),
+        ("amend", vec![Down, Enter, Char('e')]),
+    ]
+}
+
 fn scene(requests: Vec<RequestSummary>, size: (u16, u16), keys: &[Key]) -> Bench {
     // The way there needs room; the terminal shrinks at the end.
     let mut bench = Bench::with(requests, size.0.max(60), size.1.max(15));
@@ -71,14 +97,48 @@ fn scene(requests: Vec<RequestSummary>, size: (u16, u16), keys: &[Key]) -> Bench
 #[test]
 fn every_screen_in_every_size() {
     for size in SIZES {
-        for (name, keys) in scenes() {
-            let bench = scene(queue(), size, &keys);
-            if bench.state.too_small() && name != "queue" && name != "review_approve" {
+        let usual = scenes().into_iter().map(|(name, keys)| (name, queue(), keys));
+        let two = scenes_of_two_people().into_iter().map(|(name, keys)| (name, two_person(), keys));
+        for (name, requests, keys) in usual.chain(two) {
+            let bench = scene(requests, size, &keys);
+            if bench.state.too_small() && !["queue", "review_approve", "review_many"].contains(&name) {
                 continue;
             }
             insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), picture(&bench));
         }
     }
+}
+
+/// One that was decided, one that was refused with hostile words.
+fn results(bench: &mut Bench) {
+    let outcome = |one: &RequestDetail, result: Result<&str, &str>| Outcome {
+        id: one.request.id.clone(),
+        name: one.request.primary_name.raw().to_owned(),
+        result: result.map(str::to_owned).map_err(str::to_owned),
+    };
+    let mut outcomes: Vec<Outcome> = bench
+        .requests
+        .iter()
+        .map(|one| outcome(one, Ok("approved (1 of 1 votes, record 12); its job is pending")))
+        .collect();
+    outcomes[0].result = Err("two-person integrity: bob asked for this \u{1b}[2J carol can decide it".into());
+    bench.state.dialog = Some(Dialog::Results(Results { outcomes, scroll: 0 }));
+}
+
+#[test]
+fn results_are_shown_one_by_one() {
+    for size in SIZES {
+        let mut bench = Bench::with(two_person(), size.0.max(60), size.1.max(15));
+        results(&mut bench);
+        bench.act(Action::Resize { width: size.0, height: size.1 });
+        insta::assert_snapshot!(format!("results_{}x{}", size.0, size.1), picture(&bench));
+    }
+    let mut long = Bench::with((0..20).map(|n| summary(n, "www.corp.example", &[])).collect(), 80, 24);
+    results(&mut long);
+    long.keys(&[Key::Char('G')]);
+    assert!(picture(&long).contains("ar-01k8z3v5d20019"), "the last one is reached");
+    long.keys(&[Key::Char('g')]);
+    assert!(picture(&long).contains("more lines"));
 }
 
 #[test]
@@ -87,6 +147,14 @@ fn alarms_take_the_whole_width() {
     let daemon = bench.state.daemon.as_mut().unwrap();
     daemon.read_only = true;
     daemon.bypass = true;
+    let attempt = |actor: &str, count, rule: &str| Attempts {
+        actor: actor.into(),
+        rule: rule.into(),
+        count,
+        at: samples::at(-60),
+        seq: 9,
+    };
+    daemon.attempts = vec![attempt("mallory", 4, "requester_decides"), attempt("eve\u{202e}", 7, "root_decides")];
     daemon.damage = Some(Damage { seq: Some(7), rule: "edited".into(), text: "the hash differs".into() });
     bench.act(Action::Disconnected { why: "connection refused".into() });
     bench.act(Action::Tick(samples::at(240)));
@@ -102,9 +170,11 @@ fn before_the_first_answer_there_is_a_frame() {
 
 #[test]
 fn sixteen_colours_or_none() {
-    for (_, keys) in scenes() {
+    let usual = scenes().into_iter().map(|(_, keys)| (queue(), keys));
+    let two = scenes_of_two_people().into_iter().map(|(_, keys)| (two_person(), keys));
+    for (requests, keys) in usual.chain(two) {
         for colour in [true, false] {
-            let mut bench = scene(queue(), (120, 40), &keys);
+            let mut bench = scene(requests.clone(), (120, 40), &keys);
             bench.state.colour = colour;
             bench.act(Action::Disconnected { why: "gone".into() });
             let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
@@ -130,6 +200,78 @@ const HOSTILE: [&str; 8] = [
     "xn--80ak6aa92e.corp.example",
 ];
 
+/// Hostile text in everything that two-person integrity adds.
+fn poison(one: &mut RequestDetail, text: &str) {
+    let row = &mut one.request;
+    if row.batch.is_some() {
+        row.batch = Some(text.into());
+    }
+    one.you.delegated_by = Some(text.into());
+    for step in &mut one.terms.steps {
+        step.group = text.into();
+        step.filled_by = vec![text.into()];
+    }
+    for escalation in &mut one.terms.escalations {
+        escalation.groups = vec![text.into()];
+    }
+    for remark in &mut one.remarks {
+        remark.text = text.into();
+        remark.by.account = text.into();
+    }
+    for amendment in &mut one.amendments {
+        amendment.differences =
+            vec![Difference { field: text.into(), before: Some(text.into()), after: Some(text.into()) }];
+        one.decisions.append(&mut amendment.decisions);
+    }
+    for decision in &mut one.decisions {
+        decision.note = text.into();
+        decision.by.account = text.into();
+        decision.delegated_by = Some(text.into());
+        decision.counts_for = vec![text.into()];
+    }
+    if let Some(change) = &mut one.policy_change {
+        let difference = PolicyDifference {
+            table: text.into(),
+            id: text.into(),
+            key: text.into(),
+            before: Some(text.into()),
+            after: Some(text.into()),
+            effect: OnControl::Laxer,
+        };
+        let (rule, subject) = (text.to_owned(), text.to_owned());
+        change.differences = vec![difference];
+        change.findings = vec![Finding { level: FindingLevel::Error, rule, subject, text: text.into() }];
+        change.document = text.repeat(3);
+    }
+}
+
+/// No line is wider than the screen.
+fn assert_fits(shown: &str, size: (u16, u16), name: &str) {
+    let too_wide = shown.lines().find(|line| unicode_width::UnicodeWidthStr::width(*line) > usize::from(size.0));
+    assert_eq!(too_wide, None, "{name}");
+}
+
+#[test]
+fn hostile_text_stays_text_where_two_people_decide() {
+    for text in HOSTILE {
+        for size in SIZES {
+            for (name, keys) in scenes_of_two_people() {
+                let mut bench = Bench::with(two_person(), size.0.max(60), size.1.max(15));
+                for one in &mut bench.requests {
+                    poison(one, text);
+                }
+                for key in keys {
+                    bench.keys(&[key]);
+                    bench.settle();
+                }
+                bench.act(Action::Paste(text.into()));
+                bench.act(Action::Resize { width: size.0, height: size.1 });
+                assert_fits(&picture(&bench), size, name);
+            }
+        }
+    }
+}
+
 #[test]
 fn hostile_text_stays_text() {
     for text in HOSTILE {
@@ -147,8 +289,8 @@ fn hostile_text_stays_text() {
             for (name, keys) in scenes() {
                 let mut bench = Bench::with(vec![request.clone()], size.0.max(60), size.1.max(15));
                 let one = &mut bench.requests[0];
-                one.content.sans = (0..100).map(|n| San::Dns(format!("{n}{text}").into())).collect();
-                one.csr.subject = long.as_str().into();
+                one.content.as_mut().unwrap().sans = (0..100).map(|n| San::Dns(format!("{n}{text}").into())).collect();
+                one.csr.as_mut().unwrap().subject = long.as_str().into();
                 one.you.allowed = false;
                 one.you.why = text.into();
                 one.changes[0].value = text.into();
@@ -164,10 +306,7 @@ fn hostile_text_stays_text() {
                 bench.act(Action::Paste(text.into()));
                 bench.state.tell(false, text);
                 bench.act(Action::Resize { width: size.0, height: size.1 });
-                let shown = picture(&bench);
-                let too_wide =
-                    shown.lines().find(|line| unicode_width::UnicodeWidthStr::width(*line) > usize::from(size.0));
-                assert_eq!(too_wide, None, "{name}");
+                assert_fits(&picture(&bench), size, name);
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Answers of the daemon. One that nobody waits for any more changes nothing.
 
 use countersign_shared::error::ErrorKind;
+use countersign_shared::id::RequestId;
 use countersign_shared::protocol::{AuditPage, RequestDetail, RequestPage};
 
-use super::{loading, queue, review};
+use super::{deeds, loading, queue, review};
 use crate::console::action::{Answer, Call, Effect, Refusal};
 use crate::console::layout::list_height;
 use crate::console::state::{Dialog, NextPage, Screen, Slot, State, Verification};
@@ -42,7 +43,8 @@ pub fn arrived(state: &mut State, generation: u64, answer: Answer) -> Vec<Effect
             Err(refusal) => requests_refused(state, refusal),
         },
         Answer::Request(result) => request(state, generation, result),
-        Answer::Decided(result) if state.calls.finish(Slot::Decide, generation) => review::decided(state, result),
+        Answer::Each(read) if state.calls.finish(Slot::Review, generation) => reviewed(state, read),
+        Answer::Done(result) if state.calls.finish(Slot::Deed, generation) => deeds::done(state, result),
         Answer::Audit(result) if state.calls.finish(Slot::Audit, generation) => match result {
             Ok(page) => records(state, *page),
             Err(refusal) => {
@@ -122,12 +124,11 @@ fn follow_without_queue(state: &mut State) -> Vec<Effect> {
     }
 }
 
-/// One request was read: for its row, for the detail or for the review.
+/// One request was read: for its row or for the detail.
 fn request(state: &mut State, generation: u64, result: Result<Box<RequestDetail>, Refusal>) -> Vec<Effect> {
     let row = state.calls.finish(Slot::Row, generation);
     let for_detail = state.calls.finish(Slot::Detail, generation);
-    let for_review = state.calls.finish(Slot::Review, generation);
-    if !(row || for_detail || for_review) {
+    if !(row || for_detail) {
         return Vec::new();
     }
     // A row that cannot be read was never this person's to see.
@@ -145,10 +146,21 @@ fn request(state: &mut State, generation: u64, result: Result<Box<RequestDetail>
         }
         super::commands::clamp_detail(state);
     }
-    if for_review && let Some(Dialog::Review(open)) = &mut state.dialog {
-        review::seen(open, result);
-    }
     loading::stale_rows(state)
+}
+
+/// What is under review was read.
+fn reviewed(state: &mut State, read: Vec<(RequestId, Result<Box<RequestDetail>, Refusal>)>) -> Vec<Effect> {
+    for (id, result) in read {
+        if let Ok(seen) = &result {
+            queue::put_row(state, seen.request.clone());
+        }
+        if let Some(Dialog::Review(open)) = &mut state.dialog {
+            open.take(&id, result);
+        }
+    }
+    review::settle(state);
+    loading::review_items(state)
 }
 
 fn records(state: &mut State, page: AuditPage) -> Vec<Effect> {
@@ -181,6 +193,7 @@ fn acted_as(
             state.me = Some(*me);
             // What the other person may see can be less: nothing of before stays.
             state.queue.rows.clear();
+            state.queue.marks.clear();
             state.queue.refused = None;
             state.audit = Default::default();
             let height = list_height(state);

@@ -3,11 +3,11 @@
 use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::{RequestState, Verdict};
 
-use super::{audit, dialogs, loading, queue};
+use super::{audit, dialogs, loading, marks, opening, queue};
 use crate::console::action::{Call, Effect};
 use crate::console::keymap::Command;
 use crate::console::layout::{layout, list_height};
-use crate::console::state::{Detail, Dialog, Message, Review, Screen, Slot, State, Verification};
+use crate::console::state::{Act, Detail, Dialog, Screen, Slot, State, Verification};
 use crate::console::view;
 
 pub fn run(state: &mut State, command: Command) -> Vec<Effect> {
@@ -26,8 +26,14 @@ pub fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Down | Command::Up | Command::PageDown | Command::PageUp | Command::First | Command::Last => {
             return moved(state, command);
         }
-        Command::Approve => return review(state, Verdict::Approve),
-        Command::Reject => return review(state, Verdict::Reject),
+        Command::Approve => return opening::decide(state, Verdict::Approve),
+        Command::Reject => return opening::decide(state, Verdict::Reject),
+        Command::Mark => return marks::toggle(state),
+        Command::MarkAll => marks::toggle_all(state),
+        Command::Withdraw => return opening::review_one(state, Act::Withdraw),
+        Command::Void => return opening::review_one(state, Act::Void),
+        Command::Comment => return opening::review_one(state, Act::Comment),
+        Command::Amend => opening::amend(state),
         Command::Filter if state.screen == Screen::Queue => state.queue.filtering = true,
         Command::Filter => state.audit.filtering = true,
         Command::NextState => {
@@ -47,9 +53,13 @@ fn quit(state: &mut State) -> Vec<Effect> {
     if state.screen == Screen::Detail { back(state) } else { vec![Effect::Quit] }
 }
 
-/// One level out: a filter first, then the screen.
+/// One level out: a filter first, then the marks, then the screen.
 fn back(state: &mut State) -> Vec<Effect> {
     match state.screen {
+        Screen::Queue if state.queue.filter.text().is_empty() => {
+            marks::clear(state);
+            Vec::new()
+        }
         Screen::Queue => queue::clear_filter(state),
         Screen::Audit if !state.audit.filter.text().is_empty() => {
             audit::clear_filter(state);
@@ -107,7 +117,7 @@ fn act_as(state: &mut State) -> Vec<Effect> {
 }
 
 /// The request that a command is about.
-fn selected(state: &State) -> Option<RequestId> {
+pub fn selected(state: &State) -> Option<RequestId> {
     match state.screen {
         Screen::Detail => state.detail.as_ref().map(|detail| detail.id.clone()),
         Screen::Queue => state.queue.list.selected().cloned(),
@@ -128,32 +138,6 @@ fn open(state: &mut State) -> Vec<Effect> {
         state.detail = Some(Detail::of(id.clone()));
     }
     vec![loading::call(state, Slot::Detail, Call::Request(id))]
-}
-
-/// Opens the review; what it shows is read now, not taken from a list.
-fn review(state: &mut State, verdict: Verdict) -> Vec<Effect> {
-    let Some(id) = selected(state) else {
-        state.tell(false, "No request is selected.");
-        return Vec::new();
-    };
-    if let Some(why) = state.decisions_stopped() {
-        state.tell(false, why);
-        return Vec::new();
-    }
-    let row = state.queue.rows.get(&id);
-    let row = row.or_else(|| Some(&state.detail.as_ref()?.seen.as_ref()?.request)).filter(|row| row.id == id);
-    if let Some(row) = row.filter(|row| row.state != RequestState::Pending) {
-        let by = row.decided_by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
-        let message = Message {
-            title: "Nothing to decide".into(),
-            text: format!("{} is {}{by}.", row.id, row.state),
-            hint: "Only pending requests can be decided; s on the queue shows them.".into(),
-        };
-        state.dialog = Some(Dialog::Message(message));
-        return Vec::new();
-    }
-    state.dialog = Some(Dialog::Review(Box::new(Review::of(id.clone(), verdict))));
-    vec![loading::call(state, Slot::Review, Call::Request(id))]
 }
 
 fn moved(state: &mut State, command: Command) -> Vec<Effect> {

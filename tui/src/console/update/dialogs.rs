@@ -6,7 +6,7 @@ use super::{commands, review};
 use crate::console::action::Effect;
 use crate::console::key::Key;
 use crate::console::keymap::{self, BINDINGS, Command};
-use crate::console::state::{DEMO_PEOPLE, Dialog, Field, Palette, PaletteEntry, Run, State};
+use crate::console::state::{DEMO_PEOPLE, Dialog, Field, Palette, PaletteEntry, Results, Run, State};
 use crate::console::view;
 
 pub fn key(state: &mut State, key: Key) -> Vec<Effect> {
@@ -23,6 +23,10 @@ pub fn key(state: &mut State, key: Key) -> Vec<Effect> {
         }
         Some(Dialog::Palette(palette)) => palette_key(state, palette, key),
         Some(Dialog::Review(open)) => review::key(state, open, key),
+        Some(Dialog::Results(results)) => {
+            state.dialog = results_key(state, results, key);
+            Vec::new()
+        }
         None => Vec::new(),
     }
 }
@@ -41,6 +45,23 @@ fn help_key(state: &State, scroll: usize, key: Key) -> Option<Dialog> {
         _ => scroll,
     };
     Some(Dialog::Help { scroll: scroll.min(last) })
+}
+
+fn results_key(state: &State, mut results: Results, key: Key) -> Option<Dialog> {
+    let page = usize::from(state.height / 4);
+    let last = view::results_overflow(state, &results);
+    results.scroll = match keymap::lookup(state.screen.scope(), key) {
+        _ if matches!(key, Key::Enter | Key::Esc | Key::Char('q')) => return None,
+        Some(Command::Down) => results.scroll + 1,
+        Some(Command::Up) => results.scroll.saturating_sub(1),
+        Some(Command::PageDown) => results.scroll + page,
+        Some(Command::PageUp) => results.scroll.saturating_sub(page),
+        Some(Command::First) => 0,
+        Some(Command::Last) => last,
+        _ => results.scroll,
+    }
+    .min(last);
+    Some(Dialog::Results(results))
 }
 
 /// The palette of everything that can be done on this screen.

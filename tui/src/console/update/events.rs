@@ -2,7 +2,7 @@
 
 use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::RequestState;
-use countersign_shared::protocol::{AuditAction, Event};
+use countersign_shared::protocol::{AuditAction, Event, RequestSummary};
 
 use super::loading;
 use crate::console::action::{Call, Effect};
@@ -45,8 +45,12 @@ fn about_request(state: &mut State, id: RequestId) -> Vec<Effect> {
     if state.detail.as_ref().is_some_and(|detail| detail.id == id) {
         effects.push(loading::call(state, Slot::Detail, Call::Request(id.clone())));
     }
-    if matches!(&state.dialog, Some(Dialog::Review(review)) if review.id == id && !review.sending) {
-        effects.push(loading::call(state, Slot::Review, Call::Request(id.clone())));
+    if let Some(Dialog::Review(review)) = &mut state.dialog
+        && review.is_about(&id)
+        && !review.sending
+    {
+        review.stale.insert(id.clone());
+        effects.extend(loading::review_items(state));
     }
     if state.queue.refused.is_none() {
         state.queue.stale.insert(id);
@@ -57,11 +61,11 @@ fn about_request(state: &mut State, id: RequestId) -> Vec<Effect> {
 
 /// What an approval led to: the approver is told, and the open request is read again.
 fn work_ended(state: &mut State, action: AuditAction, about: &str) -> Vec<Effect> {
-    let row =
-        state.queue.rows.values().find(|row| row.certificate_id.as_str() == about || row.job_id.as_str() == about);
+    let row = state.queue.rows.values().find(|row| is_work_of(row, about));
     let said = row.filter(|row| row.state == RequestState::Approved).and_then(|row| match action {
         AuditAction::CertificateIssued => {
-            Some((true, format!("{}: the certificate {} is issued.", row.id, row.certificate_id)))
+            let certificate = row.certificate_id.as_ref().map_or_else(String::new, |id| format!(" {id}"));
+            Some((true, format!("{}: the certificate{certificate} is issued.", row.id)))
         }
         AuditAction::JobFailed => Some((false, format!("{}: issuing failed; Enter shows why.", row.id))),
         _ => None,
@@ -71,13 +75,19 @@ fn work_ended(state: &mut State, action: AuditAction, about: &str) -> Vec<Effect
         state.tell(good, text);
     }
     let open = state.detail.as_ref().and_then(|detail| detail.seen.as_ref()).map(|seen| &seen.request);
-    match open.filter(|row| row.certificate_id.as_str() == about || row.job_id.as_str() == about) {
+    match open.filter(|row| is_work_of(row, about)) {
         Some(row) => {
             let id = row.id.clone();
             vec![loading::call(state, Slot::Detail, Call::Request(id))]
         }
         None => Vec::new(),
     }
+}
+
+/// True where a record about this certificate or job is about what the request asks for.
+fn is_work_of(row: &RequestSummary, about: &str) -> bool {
+    row.certificate_id.as_ref().is_some_and(|id| id.as_str() == about)
+        || row.job_id.as_ref().is_some_and(|id| id.as_str() == about)
 }
 
 /// The header counts and the audit history are behind; each is read once, however many events came.

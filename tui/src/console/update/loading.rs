@@ -30,11 +30,23 @@ pub fn everything(state: &mut State) -> Vec<Effect> {
         let id = detail.id.clone();
         effects.push(call(state, Slot::Detail, Call::Request(id)));
     }
-    if let Some(Dialog::Review(review)) = &state.dialog {
-        let id = review.id.clone();
-        effects.push(call(state, Slot::Review, Call::Request(id)));
+    if let Some(Dialog::Review(review)) = &mut state.dialog {
+        review.stale.extend(review.items.iter().map(|item| item.id.clone()));
+        state.calls.drop_slot(Slot::Review);
+        effects.extend(review_items(state));
     }
     effects
+}
+
+/// Reads what an event was about again, one call at a time: a later one would make the answer to this one late.
+pub fn review_items(state: &mut State) -> Vec<Effect> {
+    match &mut state.dialog {
+        Some(Dialog::Review(review)) if !state.calls.is_open(Slot::Review) && !review.stale.is_empty() => {
+            let ids: Vec<_> = std::mem::take(&mut review.stale).into_iter().collect();
+            vec![call(state, Slot::Review, Call::Each(ids))]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Reads the queue from its first page on; what is shown stays until that page is here.

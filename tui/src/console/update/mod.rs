@@ -3,9 +3,12 @@
 mod answers;
 mod audit;
 mod commands;
+mod deeds;
 mod dialogs;
 mod events;
 mod loading;
+mod marks;
+mod opening;
 mod queue;
 mod review;
 
@@ -28,6 +31,7 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
             state.queue.list.keep_visible(height);
             state.audit.list.keep_visible(height);
             commands::clamp_detail(state);
+            review::settle(state);
             Vec::new()
         }
         Action::Key(key) => key_pressed(state, key),
@@ -89,7 +93,7 @@ fn pasted(state: &mut State, text: &str) -> Vec<Effect> {
             palette.filter.insert(text);
             palette.selected = 0;
         }
-        Some(Dialog::Help { .. } | Dialog::Message(_)) => {}
+        Some(Dialog::Help { .. } | Dialog::Message(_) | Dialog::Results(_)) => {}
         None if state.screen == Screen::Queue && state.queue.filtering => {
             state.queue.filter.insert(text);
             return queue::filter_changed(state);

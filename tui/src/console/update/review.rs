@@ -1,40 +1,31 @@
-//! The review dialog: the only place that a decision comes from.
+//! Keys of the review: the only place that anything is done from.
 
-use countersign_shared::protocol::{DecideParams, DecideResult, RequestDetail};
-use countersign_shared::text::Untrusted;
-
-use super::loading;
-use crate::console::action::{Call, Effect, Refusal};
+use super::deeds;
+use crate::console::action::Effect;
 use crate::console::key::Key;
-use crate::console::state::{Dialog, Focus, Message, Review, Slot, State};
+use crate::console::state::{Dialog, Focus, Review, Slot, State};
 use crate::console::view;
 
-/// Lines that a page key scrolls the summary: fewer than the smallest window shows, so that none is skipped.
-const STEP: usize = 3;
-
-/// The whole review has been drawn, and nothing typed before that is waiting any more.
+/// The review has been drawn as it is, and nothing typed before that is waiting any more.
 pub fn arm(state: &mut State) {
+    settle(state);
     if let Some(Dialog::Review(review)) = &mut state.dialog
-        && review.seen.is_some()
+        && review.is_loaded()
     {
         review.armed = true;
+        review.read |= review.at_end;
     }
 }
 
-/// What the daemon says of the request: the first answer is what is shown, a later one is compared with it.
-pub fn seen(review: &mut Review, result: Result<Box<RequestDetail>, Refusal>) {
-    match result {
-        Ok(now) if now.request.id != review.id => {}
-        Ok(now) if review.seen.is_some() => review.compare(&now),
-        Ok(now) => {
-            review.seen = Some(now);
-            review.refused = None;
-        }
-        Err(refusal) if review.seen.is_some() => {
-            review.changed = vec![format!("It cannot be read any more: {}", refusal.message)];
-            review.focus = Focus::Cancel;
-        }
-        Err(refusal) => review.refused = Some(refusal),
+/// Keeps the window within the summary, and notes whether it reaches to the end.
+pub fn settle(state: &mut State) {
+    let last = match &state.dialog {
+        Some(Dialog::Review(review)) if !state.too_small() => view::review_overflow(state, review),
+        _ => return,
+    };
+    if let Some(Dialog::Review(review)) = &mut state.dialog {
+        review.scroll = review.scroll.min(last);
+        review.at_end = review.scroll == last;
     }
 }
 
@@ -59,17 +50,23 @@ pub fn key(state: &mut State, mut review: Box<Review>, key: Key) -> Vec<Effect> 
         state.dialog = Some(Dialog::Review(review));
         return Vec::new();
     }
+    let page = view::review_page(state, &review);
+    let on_button = matches!(review.focus, Focus::Cancel | Focus::Commit);
     match key {
         Key::Tab | Key::Down => go(&mut review, 1),
         Key::BackTab | Key::Up => go(&mut review, -1),
-        Key::PageDown => review.scroll += STEP,
-        Key::PageUp => review.scroll = review.scroll.saturating_sub(STEP),
+        Key::PageDown => review.scroll += page,
+        Key::PageUp => review.scroll = review.scroll.saturating_sub(page),
         Key::Enter => return pressed(state, review),
+        Key::Char('y') if on_button => return deeds::commit(state, review),
+        Key::Char('j') if on_button => review.scroll += 1,
+        Key::Char('k') if on_button => review.scroll = review.scroll.saturating_sub(1),
+        Key::Ctrl('d') if on_button => review.scroll += page,
+        Key::Ctrl('u') if on_button => review.scroll = review.scroll.saturating_sub(page),
         key => typed(&mut review, key),
     }
-    let last = view::review_overflow(state, &review);
-    review.scroll = review.scroll.min(last);
     state.dialog = Some(Dialog::Review(review));
+    settle(state);
     Vec::new()
 }
 
@@ -103,87 +100,32 @@ fn pressed(state: &mut State, mut review: Box<Review>) -> Vec<Effect> {
         // not what it has to be keeps the focus.
         Focus::Confirm | Focus::Note if review.missing().is_none() => review.focus = Focus::Commit,
         Focus::Confirm if review.is_confirmed() => review.focus = Focus::Note,
+        Focus::Confirm if review.matches() => {
+            review.confirmed += 1;
+            review.confirm = Default::default();
+        }
         Focus::Note if !review.is_confirmed() => review.focus = Focus::Confirm,
         Focus::Confirm | Focus::Note => {}
-        Focus::Commit => return commit(state, review),
+        Focus::Commit => return deeds::commit(state, review),
     }
     state.dialog = Some(Dialog::Review(review));
     Vec::new()
-}
-
-/// Sends the decision, on exactly the digest that is shown.
-fn commit(state: &mut State, mut review: Box<Review>) -> Vec<Effect> {
-    let stopped = state.decisions_stopped().or_else(|| review.missing());
-    let seen = review.seen.as_ref().filter(|_| review.armed);
-    let (Some(seen), None) = (seen, &stopped) else {
-        if let Some(why) = stopped {
-            state.tell(false, why);
-        }
-        review.focus = Focus::Cancel;
-        state.dialog = Some(Dialog::Review(review));
-        return Vec::new();
-    };
-    let note = review.note.text().trim();
-    let params = DecideParams {
-        id: review.id.clone(),
-        digest: seen.request.digest,
-        note: (!note.is_empty()).then(|| Untrusted::from(note)),
-    };
-    let call = Call::Decide(review.verdict, params);
-    review.sending = true;
-    state.dialog = Some(Dialog::Review(review));
-    vec![loading::call(state, Slot::Decide, call)]
 }
 
 fn close(state: &mut State, review: Box<Review>) -> Vec<Effect> {
     if review.sending {
         // It cannot be called back; its answer is shown in this place.
         state.dialog = Some(Dialog::Review(review));
-    } else {
-        state.calls.drop_slot(Slot::Review);
-        state.tell(true, "Closed without a decision.");
+        return Vec::new();
+    }
+    state.calls.drop_slot(Slot::Review);
+    state.tell(
+        true,
+        if review.act.verb().is_some() { "Closed; nothing was done." } else { "Closed without a decision." },
+    );
+    // A mark that stands in the way of every review would have to be searched for.
+    for item in review.items.iter().filter(|item| item.seen.is_none() && item.refused.is_some()) {
+        state.queue.marks.remove(&item.id);
     }
     Vec::new()
-}
-
-/// The daemon answered the decision.
-pub fn decided(state: &mut State, result: Result<Box<DecideResult>, Refusal>) -> Vec<Effect> {
-    let open = match state.dialog.take() {
-        Some(Dialog::Review(review)) => Some(review),
-        other => {
-            state.dialog = other;
-            None
-        }
-    };
-    let mut about = open.map(|review| review.id);
-    match result {
-        Ok(done) => {
-            let votes = format!("{} of {} votes", done.votes.given, done.votes.needed);
-            let text =
-                format!("{} is {} ({votes}, record {}); its job is {}.", done.id, done.state, done.seq, done.job.state);
-            state.tell(true, text);
-            about = Some(done.id.clone());
-        }
-        Err(refusal) => {
-            let (title, hint) = if refusal.uncertain {
-                ("Not known whether it counts", "Look at the request's decisions before deciding again.".to_owned())
-            } else {
-                ("Refused", refusal.hint)
-            };
-            // The line stays when a key that was meant for something else closes the message.
-            state.tell(false, refusal.message.clone());
-            state.dialog = Some(Dialog::Message(Message { title: title.into(), text: refusal.message, hint }));
-        }
-    }
-    let mut effects = vec![loading::call(state, Slot::Status, Call::Status)];
-    if let Some(id) = about {
-        if state.detail.as_ref().is_some_and(|detail| detail.id == id) {
-            effects.push(loading::call(state, Slot::Detail, Call::Request(id.clone())));
-        }
-        if state.queue.refused.is_none() {
-            state.queue.stale.insert(id);
-            effects.extend(loading::stale_rows(state));
-        }
-    }
-    effects
 }

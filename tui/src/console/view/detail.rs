@@ -1,16 +1,17 @@
 //! One request in full, in the order in which a decision needs it.
 
-use countersign_shared::digest::Digest;
-use countersign_shared::lifecycle::RequestState;
-use countersign_shared::protocol::{Change, CheckOutcome, Decision, Difference, RequestDetail};
-use countersign_shared::text::Untrusted;
+use countersign_shared::content::CertificateContent;
+use countersign_shared::lifecycle::{RequestKind, RequestState};
+use countersign_shared::protocol::{CheckOutcome, RequestDetail};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::cells::{left, shown};
+use super::difference::{changed, differing, differs};
+use super::page::Page;
 use super::paint::{Ink, lines};
-use super::words;
+use super::{deciding, history, policy, terms, words};
 use crate::console::state::State;
 use crate::console::theme::Role;
 
@@ -56,10 +57,18 @@ fn document(state: &State, ink: Ink, room: usize) -> Vec<Line<'static>> {
 }
 
 fn request(state: &State, ink: Ink, seen: &RequestDetail, room: usize) -> Vec<Line<'static>> {
-    let mut page = Page { ink, room, lines: Vec::new() };
+    let mut page = Page::new(ink, room);
     standing(state, seen, &mut page);
-    page.title(&format!("Names ({})", seen.content.sans.len()));
-    names(seen, &mut page);
+    if let Some(change) = &seen.policy_change {
+        page.title(&policy::title(change));
+        page.add_all(policy::differences(change));
+        page.title(&format!("Findings ({})", change.findings.len()));
+        page.add_all(policy::findings(change));
+    }
+    if let Some(content) = &seen.content {
+        page.title(&format!("Names ({})", content.sans.len()));
+        names(seen, content, &mut page);
+    }
     if seen.in_force.is_some() || !seen.differences.is_empty() {
         page.title("Against the certificate in force");
         if seen.differences.is_empty() {
@@ -77,17 +86,33 @@ fn request(state: &State, ink: Ink, seen: &RequestDetail, room: usize) -> Vec<Li
             page.add("serial", Role::Plain, &shown(&version.serial));
         }
     }
-    page.title("Against the CSR");
-    if seen.changes.is_empty() {
-        page.add("", Role::Plain, "as asked for");
+    if seen.csr.is_some() {
+        page.title("Against the CSR");
+        if seen.changes.is_empty() {
+            page.add("", Role::Plain, "as asked for");
+        }
     }
     for change in &seen.changes {
         page.add(change.action.as_str(), Role::Warn, &changed(change));
     }
+    history::amendments(state, seen, &mut page);
+    history::remarks(state, seen, &mut page);
     checks(seen, &mut page);
-    certificate(seen, &mut page);
-    people(state, seen, &mut page);
+    if let Some(content) = &seen.content {
+        certificate(content, &mut page);
+    }
+    if let Some(csr) = &seen.csr {
+        page.title("CSR");
+        page.add("subject", Role::Plain, &shown(csr.subject.raw()));
+        page.spoken("CSR SHA-256", &csr.sha256);
+    }
+    page.title(&terms::title(seen));
+    page.add_all(terms::entries(state, seen));
+    history::decisions(state, seen, &mut page);
     identifiers(seen, &mut page);
+    if let Some(change) = &seen.policy_change {
+        policy::document(&seen.request.id, change, &mut page);
+    }
     page.lines
 }
 
@@ -103,10 +128,14 @@ fn standing(state: &State, seen: &RequestDetail, page: &mut Page) {
     if row.state == RequestState::Pending {
         let votes = format!("{} of {} votes", seen.votes.given, seen.votes.needed);
         if seen.you.allowed {
-            page.add("you", Role::Good, &format!("may decide (a approves, r rejects); {votes} so far"));
+            let say = deciding::with_whose_say(seen).map_or_else(String::new, |say| format!(" {say}"));
+            page.add("you", Role::Good, &format!("may decide{say} (a approves, r rejects); {votes} so far"));
         } else {
             page.add("you", Role::Warn, &format!("may NOT decide: {}", shown(&seen.you.why)));
         }
+    }
+    if !seen.you_may.is_empty() {
+        page.add("may also", Role::Plain, &deciding::verbs(&seen.you_may));
     }
     if !row.risks.is_empty() {
         page.add("risks", Role::Warn, &words::risks(&row.risks));
@@ -121,6 +150,14 @@ fn standing(state: &State, seen: &RequestDetail, page: &mut Page) {
     if let Some(ticket) = &row.ticket {
         page.add("ticket", Role::Plain, &shown(ticket.raw()));
     }
+    page.add_all(deciding::schedule(state, row));
+    if row.kind == RequestKind::PolicyChange {
+        let from = seen.policy_change.as_ref().map_or_else(String::new, |change| {
+            format!(", in place of policy {}; it takes force when the last vote is given", change.base_version)
+        });
+        page.add("what", Role::Plain, &format!("{}{from}", shown(row.primary_name.raw())));
+        return;
+    }
     let what = format!(
         "{} under {} ({}), {}",
         words::spaced(row.kind.as_str()),
@@ -131,8 +168,8 @@ fn standing(state: &State, seen: &RequestDetail, page: &mut Page) {
     page.add("what", Role::Plain, &what);
 }
 
-fn names(seen: &RequestDetail, page: &mut Page) {
-    for san in &seen.content.sans {
+fn names(seen: &RequestDetail, content: &CertificateContent, page: &mut Page) {
+    for san in &content.sans {
         let value = san.value();
         let added = seen.differences.iter().any(|difference| {
             difference.field == "san"
@@ -159,8 +196,7 @@ fn checks(seen: &RequestDetail, page: &mut Page) {
     }
 }
 
-fn certificate(seen: &RequestDetail, page: &mut Page) {
-    let content = &seen.content;
+fn certificate(content: &CertificateContent, page: &mut Page) {
     page.title("Certificate");
     let mut subject: Vec<String> = content.common_name.iter().map(|name| format!("CN={}", words::name(name))).collect();
     subject.extend(
@@ -183,26 +219,6 @@ fn certificate(seen: &RequestDetail, page: &mut Page) {
     page.add("used for", Role::Plain, &usage.join(", "));
     page.add("key", Role::Plain, &content.key.to_string());
     page.spoken("key SHA-256", &content.spki_sha256);
-    page.title("CSR");
-    page.add("subject", Role::Plain, &shown(seen.csr.subject.raw()));
-    page.spoken("CSR SHA-256", &seen.csr.sha256);
-}
-
-fn people(state: &State, seen: &RequestDetail, page: &mut Page) {
-    page.title(&format!("Decisions ({} of {} votes)", seen.votes.given, seen.votes.needed));
-    if seen.decisions.is_empty() {
-        page.add("", Role::Plain, "none yet");
-    }
-    for decision in &seen.decisions {
-        page.add(decision.verdict.as_str(), Role::Plain, &decided(state, decision));
-    }
-    let may: Vec<String> = seen.who_may_decide.iter().map(|name| words::account(state, name)).collect();
-    page.add("may decide", Role::Plain, if may.is_empty() { "nobody".into() } else { may.join(", ") }.as_str());
-}
-
-fn decided(state: &State, decision: &Decision) -> String {
-    let note = if decision.note.is_blank() { String::new() } else { format!(": {}", shown(decision.note.raw())) };
-    format!("{}, {}, record {}{note}", words::person(state, &decision.by), words::moment(decision.at), decision.seq)
 }
 
 fn identifiers(seen: &RequestDetail, page: &mut Page) {
@@ -213,72 +229,13 @@ fn identifiers(seen: &RequestDetail, page: &mut Page) {
         Role::Plain,
         &format!("{}, version {}, made {}", row.id, row.version, words::moment(row.created_at)),
     );
-    page.add("certificate", Role::Plain, row.certificate_id.as_str());
-    let error = seen.job.error.as_ref().map_or_else(String::new, |error| format!(": {}", shown(error.raw())));
-    page.add("job", Role::Plain, &format!("{}, {}{error}", seen.job.id, words::spaced(seen.job.state.as_str())));
+    if let Some(id) = &row.certificate_id {
+        page.add("certificate", Role::Plain, id.as_str());
+    }
+    if let Some(job) = &seen.job {
+        let error = job.error.as_ref().map_or_else(String::new, |error| format!(": {}", shown(error.raw())));
+        page.add("job", Role::Plain, &format!("{}, {}{error}", job.id, words::spaced(job.state.as_str())));
+    }
     page.spoken("content", &row.digest);
     page.spoken("policy", &seen.policy_sha256);
-}
-
-/// What a difference is about, in a word that fits a label.
-pub fn differing(difference: &Difference) -> String {
-    match difference.field.as_str() {
-        "san" => "name".into(),
-        "spki_sha256" => "key SHA-256".into(),
-        other => words::spaced(other),
-    }
-}
-
-/// One difference to the certificate in force.
-pub fn differs(difference: &Difference) -> String {
-    match (&difference.before, &difference.after) {
-        (Some(before), Some(after)) => format!("{} becomes {}", valued(before), valued(after)),
-        (None, Some(after)) => format!("added: {}", valued(after)),
-        (Some(before), None) => format!("removed: {}", valued(before)),
-        (None, None) => "changed".into(),
-    }
-}
-
-/// A value that differs: a digest by its first groups, a tagged name with its Unicode form.
-fn valued(value: &Untrusted) -> String {
-    if let Ok(digest) = value.raw().parse::<Digest>() {
-        return format!("{} …", digest.spoken()[0]);
-    }
-    match value.raw().split_once(':') {
-        Some((kind @ ("dns" | "uri" | "email" | "ip"), rest)) => format!("{kind} {}", words::name(&rest.into())),
-        _ => words::name(value),
-    }
-}
-
-/// One difference to the CSR.
-pub fn changed(change: &Change) -> String {
-    format!("{} {} ({})", words::spaced(&change.field), shown(change.value.raw()), shown(&change.why))
-}
-
-/// Lines under headings.
-struct Page {
-    ink: Ink,
-    room: usize,
-    lines: Vec<Line<'static>>,
-}
-
-impl Page {
-    fn title(&mut self, title: &str) {
-        self.lines.push(Line::default());
-        self.lines.push(self.ink.line(Role::Strong, format!(" {title}")));
-    }
-
-    fn add(&mut self, label: &str, role: Role, value: &str) {
-        let lines = self.ink.labelled(&format!("  {label}"), role, value, self.room.saturating_sub(1));
-        self.lines.extend(lines);
-    }
-
-    /// A digest in groups that can be read aloud, in two lines where there is room.
-    fn spoken(&mut self, label: &str, digest: &Digest) {
-        let groups = digest.spoken();
-        let together = if self.room >= 60 { 2 } else { 1 };
-        for (i, part) in groups.chunks(together).enumerate() {
-            self.add(if i == 0 { label } else { "" }, Role::Plain, &part.join("  "));
-        }
-    }
 }

@@ -1,12 +1,13 @@
 //! The line for what just happened or is being typed, and the keys that act here.
 
+use countersign_shared::protocol::Verb;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::cells::{cut, shown, width};
 use super::paint::{Ink, field, lines, row};
-use crate::console::keymap::{BINDINGS, Scope, holds_on};
+use crate::console::keymap::{BINDINGS, Binding, Command, Scope, holds_on};
 use crate::console::state::{Dialog, Field, Link, Screen, State};
 use crate::console::theme::Role;
 
@@ -40,22 +41,57 @@ fn said(state: &State, ink: Ink, room: usize) -> Line<'static> {
 
 fn keys(state: &State, ink: Ink, room: usize) -> Line<'static> {
     let scope = if matches!(state.dialog, Some(Dialog::Review(_))) { Scope::Review } else { state.screen.scope() };
+    let named = BINDINGS.iter().filter(|binding| holds_on(binding.scope, scope) && is_named(state, binding));
+    let named: Vec<(bool, String, String)> = named
+        .filter_map(|binding| {
+            let leads_on = matches!(binding.command, Some(Command::Help | Command::Quit));
+            Some((leads_on, binding.keys.first()?.to_string(), label(state, binding)))
+        })
+        .collect();
+    // What leads on to everything else stays in sight; of the rest, what does not fit is left out.
+    let cells = |(_, key, label): &(bool, String, String)| width(key) + 1 + width(label) + GAP;
+    let mut free = (room + GAP).saturating_sub(1 + named.iter().filter(|one| one.0).map(cells).sum::<usize>());
     let mut line = Line::from(ink.span(Role::Plain, " "));
-    let mut used = 1;
-    for binding in BINDINGS.iter().filter(|binding| holds_on(binding.scope, scope) && !binding.label.is_empty()) {
-        let Some(key) = binding.keys.first() else { continue };
-        let key = key.to_string();
-        let needed = width(&key) + 1 + width(binding.label) + 2;
-        if used + needed > room {
-            break;
+    for one in named {
+        let needed = cells(&one);
+        if !one.0 && needed > free {
+            continue;
         }
-        used += needed;
+        free = if one.0 { free } else { free - needed };
+        let (_, key, label) = one;
         line.spans.extend([
             ink.span(Role::Strong, key),
             ink.span(Role::Plain, " "),
-            ink.span(Role::Dim, binding.label),
-            ink.span(Role::Plain, "  "),
+            ink.span(Role::Dim, label),
+            ink.span(Role::Plain, " ".repeat(GAP)),
         ]);
     }
     line
+}
+
+/// Cells between two keys.
+const GAP: usize = 2;
+
+/// True where the footer names this key: what only some people may do stands there for those alone.
+fn is_named(state: &State, binding: &Binding) -> bool {
+    let verb = match binding.command {
+        Some(Command::Withdraw) => Verb::Withdraw,
+        Some(Command::Void) => Verb::Void,
+        Some(Command::Comment) => Verb::Comment,
+        Some(Command::Amend) => Verb::Amend,
+        _ => return !binding.label.is_empty(),
+    };
+    let seen = state.detail.as_ref().and_then(|detail| detail.seen.as_ref());
+    state.screen == Screen::Detail && seen.is_some_and(|seen| seen.you_may.contains(&verb))
+}
+
+/// The label, and where marks stand what it is about.
+fn label(state: &State, binding: &Binding) -> String {
+    let marks = state.queue.marks.len();
+    match binding.command {
+        Some(Command::Approve | Command::Reject) if marks > 0 && state.screen == Screen::Queue => {
+            format!("{} {marks} marked", binding.label)
+        }
+        _ => binding.label.to_owned(),
+    }
 }

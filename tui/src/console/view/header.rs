@@ -7,7 +7,7 @@ use ratatui::text::Line;
 use super::cells::{cut, shown, width};
 use super::paint::{Ink, bar, lines, row};
 use super::words;
-use crate::console::state::{Link, Screen, State};
+use crate::console::state::{Link, Queue, Screen, State};
 use crate::console::theme::Role;
 
 pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
@@ -113,7 +113,7 @@ fn count(state: &State) -> String {
             let more = if queue.next == crate::console::state::NextPage::End { "" } else { "+" };
             let filter = queue.filter.text();
             let filter = if filter.is_empty() { String::new() } else { format!(" with \"{}\"", shown(filter)) };
-            format!("{what}: {}{more}{filter}", queue.list.count())
+            format!("{what}: {}{more}{filter}{}", queue.list.count(), marked(queue))
         }
         Screen::Detail => state.detail.as_ref().map_or_else(String::new, |detail| detail.id.to_string()),
         Screen::Audit => {
@@ -127,6 +127,17 @@ fn count(state: &State) -> String {
             }
         }
     }
+}
+
+/// How many are marked, and how many of these the filter hides.
+fn marked(queue: &Queue) -> String {
+    if queue.marks.is_empty() {
+        return String::new();
+    }
+    let shown = queue.list.window(usize::MAX).iter().filter(|id| queue.marks.contains(*id)).count();
+    let hidden = queue.marks.len() - shown;
+    let hidden = if hidden > 0 { format!(" ({hidden} not shown)") } else { String::new() };
+    format!(", {} marked{hidden}", queue.marks.len())
 }
 
 fn alarms(state: &State) -> Vec<(Role, String)> {
@@ -144,6 +155,14 @@ fn alarms(state: &State) -> Vec<(Role, String)> {
         }
         if daemon.bypass {
             alarms.push((Role::Alarm, " BYPASS  Requests are approved by system-bypass, without people.".to_owned()));
+        }
+        if !daemon.attempts.is_empty() {
+            let who: Vec<String> = daemon
+                .attempts
+                .iter()
+                .map(|one| format!("{} ({}, {})", words::account(state, &one.actor), one.count, shown(&one.rule)))
+                .collect();
+            alarms.push((Role::Alarm, format!(" ATTEMPTS  repeated refused attempts: {}", who.join(", "))));
         }
     }
     if state.demo() {

@@ -2,19 +2,28 @@
 
 mod audit;
 mod cells;
+mod deciding;
 mod detail;
+mod difference;
 mod footer;
 mod header;
 mod help;
+mod history;
+mod item;
+mod page;
 mod paint;
 mod palette;
+mod policy;
 mod queue;
+mod results;
 mod review;
+mod terms;
 mod words;
 
 pub use detail::height as detail_height;
 pub use help::{height as help_height, room as help_room};
-pub use review::overflow as review_overflow;
+pub use results::overflow as results_overflow;
+pub use review::{overflow as review_overflow, page as review_page};
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -63,6 +72,7 @@ fn draw_into(state: &State, buffer: &mut Buffer, area: Rect) {
         Some(Dialog::Help { scroll }) => help::draw(state, ink, buffer, over, *scroll),
         Some(Dialog::Palette(open)) => palette::draw(open, ink, buffer, over),
         Some(Dialog::Review(open)) => review::draw(state, open, ink, buffer, over),
+        Some(Dialog::Results(results)) => results::draw(state, results, ink, buffer, over),
         Some(Dialog::Message(message)) => draw_message(message, ink, buffer, over),
     }
 }

@@ -1,5 +1,6 @@
 //! The queue: a row for each request, and below it what the row has no room for.
 
+use countersign_shared::lifecycle::RequestKind;
 use countersign_shared::protocol::RequestSummary;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -117,7 +118,11 @@ fn request_row(
     columns: &[(Column, usize)],
     selected: bool,
 ) -> Line<'static> {
-    let mut spans = vec![ink.span(Role::Plain, if selected { "> " } else { "  " })];
+    let marked = state.queue.marks.contains(&request.id);
+    let mut spans = vec![
+        ink.span(Role::Plain, if selected { ">" } else { " " }),
+        ink.span(Role::Strong, if marked { "*" } else { " " }),
+    ];
     for (column, width) in columns {
         spans.push(cell(state, ink, request, *column, *width));
         spans.push(Span::raw(" "));
@@ -154,14 +159,24 @@ fn cell(state: &State, ink: Ink, request: &RequestSummary, column: Column, width
 fn draw_preview(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
     let Some(request) = state.queue.selected() else { return };
     let room = usize::from(area.width);
-    let title = format!(" {}  {}  {} ", request.id, words::spaced(request.kind.as_str()), request.certificate_id);
+    let certificate = request.certificate_id.as_ref().map_or_else(String::new, |id| format!(" {id} "));
+    let title = format!(" {}  {} {certificate}", request.id, words::spaced(request.kind.as_str()));
     bar(buffer, row(area, 0), ink.style(Role::Dim), &format!("──{title}{}", "─".repeat(room)));
+    let policy = request.kind == RequestKind::PolicyChange;
     let mut names: Vec<String> = request.names.iter().map(|san| words::name(&san.value())).collect();
     let unseen = usize::try_from(request.names_total).unwrap_or(usize::MAX).saturating_sub(names.len());
     if unseen > 0 {
         names.push(format!("and {unseen} more"));
     }
-    let mut text = ink.labelled(" names", Role::Plain, &names.join(", "), room);
+    let mut text = if policy {
+        let what = format!(
+            "{} in place of the policy in force; Enter shows what it changes",
+            words::name(&request.primary_name)
+        );
+        ink.labelled(" policy", Role::Plain, &what, room)
+    } else {
+        ink.labelled(" names", Role::Plain, &names.join(", "), room)
+    };
     text.truncate(2);
     let who = words::person(state, &request.requester);
     let ticket = request.ticket.as_ref().map_or_else(String::new, |ticket| format!(", ticket {}", shown(ticket.raw())));
@@ -184,7 +199,10 @@ fn draw_preview(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
     text.extend(why);
     let by = format!("{who}, {age} ago, {ends}");
     text.extend(ink.labelled(" by", Role::Plain, &by, room).into_iter().take(1));
-    let place = format!("{}, {}{ticket}", shown(&request.profile_id), shown(&request.environment));
+    let batch = request.batch.as_ref().map_or_else(String::new, |batch| format!(", batch {}", shown(batch)));
+    let start = request.not_before.map_or_else(String::new, |at| format!(", not before {}", words::moment(at)));
+    let environment = shown(&request.environment);
+    let place = format!("{}, {environment}{ticket}{batch}{start}", shown(&request.profile_id));
     text.extend(ink.labelled(" profile", Role::Plain, &place, room).into_iter().take(1));
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     lines(buffer, body, &text);

@@ -1,36 +1,31 @@
-//! The review: exactly what will be decided, what is still missing, and two buttons.
+//! The review: exactly what will be done and to what, what is still missing, and two buttons.
 
 use countersign_shared::lifecycle::Verdict;
-use countersign_shared::protocol::{CheckOutcome, RequestDetail};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
-use super::cells::{cut, left, shown};
-use super::detail::{changed, differing, differs};
+use super::cells::{cut, left, shown, width, wrap};
+use super::item;
+use super::page::Entry;
 use super::paint::{Ink, field, lines, window};
-use super::words;
 use crate::console::layout::layout;
-use crate::console::state::{Focus, Review, State};
+use crate::console::state::{Act, Focus, Review, State};
 use crate::console::theme::Role;
 
-/// Names that stand in the summary; the detail has every one.
-const NAMES: usize = 20;
 /// The widest box.
 const WIDEST: u16 = 100;
+/// Cells of the label of a field.
+const LABEL: usize = 14;
 
 pub fn draw(state: &State, review: &Review, ink: Ink, buffer: &mut Buffer, over: Rect) {
     let room = room(over.width);
     let above = summary(state, review, ink, room);
     let below = controls(state, review, ink, room);
-    let wanted = above.len() + below.len() + 2;
-    let title = match review.verdict {
-        Verdict::Approve => format!("Approve {}", review.id),
-        Verdict::Reject => format!("Reject {}", review.id),
-    };
-    let height = u16::try_from(wanted).unwrap_or(u16::MAX);
-    let frame = if review.changed.is_empty() { Role::Strong } else { Role::Alarm };
-    let inside = window(buffer, over, WIDEST, height, &title, ink.style(frame));
+    let height = u16::try_from(above.len() + below.len() + 2).unwrap_or(u16::MAX);
+    let changed = review.items.iter().any(|item| !item.changed.is_empty());
+    let frame = if changed { Role::Alarm } else { Role::Strong };
+    let inside = window(buffer, over, WIDEST, height, &title(review), ink.style(frame));
     let controls_height = u16::try_from(below.len()).unwrap_or(u16::MAX).min(inside.height);
     let split = inside.height - controls_height;
     let top = Rect { height: split, ..inside };
@@ -43,13 +38,28 @@ pub fn draw(state: &State, review: &Review, ink: Ink, buffer: &mut Buffer, over:
     lines(buffer, Rect { y: inside.y + split, height: controls_height, ..inside }, &below);
 }
 
+fn title(review: &Review) -> String {
+    match review.single() {
+        Some(item) => format!("{} {}", review.act.name(), item.id),
+        None => format!("{} {} marked requests", review.act.name(), review.items.len()),
+    }
+}
+
 /// Lines of the summary that do not fit above the controls.
 pub fn overflow(state: &State, review: &Review) -> usize {
     let ink = Ink { colour: false };
-    let room = room(state.width);
+    summary(state, review, ink, room(state.width)).len().saturating_sub(in_sight(state, review))
+}
+
+/// Lines that a page key scrolls: the line that counts what is below hides one of those in sight.
+pub fn page(state: &State, review: &Review) -> usize {
+    in_sight(state, review).saturating_sub(1).max(1)
+}
+
+fn in_sight(state: &State, review: &Review) -> usize {
     let over = usize::from(state.height.saturating_sub(layout(state).header + 1));
-    let used = controls(state, review, ink, room).len() + 2;
-    summary(state, review, ink, room).len().saturating_sub(over.saturating_sub(used))
+    let used = controls(state, review, Ink { colour: false }, room(state.width)).len() + 2;
+    over.saturating_sub(used)
 }
 
 fn room(width: u16) -> usize {
@@ -57,90 +67,61 @@ fn room(width: u16) -> usize {
 }
 
 fn summary(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'static>> {
-    let mut text = Vec::new();
-    for change in &review.changed {
-        text.extend(ink.labelled("CHANGED", Role::Alarm, &shown(change), room));
+    let written = |entries: Vec<Entry>| -> Vec<Line<'static>> {
+        entries.iter().flat_map(|one| ink.labelled(&one.label, one.role, &one.value, room)).collect()
+    };
+    match (review.single(), review.act) {
+        (Some(one), Act::Decide(_)) => written(item::full(state, one)),
+        (Some(one), Act::Withdraw | Act::Void | Act::Comment) => written(item::about(state, one)),
+        (None, _) => {
+            let count = review.items.len();
+            let mut text = written(item::changed_ones(&review.items));
+            for (at, one) in (1..).zip(&review.items) {
+                text.extend(written(item::compact(state, one, &format!("{at} of {count}"))));
+            }
+            text
+        }
     }
-    if let Some(refusal) = &review.refused {
-        let words = format!("{} {}", shown(&refusal.message), shown(&refusal.hint));
-        text.extend(ink.labelled("refused", Role::Warn, words.trim(), room));
-    }
-    match &review.seen {
-        Some(seen) => text.extend(content(state, seen, ink, room)),
-        None if review.refused.is_none() => text.push(ink.line(Role::Plain, "Loading …")),
-        None => {}
-    }
-    text
-}
-
-fn content(state: &State, seen: &RequestDetail, ink: Ink, room: usize) -> Vec<Line<'static>> {
-    let mut text = Vec::new();
-    let mut add = |label: &str, role: Role, value: &str| text.extend(ink.labelled(label, role, value, room));
-    let (row, content) = (&seen.request, &seen.content);
-    if !seen.you.allowed {
-        add("you may not", Role::Warn, &shown(&seen.you.why));
-    }
-    if !row.risks.is_empty() {
-        add("risks", Role::Warn, &words::risks(&row.risks));
-    }
-    let mut names: Vec<String> = content.sans.iter().take(NAMES).map(|san| words::name(&san.value())).collect();
-    if let Some(more) = content.sans.len().checked_sub(NAMES + 1) {
-        names.push(format!("and {} more (Esc, then Enter shows all)", more + 1));
-    }
-    add(&format!("names ({})", content.sans.len()), Role::Strong, &names.join(", "));
-    for difference in &seen.differences {
-        add("differs", Role::Warn, &format!("{} {}", differing(difference), differs(difference)));
-    }
-    for change in &seen.changes {
-        add(change.action.as_str(), Role::Warn, &changed(change));
-    }
-    for check in seen.checks.iter().filter(|check| check.outcome == CheckOutcome::Warned) {
-        add("WARNED", Role::Warn, &format!("{}: {}", words::spaced(&check.rule), shown(&check.text)));
-    }
-    let asks = words::person(state, &row.requester);
-    let ticket = row.ticket.as_ref().map_or_else(String::new, |ticket| format!(" ({})", shown(ticket.raw())));
-    add("asks", Role::Plain, &asks);
-    add("why", Role::Plain, &format!("{}{ticket}", shown(row.reason.raw())));
-    let spki = content.spki_sha256.spoken();
-    add("key", Role::Plain, &format!("{}, SHA-256 {} …", content.key, spki[0]));
-    let authority = if content.ca { ", as a CERTIFICATION AUTHORITY" } else { "" };
-    let profile = shown(&row.profile_id);
-    add(
-        "gets",
-        Role::Plain,
-        &format!("{} from {} under {profile}{authority}", words::span(content.valid_for), shown(&content.issuer)),
-    );
-    add("content", Role::Plain, &format!("{} …, version {}", row.digest.spoken()[0], row.version));
-    let votes = format!("{} of {} given", seen.votes.given, seen.votes.needed);
-    add("votes", Role::Plain, &votes);
-    text
 }
 
 fn controls(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'static>> {
     let mut text = vec![ink.line(Role::Dim, "─".repeat(room))];
     let typed = |label: &str, of: (&str, &str), focus: Focus, empty: &str| {
-        let label = left(label, 14);
-        let mut line = field(ink, of, room.saturating_sub(14), review.focus == focus);
+        let mut line = field(ink, of, room.saturating_sub(LABEL), review.focus == focus);
         if of == ("", "") {
-            line.spans.push(ink.span(Role::Dim, cut(empty, room.saturating_sub(15))));
+            line.spans.push(ink.span(Role::Dim, cut(empty, room.saturating_sub(LABEL + 1))));
         }
-        line.spans.insert(0, ink.span(if review.focus == focus { Role::Strong } else { Role::Dim }, label));
+        let role = if review.focus == focus { Role::Strong } else { Role::Dim };
+        line.spans.insert(0, ink.span(role, left(label, LABEL)));
         line
     };
-    if let Some(name) = review.confirmation() {
-        text.push(ink.line(Role::Warn, cut(&format!("This is risky. Type {} to go on:", shown(&name)), room)));
-        text.push(typed("name", review.confirm.halves(), Focus::Confirm, ""));
+    if let Some((words, at, count)) = review.confirmation() {
+        let place = if count > 1 { format!("Risk {at} of {count}.") } else { "This is risky.".into() };
+        let asked = format!("{place} To go on, type: {}", shown(&words));
+        text.extend(wrap(&asked, room).into_iter().map(|line| ink.line(Role::Warn, line)));
+        text.push(typed("type it", review.confirm.halves(), Focus::Confirm, ""));
     }
-    let empty = match review.verdict {
-        Verdict::Approve => "optional",
-        Verdict::Reject => "required; the requester will read it",
-    };
-    text.push(typed("note", review.note.halves(), Focus::Note, empty));
+    let (label, empty) = asked_text(review.act);
+    text.push(typed(label, review.note.halves(), Focus::Note, empty));
+    text.extend(buttons(state, review, ink, room));
+    text
+}
+
+/// The label of the text and what stands in its place while it is empty.
+fn asked_text(act: Act) -> (&'static str, &'static str) {
+    match act {
+        Act::Decide(Verdict::Approve) => ("note", "optional"),
+        Act::Decide(Verdict::Reject) => ("note", "required; the requester will read it"),
+        Act::Withdraw => ("reason", "optional"),
+        Act::Void => ("reason", "required; the requester will read it"),
+        Act::Comment => ("remark", "required; everybody who sees the request reads it"),
+    }
+}
+
+/// The buttons and what is still missing: beside them, or below where it has no room there.
+fn buttons(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'static>> {
     let missing = state.decisions_stopped().or_else(|| review.missing());
-    let commit = match review.verdict {
-        Verdict::Approve => "Approve",
-        Verdict::Reject => "Reject",
-    };
+    let usable = missing.is_none() && review.armed;
     let button = |focus: Focus, name: &str, usable: bool| {
         let (role, open, close) = match (review.focus == focus, usable) {
             (true, _) => (Role::Selected, "[>", "<]"),
@@ -149,15 +130,34 @@ fn controls(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'
         };
         ink.span(role, format!("{open}{name}{close}"))
     };
-    let usable = missing.is_none() && review.armed;
     // Said once the keys count: before, whatever is typed is thrown away.
-    let said = missing.filter(|_| review.armed || review.seen.is_none()).unwrap_or_default();
-    text.push(Line::from(vec![
+    let said = match missing {
+        Some(missing) if review.armed || !review.is_loaded() => missing,
+        None if usable && !matches!(review.focus, Focus::Note | Focus::Confirm) => format!("y {}", review.act.does()),
+        _ => String::new(),
+    };
+    let gap = || Span::raw("  ");
+    let mut line = Line::from(vec![
         button(Focus::Cancel, "Cancel", true),
-        ink.span(Role::Plain, "  "),
-        button(Focus::Commit, commit, usable),
-        ink.span(Role::Plain, "  "),
-        ink.span(Role::Dim, cut(&said, room.saturating_sub(26))),
-    ]));
-    text
+        gap(),
+        button(Focus::Commit, &commit_name(review), usable),
+        gap(),
+    ]);
+    if line.width() + width(&said) <= room {
+        line.spans.push(ink.span(Role::Dim, said));
+        return vec![line];
+    }
+    let below = wrap(&said, room).into_iter().map(|text| ink.line(Role::Warn, text));
+    std::iter::once(line).chain(below).collect()
+}
+
+/// The deciding button says how many it is for.
+fn commit_name(review: &Review) -> String {
+    let (name, count) = (review.act.name(), review.items.len());
+    let sent = review.sendable().count();
+    match (count, sent) {
+        (1, _) => name.to_owned(),
+        (_, sent) if sent < count && review.is_loaded() => format!("{name} {sent} of {count}"),
+        _ => format!("{name} {count}"),
+    }
 }

@@ -1,6 +1,6 @@
 //! Times, risks and states in the words of the screen.
 
-use countersign_shared::lifecycle::RequestState;
+use countersign_shared::lifecycle::{RequestKind, RequestState};
 use countersign_shared::protocol::{PersonRef, RequestSummary, Risk};
 use countersign_shared::text::{Untrusted, unicode_form};
 use countersign_shared::time::{Span, Timestamp};
@@ -57,6 +57,7 @@ pub const fn risk(risk: Risk) -> &'static str {
         Risk::KeyChanged => "new key",
         Risk::OtherOwner => "not the owner",
         Risk::Bypass => "BYPASS",
+        Risk::PolicyLaxer => "LAXER POLICY",
     }
 }
 
@@ -88,8 +89,11 @@ pub fn name(raw: &Untrusted) -> String {
     }
 }
 
-/// The primary name and how many more there are.
+/// The primary name and how many more there are; `policy 4, change` for a change of the policy.
 pub fn names(row: &RequestSummary) -> String {
+    if row.kind == RequestKind::PolicyChange {
+        return format!("{}, change", shown(row.primary_name.raw()));
+    }
     let more = row.names_total.saturating_sub(1);
     let name = name(&row.primary_name);
     if more == 0 { name } else { format!("{name} +{more}") }
@@ -109,6 +113,18 @@ pub fn person(state: &State, who: &PersonRef) -> String {
         Some(person) if !account.starts_with(&shown(person)) => format!("{account}, person {}", shown(person)),
         _ => account,
     }
+}
+
+/// In how long and when: `in 3h, 2027-01-15 12:00:00 UTC`; `2h ago, …` once it has passed.
+pub fn coming(now: Timestamp, at: Timestamp) -> String {
+    let left = at.unix_millis() - now.unix_millis();
+    // No seconds: a screen that stands still does not count them.
+    let how = match left {
+        _ if left.abs() < IN_SECONDS => "about now".into(),
+        1.. => format!("in {}", short(left)),
+        _ => format!("{} ago", short(-left)),
+    };
+    format!("{how}, {}", moment(at))
 }
 
 /// `dns_names` as `dns names`.

@@ -1,0 +1,141 @@
+//! What leaves a review, and what came of it.
+
+use countersign_shared::id::RequestId;
+use countersign_shared::protocol::{
+    CommentParams, DecideItem, DecideManyParams, DecideManyResult, DecideParams, DecideResult, EndParams,
+};
+use countersign_shared::text::Untrusted;
+
+use super::loading;
+use crate::console::action::{Call, Deed, Done, Effect, Refusal};
+use crate::console::state::{Act, Dialog, Focus, Message, Outcome, Results, Review, Slot, State};
+
+/// Sends what the review is for, on exactly the digests that are shown.
+pub fn commit(state: &mut State, mut review: Box<Review>) -> Vec<Effect> {
+    let stopped = state.decisions_stopped().or_else(|| review.missing());
+    let (Some(deed), None, true) = (deed(&review), &stopped, review.armed) else {
+        if let Some(why) = stopped {
+            state.tell(false, why);
+        }
+        review.focus = Focus::Cancel;
+        state.dialog = Some(Dialog::Review(review));
+        return Vec::new();
+    };
+    review.sending = true;
+    state.dialog = Some(Dialog::Review(review));
+    vec![loading::call(state, Slot::Deed, Call::Do(deed))]
+}
+
+fn deed(review: &Review) -> Option<Deed> {
+    let text = review.note.text().trim();
+    let text = (!text.is_empty()).then(|| Untrusted::from(text));
+    let Some(item) = review.single() else {
+        let Act::Decide(verdict) = review.act else { return None };
+        let item = |seen: &countersign_shared::protocol::RequestDetail| DecideItem {
+            id: seen.request.id.clone(),
+            digest: seen.request.digest,
+        };
+        let items = review.sendable().map(item).collect();
+        return Some(Deed::DecideMany(DecideManyParams { verdict, items, note: text }));
+    };
+    let (id, seen) = (item.id.clone(), item.seen.as_ref()?);
+    Some(match review.act {
+        Act::Decide(verdict) => Deed::Decide(verdict, DecideParams { id, digest: seen.request.digest, note: text }),
+        Act::Withdraw => Deed::Withdraw(EndParams { id, reason: text }),
+        Act::Void => Deed::Void(EndParams { id, reason: text }),
+        Act::Comment => Deed::Comment(CommentParams { id, text: text? }),
+    })
+}
+
+/// The daemon answered.
+pub fn done(state: &mut State, result: Result<Box<Done>, Refusal>) -> Vec<Effect> {
+    let review = match state.dialog.take() {
+        Some(Dialog::Review(review)) => Some(review),
+        other => {
+            state.dialog = other;
+            None
+        }
+    };
+    let about =
+        review.as_ref().map_or_else(Vec::new, |review| review.items.iter().map(|item| item.id.clone()).collect());
+    match result {
+        Ok(done) => told(state, review, *done),
+        Err(refusal) => refused(state, refusal),
+    }
+    refreshed(state, about)
+}
+
+fn told(state: &mut State, review: Option<Box<Review>>, done: Done) {
+    match done {
+        Done::Decided(done) => {
+            state.queue.marks.remove(&done.id);
+            let text = format!("{} is {}.", done.id, standing(&done));
+            state.tell(true, text);
+        }
+        Done::Ended(done) => {
+            let job = done.job.as_ref().map_or_else(String::new, |job| format!("; its job is {}", job.state));
+            state.tell(true, format!("{} is {} (record {}){job}.", done.id, done.state, done.seq));
+        }
+        Done::Commented(done) => {
+            state.tell(true, format!("The remark stands (record {}).", done.remark.seq));
+        }
+        Done::Many(done) => many(state, review, done),
+    }
+}
+
+/// `approved (1 of 1 votes, record 12); its job is pending`
+fn standing(done: &DecideResult) -> String {
+    let votes = format!("{} of {} votes", done.votes.given, done.votes.needed);
+    let job = done.job.as_ref().map_or_else(String::new, |job| format!("; its job is {}", job.state));
+    format!("{} ({votes}, record {}){job}", done.state, done.seq)
+}
+
+/// Each answer beside its request. What was refused keeps its mark.
+fn many(state: &mut State, review: Option<Box<Review>>, done: DecideManyResult) {
+    let name = |id: &RequestId| {
+        let item = review.as_ref()?.items.iter().find(|item| item.id == *id)?;
+        Some(item.seen.as_ref()?.request.primary_name.raw().to_owned())
+    };
+    let mut outcomes = Vec::with_capacity(done.items.len());
+    for item in done.items {
+        let result = match (&item.result, item.error) {
+            (Some(done), None) => Ok(standing(done)),
+            (_, Some(error)) => {
+                let gap = if error.data.hint.is_empty() { "" } else { " " };
+                Err(format!("{}{gap}{}", error.message, error.data.hint))
+            }
+            (None, None) => Err("The daemon did not say what became of it.".into()),
+        };
+        if result.is_ok() {
+            state.queue.marks.remove(&item.id);
+        }
+        outcomes.push(Outcome { name: name(&item.id).unwrap_or_default(), id: item.id, result });
+    }
+    let results = Results { outcomes, scroll: 0 };
+    let (all, refused) = (results.outcomes.len(), results.refused());
+    state.tell(refused == 0, format!("{} of {all} decided, {refused} refused.", all - refused));
+    state.dialog = Some(Dialog::Results(results));
+}
+
+fn refused(state: &mut State, refusal: Refusal) {
+    let (title, hint) = if refusal.uncertain {
+        ("Not known whether it counts", "Look at the request before doing it again.".to_owned())
+    } else {
+        ("Refused", refusal.hint)
+    };
+    // The line stays when a key that was meant for something else closes the message.
+    state.tell(false, refusal.message.clone());
+    state.dialog = Some(Dialog::Message(Message { title: title.into(), text: refusal.message, hint }));
+}
+
+/// Reads again what may have changed.
+fn refreshed(state: &mut State, about: Vec<RequestId>) -> Vec<Effect> {
+    let mut effects = vec![loading::call(state, Slot::Status, Call::Status)];
+    let open = state.detail.as_ref().map(|detail| detail.id.clone()).filter(|id| about.contains(id));
+    effects.extend(open.map(|id| loading::call(state, Slot::Detail, Call::Request(id))));
+    if state.queue.refused.is_none() {
+        state.queue.stale.extend(about);
+        effects.extend(loading::stale_rows(state));
+    }
+    effects
+}
