@@ -1,6 +1,7 @@
 //! The one gate. Whatever leads to a signature passes here, and only here is [`Approved`] made.
 
 mod approved;
+pub mod change;
 mod delegated;
 mod evidence;
 pub mod judge;
