@@ -169,8 +169,13 @@ impl Host {
 
     /// SIGTERM alone.
     pub fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Any other signal.
+    pub fn signal(&self, signal: Signal) {
         let daemon = self.daemon.as_ref().expect("it runs");
-        kill(Pid::from_raw(daemon.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        kill(Pid::from_raw(daemon.id().try_into().unwrap()), signal).unwrap();
     }
 
     /// Waits for the end of a daemon that was told to stop.
