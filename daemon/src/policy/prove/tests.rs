@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use proptest::prelude::*;
 
 use super::*;
@@ -400,9 +401,11 @@ fn large_policies_cost_little() {
         .replace("p-web", &format!("p-{at}"));
     }
     let policy = policy("", &rest);
-    let begin = Instant::now();
+    // Processor time of the thread, without optimisation.
+    let used = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap());
+    let began = used();
     let found = prove(&policy, NOW);
-    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    assert!(used() - began < Duration::from_secs(10), "{:?}", used() - began);
     assert!(found.len() <= 3 * (MAX_OF_A_LEVEL + 1));
     assert!(found.iter().any(|finding| finding.rule == "more"));
 }
