@@ -15,3 +15,6 @@ pub use approved::Approved;
 pub use delegated::Delegated;
 pub use evidence::{Cast, recorded_timers};
 pub use prove::{Shut, prove};
+
+#[cfg(test)]
+mod history_tests;

@@ -25,7 +25,7 @@ pub async fn comment(
     params: CommentParams,
 ) -> Result<CommentResult, ApiError> {
     check_text(&params.text)?;
-    let actor = service.actor_with_patience(connection)?;
+    let actor = service.with_says(service.actor_with_patience(connection)?).await?;
     service.quota.admit_record(service, &actor)?;
     let (policy, by) = (service.policy.clone(), actor.clone());
     let result = service

@@ -13,6 +13,7 @@ use crate::ledger::verify::{Verified, stored_frontier, verify};
 use crate::ledger::{Frontier, Tail};
 
 mod installation;
+mod pending;
 mod proposals;
 mod texts;
 mod versions;
@@ -24,7 +25,16 @@ pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
         verified.damage = database(connection)?.or(schema(connection)?);
     }
     // Each looks at what the one before has found in order.
-    for look in [installation::policy, installation::demo, state, proposals::check, texts::check, versions::check] {
+    let looks = [
+        installation::policy,
+        installation::demo,
+        state,
+        proposals::check,
+        pending::check,
+        texts::check,
+        versions::check,
+    ];
+    for look in looks {
         if verified.damage.is_none() {
             verified.damage = look(connection)?;
         }
@@ -99,6 +109,43 @@ const STATES: &[(&str, &str)] = &[
                 OR a.details ->> '$.expires_at' IS NOT r.expires_at))
             OR (r.version = 1 AND (a.details ->> '$.digest' IS NOT r.digest
                 OR a.details ->> '$.votes_needed' IS NOT r.votes_needed)) LIMIT 1",
+        "request",
+    ),
+    // What deserves a second look stands in the record that made the version; the name and the owner are those of the
+    // certificate, and the owner is whoever asked for it first.
+    (
+        "SELECT r.id, 'shows other risks' FROM approval_requests r
+         LEFT JOIN request_terms t ON t.request_id = r.id AND t.version = r.version
+         LEFT JOIN audit_events a ON a.seq = coalesce(t.seq, r.requested_seq)
+         WHERE a.details -> '$.risks' IS NOT NULL AND a.details -> '$.risks' IS NOT r.risks LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT r.id, 'shows another name' FROM approval_requests r JOIN certificates c ON c.id = r.certificate_id
+         WHERE r.primary_name IS NOT c.primary_name OR r.profile_id IS NOT c.profile_id LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT c.id, 'has another owner' FROM certificates c
+         JOIN jobs j ON j.row = (SELECT min(f.row) FROM jobs f WHERE f.certificate_id = c.id)
+         WHERE c.owner_uid IS NOT j.requester_uid OR c.owner_account IS NOT j.requester_account
+            OR c.owner_person IS NOT j.requester_person LIMIT 1",
+        "certificate",
+    ),
+    (
+        "SELECT j.id, 'names another requester' FROM jobs j LEFT JOIN approval_requests r ON r.id = j.request_id
+         LEFT JOIN audit_events a ON a.seq = j.record_seq
+         WHERE (j.request_id IS NOT NULL AND (j.requester_uid IS NOT r.requester_uid
+                OR j.requester_account IS NOT r.requester_account OR j.requester_person IS NOT r.requester_person))
+            OR (j.request_id IS NULL AND j.retry_of IS NULL AND (j.requester_uid IS NOT a.details ->> '$.uid'
+                OR j.requester_account IS NOT a.actor OR j.requester_person IS NOT a.details ->> '$.person')) LIMIT 1",
+        "job",
+    ),
+    // No vote goes missing.
+    (
+        "SELECT a.resource_id, 'lacks the decision of ' || a.actor FROM audit_events a
+         WHERE a.action IN ('approval_approved', 'approval_rejected') AND a.actor_type = 'User'
+            AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.seq = a.seq) LIMIT 1",
         "request",
     ),
     // A later version is one that an amendment made, and it is the newest of them.

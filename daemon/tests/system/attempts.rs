@@ -3,12 +3,13 @@
 use countersign_shared::error::ErrorKind;
 use countersign_shared::protocol::method::RequestApprove;
 use countersign_shared::protocol::{Attempts, RequestSummary};
+use countersign_shared::time::Span;
 
 use crate::support::{
     ALICE, ALICE_ADM, BOB, CAROL, Caller, Host, MALLORY, account, can_be_people, on, policy, skipped,
 };
 
-const HOUR: i64 = 3_600_000;
+const HOUR: u64 = 3600;
 
 /// An approval that a rule stops.
 fn stopped(caller: &mut Caller, request: &RequestSummary) {
@@ -102,16 +103,16 @@ fn after_a_quiet_hour_they_count_anew_and_after_a_day_nothing_is_told() {
         stopped(&mut host.user(ALICE), &request);
     }
     assert_eq!(alarms(&host).len(), 1);
-    host.pass(millis(HOUR + 1));
+    host.pass(Span::from_secs(HOUR + 60));
     for _ in 0..4 {
         stopped(&mut host.user(ALICE), &request);
     }
     assert_eq!(alarms(&host).len(), 1);
     stopped(&mut host.user(ALICE), &request);
     assert_eq!(alarms(&host).iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [5, 5]);
-    host.pass(millis(23 * HOUR));
+    host.pass(Span::from_secs(23 * HOUR));
     assert_eq!(alarms(&host).len(), 1);
-    host.pass(millis(2 * HOUR));
+    host.pass(Span::from_secs(2 * HOUR));
     assert_eq!(alarms(&host), []);
     assert_eq!(host.value::<i64>("SELECT count(*) FROM audit_events WHERE action = 'attempts_repeated'"), 2);
 }
@@ -139,8 +140,4 @@ fn a_flood_raises_few_alarms_and_ends_where_patience_does() {
         [5, 10, 20, 40, 80, 160, 320].into_iter().filter(|count| i64::from(*count) <= refused).rev().collect();
     assert!(doubled.len() >= 4);
     assert_eq!(alarms(&host).iter().map(|alarm| alarm.count).collect::<Vec<_>>(), doubled);
-}
-
-fn millis(millis: i64) -> countersign_shared::time::Span {
-    countersign_shared::time::Span::from_millis(u64::try_from(millis).unwrap())
 }

@@ -1,12 +1,14 @@
 //! A say that was handed over: who may, what it is worth, and what everybody sees of it.
 
 use countersign_shared::error::ErrorKind;
+use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::method::{
-    DaemonWhoami, DelegationGrant, DelegationList, DemoActAs, RequestApprove, RequestGet, RequestList, RequestReject,
+    DaemonWhoami, DelegationGrant, DelegationList, DemoActAs, RequestApprove, RequestDecide, RequestGet, RequestList,
+    RequestReject,
 };
 use countersign_shared::protocol::{
-    ActAsParams, DelegateParams, Delegation, ListDelegationsParams, ListRequestsParams, NoParams, Outcome,
-    RequestDetail, RequestIdParams, RequestSummary,
+    ActAsParams, DecideItem, DecideManyParams, DelegateParams, Delegation, ListDelegationsParams, ListRequestsParams,
+    NoParams, Outcome, RequestDetail, RequestIdParams, RequestSummary,
 };
 
 use crate::support::{ALICE, BOB, CAROL, Caller, Host, MALLORY, account, can_be_people, on, policy_with, skipped};
@@ -263,10 +265,16 @@ fn only_under_its_profiles_and_where_the_profile_lets_it() {
     host.user(BOB).call::<DelegationGrant>(&to("erin", None));
     let (web, own) = (alice.request(&["web1.corp.example"]), alice.request(&["web1.own.example"]));
     refused(&mut erin, &own, ErrorKind::Forbidden, "no_vote");
+    let many = [&own, &web].map(|request| DecideItem { id: request.id.clone(), digest: request.digest });
+    let decided =
+        erin.call::<RequestDecide>(&DecideManyParams { verdict: Verdict::Approve, items: many.to_vec(), note: None });
+    let rules: Vec<_> =
+        decided.items.iter().map(|item| item.error.as_ref().map(|error| error.data.rule.clone())).collect();
+    assert_eq!(rules, [Some(Some("no_vote".to_owned())), None]);
     erin.refused::<RequestGet>(&RequestIdParams { id: own.id.clone() }, ErrorKind::NotFound);
     assert_eq!(erin.call::<RequestList>(&ListRequestsParams::default()).requests.len(), 1);
     assert_eq!(show(&mut alice, &own).who_may_decide, ["bob", "carol"]);
-    erin.approve(&web);
+    assert_eq!(alice.wait(&web.id).outcome, Outcome::Issued);
 }
 
 #[test]

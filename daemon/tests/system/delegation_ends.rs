@@ -3,12 +3,15 @@
 use countersign_shared::error::ErrorKind;
 use countersign_shared::protocol::method::{DelegationList, DelegationRevoke, RequestApprove, RequestList};
 use countersign_shared::protocol::{DelegationIdParams, ListDelegationsParams, ListRequestsParams, Outcome};
-use countersign_shared::time::Timestamp;
+use countersign_shared::time::{Span, Timestamp};
 
 use crate::delegation::{BOB_ADM, ERIN, FRANK, delegating, hand, more, refused};
 use crate::support::{ALICE, BOB, CAROL, Host, can_be_people, on, policy_with, skipped, until};
 
-const HOUR: i64 = 3_600_000;
+/// Hours of the time line.
+fn hours(count: u64) -> Span {
+    Span::from_secs(3600 * count)
+}
 
 #[test]
 fn its_giver_and_admins_take_it_back_and_nobody_else() {
@@ -65,9 +68,9 @@ fn its_time_is_over_once_and_the_reaper_says_so() {
     let mut host = Host::serving(&delegating(1, ""));
     let request = host.user(ALICE).request(&["web1.corp.example"]);
     let given = hand(&mut host.user(BOB), "erin");
-    host.pass(millis(7 * HOUR));
+    host.pass(hours(7));
     assert_eq!(host.user(ERIN).call::<RequestList>(&ListRequestsParams::default()).requests.len(), 1);
-    host.pass(millis(2 * HOUR));
+    host.pass(hours(2));
     refused(&mut host.user(ERIN), &request, ErrorKind::Forbidden, "no_role");
     let ended = "SELECT count(*) FROM audit_events WHERE action = 'delegation_ended' AND actor = 'system-reaper'
                  AND actor_type = 'System' AND details ->> '$.why' = 'expired'";
@@ -200,8 +203,4 @@ fn a_giver_who_left_the_group_or_the_host_has_nothing_to_hand_over() {
     }
     host.names(&[("bob", BOB)], &groups("bob"));
     host.user(ERIN).approve(&request);
-}
-
-fn millis(millis: i64) -> countersign_shared::time::Span {
-    countersign_shared::time::Span::from_millis(u64::try_from(millis).unwrap())
 }

@@ -169,8 +169,7 @@ impl Host {
 
     /// SIGTERM alone.
     pub fn terminate(&self) {
-        let daemon = self.daemon.as_ref().expect("it runs");
-        kill(Pid::from_raw(daemon.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        self.signal(Signal::SIGTERM);
     }
 
     /// Any other signal.
@@ -210,16 +209,6 @@ impl Host {
         Caller::through(&self.socket, uid, login, program).unwrap_or_else(|| panic!("uid {uid} cannot connect"))
     }
 
-    /// Restarts the daemon on a time line that is `span` further on, as it is after so long a downtime.
-    pub fn pass(&mut self, span: countersign_shared::time::Span) {
-        let millis = i64::try_from(span.millis()).unwrap();
-        self.stop();
-        let newest = "SELECT details ->> '$.tick' FROM audit_events ORDER BY seq DESC LIMIT 1";
-        let tick = self.value::<i64>(newest) + millis;
-        self.tamper(&format!("INSERT OR REPLACE INTO meta (key, value) VALUES ('clock_tick', '{tick}')"));
-        self.start();
-    }
-
     /// The user who runs the tests.
     pub fn oneself(&self) -> Caller {
         Caller::oneself(&self.socket).expect("the daemon serves")
@@ -245,6 +234,14 @@ impl Host {
     /// One value of the database.
     pub fn value<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
         self.db().query_row(sql, [], |row| row.get(0)).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// Restarts the daemon on a time line that is `span` further on, as it is after so long a downtime.
+    pub fn pass(&mut self, span: countersign_shared::time::Span) {
+        self.stop();
+        let millis = i64::try_from(span.millis()).unwrap();
+        self.tamper(&format!("UPDATE meta SET value = CAST(value AS INTEGER) + {millis} WHERE key = 'clock_tick'"));
+        self.start();
     }
 
     /// What the owner of the file can do: takes the triggers away, runs `sql`, and puts the triggers back, so
