@@ -382,6 +382,16 @@ proptest! {
 }
 
 #[test]
+fn the_policies_that_come_with_the_program_can_be_lived_with() {
+    for document in [crate::demo::POLICY, include_str!("../../../../packaging/policy.example.toml")] {
+        let (policy, _) = Policy::parse(document).unwrap();
+        let found = prove(&policy, "2026-06-01T00:00:00Z".parse().unwrap());
+        let errors: Vec<&Finding> = found.iter().filter(|finding| finding.level == FindingLevel::Error).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
+}
+
+#[test]
 fn large_policies_cost_little() {
     let mut rest = String::new();
     for at in 0..4 {
