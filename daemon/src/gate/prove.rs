@@ -162,6 +162,9 @@ fn people_agreed(
     }
     let known = known(connection, policy, &asked)?;
     let requester = asked.party().unwrap_or_else(|| Party::system(&asked.actor));
+    // Whoever put the current version in place of another asks for it too, by whichever account.
+    let amender =
+        version_record(connection, request)?.filter(|made| made.seq != asked.seq).and_then(|made| made.party());
     let mut votes = Vec::new();
     for cast in Cast::on(connection, id, request.version, &record.details.digest, &made_under)? {
         if cast.seq > record.seq {
@@ -173,7 +176,9 @@ fn people_agreed(
             return Err(tampered("has a vote by a say that nobody had handed over"));
         }
         for human in std::iter::once(&cast.by).chain(&cast.giver) {
-            known.different(&requester, human, &[]).map_err(refuse)?;
+            for asking in std::iter::once(&requester).chain(&amender) {
+                known.different(asking, human, &[]).map_err(refuse)?;
+            }
         }
         votes.push(cast);
     }

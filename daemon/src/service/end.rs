@@ -192,7 +192,7 @@ mod tests {
         let long = "é".repeat(MAX_TEXT / 2);
         for (ending, reason, kept) in [
             (Ending::Withdraw, None, Some(None)),
-            (Ending::Withdraw, text(" \u{200b}\n"), Some(None)),
+            (Ending::Withdraw, text(" \u{a0}\n"), Some(None)),
             (Ending::Withdraw, text("wrong name"), Some(text("wrong name"))),
             (Ending::Void, None, None),
             (Ending::Void, text(" "), None),

@@ -13,6 +13,8 @@ use crate::ledger::verify::{Verified, stored_frontier, verify};
 use crate::ledger::{Frontier, Tail};
 
 mod installation;
+mod pending;
+mod texts;
 mod versions;
 
 /// Looks at everything. An error is a database that cannot be read at all.
@@ -22,7 +24,7 @@ pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
         verified.damage = database(connection)?.or(schema(connection)?);
     }
     // Each looks at what the one before has found in order.
-    for look in [installation::policy, installation::demo, state, versions::check] {
+    for look in [installation::policy, installation::demo, state, pending::check, texts::check, versions::check] {
         if verified.damage.is_none() {
             verified.damage = look(connection)?;
         }
@@ -99,6 +101,43 @@ const STATES: &[(&str, &str)] = &[
                 OR a.details ->> '$.votes_needed' IS NOT r.votes_needed)) LIMIT 1",
         "request",
     ),
+    // What deserves a second look stands in the record that made the version; the name and the owner are those of the
+    // certificate, and the owner is whoever asked for it first.
+    (
+        "SELECT r.id, 'shows other risks' FROM approval_requests r
+         LEFT JOIN request_terms t ON t.request_id = r.id AND t.version = r.version
+         LEFT JOIN audit_events a ON a.seq = coalesce(t.seq, r.requested_seq)
+         WHERE a.details -> '$.risks' IS NOT NULL AND a.details -> '$.risks' IS NOT r.risks LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT r.id, 'shows another name' FROM approval_requests r JOIN certificates c ON c.id = r.certificate_id
+         WHERE r.primary_name IS NOT c.primary_name OR r.profile_id IS NOT c.profile_id LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT c.id, 'has another owner' FROM certificates c
+         JOIN jobs j ON j.row = (SELECT min(f.row) FROM jobs f WHERE f.certificate_id = c.id)
+         WHERE c.owner_uid IS NOT j.requester_uid OR c.owner_account IS NOT j.requester_account
+            OR c.owner_person IS NOT j.requester_person LIMIT 1",
+        "certificate",
+    ),
+    (
+        "SELECT j.id, 'names another requester' FROM jobs j LEFT JOIN approval_requests r ON r.id = j.request_id
+         LEFT JOIN audit_events a ON a.seq = j.record_seq
+         WHERE (j.request_id IS NOT NULL AND (j.requester_uid IS NOT r.requester_uid
+                OR j.requester_account IS NOT r.requester_account OR j.requester_person IS NOT r.requester_person))
+            OR (j.request_id IS NULL AND j.retry_of IS NULL AND (j.requester_uid IS NOT a.details ->> '$.uid'
+                OR j.requester_account IS NOT a.actor OR j.requester_person IS NOT a.details ->> '$.person')) LIMIT 1",
+        "job",
+    ),
+    // No vote goes missing.
+    (
+        "SELECT a.resource_id, 'lacks the decision of ' || a.actor FROM audit_events a
+         WHERE a.action IN ('approval_approved', 'approval_rejected') AND a.actor_type = 'User'
+            AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.seq = a.seq) LIMIT 1",
+        "request",
+    ),
     // A later version is one that an amendment made, and it is the newest of them.
     (
         "SELECT r.id, 'has version ' || r.version FROM approval_requests r
@@ -142,8 +181,23 @@ const STATES: &[(&str, &str)] = &[
     (
         "SELECT m.request_id, 'has a remark of ' || m.account FROM remarks m LEFT JOIN audit_events a ON a.seq = m.seq
          WHERE a.resource_id IS NOT m.request_id OR a.actor IS NOT m.account OR a.details ->> '$.uid' IS NOT m.uid
+            OR a.details ->> '$.person' IS NOT m.person OR a.details ->> '$.version' IS NOT m.version
             OR a.action IS NOT (CASE m.kind WHEN 'void' THEN 'approval_voided' WHEN 'withdraw' THEN 'approval_withdrawn'
                                 ELSE 'approval_commented' END) LIMIT 1",
+        "request",
+    ),
+    // What a human remarked is there, and so is every version with its terms.
+    (
+        "SELECT a.resource_id, 'has fewer remarks' FROM audit_events a
+         WHERE a.action IN ('approval_commented', 'approval_voided', 'approval_withdrawn') AND a.actor_type = 'User'
+           AND coalesce(a.details ->> '$.text_sha256', a.details ->> '$.reason_sha256') IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM remarks m WHERE m.seq = a.seq) LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT a.resource_id, 'has fewer versions' FROM audit_events a
+         WHERE a.action IN ('approval_requested', 'approval_amended') AND a.details -> '$.quorum' IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM request_terms t WHERE t.seq = a.seq) LIMIT 1",
         "request",
     ),
     (
@@ -170,12 +224,16 @@ const STATES: &[(&str, &str)] = &[
             SELECT 1 FROM audit_events a WHERE a.resource_id = d.id AND a.action = 'delegation_ended') LIMIT 1",
         "delegation",
     ),
-    // One that ended and was brought back points at a record from before its end.
+    // One that ended and was brought back points at a record from before its end, or at a remark from after it.
     (
         "SELECT r.id, 'is pending again' FROM approval_requests r WHERE r.state = 'pending' AND EXISTS (
             SELECT 1 FROM audit_events a WHERE a.resource_id = r.id AND a.seq > r.seq AND a.action IN (
                 'approval_approved', 'approval_bypassed', 'approval_rejected', 'approval_expired', 'approval_voided',
-                'approval_withdrawn', 'approval_amended')) LIMIT 1",
+                'approval_withdrawn', 'approval_amended')) OR r.state = 'pending' AND EXISTS (
+            SELECT 1 FROM audit_events a WHERE a.resource_id = r.id AND (
+                a.action IN ('approval_bypassed', 'approval_expired', 'approval_voided', 'approval_withdrawn')
+             OR (a.action IN ('approval_approved', 'approval_rejected')
+                 AND a.details ->> '$.state' IS NOT 'pending'))) LIMIT 1",
         "request",
     ),
     (

@@ -3,7 +3,10 @@
 //! Tests with several people need root, and say so on standard error where they have not got it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod amend;
+mod another_policy;
 mod attempts;
+mod bulk;
 mod bypass;
 mod damage;
 mod damage_running;
@@ -19,9 +22,12 @@ mod identity_names;
 mod identity_paths;
 mod kill;
 mod ledger_rows;
+mod life;
 mod lifecycle;
 mod metrics;
+mod old_database;
 mod openssl;
+mod property;
 mod quorum;
 mod quota;
 mod race;
@@ -32,3 +38,4 @@ mod startup;
 mod stuck;
 mod support;
 mod timers;
+mod walk;

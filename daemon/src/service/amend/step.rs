@@ -11,6 +11,7 @@ use crate::gate::two_person::own_session;
 use crate::intake::{Ask, Intake};
 use crate::policy::{Policy, Terms};
 use crate::service::actor::Actor;
+use crate::service::amend::MOST_VERSIONS;
 use crate::service::conclude::transition;
 use crate::service::decide::{Matter, not_found, under};
 use crate::service::detail::differences::{Version, of_versions};
@@ -80,6 +81,12 @@ impl Step<'_> {
         };
         still_pending(&request, transaction.tick())?;
         same_content(&request, &self.params.digest)?;
+        if request.version >= MOST_VERSIONS {
+            let message = format!("{id} has come to version {MOST_VERSIONS}, which is the most that a request has");
+            return Err(ApiError::new(ErrorKind::RateLimited, message)
+                .hint("take it back, and make a new request")
+                .into());
+        }
         let submission = submissions::get(connection, work.submission_id)?;
         let certificate = certificates::get(connection, &work.certificate_id, &Sight::All)?
             .ok_or_else(|| ApiError::internal(format!("the certificate of {id} is missing")))?;

@@ -224,7 +224,10 @@ impl<'p> Matter<'p> {
             Some(profile) => policy.deciders(profile, &requester, now),
             None => policy.change_deciders(&requester, now),
         };
-        others.retain(|name| self.requester.login_person.as_deref() != Some(name));
+        // Whoever has voted, or whose say was used, could not decide any more.
+        let spent = self.known.ballots(&self.cast);
+        let has_spent = |name: &str| spent.iter().any(|b| b.voter == name || b.giver.as_deref() == Some(name));
+        others.retain(|name| self.requester.login_person.as_deref() != Some(name) && !has_spent(name));
         others
     }
 }

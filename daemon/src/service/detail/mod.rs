@@ -2,6 +2,7 @@
 
 mod amendments;
 pub mod differences;
+mod newest;
 mod terms;
 
 use countersign_shared::digest::Digest;
@@ -27,6 +28,7 @@ use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 use crate::x509::pem;
 pub use differences::differences;
+use newest::newest;
 
 /// Remarks that are shown: the newest.
 const REMARKS: u32 = 200;
@@ -93,8 +95,8 @@ impl Look {
             decisions: decided(connection, &matter, version)?,
             votes: matter.votes(),
             terms: terms::view(connection, &matter)?,
-            amendments: amendments::of(connection, policy, &matter)?,
-            remarks: remarks::of(connection, id, REMARKS)?,
+            amendments: newest(amendments::of(connection, policy, &matter)?),
+            remarks: newest(remarks::of(connection, id, REMARKS)?),
             you_may: self.you_may(&matter.request),
             who_may_decide,
             you,

@@ -198,6 +198,7 @@ impl Stored<'_> {
             .text_if("not_before", self.not_before.map(|start| start.at))
             .number_if("not_before_tick", self.not_before.map(|start| start.tick))
             .text_if("batch", self.batch)
+            .list("risks", self.risks)
     }
 
     /// Who has to agree: as the profile says for the certificate's owner.

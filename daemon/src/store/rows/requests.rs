@@ -12,7 +12,7 @@ use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page::{Conditions, TEXT_STRETCH, Window, contains, cut};
-use super::{InOrder, parsed, to_json};
+use super::{InOrder, json, parsed, to_json};
 use crate::store::sight::Sight;
 
 /// A request as decisions and the reaper need it.
@@ -113,7 +113,7 @@ pub struct NewRequest<'a> {
 }
 
 /// SANs that a row of the queue shows.
-const NAMES_SHOWN: usize = 5;
+pub const NAMES_SHOWN: usize = 5;
 
 /// The first SANs, as a row of the queue keeps them.
 pub(super) fn shown(sans: &[San]) -> rusqlite::Result<String> {
@@ -303,6 +303,37 @@ pub fn page(
 
 fn newest_row(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT coalesce(max(row), 0) FROM approval_requests", [], |row| row.get(0))
+}
+
+/// The rows of pending requests.
+pub fn pending_rows(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = connection.prepare("SELECT row FROM approval_requests WHERE state = 'pending' ORDER BY row")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// What a row of the queue shows of the content.
+pub struct Shown {
+    /// The first SANs.
+    pub names: Vec<San>,
+    /// How many there are.
+    pub names_total: u32,
+    /// The profile's environment.
+    pub environment: String,
+}
+
+/// What the row of a request shows.
+pub fn shown_of(connection: &Connection, id: &RequestId) -> rusqlite::Result<Shown> {
+    connection.prepare_cached("SELECT names, names_total, environment FROM approval_requests WHERE id = ?1")?.query_row(
+        [id.as_str()],
+        |row| {
+            Ok(Shown {
+                names: json(row, "names")?,
+                names_total: row.get("names_total")?,
+                environment: row.get("environment")?,
+            })
+        },
+    )
 }
 
 /// How many wait: counted row by row, for the start of the process. See [`crate::metrics::Metrics::pending`].

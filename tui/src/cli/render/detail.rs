@@ -137,7 +137,8 @@ fn judgement(fields: &mut Fields, detail: &RequestDetail) {
     }
     fields.list("from the CSR", detail.changes.iter().map(change::from_csr));
     match &detail.in_force {
-        Some(_) => fields.list("to the one in force", detail.differences.iter().map(change::between)),
+        Some(_) if detail.differences.is_empty() => fields.add("in force", "no difference to that certificate"),
+        Some(_) => fields.list("in force", detail.differences.iter().map(change::between)),
         None => fields.add("in force", "none: this is the first certificate"),
     };
     for check in &detail.checks {
