@@ -1,6 +1,7 @@
 //! The one gate. Whatever leads to a signature passes here, and only here is [`Approved`] made.
 
 mod approved;
+pub mod change;
 mod delegated;
 mod evidence;
 pub mod judge;
@@ -14,3 +15,6 @@ pub use approved::Approved;
 pub use delegated::Delegated;
 pub use evidence::{Cast, recorded_timers};
 pub use prove::{Shut, prove};
+
+#[cfg(test)]
+mod history_tests;

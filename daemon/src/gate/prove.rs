@@ -144,7 +144,7 @@ fn people_agreed(
     if request.digest != submission.digest || record.details.version != request.version {
         return Err(tampered("was approved with other content"));
     }
-    let asked = asked(connection, request)?;
+    let asked = asked(connection, request, "approval_requested")?;
     if asked.details.deadline_tick.is_some_and(|deadline| record.details.tick >= deadline) {
         return Err(tampered("was approved after its deadline"));
     }
@@ -156,23 +156,40 @@ fn people_agreed(
         "approval_approved" => {}
         _ => return Err(tampered("is approved by a record that approves nothing")),
     }
-    let (made_under, judged_by) = terms(connection, policy, request, submission, &asked, record)?;
-    if !judged_by.asks_for_as_much_as(&made_under) {
-        return Err(tampered("was approved under other terms than it was made under"));
-    }
-    let known = known(connection, policy, &asked)?;
-    let requester = asked.party().unwrap_or_else(|| Party::system(&asked.actor));
+    let judged = terms(connection, policy, request, submission, &asked, record)?;
     // Whoever put the current version in place of another asks for it too, by whichever account.
     let amender =
         version_record(connection, request)?.filter(|made| made.seq != asked.seq).and_then(|made| made.party());
+    different_people_agreed(connection, policy, request, (&asked, amender), record, (&judged.0, &judged.1))
+}
+
+/// The votes up to `record`, read from the ledger: they fill the terms that it names, which ask for as much as those
+/// that the request was made under, and none is of somebody who asked, as everybody was known then and as they are now.
+pub(super) fn different_people_agreed(
+    connection: &Connection,
+    policy: &Policy,
+    request: &RequestRow,
+    (asked, amender): (&Evidence, Option<Party>),
+    record: &Evidence,
+    (made_under, judged_by): (&Terms, &Terms),
+) -> Result<(), Shut> {
+    let id = &request.id;
+    let tampered = |what: &str| Shut::Tampered(format!("{id} {what}"));
+    if !judged_by.asks_for_as_much_as(made_under) {
+        return Err(tampered("was approved under other terms than it was made under"));
+    }
+    let known = known(connection, policy, asked)?;
+    let requester = asked.party().unwrap_or_else(|| Party::system(&asked.actor));
     let mut votes = Vec::new();
-    for cast in Cast::on(connection, id, request.version, &record.details.digest, &made_under)? {
+    for cast in Cast::on(connection, id, request.version, &record.details.digest, made_under)? {
         if cast.seq > record.seq {
             continue;
         }
         let refuse = |error| Shut::Refused(format!("the vote in ledger record {}: {error}", cast.seq));
         own_session(&cast.by).map_err(refuse)?;
-        if cast.giver.is_some() && !Delegated::allowed(connection, cast.seq, &request.profile_id)? {
+        // Nobody hands over what they say of the policy itself.
+        let by_another = cast.giver.is_some();
+        if by_another && (request.work.is_none() || !Delegated::allowed(connection, cast.seq, &request.profile_id)?) {
             return Err(tampered("has a vote by a say that nobody had handed over"));
         }
         for human in std::iter::once(&cast.by).chain(&cast.giver) {
@@ -182,10 +199,10 @@ fn people_agreed(
         }
         votes.push(cast);
     }
-    if !Tally::of(&judged_by, &Known::as_recorded().ballots(&votes)).is_complete() {
+    if !Tally::of(judged_by, &Known::as_recorded().ballots(&votes)).is_complete() {
         return Err(tampered("has no quorum of different people over its exact content"));
     }
-    if !Tally::of(&judged_by, &known.ballots(&votes)).is_complete() {
+    if !Tally::of(judged_by, &known.ballots(&votes)).is_complete() {
         let why = "the policy in force knows people who voted for it as one person: it has no quorum any more";
         return Err(Shut::Refused(format!("{id}: {why}")));
     }
@@ -193,11 +210,11 @@ fn people_agreed(
 }
 
 /// The record of the request itself, where the row says the same of who asked and for what.
-fn asked(connection: &Connection, request: &RequestRow) -> Result<Evidence, Shut> {
+pub(super) fn asked(connection: &Connection, request: &RequestRow, action: &str) -> Result<Evidence, Shut> {
     let id = &request.id;
     let tampered = |what: &str| Shut::Tampered(format!("{id} {what}"));
     let asked = Evidence::at(connection, request.requested_seq, id.as_str())?
-        .filter(|asked| asked.action == "approval_requested")
+        .filter(|asked| asked.action == action)
         .ok_or_else(|| tampered("was requested by nobody that the ledger knows"))?;
     let requester = asked.party().unwrap_or_else(|| Party::system(&asked.actor));
     if requester.uid != request.requester.uid

@@ -16,6 +16,7 @@ mod places;
 mod powers;
 mod profile;
 mod profiles;
+pub mod prove;
 pub mod quorum;
 mod reach;
 mod read;
@@ -38,7 +39,7 @@ pub use profile::{Delivery, Justification, Profile, Rules, TicketPattern};
 pub use quorum::{Escalation, QuorumOrder, QuorumStep, Route};
 pub use read::MAX_DOCUMENT;
 pub use subject::{AccountName, Member};
-pub use terms::{ANYBODY, Asked, Terms};
+pub use terms::{ANYBODY, Asked, CHANGES, Terms};
 
 use parts::Grant;
 use people::Groups;

@@ -11,6 +11,7 @@ use crate::store::transaction::Failure;
 pub fn of_the_row(failure: &Failure) -> bool {
     match failure {
         Failure::Api(error) => error.kind == ErrorKind::Internal,
+        Failure::Damage(_) => false,
         Failure::Database(error) => {
             // `Unknown` is SQLite's code for malformed JSON in a column.
             let codes = [ErrorCode::ConstraintViolation, ErrorCode::TypeMismatch, ErrorCode::Unknown];

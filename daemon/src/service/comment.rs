@@ -54,7 +54,8 @@ fn carry_out(
     actor: &Actor,
     params: &CommentParams,
 ) -> Result<CommentResult, Failure> {
-    let rules = policy.now();
+    let rules = transaction.rules(policy);
+    let actor = &*actor.under(&rules, transaction.now());
     own_session(&actor.party)?;
     let (sight, id) = (sight::of(actor, &rules)?, &params.id);
     let request = requests::summary(transaction.connection(), id, &sight)?.ok_or_else(|| not_found(id))?;

@@ -145,7 +145,8 @@ fn carry_out(
     ending: Ending,
     reason: Option<&Untrusted>,
 ) -> Result<EndResult, Failure> {
-    let rules = policy.now();
+    let rules = transaction.rules(policy);
+    let actor = &*actor.under(&rules, transaction.now());
     own_session(&actor.party)?;
     sight::of(actor, &rules)?;
     let request = requests::get(transaction.connection(), id)?.ok_or_else(|| not_found(id))?;

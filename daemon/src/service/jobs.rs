@@ -123,7 +123,8 @@ fn nothing_came_after(transaction: &Transaction<'_>, policy: &Policy, failed: &J
 }
 
 fn make(transaction: &mut Transaction<'_>, policy: &PolicyInForce, actor: &Actor, id: &JobId) -> Result<Job, Failure> {
-    let policy = policy.now();
+    let policy = transaction.rules(policy);
+    let actor = &*actor.under(&policy, transaction.now());
     own_session(&actor.party)?;
     sight::of(actor, &policy)?;
     let failed = jobs::get(transaction.connection(), id)?.ok_or_else(|| not_found(id))?;

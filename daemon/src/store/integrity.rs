@@ -14,6 +14,7 @@ use crate::ledger::{Frontier, Tail};
 
 mod installation;
 mod pending;
+mod proposals;
 mod texts;
 mod versions;
 
@@ -24,7 +25,16 @@ pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
         verified.damage = database(connection)?.or(schema(connection)?);
     }
     // Each looks at what the one before has found in order.
-    for look in [installation::policy, installation::demo, state, pending::check, texts::check, versions::check] {
+    let looks = [
+        installation::policy,
+        installation::demo,
+        state,
+        proposals::check,
+        pending::check,
+        texts::check,
+        versions::check,
+    ];
+    for look in looks {
         if verified.damage.is_none() {
             verified.damage = look(connection)?;
         }
@@ -204,7 +214,8 @@ const STATES: &[(&str, &str)] = &[
         "SELECT p.request_id, 'proposes another policy' FROM proposals p
          JOIN approval_requests r ON r.id = p.request_id LEFT JOIN audit_events a ON a.seq = r.requested_seq
          WHERE a.details ->> '$.policy_to' IS NOT p.sha256 OR a.details ->> '$.policy_from' IS NOT p.base_sha256
-            OR a.details ->> '$.base_version' IS NOT p.base_version LIMIT 1",
+            OR a.details ->> '$.base_version' IS NOT p.base_version
+            OR a.details ->> '$.reason_sha256' IS NOT p.reason_sha256 LIMIT 1",
         "request",
     ),
     (

@@ -27,6 +27,7 @@ mod lifecycle;
 mod metrics;
 mod old_database;
 mod openssl;
+mod policy_change;
 mod property;
 mod quorum;
 mod quota;

@@ -4,6 +4,7 @@
 //! The issuer here is a program that writes down every order before it signs. Each method, task and signal has its
 //! entry in a table, and a new one without an entry fails here.
 
+mod compiled;
 mod forged;
 mod methods;
 mod scene;

@@ -57,14 +57,19 @@ struct Before<'p> {
 
 impl Step<'_> {
     /// Takes it in.
-    pub fn carry_out(mut self, transaction: &mut Transaction<'_>) -> Result<AmendResult, Failure> {
-        let policy = self.policy.now();
-        let before = self.before(transaction, &policy)?;
+    pub fn carry_out(self, transaction: &mut Transaction<'_>) -> Result<AmendResult, Failure> {
+        let policy = transaction.rules(&self.policy);
+        let actor = self.actor.under(&policy, transaction.now());
+        Step { actor: &actor, ..self }.under(transaction, &policy)
+    }
+
+    fn under(mut self, transaction: &mut Transaction<'_>, policy: &Policy) -> Result<AmendResult, Failure> {
+        let before = self.before(transaction, policy)?;
         let csr = self.csr.take().ok_or_else(|| overtaken(&before.matter.request))?;
-        let intake = self.intake(transaction, &policy, &csr, &before)?;
+        let intake = self.intake(transaction, policy, &csr, &before)?;
         same_name(&intake, &before.certificate)?;
         transition(&before.matter.request, RequestEvent::Amend)?;
-        self.make(transaction, &policy, intake, csr, &before)
+        self.make(transaction, policy, intake, csr, &before)
     }
 
     /// What is there, for a caller who may put something else in its place.

@@ -87,7 +87,8 @@ fn carry_out(
     actor: &Actor,
     ask: &Ask,
 ) -> Result<DecideResult, Failure> {
-    let rules = policy.now();
+    let rules = transaction.rules(policy);
+    let actor = &*actor.under(&rules, transaction.now());
     // Whose vote a session is, and whether it has any role, before anything is told of the request.
     own_session(&actor.party)?;
     sight::of(actor, &rules)?;
@@ -118,7 +119,7 @@ fn carry_out(
             let end = End { event, by: &actor.party.account, why: &why, action: action(ask.verdict) };
             conclude(transaction, request, &end, recorded)?;
             if event == RequestEvent::QuorumReached && request.kind == RequestKind::PolicyChange {
-                propose::apply(transaction, request, &judgement)?;
+                propose::apply(transaction, policy, request, &judgement, recorded)?;
             }
         }
         _ => {

@@ -126,7 +126,8 @@ fn hand_over(
     actor: &Actor,
     params: &DelegateParams,
 ) -> Result<Delegation, Failure> {
-    let policy = policy.now();
+    let policy = transaction.rules(policy);
+    let actor = &*actor.under(&policy, transaction.now());
     own_session(&actor.party)?;
     let person = policy.person_of(&actor.account).ok_or_else(|| no_person(actor))?;
     let to = recipient(&policy, person, &params.to)?;
@@ -245,7 +246,8 @@ fn take_back(
     actor: &Actor,
     id: &DelegationId,
 ) -> Result<Delegation, Failure> {
-    let policy = policy.now();
+    let policy = transaction.rules(policy);
+    let actor = &*actor.under(&policy, transaction.now());
     own_session(&actor.party)?;
     let row = delegations::get(transaction.connection(), id)?.ok_or_else(|| unknown(id))?;
     let (person, permissions) = (policy.person_of(&actor.account), permissions_now(&policy, actor, transaction.now()));

@@ -31,6 +31,11 @@ impl Moment {
         Self { at: transaction.now(), tick: transaction.tick() }
     }
 
+    /// So long after it.
+    pub fn later(self, span: Span) -> Self {
+        self.shifted(i64::try_from(span.millis()).unwrap_or(i64::MAX))
+    }
+
     /// The same distance from it on both.
     fn shifted(self, millis: i64) -> Self {
         let at = Timestamp::from_unix_millis(self.at.unix_millis().saturating_add(millis)).unwrap_or(self.at);

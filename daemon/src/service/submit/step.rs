@@ -70,10 +70,15 @@ pub struct Stored<'a> {
 impl Step<'_> {
     /// Takes it in.
     pub fn carry_out(self, transaction: &mut Transaction<'_>) -> Result<SubmitResult, Failure> {
+        let policy = transaction.rules(&self.policy);
+        let actor = self.actor.under(&policy, transaction.now());
+        Step { actor: &actor, ..self }.under(transaction, &policy)
+    }
+
+    fn under(self, transaction: &mut Transaction<'_>, policy: &Policy) -> Result<SubmitResult, Failure> {
         if let Some(earlier) = self.repeated(transaction)? {
             return Ok(earlier);
         }
-        let policy = self.policy.now();
         let ask = Ask {
             profile: self.params.profile.as_deref(),
             environment: self.params.environment.as_deref(),
@@ -81,10 +86,10 @@ impl Step<'_> {
             ticket: self.params.ticket.as_ref(),
             valid_for: self.params.valid_for,
         };
-        let intake = allowed(&policy, self.actor, transaction.now(), &self.csr, &ask)?;
+        let intake = allowed(policy, self.actor, transaction.now(), &self.csr, &ask)?;
         let certificate = self.certificate(transaction, &intake)?;
         nothing_in_the_way(transaction, &certificate)?;
-        self.make(transaction, &policy, intake, &certificate)
+        self.make(transaction, policy, intake, &certificate)
     }
 
     /// The same key again: the same request, whatever has become of it.

@@ -27,6 +27,11 @@ const TEXTS: &[(&str, &str)] = &[
          FROM submissions s WHERE s.reason <> ''",
         "the reason of content",
     ),
+    (
+        "SELECT p.request_id AS id, p.reason AS text, p.reason_salt AS salt, p.reason_sha256 AS sha256
+         FROM proposals p WHERE p.reason <> ''",
+        "the reason of",
+    ),
 ];
 
 /// Reads every text; the first that is not what was recorded is the damage.

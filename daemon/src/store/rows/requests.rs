@@ -177,6 +177,39 @@ pub fn pending_for(connection: &Connection, certificate: &CertificateId) -> rusq
         .optional()
 }
 
+/// Those that wait under one profile, oldest first. For the few that changes of the policy are.
+pub fn pending_under(connection: &Connection, profile: &str) -> rusqlite::Result<Vec<RequestRow>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM approval_requests INDEXED BY requests_by_state
+             WHERE state = 'pending' AND profile_id = ?1 ORDER BY row"
+    ))?;
+    let rows = statement.query_map([profile], read)?;
+    rows.collect()
+}
+
+/// Rows of the newest in a state, at most `limit`, and none that was made before `since`.
+pub fn newest(
+    connection: &Connection,
+    state: RequestState,
+    since: Option<Timestamp>,
+    limit: usize,
+) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT row, created_at FROM approval_requests INDEXED BY requests_by_state WHERE state = ?1 ORDER BY row DESC",
+    )?;
+    let mut rows = statement.query([state.as_str()])?;
+    let mut newest = Vec::new();
+    while newest.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        if since.is_some_and(|since| parsed::<Timestamp>(row, "created_at").is_ok_and(|made| made < since)) {
+            break;
+        }
+        newest.push(row.get("row")?);
+    }
+    Ok(newest)
+}
+
 /// Notes that a vote arrived that does not end it.
 pub fn touch(connection: &Connection, id: &RequestId, seq: u64) -> rusqlite::Result<()> {
     connection

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use countersign_shared::content::CertificateContent;
+use countersign_shared::content::{CertificateContent, San};
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::{Change, Check};
 use countersign_shared::text::Untrusted;
@@ -68,6 +68,13 @@ pub fn insert(connection: &Connection, submission: &Submission) -> rusqlite::Res
 /// Reads one.
 pub fn get(connection: &Connection, id: i64) -> rusqlite::Result<Submission> {
     connection.prepare_cached("SELECT * FROM submissions WHERE id = ?1")?.query_row([id], read)
+}
+
+/// The names alone.
+pub fn sans(connection: &Connection, id: i64) -> rusqlite::Result<Vec<San>> {
+    connection
+        .prepare_cached("SELECT content -> '$.sans' AS sans FROM submissions WHERE id = ?1")?
+        .query_row([id], |row| json(row, "sans"))
 }
 
 /// The newest before `id` with this digest: what a request held before it was amended, where nothing else says so.

@@ -108,17 +108,32 @@ fn forgeries() -> Vec<(&'static str, String)> {
         ),
         (
             "terms of another version",
-            format!("UPDATE request_terms SET digest = (SELECT min(digest) FROM submissions) WHERE request_id = {WAITS}"),
+            format!("UPDATE request_terms SET digest = (SELECT digest FROM submissions WHERE id = 1) WHERE request_id = {WAITS}"),
         ),
         (
             "another requester",
             format!("UPDATE approval_requests SET requester_uid = {CAROL}, requester_person = 'carol' WHERE id = {WAITS}"),
         ),
-        ("no login", "UPDATE approval_requests SET requester_person = NULL".to_owned()),
+        ("a requester of no person", "UPDATE approval_requests SET requester_person = NULL".to_owned()),
         ("an older request", "UPDATE approval_requests SET created_tick = created_tick - 100000000".to_owned()),
         (
             "a group that was brought in by the record of something else",
             format!("UPDATE request_timers SET done_seq = {requested} WHERE kind = 'escalate'"),
+        ),
+        (
+            "a later deadline",
+            format!(
+                "UPDATE approval_requests SET deadline_tick = deadline_tick + 100000000,
+                     expires_at = '2099-01-01T00:00:00.000Z' WHERE id = {WAITS}"
+            ),
+        ),
+        ("an escalation at once", "UPDATE request_timers SET due_tick = 0 WHERE kind = 'escalate'".to_owned()),
+        ("a start that has come", "UPDATE request_terms SET not_before_tick = 0 WHERE not_before IS NOT NULL".to_owned()),
+        (
+            "a passing by time for what is no renewal",
+            "INSERT INTO request_timers SELECT id, 'auto_approve', 0, 0, created_at, NULL FROM approval_requests
+                 WHERE state = 'pending'"
+                .to_owned(),
         ),
         (
             "a profile that asks nobody",

@@ -1,0 +1,39 @@
+//! Whether the policy file says something else than the policy in force: looked at again whenever another policy
+//! takes force.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use countersign_shared::digest::Digest;
+use tokio::sync::watch;
+
+use super::adopt;
+use crate::service::{PolicyInForce, Service};
+
+/// Runs until `stop` turns true.
+pub async fn run(
+    policy: PolicyInForce,
+    file: Option<PathBuf>,
+    service: Arc<Service>,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut changes = policy.watch();
+    loop {
+        tokio::select! {
+            Ok(()) = changes.changed() => {}
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        }
+        let in_force = changes.borrow_and_update().policy().sha256();
+        let file = file.clone();
+        let read = tokio::task::spawn_blocking(move || adopt::read(file.as_ref())).await;
+        match read.map_err(io::Error::other)? {
+            Ok(document) => {
+                let differs = Digest::of(&[document.as_bytes()]) != in_force;
+                service.facts.policy_file_differs.store(differs, Ordering::Relaxed);
+            }
+            Err(error) => tracing::warn!("the policy file cannot be compared with the policy in force: {error}"),
+        }
+    }
+}
