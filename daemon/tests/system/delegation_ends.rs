@@ -123,10 +123,12 @@ fn it_is_worth_what_its_giver_may_do_now() {
 #[test]
 fn a_policy_is_changed_by_nobodys_say_and_takes_one_away() {
     const BOB_IS_ADMIN: &str = "[[grant]]\nrole = \"admin\"\nto = \"person:bob\"\n";
+    const FRANK_IS_ADMIN: &str = "[[grant]]\nrole = \"admin\"\nto = \"person:frank\"\n";
     if !can_be_people() {
         return;
     }
-    let with_bob = delegating(1, "").replacen("[[grant]]\n", &format!("{BOB_IS_ADMIN}[[grant]]\n"), 1);
+    let admins = format!("{BOB_IS_ADMIN}{FRANK_IS_ADMIN}[[grant]]\n");
+    let with_bob = delegating(1, "").replacen("[[grant]]\n", &admins, 1);
     let without = with_bob.replace(BOB_IS_ADMIN, "").replace("\"person:alice\", \"person:bob\",", "\"person:alice\",");
     let host = Host::serving(&with_bob);
     let (mut bob, mut erin) = (host.user(BOB), host.user(ERIN));
