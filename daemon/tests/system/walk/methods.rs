@@ -73,7 +73,7 @@ const WALK: &[Entry] = &[
     Entry { name: "profile.get", answered: true, params: |_| vec![json!({ "id": "p-web" })] },
     Entry { name: "policy.get", answered: true, params: empty },
     Entry { name: "policy.check", answered: true, params: |_| vec![json!({ "document": free() })] },
-    Entry { name: "policy.propose", answered: false, params: propose },
+    Entry { name: "policy.propose", answered: true, params: propose },
     Entry { name: "delegation.revoke", answered: false, params: |_| vec![json!({ "id": "dg-0000000000000" })] },
     Entry { name: "audit.list", answered: true, params: empty },
     Entry { name: "audit.get", answered: false, params: |_| vec![json!({ "event_id": "ev-0000000000000" })] },
@@ -178,12 +178,12 @@ fn delegate(_: &RequestSummary) -> Vec<Value> {
     vec![to("alice"), to("bob")]
 }
 
-/// A policy under which nobody is asked.
+/// A policy under which nobody is asked, and with one admin more, so that it could be lived with.
 fn free() -> String {
     let asked = "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]";
     let free = crate::support::policy().replacen(asked, "", 1);
     assert!(!free.contains("requires_approval"));
-    free
+    format!("{free}\n[[grant]]\nrole = \"admin\"\nto = \"person:bob\"\n")
 }
 
 fn propose(_: &RequestSummary) -> Vec<Value> {

@@ -28,6 +28,14 @@ const TASKS: &[(&str, fn(&mut Scene))] = &[
         scene.host.kill();
         scene.host.start();
     }),
+    // The file says what the policy in force does not, without a signal.
+    ("policy file", |scene| {
+        let free = std::fs::read_to_string(scene.host.path("policy.toml")).unwrap();
+        let free = free.replacen("requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]", "", 1);
+        assert!(!free.contains("requires_approval"));
+        std::fs::write(scene.host.path("policy.toml"), free).unwrap();
+        restart(scene);
+    }),
     ("watchdog::run", restart),
     ("signals.run", |scene| {
         // The file says what the policy in force does not.
