@@ -178,12 +178,6 @@ impl Host {
         kill(Pid::from_raw(daemon.id().try_into().unwrap()), signal).unwrap();
     }
 
-    /// Any other signal.
-    pub fn signal(&self, signal: Signal) {
-        let daemon = self.daemon.as_ref().expect("it runs");
-        kill(Pid::from_raw(daemon.id().try_into().unwrap()), signal).unwrap();
-    }
-
     /// Waits for the end of a daemon that was told to stop.
     pub fn ended(&mut self) {
         let mut daemon = self.daemon.take().expect("it runs");
