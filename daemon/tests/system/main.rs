@@ -28,6 +28,7 @@ mod metrics;
 mod old_database;
 mod openssl;
 mod policy_change;
+mod policy_forged;
 mod property;
 mod quorum;
 mod quota;
