@@ -4,10 +4,13 @@ use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
 /// The rules that a refusal on record can name: the label set is closed.
 pub const RULES: &[&str] = &[
+    "invalid_policy",
+    "issuer_unusable",
     "login_mismatch",
     "login_required",
     "no_delegation",
     "no_person",
+    "no_quorum",
     "no_role",
     "no_void",
     "no_vote",
@@ -30,6 +33,8 @@ pub const RULES: &[&str] = &[
     "retry_too_late",
     "root_decides_nothing",
     "stale_content",
+    "stale_policy",
+    "unsatisfiable_policy",
     "weak_key",
 ];
 /// What stands for a rule of another version, whose records a ledger may hold.

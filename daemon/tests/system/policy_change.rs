@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 /// Carol is the one admin; anybody of the group agrees.
-const BY_THE_GROUP: &str = "[change_control]\nquorum = [{ group = \"pki\", need = 1 }]\n";
+pub const BY_THE_GROUP: &str = "[change_control]\nquorum = [{ group = \"pki\", need = 1 }]\n";
 
 /// Two admins; either agrees to what the other proposes.
 const TWO_ADMINS: &str = "[[grant]]\nrole = \"admin\"\nto = \"person:bob\"\n";
@@ -49,7 +49,7 @@ fn rule(error: &ErrorObject) -> &str {
 }
 
 /// Proposed by carol, approved by bob, and in force.
-fn changed(host: &Host, text: &str) {
+pub fn changed(host: &Host, text: &str) {
     let proposed = propose(&mut host.user(CAROL), text).request;
     host.user(BOB).approve(&proposed);
 }

@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use proptest::prelude::*;
 
 use super::*;
@@ -381,6 +382,16 @@ proptest! {
 }
 
 #[test]
+fn the_policies_that_come_with_the_program_can_be_lived_with() {
+    for document in [crate::demo::POLICY, include_str!("../../../../packaging/policy.example.toml")] {
+        let (policy, _) = Policy::parse(document).unwrap();
+        let found = prove(&policy, "2026-06-01T00:00:00Z".parse().unwrap());
+        let errors: Vec<&Finding> = found.iter().filter(|finding| finding.level == FindingLevel::Error).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
+}
+
+#[test]
 fn large_policies_cost_little() {
     let mut rest = String::new();
     for at in 0..4 {
@@ -400,9 +411,11 @@ fn large_policies_cost_little() {
         .replace("p-web", &format!("p-{at}"));
     }
     let policy = policy("", &rest);
-    let begin = Instant::now();
+    // Processor time of the thread, without optimisation.
+    let used = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap());
+    let began = used();
     let found = prove(&policy, NOW);
-    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    assert!(used() - began < Duration::from_secs(10), "{:?}", used() - began);
     assert!(found.len() <= 3 * (MAX_OF_A_LEVEL + 1));
     assert!(found.iter().any(|finding| finding.rule == "more"));
 }

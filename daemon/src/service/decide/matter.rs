@@ -179,12 +179,12 @@ impl<'p> Matter<'p> {
             return Ok(Vec::new());
         }
         let asked = [self.requester.person.as_deref(), self.requester.login_person.as_deref()];
-        let mut named = BTreeSet::new();
+        let (spent, mut named) = (self.spent(), BTreeSet::new());
         for row in delegations::open(connection, tick)? {
             let Some(giver) = row.by().person.as_deref() else { continue };
             let stands = others.iter().any(|other| other == giver) && row.covers(&self.request.profile_id);
             let is_somebody = policy.people().iter().any(|person| person.name == row.to());
-            if stands && is_somebody && !asked.contains(&Some(row.to())) {
+            if stands && is_somebody && !asked.contains(&Some(row.to())) && !spent.contains(row.to()) {
                 named.insert(format!("{} (for {giver})", row.to()));
             }
         }
@@ -224,11 +224,15 @@ impl<'p> Matter<'p> {
             Some(profile) => policy.deciders(profile, &requester, now),
             None => policy.change_deciders(&requester, now),
         };
-        // Whoever has voted, or whose say was used, could not decide any more.
-        let spent = self.known.ballots(&self.cast);
-        let has_spent = |name: &str| spent.iter().any(|b| b.voter == name || b.giver.as_deref() == Some(name));
-        others.retain(|name| self.requester.login_person.as_deref() != Some(name) && !has_spent(name));
+        let spent = self.spent();
+        others.retain(|name| self.requester.login_person.as_deref() != Some(name) && !spent.contains(name));
         others
+    }
+
+    /// Whoever has voted, or whose say was used, could not decide any more.
+    fn spent(&self) -> BTreeSet<String> {
+        let ballots = self.known.ballots(&self.cast).into_iter();
+        ballots.flat_map(|ballot| std::iter::once(ballot.voter).chain(ballot.giver)).collect()
     }
 }
 

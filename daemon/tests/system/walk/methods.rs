@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, possible};
+use crate::policy_change::BY_THE_GROUP;
 use crate::support::{ALICE, ALICE_ADM, BOB, CAROL, Caller, DAVE, Host, MALLORY, ask, csr, on};
 
 /// A service account of nobody, without any role.
@@ -178,12 +179,12 @@ fn delegate(_: &RequestSummary) -> Vec<Value> {
     vec![to("alice"), to("bob")]
 }
 
-/// A policy under which nobody is asked, and with one admin more, so that it could be lived with.
+/// A policy under which nobody is asked.
 fn free() -> String {
     let asked = "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]";
     let free = crate::support::policy().replacen(asked, "", 1);
     assert!(!free.contains("requires_approval"));
-    format!("{free}\n[[grant]]\nrole = \"admin\"\nto = \"person:bob\"\n")
+    free + BY_THE_GROUP
 }
 
 fn propose(_: &RequestSummary) -> Vec<Value> {
@@ -249,6 +250,8 @@ fn no_method_reaches_an_issuer_but_by_the_say_of_another_person() {
                 answered += usize::from(answer.is_ok());
                 agreed += usize::from(agrees(entry, at, &params, &request));
                 scene.only(agreed, &what);
+                let policies = scene.host.value::<i64>("SELECT count(*) FROM policies");
+                assert_eq!(policies, 1, "{what}: another policy took force");
                 if agrees(entry, at, &params, &request) {
                     scene.was_ordered(&request, agreed);
                 }
