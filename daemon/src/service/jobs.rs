@@ -68,7 +68,7 @@ fn may_retry(transaction: &Transaction<'_>, policy: &Policy, actor: &Actor, fail
         let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
         let matter = Matter::read(connection, policy, request)?;
         if matter.known.different(&matter.requester, &actor.party, &[]).is_err() {
-            matter.known.different(&matter.requester, &actor.party, &matter.others(policy, now))?;
+            matter.known.different(&matter.requester, &actor.party, &matter.voters(policy, now))?;
         }
         has_vote = !matter.counts_for(policy, &actor.account, now).is_empty();
     }

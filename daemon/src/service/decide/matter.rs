@@ -219,13 +219,18 @@ impl<'p> Matter<'p> {
 
     /// Who could decide instead of the requester and of whoever had logged in to the requester's session.
     pub fn others(&self, policy: &Policy, now: Timestamp) -> Vec<String> {
+        let spent = self.spent();
+        self.voters(policy, now).into_iter().filter(|name| !spent.contains(name)).collect()
+    }
+
+    /// The same, whether they have voted or not.
+    pub fn voters(&self, policy: &Policy, now: Timestamp) -> Vec<String> {
         let requester = account_of(&self.requester.account, self.requester.uid);
         let mut others = match &self.profile {
             Some(profile) => policy.deciders(profile, &requester, now),
             None => policy.change_deciders(&requester, now),
         };
-        let spent = self.spent();
-        others.retain(|name| self.requester.login_person.as_deref() != Some(name) && !spent.contains(name));
+        others.retain(|name| self.requester.login_person.as_deref() != Some(name));
         others
     }
 

@@ -12,7 +12,9 @@ use crate::support::until;
 const HOUR: u64 = 3600;
 
 /// A task, and what makes it do all that it can do.
-const TASKS: &[(&str, fn(&mut Scene))] = &[
+type Walk = fn(&mut Scene);
+
+const TASKS: &[(&str, Walk)] = &[
     // Beyond the deadline of everything that waits.
     ("reaper", |scene| scene.host.pass(Span::from_secs(9 * HOUR))),
     // Beyond each escalation and each passing by time, and before the deadline.
