@@ -47,6 +47,9 @@ pub const SESSIONS: &[(u32, Option<u32>)] = &[
     (DAVE, Some(DAVE)),
 ];
 
+/// The sessions of admins in [`SESSIONS`].
+pub const ADMINS: [usize; 3] = [6, 7, 11];
+
 /// People of the policy, to hand a say to.
 pub const NAMES: &[&str] = &["alice", "bob", "carol", "erin", "frank", "gina"];
 

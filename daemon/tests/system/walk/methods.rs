@@ -179,7 +179,7 @@ fn delegate(_: &RequestSummary) -> Vec<Value> {
     vec![to("alice"), to("bob")]
 }
 
-/// A policy under which nobody is asked, and with one admin more, so that it could be lived with.
+/// A policy under which nobody is asked.
 fn free() -> String {
     let asked = "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]";
     let free = crate::support::policy().replacen(asked, "", 1);
@@ -250,6 +250,8 @@ fn no_method_reaches_an_issuer_but_by_the_say_of_another_person() {
                 answered += usize::from(answer.is_ok());
                 agreed += usize::from(agrees(entry, at, &params, &request));
                 scene.only(agreed, &what);
+                let policies = scene.host.value::<i64>("SELECT count(*) FROM policies");
+                assert_eq!(policies, 1, "{what}: another policy took force");
                 if agrees(entry, at, &params, &request) {
                     scene.was_ordered(&request, agreed);
                 }
