@@ -134,6 +134,19 @@ pub fn may_approve(case: &Case<'_>) -> Result<Say, ApiError> {
         .filter(|(open, _)| **open)
         .map(|(_, group)| group)
         .collect();
+    if tally.rejections >= case.terms.reject_threshold {
+        let message = format!(
+            "{} was rejected by {} people, and the policy in force lets {} end it",
+            case.request.id, tally.rejections, case.terms.reject_threshold
+        );
+        return Err(ApiError::new(ErrorKind::Conflict, message)
+            .hint("one more rejection ends it; so does an admin, with void")
+            .rule("rejected_enough"));
+    }
+    // A policy that asked for more held it up, and does no longer: whoever may decide completes it.
+    if let Some((_, say)) = usable(case)?.first().filter(|_| tally.is_complete()) {
+        return Ok((*say).clone());
+    }
     for (at, say) in usable(case)? {
         let mut say = say.clone();
         if case.terms.ordered {

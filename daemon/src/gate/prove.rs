@@ -202,7 +202,11 @@ pub(super) fn different_people_agreed(
     if !Tally::of(judged_by, &Known::as_recorded().ballots(&votes)).is_complete() {
         return Err(tampered("has no quorum of different people over its exact content"));
     }
-    if !Tally::of(judged_by, &known.ballots(&votes)).is_complete() {
+    let tally = Tally::of(judged_by, &known.ballots(&votes));
+    if tally.rejections >= judged_by.reject_threshold {
+        return Err(Shut::Refused(format!("{id} was rejected by as many people as end it")));
+    }
+    if !tally.is_complete() {
         let why = "the policy in force knows people who voted for it as one person: it has no quorum any more";
         return Err(Shut::Refused(format!("{id}: {why}")));
     }
