@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::error::ApiError;
 use countersign_shared::protocol::Votes;
 use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
@@ -242,7 +242,7 @@ impl<'p> Matter<'p> {
 }
 
 /// The one in force, and the one that the request was made under. One that cannot be read is a refusal: who its people
-/// were is not known.
+/// were is not known. That is a fault of this one request, and holds up no other.
 fn known<'p>(connection: &Connection, policy: &'p Policy, request: &RequestRow) -> Result<Known<'p>, Failure> {
     let Some(work) = &request.work else { return Ok(Known::by(policy, None)) };
     let made_under = submissions::policy_of(connection, work.submission_id)?;
@@ -251,7 +251,7 @@ fn known<'p>(connection: &Connection, policy: &'p Policy, request: &RequestRow) 
     }
     let then = policies::past(connection, &made_under.to_string())?.ok_or_else(|| {
         let message = format!("policy {made_under}, which {} was made under, cannot be read", request.id);
-        ApiError::new(ErrorKind::Unavailable, message).hint("have it voided, and make a new request")
+        ApiError::internal(message).hint("have it voided, and make a new request")
     })?;
     Ok(Known::by(policy, Some(then)))
 }
