@@ -132,3 +132,25 @@ fn a_stranger_who_asks_everything_at_once_fills_no_ledger() {
     // A minute's worth, and what has come back meanwhile; 12,000 were asked for.
     assert!((60..=200).contains(&refused), "{refused} records of one stranger");
 }
+
+#[test]
+fn the_owners_route_is_taken_whoever_asks() {
+    if !can_be_people() {
+        return;
+    }
+    let sec = "[[group]]\nname = \"sec\"\nmembers = [\"person:carol\"]\n";
+    let route = "route = [{ owner = \"unixgroup:payments\", quorum = [{ group = \"sec\", need = 1 }] }]";
+    let mut host = Host::prepared(&policy_with(1, route, sec));
+    host.names(&[("alice", ALICE), ("bob", BOB), ("carol", CAROL)], &[("payments", 7001, "alice")]);
+    host.start();
+    let first = host.user(ALICE).request(&["pay.corp.example"]);
+    let asked = |id: &RequestSummary| {
+        let detail = host.user(CAROL).call::<RequestGet>(&RequestIdParams { id: id.id.clone() });
+        detail.terms.steps.iter().map(|step| step.group.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(&first), ["sec"]);
+    host.user(CAROL).approve(&first);
+    assert_eq!(host.user(ALICE).wait(&first.id).outcome, Outcome::Issued);
+    let second = host.user(BOB).request(&["pay.corp.example"]);
+    assert_eq!(asked(&second), ["sec"]);
+}
