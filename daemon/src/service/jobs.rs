@@ -46,16 +46,15 @@ fn seen(connection: &rusqlite::Connection, id: &JobId, sight: &Sight) -> Result<
 /// A new job under the same approval in place of a failed one. It passes the gate like the first.
 pub async fn retry(service: &Service, connection: &Connection, params: JobIdParams) -> Result<Job, ApiError> {
     let actor = service.actor_with_patience(connection)?;
-    let (policy, asking) = (service.policy.clone(), actor.clone());
-    let result = service
+    let (policy, asking) = (service.policy.clone(), actor);
+    service
         .writer
         .write(move |transaction| {
             refusal::or_record(transaction, &asking, "job.retry", ("job", params.id.as_str()), |transaction| {
                 make(transaction, &policy, &asking, &params.id)
             })
         })
-        .await?;
-    service.after_attempt(&actor, result)
+        .await?
 }
 
 /// Somebody with a vote, and under a request somebody else than the requester: a second try after an outcome

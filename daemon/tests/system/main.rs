@@ -33,6 +33,7 @@ mod property;
 mod quorum;
 mod quota;
 mod race;
+mod review;
 mod roles;
 mod rules;
 mod search;

@@ -300,6 +300,23 @@ fn filled(places: &[usize], people: &[Cast]) -> bool {
     })
 }
 
+#[test]
+fn the_only_one_whose_requests_could_be_approved_is_no_single_point_of_failure() {
+    let mut document = "version = 1\n[[issuer]]\nid = \"ca\"\ntype = \"local-ca\"\n".to_owned();
+    for name in ["ann", "ben", "cid"] {
+        let _ = write!(document, "[[person]]\nname = \"{name}\"\naccounts = [\"{name}\"]\n");
+    }
+    document += &(group("one", "ben") + &group("two", "ann cid") + &grants("requester", "ben cid"));
+    document += &grants("operator", "ann ben cid");
+    document +=
+        &profile("requires_approval = true\nquorum = [{ group = \"one\", need = 1 }, { group = \"two\", need = 1 }]");
+    let policy = Policy::parse(&document).unwrap().0;
+    // What ben asks for nobody could approve: only cid's requests are left to need somebody.
+    let expected = "warning single_point_of_failure: without ann or without ben nothing could be approved";
+    let lines = lines(&policy, "p-web");
+    assert!(lines.iter().any(|line| line == expected), "{lines:#?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]

@@ -45,9 +45,8 @@ pub async fn decide(
     let note = check_note(params.note.as_ref(), verdict)?;
     let ask = Ask { id: params.id, digest: params.digest, verdict, note };
     let actor = service.with_says(service.actor_with_patience(connection)?).await?;
-    let (policy, deciding) = (service.policy.clone(), actor.clone());
-    let result = service.writer.write(move |transaction| one(transaction, &policy, &deciding, &ask)).await?;
-    service.after_attempt(&actor, result)
+    let (policy, deciding) = (service.policy.clone(), actor);
+    service.writer.write(move |transaction| one(transaction, &policy, &deciding, &ask)).await?
 }
 
 /// One decision, judged and recorded by itself: a refusal comes out as a value, and its record stays.

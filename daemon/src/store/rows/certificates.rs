@@ -132,6 +132,14 @@ pub fn content_in_force(connection: &Connection, id: &CertificateId) -> rusqlite
         .optional()
 }
 
+/// The job that made the version in force.
+pub fn job_in_force(connection: &Connection, id: &CertificateId) -> rusqlite::Result<Option<JobId>> {
+    connection
+        .prepare_cached("SELECT job_id FROM certificate_versions WHERE certificate_id = ?1 AND state = 'active'")?
+        .query_row([id.as_str()], |row| parsed(row, "job_id"))
+        .optional()
+}
+
 /// The chain of the version in force, PEM, and the ledger record of its issuing.
 pub fn chain_and_record(connection: &Connection, id: &CertificateId) -> rusqlite::Result<Option<(String, u64)>> {
     connection

@@ -116,7 +116,8 @@ pub fn is_open(connection: &Connection, id: &DelegationId) -> rusqlite::Result<b
     connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM delegations WHERE id = ?1 AND ended_at IS NULL)
-                AND NOT EXISTS (SELECT 1 FROM audit_events WHERE resource_id = ?1 AND action = 'delegation_ended')",
+                AND NOT EXISTS (SELECT 1 FROM audit_events INDEXED BY audit_by_resource
+                                WHERE resource_id = ?1 AND action = 'delegation_ended')",
         )?
         .query_row([id.as_str()], |row| row.get(0))
 }
@@ -124,14 +125,18 @@ pub fn is_open(connection: &Connection, id: &DelegationId) -> rusqlite::Result<b
 /// The ledger record of the end of one, where there is one.
 pub fn ended_seq(connection: &Connection, id: &DelegationId) -> rusqlite::Result<Option<u64>> {
     connection
-        .prepare_cached("SELECT min(seq) FROM audit_events WHERE resource_id = ?1 AND action = 'delegation_ended'")?
+        .prepare_cached(
+            "SELECT min(seq) FROM audit_events INDEXED BY audit_by_resource
+             WHERE resource_id = ?1 AND action = 'delegation_ended'",
+        )?
         .query_row([id.as_str()], |row| row.get(0))
 }
 
 /// Those that hold at `tick`, oldest first. There are never many: see the limits of `delegation.grant`.
 pub fn open(connection: &Connection, tick: i64) -> rusqlite::Result<Vec<DelegationRow>> {
-    let mut statement = connection
-        .prepare_cached("SELECT * FROM delegations WHERE ended_at IS NULL AND until_tick > ?1 ORDER BY row")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT * FROM delegations INDEXED BY delegations_due WHERE ended_at IS NULL AND until_tick > ?1 ORDER BY row",
+    )?;
     let rows = statement.query_map([tick], read)?;
     rows.collect()
 }
