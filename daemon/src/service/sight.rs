@@ -8,16 +8,16 @@ use crate::store::sight::{Own, Sight};
 
 /// What `actor` may see; refused for somebody who may see nothing at all.
 pub fn of(actor: &Actor, policy: &Policy) -> Result<Sight, ApiError> {
-    let may = |permission| actor.permissions.allows(permission);
-    let all: Vec<&str> = policy.profiles().iter().map(|profile| profile.id()).collect();
-    // Whoever may decide by a say that was handed over sees what it may decide on.
-    let given = |id: &str| actor.held.iter().any(|held| held.shows(policy, id));
-    let seen: Vec<String> =
-        all.iter().filter(|id| may(Permission::ReadAllRequests(id)) || given(id)).map(ToString::to_string).collect();
+    let may = |permission: Permission<'_>| actor.permissions.allows(permission);
     // A profile that has left the policy is still seen by whoever sees every profile by role alone.
     if may(Permission::ReadAllRequests("")) {
         return Ok(Sight::All);
     }
+    // Whoever may decide by a say that was handed over sees what it may decide on.
+    let given = |id: &str| actor.held.iter().any(|held| held.shows(policy, id));
+    let profiles = policy.profiles().iter().map(|profile| profile.id());
+    let seen: Vec<String> =
+        profiles.filter(|id| may(Permission::ReadAllRequests(*id)) || given(id)).map(str::to_owned).collect();
     let own = may(Permission::ReadOwnRequests).then(|| Own {
         account: actor.party.account.clone(),
         uid: actor.party.uid,
