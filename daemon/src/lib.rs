@@ -8,6 +8,7 @@ pub mod deliver;
 pub mod demo;
 pub mod gate;
 pub mod identity;
+pub mod in_force;
 pub mod intake;
 pub mod ipc;
 pub mod issuer;

@@ -13,6 +13,7 @@ use prometheus::{
 };
 
 use self::attempts::Attempts;
+use crate::policy::{CHANGES, Policy, Profile};
 use crate::store::Effect;
 use crate::store::rows::metrics::Outcome;
 
@@ -33,6 +34,11 @@ pub struct Metrics {
     pending: IntGauge,
     oldest_pending: Gauge,
     jobs: IntGaugeVec,
+}
+
+/// What decisions are counted under: the profiles of a policy, and changes of the policy itself.
+pub fn subjects(policy: &Policy) -> impl Iterator<Item = &str> {
+    policy.profiles().iter().map(Profile::id).chain([CHANGES])
 }
 
 /// What is read at the moment of the question.
@@ -57,11 +63,6 @@ impl Metrics {
             Opts::new("countersign_approval_decisions_total", "Requests that ended, by how and under which profile."),
             &["outcome", "profile_id"],
         )?;
-        for profile in profiles {
-            for outcome in Outcome::ALL {
-                decisions.with_label_values(&[outcome.as_str(), profile]);
-            }
-        }
         let jobs = IntGaugeVec::new(Opts::new("countersign_jobs", "Jobs by state."), &["state"])?;
         for state in JobState::ALL {
             jobs.with_label_values(&[state.as_str()]);
@@ -96,7 +97,17 @@ impl Metrics {
             registry,
         };
         metrics.register(build)?;
+        metrics.know(profiles);
         Ok(metrics)
+    }
+
+    /// Extends the closed set of profiles: what a policy that takes force names. Those that it drops keep their counts.
+    fn know<'a>(&self, profiles: impl IntoIterator<Item = &'a str>) {
+        for profile in profiles {
+            for outcome in Outcome::ALL {
+                self.decisions.with_label_values(&[outcome.as_str(), profile]);
+            }
+        }
     }
 
     fn register(&self, build: IntGaugeVec) -> prometheus::Result<()> {
@@ -126,6 +137,7 @@ impl Metrics {
                     self.pending.dec();
                 }
             }
+            Effect::PolicyChanged(next) => self.know(subjects(next.policy())),
             Effect::Refused { rule } => self.refused(rule, 1),
             Effect::AttemptsRepeated => self.alarmed(1),
             Effect::JobReady | Effect::Moved(_) | Effect::Delegated => {}

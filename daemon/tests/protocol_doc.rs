@@ -5,8 +5,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use countersign_shared::protocol::{Event, MAX_FILTER};
+use countersign_shared::protocol::{Event, MAX_FILTER, MAX_ITEMS};
 use countersignd::ipc::Limits;
+use countersignd::service::amend::MOST_VERSIONS;
+use countersignd::service::comment::MOST_REMARKS;
 use countersignd::service::discover::document;
 use countersignd::service::events::MAX_STREAMS;
 use serde_json::Value;
@@ -50,7 +52,13 @@ fn the_limits_in_the_prose_are_those_of_the_socket() {
         ("subscriptions of one user", MAX_STREAMS.to_string()),
         ("filter text", format!("{MAX_FILTER} octets")),
         ("requests of one requester that wait", quota.pending.to_string()),
-        ("submissions of one requester", format!("{} at once, {} more each minute", quota.burst, quota.per_minute)),
+        (
+            "submissions, amendments and remarks of one user",
+            format!("{} at once, {} more each minute", quota.burst, quota.per_minute),
+        ),
+        ("remarks on a request", MOST_REMARKS.to_string()),
+        ("versions of a request", MOST_VERSIONS.to_string()),
+        ("items of `request.decide`", format!("1 to {MAX_ITEMS}, each request once")),
         ("time to drain", format!("{} s", limits.drain_time.as_secs())),
     ] {
         let row = format!("| {name} | {value} |");

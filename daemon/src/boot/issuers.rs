@@ -9,27 +9,26 @@ use std::time::Duration;
 use countersign_shared::time::Timestamp;
 
 use super::BootError;
+use crate::in_force::PolicyInForce;
 use crate::issuer::Issuer;
 use crate::issuer::exec::ExecIssuer;
 use crate::issuer::local_ca::{CaNames, LocalCa};
-use crate::policy::{IssuerKind, Policy};
-use crate::schedule::executor::Issuers;
+use crate::policy::{self, IssuerKind, Policy};
 use crate::store::Health;
 
 /// Where they stand in the state directory.
 pub const ISSUERS: &str = "issuers";
 
-/// Opens or makes them. On a damaged installation none is opened: nothing is signed there.
-pub fn open(
-    policy: &Policy,
+/// The policy in force with its issuers opened or made. On a damaged installation none is: nothing is signed there.
+pub fn begin(
+    policy: Policy,
     state: &Path,
     origin: &str,
     now: Timestamp,
     health: &Health,
-) -> Result<Arc<Issuers>, BootError> {
-    let mut issuers = Issuers::new();
+) -> Result<PolicyInForce, BootError> {
     if health.damage().is_some() {
-        return Ok(Arc::new(issuers));
+        return Ok(PolicyInForce::without_issuers(policy));
     }
     let directory = state.join(ISSUERS);
     match DirBuilder::new().mode(0o700).create(&directory) {
@@ -38,26 +37,27 @@ pub fn open(
         }
         _ => {}
     }
-    for issuer in policy.issuers() {
-        let refuse = |why: String| BootError(format!("issuer {}: {why}", issuer.id));
-        let opened: Arc<dyn Issuer> = match &issuer.kind {
-            IssuerKind::LocalCa => {
-                let names = names(&issuer.id, origin);
-                let ca = LocalCa::open_or_create(&directory.join(&issuer.id), &names, now);
-                Arc::new(ca.map_err(|error| refuse(error.to_string()))?)
-            }
-            IssuerKind::Exec { command, timeout } => {
-                let [program, arguments @ ..] = command.as_slice() else {
-                    return Err(refuse("its command is empty".into()));
-                };
-                let arguments = arguments.iter().map(Into::into).collect();
-                let timeout = Duration::from_millis(timeout.millis());
-                Arc::new(ExecIssuer::new(PathBuf::from(program), arguments, timeout).map_err(refuse)?)
-            }
-        };
-        issuers.insert(issuer.id.clone(), opened);
+    let origin = origin.to_owned();
+    let opener = move |issuer: &policy::Issuer, now| open(issuer, &directory, &origin, now);
+    PolicyInForce::begin(policy, Arc::new(opener), now).map_err(BootError)
+}
+
+fn open(issuer: &policy::Issuer, directory: &Path, origin: &str, now: Timestamp) -> Result<Arc<dyn Issuer>, String> {
+    match &issuer.kind {
+        IssuerKind::LocalCa => {
+            let names = names(&issuer.id, origin);
+            let ca = LocalCa::open_or_create(&directory.join(&issuer.id), &names, now);
+            Ok(Arc::new(ca.map_err(|error| error.to_string())?))
+        }
+        IssuerKind::Exec { command, timeout } => {
+            let [program, arguments @ ..] = command.as_slice() else {
+                return Err("its command is empty".into());
+            };
+            let arguments = arguments.iter().map(Into::into).collect();
+            let timeout = Duration::from_millis(timeout.millis());
+            Ok(Arc::new(ExecIssuer::new(PathBuf::from(program), arguments, timeout)?))
+        }
     }
-    Ok(Arc::new(issuers))
 }
 
 /// Distinct for each installation, so that two roots in one trust store are told apart.

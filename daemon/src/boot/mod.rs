@@ -1,6 +1,7 @@
 //! Boot as a wiring diagram: every part is made here, in order, and handed to those that need it.
 
 mod adopt;
+mod compare;
 mod database;
 mod issuers;
 mod signals;
@@ -20,14 +21,14 @@ use crate::identity::Attestation;
 use crate::identity::directory::{Directory, SystemDirectory};
 use crate::identity::peer::pin_kind;
 use crate::ipc::{self, Limits, Listener};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::schedule::courier::Courier;
 use crate::schedule::delegations::Delegations;
 use crate::schedule::executor::Executor;
 use crate::schedule::reaper::Reaper;
 use crate::schedule::timekeeper::Timekeeper;
 use crate::service::answer::Answers;
-use crate::service::{Facts, PolicyInForce, Service};
+use crate::service::{Facts, Service};
 use crate::store::rows::attempts::totals;
 use crate::store::rows::metrics::ended;
 use crate::store::rows::requests::count_pending;
@@ -67,12 +68,9 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     let Installation { origin, mark, last_tick, fresh } = installation;
     let line = TimeLine::resume(clock, mark, last_tick);
     let adoption = adopt::find(&settings, connection.as_ref(), &health)?;
-    let policy = PolicyInForce::new(adoption.policy.clone());
-    let issuers = issuers::open(&adoption.policy, state.path(), &origin, line.wall(), &health)?;
+    let policy = issuers::begin(adoption.policy.clone(), state.path(), &origin, line.wall(), &health)?;
 
-    let profiles = adoption.policy.profiles();
-    let metrics =
-        Arc::new(Metrics::new(profiles.iter().map(|profile| profile.id())).map_err(during("making the metrics"))?);
+    let metrics = Arc::new(Metrics::new(metrics::subjects(&adoption.policy)).map_err(during("making the metrics"))?);
     metrics.verified(line.wall(), health.damage().is_none());
     if let Some(connection) = &connection
         && health.damage().is_none()
@@ -95,7 +93,14 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     let after_commit = {
         let (metrics, earlier, due) = (metrics.clone(), earlier.clone(), due.clone());
         let (ready, granted, moved) = (ready.clone(), granted.clone(), moved.clone());
+        let policy = policy.clone();
         move |effects: Vec<Effect>| {
+            // Before anything else: whatever comes next is judged by it.
+            for effect in &effects {
+                if let Effect::PolicyChanged(next) = effect {
+                    policy.replace(next.clone());
+                }
+            }
             for effect in effects {
                 metrics.apply(&effect);
                 match effect {
@@ -107,6 +112,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
                     // Nobody may be waiting.
                     Effect::Moved(job) => drop(moved.send(job)),
                     Effect::Delegated => granted.notify_one(),
+                    // Jobs that wait are judged again under it.
+                    Effect::PolicyChanged(_) => ready.notify_one(),
                     Effect::Decided { .. } | Effect::Refused { .. } | Effect::AttemptsRepeated => {}
                 }
             }
@@ -182,8 +189,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         writer: writer.clone(),
         readers,
         health: health.clone(),
-        policy,
-        issuers,
+        policy: policy.clone(),
         ready,
         issued,
         line,
@@ -195,6 +201,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     vital.start("delegations", delegations.run(stop_background.clone()));
     vital.start("courier", courier.run(stop_background.clone()));
     vital.start("executor", executor.run());
+
+    vital.start("policy file", compare::run(policy, adoption.file.clone(), service.clone(), stop_background.clone()));
 
     let answers = Arc::new(Answers(service.clone()));
     let limits = Limits::default().within(open_files);

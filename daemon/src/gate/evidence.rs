@@ -1,13 +1,13 @@
 //! Ledger records as the gate reads them: the bytes that were hashed, never the columns beside them.
 
 use countersign_shared::id::RequestId;
-use countersign_shared::lifecycle::Verdict;
+use countersign_shared::lifecycle::{RequestKind, Verdict};
 use rusqlite::Connection;
 use serde::Deserialize;
 
-use super::quorum::Ballot;
 use super::two_person::Party;
-use crate::policy::{Asked, Policy, Terms};
+use crate::policy::{Asked, Terms};
+use crate::store::rows::requests::RequestRow;
 use crate::store::rows::{audit, decisions};
 
 /// What a record says, as far as it bears on a signature.
@@ -49,6 +49,18 @@ pub(super) struct Details {
     ordered: bool,
     #[serde(default)]
     reject_threshold: Option<u32>,
+    /// A request: what is asked for, under which policy, until when, not to be carried out before when, and what time
+    /// does to it meanwhile (`escalate:0:TICK`).
+    #[serde(default)]
+    pub(super) kind: Option<RequestKind>,
+    #[serde(default)]
+    pub(super) policy_sha256: String,
+    #[serde(default)]
+    pub(super) deadline_tick: Option<i64>,
+    #[serde(default)]
+    pub(super) not_before_tick: Option<i64>,
+    #[serde(default)]
+    pub(super) timers: Vec<String>,
     /// A vote: the groups whose places it can fill.
     #[serde(default)]
     counts_for: Option<Vec<String>>,
@@ -109,6 +121,12 @@ impl Evidence {
     }
 }
 
+/// What time does to a request, as the record of the request says.
+pub fn recorded_timers(connection: &Connection, request: &RequestRow) -> rusqlite::Result<Vec<String>> {
+    let asked = Evidence::at(connection, request.requested_seq, request.id.as_str())?;
+    Ok(asked.map(|asked| asked.details.timers).unwrap_or_default())
+}
+
 /// One vote on a version of a request, as its record has it.
 #[derive(Clone, Debug)]
 pub struct Cast {
@@ -155,26 +173,5 @@ impl Cast {
             cast.push(Self { by, giver, verdict, counts_for, seq: evidence.seq });
         }
         Ok(cast)
-    }
-
-    /// As the quorum counts it, with everybody named as at the vote.
-    pub(super) fn as_recorded(&self) -> Ballot {
-        Ballot {
-            voter: self.by.voter(),
-            giver: self.giver.as_ref().map(Party::voter),
-            verdict: self.verdict,
-            counts_for: self.counts_for.clone(),
-        }
-    }
-
-    /// As the quorum counts it, with everybody named as the policy in force names them: accounts that have become one
-    /// person's since the vote are one voter.
-    pub fn ballot(&self, policy: &Policy) -> Ballot {
-        Ballot {
-            voter: self.by.resolved(policy).voter(),
-            giver: self.giver.as_ref().map(|giver| giver.resolved(policy).voter()),
-            verdict: self.verdict,
-            counts_for: self.counts_for.clone(),
-        }
     }
 }

@@ -12,8 +12,9 @@ use countersign_shared::time::Timestamp;
 
 use super::evidence::Cast;
 use super::quorum::{Ballot, Tally};
-use super::two_person::{Party, different_people, own_session};
-use crate::policy::{Policy, Terms};
+use super::roll::Known;
+use super::two_person::{Party, own_session};
+use crate::policy::Terms;
 use crate::store::rows::requests::RequestRow;
 
 /// What somebody wants to decide, and all that bears on it.
@@ -32,8 +33,8 @@ pub struct Case<'a> {
     pub terms: &'a Terms,
     /// Votes on the current version.
     pub cast: &'a [Cast],
-    /// The policy in force, by which voters are known.
-    pub policy: &'a Policy,
+    /// The policies by which humans are told apart.
+    pub known: &'a Known<'a>,
     /// Who could decide instead, in the policy's words.
     pub others: &'a [String],
     /// The time line now.
@@ -64,6 +65,7 @@ pub struct Judgement {
     event: RequestEvent,
     votes: Votes,
     say: Say,
+    voter: String,
 }
 
 impl Judgement {
@@ -75,6 +77,11 @@ impl Judgement {
     /// Votes given, this one included, and needed.
     pub fn votes(&self) -> Votes {
         self.votes
+    }
+
+    /// The human who decided, by a name that nobody else has among those who bear on the request.
+    pub fn voter(&self) -> &str {
+        &self.voter
     }
 
     /// The say that was used.
@@ -96,7 +103,7 @@ pub fn judge(case: &Case<'_>, verdict: Verdict, digest: &Digest) -> Result<Judge
 /// Whether the caller could decide now, for `request.get` and as the first part of [`judge`].
 pub fn may_decide(case: &Case<'_>) -> Result<(), ApiError> {
     own_session(case.decider)?;
-    different_people(case.requester, case.decider, case.others)?;
+    case.known.different(case.requester, case.decider, case.others)?;
     if case.says.is_empty() {
         let message = format!("{} has no vote under profile {}", case.decider.account, case.request.profile_id);
         let hint = match case.others {
@@ -118,8 +125,8 @@ pub fn may_decide(case: &Case<'_>) -> Result<(), ApiError> {
 
 /// Which say an approval would use now; refused where none of them fills a place that is asked for.
 pub fn may_approve(case: &Case<'_>) -> Result<Say, ApiError> {
-    let before: Vec<Ballot> = case.cast.iter().map(|cast| cast.ballot(case.policy)).collect();
-    let tally = Tally::of(case.terms, &before);
+    let count = Count::of(case);
+    let tally = Tally::of(case.terms, &count.cast);
     let open: BTreeSet<&str> = tally
         .open(case.terms)
         .iter()
@@ -127,14 +134,25 @@ pub fn may_approve(case: &Case<'_>) -> Result<Say, ApiError> {
         .filter(|(open, _)| **open)
         .map(|(_, group)| group)
         .collect();
-    for say in usable(case)? {
+    if tally.rejections >= case.terms.reject_threshold {
+        let message = format!(
+            "{} was rejected by {} people, and the policy in force lets {} end it",
+            case.request.id, tally.rejections, case.terms.reject_threshold
+        );
+        return Err(ApiError::new(ErrorKind::Conflict, message)
+            .hint("one more rejection ends it; so does an admin, with void")
+            .rule("rejected_enough"));
+    }
+    // A policy that asked for more held it up, and does no longer: whoever may decide completes it.
+    if let Some((_, say)) = usable(case)?.first().filter(|_| tally.is_complete()) {
+        return Ok((*say).clone());
+    }
+    for (at, say) in usable(case)? {
         let mut say = say.clone();
         if case.terms.ordered {
             say.counts_for.retain(|group| open.contains(group.as_str()));
         }
-        let mut with = before.clone();
-        with.push(ballot(case, &say, Verdict::Approve));
-        if Tally::of(case.terms, &with).given() > tally.given() {
+        if count.with(case, at, &say, Verdict::Approve).given() > tally.given() {
             return Ok(say);
         }
     }
@@ -148,12 +166,6 @@ pub fn may_approve(case: &Case<'_>) -> Result<Say, ApiError> {
     Err(ApiError::new(ErrorKind::Forbidden, message)
         .hint(format!("who is asked: countersign show {}", case.request.id))
         .rule("not_asked"))
-}
-
-/// The terms and the votes, with everybody named as the policy in force names them.
-pub fn tally(terms: &Terms, cast: &[Cast], policy: &Policy) -> Tally {
-    let ballots: Vec<Ballot> = cast.iter().map(|cast| cast.ballot(policy)).collect();
-    Tally::of(terms, &ballots)
 }
 
 /// Refuses what has ended, or has to end: a deadline that has passed is final before the reaper comes by.
@@ -185,69 +197,98 @@ pub fn same_content(request: &RequestRow, digest: &Digest) -> Result<(), ApiErro
 
 fn approve(case: &Case<'_>) -> Result<Judgement, ApiError> {
     let say = may_approve(case)?;
-    let tally = with(case, &say, Verdict::Approve);
+    let count = Count::of(case);
+    let tally = count.with(case, position(case, &say), &say, Verdict::Approve);
     let event = if tally.is_complete() { RequestEvent::QuorumReached } else { RequestEvent::Vote };
-    Ok(Judgement { event, votes: votes(case, &tally), say })
+    Ok(Judgement { event, votes: votes(case, &tally), say, voter: count.decider })
 }
 
 /// Whoever has a say may object, also where no place is left for their approval.
 fn reject(case: &Case<'_>) -> Result<Judgement, ApiError> {
-    let say = usable(case)?.first().map(|say| (*say).clone());
-    let say = say.ok_or_else(|| ApiError::internal("a case without a say was not refused"))?;
-    let tally = with(case, &say, Verdict::Reject);
+    let usable = usable(case)?;
+    let (at, say) = usable.first().ok_or_else(|| ApiError::internal("a case without a say was not refused"))?;
+    let count = Count::of(case);
+    let tally = count.with(case, *at, say, Verdict::Reject);
     let ends = tally.rejections >= case.terms.reject_threshold;
     let event = if ends { RequestEvent::Reject } else { RequestEvent::Vote };
-    Ok(Judgement { event, votes: votes(case, &tally), say })
+    Ok(Judgement { event, votes: votes(case, &tally), say: (*say).clone(), voter: count.decider })
 }
 
-fn with(case: &Case<'_>, say: &Say, verdict: Verdict) -> Tally {
-    let mut ballots: Vec<Ballot> = case.cast.iter().map(|cast| cast.ballot(case.policy)).collect();
-    ballots.push(ballot(case, say, verdict));
-    Tally::of(case.terms, &ballots)
-}
-
-fn ballot(case: &Case<'_>, say: &Say, verdict: Verdict) -> Ballot {
-    Ballot {
-        voter: case.decider.voter(),
-        giver: say.given.as_ref().map(|given| given.by.voter()),
-        verdict,
-        counts_for: say.counts_for.clone(),
-    }
+/// Where a say stands among those of the case, by whose it is.
+fn position(case: &Case<'_>, say: &Say) -> usize {
+    case.says.iter().position(|other| other.given == say.given).unwrap_or(case.says.len())
 }
 
 fn votes(case: &Case<'_>, tally: &Tally) -> Votes {
     Votes { given: tally.given(), needed: case.terms.places() }
 }
 
+/// Everybody who bears on a case, by names that are the same for one human.
+struct Count {
+    cast: Vec<Ballot>,
+    decider: String,
+    /// Of each say that was handed over, whose it is.
+    givers: Vec<Option<String>>,
+}
+
+impl Count {
+    fn of(case: &Case<'_>) -> Self {
+        let givers = case.says.iter().filter_map(|say| say.given.as_ref()).map(|given| &given.by);
+        let further: Vec<&Party> = std::iter::once(case.decider).chain(givers).collect();
+        let (cast, names) = case.known.call(case.cast, &further);
+        let mut names = names.into_iter();
+        let decider = names.next().unwrap_or_default();
+        let givers = case.says.iter().map(|say| say.given.as_ref().and_then(|_| names.next())).collect();
+        Self { cast, decider, givers }
+    }
+
+    /// The tally with one vote more, by the say at that position.
+    fn with(&self, case: &Case<'_>, at: usize, say: &Say, verdict: Verdict) -> Tally {
+        let mut ballots = self.cast.clone();
+        ballots.push(Ballot {
+            voter: self.decider.clone(),
+            giver: self.givers.get(at).cloned().flatten(),
+            verdict,
+            counts_for: say.counts_for.clone(),
+        });
+        Tally::of(case.terms, &ballots)
+    }
+}
+
 /// One person, one vote, whatever accounts and says it is given by.
 fn one_vote(case: &Case<'_>) -> Result<(), ApiError> {
-    let voter = case.decider.voter();
+    let count = Count::of(case);
+    let (voter, id) = (&count.decider, &case.request.id);
     let refuse = |message: String| {
         let error = ApiError::new(ErrorKind::AlreadyDecided, message).hint("somebody else has to decide");
         Err(error.rule("one_vote"))
     };
-    for cast in case.cast {
-        let ballot = cast.ballot(case.policy);
-        if ballot.voter == voter || cast.by.voter() == voter {
-            let (id, account) = (&case.request.id, &cast.by.account);
+    for (ballot, cast) in count.cast.iter().zip(case.cast) {
+        let account = &cast.by.account;
+        if ballot.voter == *voter {
             return refuse(format!("{voter} voted on {id} already, as {account}: one person, one vote"));
         }
-        if ballot.giver.as_ref() == Some(&voter) {
-            let (id, account) = (&case.request.id, &cast.by.account);
+        if ballot.giver.as_ref() == Some(voter) {
             return refuse(format!("{account} voted on {id} already, with the say of {voter}: one say, one vote"));
         }
     }
     Ok(())
 }
 
-/// The says that may be used on this request: nobody decides with the say of its requester, of somebody who has
-/// voted on it, or of somebody whose say was used.
-fn usable<'c>(case: &'c Case<'_>) -> Result<Vec<&'c Say>, ApiError> {
+/// The says that may be used on this request, with their positions: nobody decides with the say of its requester, of
+/// somebody who has voted on it, or of somebody whose say was used.
+fn usable<'c>(case: &'c Case<'_>) -> Result<Vec<(usize, &'c Say)>, ApiError> {
+    let count = Count::of(case);
     let mut refused = None;
     let mut usable = Vec::new();
-    for say in case.says {
-        match say.given.as_ref().map_or(Ok(()), |given| say_is_free(case, given)) {
-            Ok(()) => usable.push(say),
+    for (at, say) in case.says.iter().enumerate() {
+        let giver = count.givers.get(at).cloned().flatten();
+        let free = match say.given.as_ref().zip(giver) {
+            Some((given, giver)) => say_is_free(case, &count, given, &giver),
+            None => Ok(()),
+        };
+        match free {
+            Ok(()) => usable.push((at, say)),
             Err(error) => refused = Some(error),
         }
     }
@@ -257,19 +298,14 @@ fn usable<'c>(case: &'c Case<'_>) -> Result<Vec<&'c Say>, ApiError> {
     }
 }
 
-fn say_is_free(case: &Case<'_>, given: &Given) -> Result<(), ApiError> {
-    let (giver, id) = (given.by.voter(), &case.request.id);
-    different_people(case.requester, &given.by, case.others)?;
-    let used = case
-        .cast
-        .iter()
-        .map(|cast| cast.ballot(case.policy))
-        .find(|ballot| ballot.voter == giver || ballot.giver.as_ref() == Some(&giver));
+fn say_is_free(case: &Case<'_>, count: &Count, given: &Given, giver: &String) -> Result<(), ApiError> {
+    case.known.different(case.requester, &given.by, case.others)?;
+    let used = count.cast.iter().find(|ballot| ballot.voter == *giver || ballot.giver.as_ref() == Some(giver));
     match used {
         None => Ok(()),
         Some(ballot) => {
-            let message =
-                format!("the say of {giver} was used on {id} already, by {}: one say, one vote", ballot.voter);
+            let (id, by) = (&case.request.id, &ballot.voter);
+            let message = format!("the say of {giver} was used on {id} already, by {by}: one say, one vote");
             Err(ApiError::new(ErrorKind::AlreadyDecided, message).hint("somebody else has to decide").rule("one_vote"))
         }
     }

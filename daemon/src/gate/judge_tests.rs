@@ -4,6 +4,7 @@ use countersign_shared::protocol::PersonRef;
 use proptest::prelude::*;
 
 use super::*;
+use crate::policy::Policy;
 use crate::store::rows::requests::{Login, Work};
 
 fn seen() -> Digest {
@@ -101,7 +102,7 @@ impl Scene {
             needs_login: self.needs_login,
             terms: &self.terms,
             cast: &self.cast,
-            policy: &self.policy,
+            known: &Known::by(&self.policy, None),
             others: &["carol".to_owned()],
             tick: self.tick,
         };
@@ -222,6 +223,24 @@ fn a_rejection_ends_it_at_the_threshold_and_needs_no_free_place() {
         s.cast.push(vote("carol", 3, "pki"));
     });
     assert_eq!(place_is_filled, Ok((RequestEvent::Reject, 1)));
+}
+
+#[test]
+fn what_a_policy_held_up_or_let_through_meanwhile_is_judged_by_what_holds_now() {
+    // One vote under terms that asked for two; now one is enough, and nobody is left to be asked for.
+    let complete = outcome(bob(), |s| s.cast.push(vote("carol", 3, "pki")));
+    assert_eq!(complete, Ok((RequestEvent::QuorumReached, 1)));
+    let enough = outcome(bob(), |s| {
+        s.terms = terms("pki:2");
+        s.cast.push(Cast { verdict: Verdict::Reject, ..vote("carol", 3, "pki") });
+    });
+    assert_eq!(enough, Err((ErrorKind::Conflict, Some("rejected_enough"))));
+    let ends = outcome(bob(), |s| {
+        s.verdict = Verdict::Reject;
+        s.terms.reject_threshold = 2;
+        s.cast.push(Cast { verdict: Verdict::Reject, ..vote("carol", 3, "pki") });
+    });
+    assert_eq!(ends, Ok((RequestEvent::Reject, 0)));
 }
 
 #[test]

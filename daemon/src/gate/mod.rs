@@ -1,15 +1,20 @@
 //! The one gate. Whatever leads to a signature passes here, and only here is [`Approved`] made.
 
 mod approved;
+pub mod change;
 mod delegated;
 mod evidence;
 pub mod judge;
 pub mod passing;
 mod prove;
 pub mod quorum;
+pub mod roll;
 pub mod two_person;
 
 pub use approved::Approved;
 pub use delegated::Delegated;
-pub use evidence::Cast;
+pub use evidence::{Cast, recorded_timers};
 pub use prove::{Shut, prove};
+
+#[cfg(test)]
+mod history_tests;

@@ -7,11 +7,12 @@ use countersign_shared::lifecycle::{JobKind, JobState, RequestKind, RequestState
 use countersign_shared::text::Untrusted;
 use rusqlite::Connection;
 
-use super::Approved;
 use super::evidence::{Cast, Evidence};
 use super::passing::{self, Predecessor};
-use super::quorum::{Ballot, Tally};
-use super::two_person::{Party, different_people, own_session};
+use super::quorum::Tally;
+use super::roll::Known;
+use super::two_person::{Party, own_session};
+use super::{Approved, Delegated};
 use crate::identity::directory::Account;
 use crate::ledger::frontier::leaf_hash;
 use crate::policy::{Policy, Terms};
@@ -19,7 +20,7 @@ use crate::store::Transaction;
 use crate::store::rows::jobs::JobRow;
 use crate::store::rows::requests::RequestRow;
 use crate::store::rows::submissions::Submission;
-use crate::store::rows::{audit, jobs, requests, submissions, terms as rows_terms};
+use crate::store::rows::{audit, jobs, policies, requests, submissions, terms as rows_terms};
 use crate::store::transaction::Failure;
 
 /// Who approves by the passing of time.
@@ -65,7 +66,7 @@ pub fn prove(transaction: &Transaction<'_>, policy: &Policy, job: &JobRow) -> Re
             let request = requests::get(connection, request)?
                 .ok_or_else(|| Shut::Tampered(format!("{id} belongs to no request")))?;
             people_agreed(transaction, policy, &request, &submission, &record)?;
-            in_its_time(transaction, &request, &submission, &record)?;
+            in_its_time(transaction, policy, &request, &submission, &record)?;
         }
         None => nobody_has_to_agree(job, &submission, &record)?,
     }
@@ -143,49 +144,105 @@ fn people_agreed(
     if request.digest != submission.digest || record.details.version != request.version {
         return Err(tampered("was approved with other content"));
     }
+    let asked = asked(connection, request, "approval_requested")?;
+    if asked.details.deadline_tick.is_some_and(|deadline| record.details.tick >= deadline) {
+        return Err(tampered("was approved after its deadline"));
+    }
     match record.action.as_str() {
         "approval_bypassed" => return Ok(()),
         "approval_approved" if record.details.auto_approved => {
-            return may_pass_by_time(connection, policy, request, submission, record);
+            return may_pass_by_time(connection, policy, request, submission, &asked, record);
         }
         "approval_approved" => {}
         _ => return Err(tampered("is approved by a record that approves nothing")),
     }
-    let asked = Evidence::at(connection, request.requested_seq, id.as_str())?
-        .filter(|asked| asked.action == "approval_requested")
-        .ok_or_else(|| tampered("was requested by nobody that the ledger knows"))?;
-    let requester = asked.party().unwrap_or_else(|| Party::system(&asked.actor));
-    if requester.uid != request.requester.uid || requester.account != request.requester.account {
-        return Err(tampered("names another requester than the ledger"));
-    }
-    let (made_under, judged_by) = terms(connection, policy, request, submission, &asked, record)?;
-    if !judged_by.asks_for_as_much_as(&made_under) {
+    let judged = terms(connection, policy, request, submission, &asked, record)?;
+    // Whoever put the current version in place of another asks for it too, by whichever account.
+    let amender =
+        version_record(connection, request)?.filter(|made| made.seq != asked.seq).and_then(|made| made.party());
+    different_people_agreed(connection, policy, request, (&asked, amender), record, (&judged.0, &judged.1))
+}
+
+/// The votes up to `record`, read from the ledger: they fill the terms that it names, which ask for as much as those
+/// that the request was made under, and none is of somebody who asked, as everybody was known then and as they are now.
+pub(super) fn different_people_agreed(
+    connection: &Connection,
+    policy: &Policy,
+    request: &RequestRow,
+    (asked, amender): (&Evidence, Option<Party>),
+    record: &Evidence,
+    (made_under, judged_by): (&Terms, &Terms),
+) -> Result<(), Shut> {
+    let id = &request.id;
+    let tampered = |what: &str| Shut::Tampered(format!("{id} {what}"));
+    if !judged_by.asks_for_as_much_as(made_under) {
         return Err(tampered("was approved under other terms than it was made under"));
     }
-    let requester = requester.resolved(policy);
-    let mut ballots = Vec::new();
-    for cast in Cast::on(connection, id, request.version, &record.details.digest, &made_under)? {
+    let known = known(connection, policy, asked)?;
+    let requester = asked.party().unwrap_or_else(|| Party::system(&asked.actor));
+    let mut votes = Vec::new();
+    for cast in Cast::on(connection, id, request.version, &record.details.digest, made_under)? {
         if cast.seq > record.seq {
             continue;
         }
         let refuse = |error| Shut::Refused(format!("the vote in ledger record {}: {error}", cast.seq));
         own_session(&cast.by).map_err(refuse)?;
-        for human in std::iter::once(&cast.by).chain(&cast.giver) {
-            different_people(&requester, human, &[]).map_err(refuse)?;
-            different_people(&requester, &human.resolved(policy), &[]).map_err(refuse)?;
+        // Nobody hands over what they say of the policy itself.
+        let by_another = cast.giver.is_some();
+        if by_another && (request.work.is_none() || !Delegated::allowed(connection, cast.seq, &request.profile_id)?) {
+            return Err(tampered("has a vote by a say that nobody had handed over"));
         }
-        ballots.push(cast);
+        for human in std::iter::once(&cast.by).chain(&cast.giver) {
+            for asking in std::iter::once(&requester).chain(&amender) {
+                known.different(asking, human, &[]).map_err(refuse)?;
+            }
+        }
+        votes.push(cast);
     }
-    let as_they_voted: Vec<Ballot> = ballots.iter().map(Cast::as_recorded).collect();
-    if !Tally::of(&judged_by, &as_they_voted).is_complete() {
+    if !Tally::of(judged_by, &Known::as_recorded().ballots(&votes)).is_complete() {
         return Err(tampered("has no quorum of different people over its exact content"));
     }
-    let as_known_now: Vec<Ballot> = ballots.iter().map(|cast| cast.ballot(policy)).collect();
-    if !Tally::of(&judged_by, &as_known_now).is_complete() {
+    let tally = Tally::of(judged_by, &known.ballots(&votes));
+    if tally.rejections >= judged_by.reject_threshold {
+        return Err(Shut::Refused(format!("{id} was rejected by as many people as end it")));
+    }
+    if !tally.is_complete() {
         let why = "the policy in force knows people who voted for it as one person: it has no quorum any more";
         return Err(Shut::Refused(format!("{id}: {why}")));
     }
     Ok(())
+}
+
+/// The record of the request itself, where the row says the same of who asked and for what.
+pub(super) fn asked(connection: &Connection, request: &RequestRow, action: &str) -> Result<Evidence, Shut> {
+    let id = &request.id;
+    let tampered = |what: &str| Shut::Tampered(format!("{id} {what}"));
+    let asked = Evidence::at(connection, request.requested_seq, id.as_str())?
+        .filter(|asked| asked.action == action)
+        .ok_or_else(|| tampered("was requested by nobody that the ledger knows"))?;
+    let requester = asked.party().unwrap_or_else(|| Party::system(&asked.actor));
+    if requester.uid != request.requester.uid
+        || requester.account != request.requester.account
+        || requester.person != request.requester.person
+    {
+        return Err(tampered("names another requester than the ledger"));
+    }
+    if asked.details.kind.is_some_and(|kind| kind != request.kind) {
+        return Err(tampered("asks for another thing than the ledger says"));
+    }
+    Ok(asked)
+}
+
+/// By which policies humans are told apart: the one in force, and the one that the request was made under.
+fn known<'p>(connection: &Connection, policy: &'p Policy, asked: &Evidence) -> Result<Known<'p>, Shut> {
+    let sha256 = asked.details.policy_sha256.as_str();
+    if sha256.is_empty() || sha256 == policy.sha256().to_string() {
+        return Ok(Known::by(policy, None));
+    }
+    let then = policies::past(connection, sha256)?.ok_or_else(|| {
+        Shut::Refused(format!("policy {sha256}, which {} was made under, cannot be read", asked.resource_id))
+    })?;
+    Ok(Known::by(policy, Some(then)))
 }
 
 /// The terms that the version was made under, and those that it was judged by when the quorum was complete. Records
@@ -202,14 +259,9 @@ fn terms(
     let tampered = |what: &str| Shut::Tampered(format!("{id} {what}"));
     let made_under = match request.version {
         1 => asked.terms(),
-        version => {
-            let seq = rows_terms::get(connection, id, version)?.map(|terms| terms.seq);
-            let seq = seq.ok_or_else(|| tampered("has a version that nothing is known of"))?;
-            let amended = Evidence::at(connection, seq, id.as_str())?.filter(|amended| {
-                amended.action == "approval_amended"
-                    && amended.details.version == version
-                    && amended.details.digest == record.details.digest
-            });
+        _ => {
+            let amended =
+                version_record(connection, request)?.filter(|amended| amended.details.digest == record.details.digest);
             amended.ok_or_else(|| tampered("has a version that the ledger does not know"))?.terms()
         }
     };
@@ -223,6 +275,17 @@ fn terms(
     Ok((made_under, judged_by))
 }
 
+/// The record that made the current version.
+fn version_record(connection: &Connection, request: &RequestRow) -> Result<Option<Evidence>, Shut> {
+    let (seq, action) = match request.version {
+        1 => (Some(request.requested_seq), "approval_requested"),
+        version => (rows_terms::get(connection, &request.id, version)?.map(|terms| terms.seq), "approval_amended"),
+    };
+    let Some(seq) = seq else { return Ok(None) };
+    let made = Evidence::at(connection, seq, request.id.as_str())?;
+    Ok(made.filter(|made| made.action == action && made.details.version == request.version))
+}
+
 /// A renewal that changes neither names nor the kind of key, after the time that the rules it was made under and
 /// those in force both give people to object in, while nobody did.
 fn may_pass_by_time(
@@ -230,6 +293,7 @@ fn may_pass_by_time(
     policy: &Policy,
     request: &RequestRow,
     submission: &Submission,
+    asked: &Evidence,
     record: &Evidence,
 ) -> Result<(), Shut> {
     let id = &request.id;
@@ -240,7 +304,7 @@ fn may_pass_by_time(
     let in_force = policy.profile(&request.profile_id);
     let before = Predecessor::read(connection, request).map_err(Shut::Unreadable)?;
     let wait = passing::wait(request, submission, in_force, before.as_ref()).map_err(refuse)?;
-    let waited = record.details.tick.saturating_sub(request.created_tick);
+    let waited = record.details.tick.saturating_sub(asked.details.tick);
     if waited < i64::try_from(wait.millis()).unwrap_or(i64::MAX) {
         return Err(refuse("its time was not over"));
     }
@@ -256,17 +320,19 @@ fn may_pass_by_time(
 /// which no change of the wall clock moves.
 fn in_its_time(
     transaction: &Transaction<'_>,
+    policy: &Policy,
     request: &RequestRow,
     submission: &Submission,
     record: &Evidence,
 ) -> Result<(), Shut> {
-    let start = rows_terms::get(transaction.connection(), &request.id, request.version)?
-        .and_then(|terms| terms.not_before)
-        .map_or(i64::MIN, |start| start.tick);
+    let start = version_record(transaction.connection(), request)?.and_then(|made| made.details.not_before_tick);
+    let start = start.unwrap_or(i64::MIN);
     if transaction.tick() < start {
         return Err(Shut::Refused(format!("{} is not to be carried out yet", request.id)));
     }
-    let within = submission.profile.rules().carry_out_within();
+    let made_under = submission.profile.rules().carry_out_within();
+    let now = policy.profile(&request.profile_id).map(|profile| profile.rules().carry_out_within());
+    let within = now.map_or(made_under, |now| now.min(made_under));
     let last = record.details.tick.max(start).saturating_add(i64::try_from(within.millis()).unwrap_or(i64::MAX));
     if transaction.tick() > last {
         let id = &request.id;

@@ -129,7 +129,7 @@ pub fn different_people(requester: &Party, decider: &Party, others: &[String]) -
 }
 
 /// A uid that was given to somebody else since is a new person; a name that is unknown proves nothing.
-fn names_agree(a: &Party, b: &Party) -> bool {
+pub(super) fn names_agree(a: &Party, b: &Party) -> bool {
     let unknown = |party: &Party| party.account.starts_with("uid:");
     unknown(a) || unknown(b) || a.account == b.account
 }

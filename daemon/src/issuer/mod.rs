@@ -1,6 +1,8 @@
 //! Issuers: whatever turns an approved content into a certificate. One trait, called only with the gate's proof.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use countersign_shared::time::Timestamp;
 
@@ -13,6 +15,9 @@ pub mod local_ca;
 mod serial;
 
 pub use serial::Serial;
+
+/// Every issuer of a policy, by its id.
+pub type Issuers = BTreeMap<String, Arc<dyn Issuer>>;
 
 /// What the executor fixes before it asks: it is recorded first, so that a crash leaves a trace of the order.
 #[derive(Clone, Copy, Debug)]

@@ -4,14 +4,19 @@ use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
 /// The rules that a refusal on record can name: the label set is closed.
 pub const RULES: &[&str] = &[
+    "invalid_policy",
+    "issuer_unusable",
     "login_mismatch",
     "login_required",
     "no_delegation",
     "no_person",
+    "no_quorum",
     "no_role",
+    "no_void",
     "no_vote",
     "not_a_demo",
     "not_asked",
+    "not_requester",
     "not_the_giver",
     "one_vote",
     "profile.eku",
@@ -24,10 +29,13 @@ pub const RULES: &[&str] = &[
     "profile.validity",
     "profile.wildcard",
     "profile_match",
+    "rejected_enough",
     "requester_decides",
     "retry_too_late",
     "root_decides_nothing",
     "stale_content",
+    "stale_policy",
+    "unsatisfiable_policy",
     "weak_key",
 ];
 /// What stands for a rule of another version, whose records a ledger may hold.

@@ -3,7 +3,7 @@
 //! - `requester`: submits under its profiles, reads its own requests.
 //! - `operator`: decides for its profiles and reads their requests; reads the ledger.
 //! - `admin`: decides for every profile, counting as a member of any quorum step's group; voids; reads all and
-//!   exports the ledger.
+//!   exports the ledger; proposes another policy.
 //! - `auditor`: reads and exports the ledger, reads the policy, nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,6 +96,8 @@ pub enum Permission<'a> {
     ExportLedger,
     /// Read the policy document.
     ReadPolicy,
+    /// Propose another policy.
+    ProposePolicy,
 }
 
 /// What an account may do at one moment.
@@ -145,7 +147,8 @@ fn gives(grant: &RoleGrant, permission: Permission<'_>) -> bool {
             | Permission::Void
             | Permission::ReadLedger
             | Permission::ExportLedger
-            | Permission::ReadPolicy,
+            | Permission::ReadPolicy
+            | Permission::ProposePolicy,
         )
         | (
             Role::Auditor,

@@ -86,6 +86,26 @@ impl Power {
         }
         groups.iter().rev().fold(0, |steps, group| steps << 1 | u8::from(self.groups.has(*group)))
     }
+
+    /// Whether somebody counts under every profile and in every group.
+    pub fn is_admin(&self) -> bool {
+        self.admin
+    }
+
+    /// Whether a role lets somebody decide under a profile.
+    pub fn may_decide(&self, profile: usize) -> bool {
+        self.admin || self.operates.has(profile)
+    }
+
+    /// Whether a role lets somebody decide under any profile.
+    pub fn may_decide_somewhere(&self) -> bool {
+        self.admin || self.operates != Mask::default()
+    }
+
+    /// Whether somebody is in the group at this position.
+    pub fn is_in(&self, group: usize) -> bool {
+        self.groups.has(group)
+    }
 }
 
 impl BitOrAssign for Power {

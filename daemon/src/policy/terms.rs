@@ -18,6 +18,9 @@ use crate::identity::directory::Account;
 /// Stands in the place of a group's name: any operator of the profile; for a change of the policy, any admin.
 pub const ANYBODY: &str = "*";
 
+/// What changes of the policy stand under where requests stand under a profile; no profile has this id.
+pub const CHANGES: &str = "policy";
+
 /// Who has to agree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -131,7 +134,7 @@ impl ChangeControl {
     }
 }
 
-fn made_of(quorum: &[QuorumStep], order: QuorumOrder, reject_threshold: u32) -> Terms {
+pub(super) fn made_of(quorum: &[QuorumStep], order: QuorumOrder, reject_threshold: u32) -> Terms {
     let steps: Vec<Asked> =
         quorum.iter().map(|step| Asked { group: step.group.clone(), need: step.need.max(1) }).collect();
     let anybody = || vec![Asked { group: ANYBODY.to_owned(), need: 1 }];

@@ -93,3 +93,55 @@ fn end_one(transaction: &mut Transaction<'_>, row: i64) -> Result<(), Failure> {
     let draft = system_draft(REAPER, AuditAction::DelegationEnded, Category::Auth, "delegation", row.id());
     end(transaction, &row, draft.number("until_tick", row.until_tick), REAPER, "expired")
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::ledger::Tail;
+    use crate::store::Health;
+    use crate::store::migrations::{migrate, newest};
+    use crate::store::settings::{apply_to_writer, writer_flags};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn all_that_are_over_end_once_and_one_that_cannot_is_in_nobodys_way() {
+        const MANY: i64 = BATCH as i64 + 10;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("countersign.db");
+        let mut connection = Connection::open_with_flags(&path, writer_flags()).unwrap();
+        apply_to_writer(&connection).unwrap();
+        migrate(&mut connection, newest()).unwrap();
+        let line = TimeLine::resume(Arc::new(SystemClock), None, 0);
+        let now = line.tick();
+        let later = now + 3_600_000;
+        // Records of grants are not what this is about: none are there.
+        connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        let insert = |row: i64, id: &str, until: i64| {
+            let sql = "INSERT INTO delegations (row, id, giver_uid, giver_account, giver_person, to_person, reason,
+                           reason_salt, created_at, until_at, until_tick, seq)
+                       VALUES (?1, ?2, 2, 'bob', 'bob', 'erin', '', x'', ?3, ?3, ?4, 1000000 + ?1)";
+            connection.execute(sql, rusqlite::params![row, id, "2026-01-01T00:00:00Z", until]).unwrap();
+        };
+        (1..=MANY).for_each(|row| insert(row, &format!("dg-{row}"), now - row));
+        insert(MANY + 1, "not an id", now - 1);
+        insert(MANY + 2, "dg-later", later);
+        let health = Health::default();
+        let (writer, _) = Writer::start(connection, Tail::default(), line.clone(), health.clone(), |_| {}).unwrap();
+        let readers = Readers::open(&path, health).unwrap();
+        let task = Delegations { writer, readers: readers.clone(), line, granted: Arc::new(Notify::new()) };
+        let mut aside = BTreeSet::new();
+        assert_eq!(task.end_overdue(&mut aside).await.unwrap(), Some(later));
+        assert_eq!(aside, BTreeSet::from([MANY + 1]));
+        assert_eq!(task.end_overdue(&mut aside).await.unwrap(), Some(later));
+        let ended = readers.read(|connection| {
+            let sql = "SELECT count(*) FROM delegations d JOIN audit_events a ON a.seq = d.ended_seq
+                       WHERE d.ended_by = 'system-reaper' AND a.resource_id = d.id AND a.actor = 'system-reaper'
+                         AND a.action = 'delegation_ended' AND a.details ->> '$.why' = 'expired'";
+            let records = connection.query_row("SELECT count(*) FROM audit_events", [], |row| row.get::<_, i64>(0))?;
+            Ok((connection.query_row(sql, [], |row| row.get::<_, i64>(0))?, records))
+        });
+        assert_eq!(ended.await.unwrap(), (MANY, MANY));
+    }
+}

@@ -1,6 +1,6 @@
 //! Carries out jobs: claims a pending one with the gate's proof, asks its issuer, compares and stores.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,9 +28,6 @@ use crate::store::{Health, Readers, Transaction, Writer};
 /// How long to leave a database alone that takes nothing now, because its disk is full for one.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Every issuer of the policy, by its id.
-pub type Issuers = BTreeMap<String, Arc<dyn Issuer>>;
-
 /// See the module.
 #[derive(Clone)]
 pub struct Executor {
@@ -40,10 +37,8 @@ pub struct Executor {
     pub readers: Readers,
     /// May the daemon issue?
     pub health: Health,
-    /// Rules.
+    /// Rules, and who signs.
     pub policy: PolicyInForce,
-    /// Who signs.
-    pub issuers: Arc<Issuers>,
     /// A job became pending.
     pub ready: Arc<Notify>,
     /// Something was issued that is to be delivered.
@@ -59,6 +54,8 @@ struct Claim {
     job: JobRow,
     approved: Approved,
     order: Order,
+    /// As the policy says that the gate looked at.
+    issuer: Option<Arc<dyn Issuer>>,
 }
 
 /// What is under way. Each job is a task of its own, which waits for a place at its issuer.
@@ -159,7 +156,7 @@ impl Executor {
             _ = stop.wait_for(|stop| *stop) => return Ok(()),
             place = places.of(&issuer).acquire_owned() => place,
         };
-        if left && !self.issuers.get(&issuer).is_some_and(|issuer| issuer.survives_restart()) {
+        if left && !self.policy.whole().issuer(&issuer).is_some_and(|issuer| issuer.survives_restart()) {
             // A certificate may have left the process, or the issuer: only a person tries again.
             let why = "the daemon ended while the issuer worked: it is not known whether a certificate was issued";
             return self.fail(job, why.to_owned(), None).await;
@@ -189,9 +186,9 @@ impl Executor {
 
     /// The result has to be stored, if only as a failure; where not even that is possible, a restart takes it up.
     async fn issue_and_store(&self, claim: Claim) {
-        let Claim { job, approved, order } = claim;
+        let Claim { job, approved, order, issuer } = claim;
         let again = job.clone();
-        let stored = match self.issuers.get(&approved.content().issuer).cloned() {
+        let stored = match issuer {
             None => {
                 let why = format!("issuer {} is not there", approved.content().issuer);
                 self.fail(job, why, None).await
@@ -287,12 +284,16 @@ fn claim(transaction: &mut Transaction<'_>, policy: &PolicyInForce, id: &JobId) 
     if !fresh && job.job.state != JobState::Running {
         return Ok(Claimed::Gone);
     }
-    let proof = prove(transaction, &policy.now(), &job);
+    let rules = policy.whole();
+    let proof = prove(transaction, rules.policy(), &job);
     if fresh && !matches!(proof, Err(Shut::Tampered(_) | Shut::Unreadable(_))) {
         jobs::claim(transaction.connection(), id, transaction.now(), &serial.to_string())?;
     }
     match proof {
-        Ok(approved) => Ok(Claimed::Yes(Box::new(Claim { job, approved, order }))),
+        Ok(approved) => {
+            let issuer = rules.issuer(&approved.content().issuer);
+            Ok(Claimed::Yes(Box::new(Claim { job, approved, order, issuer })))
+        }
         Err(Shut::Refused(why)) => {
             fail(transaction, &job, &why, None)?;
             Ok(Claimed::Refused(why))

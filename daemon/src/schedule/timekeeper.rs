@@ -14,12 +14,14 @@ use super::aside::of_the_row;
 use super::deadline::Alarm;
 use crate::clock::TimeLine;
 use crate::gate::passing::{self, Predecessor};
+use crate::gate::recorded_timers;
 use crate::ledger::Draft;
 use crate::policy::Policy;
 use crate::service::PolicyInForce;
 use crate::service::actor::{SCHEDULER, system_draft};
 use crate::service::conclude::{End, conclude};
 use crate::service::decide::Matter;
+use crate::service::submit::clock::named;
 use crate::store::rows::requests::RequestRow;
 use crate::store::rows::timers::{self, Timer};
 use crate::store::rows::{notifications, requests, submissions};
@@ -106,6 +108,10 @@ fn batch(
 fn go_off(transaction: &mut Transaction<'_>, policy: &Policy, timer: &Timer) -> Result<(), Failure> {
     let request = requests::get(transaction.connection(), &timer.request_id)?;
     let request = request.ok_or_else(|| ApiError::internal(format!("{} is missing", timer.request_id)))?;
+    if !recorded_timers(transaction.connection(), &request)?.contains(&named(timer.kind, timer.level, timer.due_tick)) {
+        let message = format!("the record of {} knows no such timer: its row was changed", request.id);
+        return Err(ApiError::internal(message).into());
+    }
     let matter = Matter::read(transaction.connection(), policy, request)?;
     match timer.kind {
         TimerKind::Escalate => escalate(transaction, &matter, timer),
@@ -146,7 +152,7 @@ fn pass(transaction: &mut Transaction<'_>, policy: &Policy, matter: &Matter<'_>,
         .text("certificate", &work.certificate_id)
         .text("job", &work.job_id)
         .text("policy_sha256", policy.sha256())
-        .number("votes_given", matter.votes(policy).given)
+        .number("votes_given", matter.votes().given)
         .number("votes_needed", matter.terms.places())
         .text("state", "approved");
     let recorded = transaction.record(draft)?;

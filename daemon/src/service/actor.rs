@@ -1,5 +1,8 @@
 //! A caller as the policy in force knows it, at one moment.
 
+use std::borrow::Cow;
+
+use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{ActorType, AuditAction, Category, PersonRef};
 use countersign_shared::text::Untrusted;
@@ -37,6 +40,8 @@ pub struct Actor {
     pub session: Option<u32>,
     /// The real caller.
     pub caller: Caller,
+    /// The policy that it was resolved under.
+    policy: Digest,
     /// Says that were handed to this person, where the verb has looked for them: see [`Service::with_says`].
     ///
     /// [`Service::with_says`]: super::Service::with_says
@@ -68,7 +73,17 @@ impl Actor {
             login_person: login.and_then(|login| policy.person_of(&login).map(str::to_owned)),
         };
         let permissions = Permissions::of(policy, &account, now);
-        Self { party, account, permissions, session: caller.session, caller, held: Vec::new() }
+        let policy = policy.sha256();
+        Self { party, account, permissions, session: caller.session, caller, policy, held: Vec::new() }
+    }
+
+    /// The same caller as `policy` knows it: another one may have taken force while a command waited. Says that were
+    /// handed over come along; each is held against the policy where it is used.
+    pub fn under(&self, policy: &Policy, now: Timestamp) -> Cow<'_, Self> {
+        if self.policy == policy.sha256() {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self { held: self.held.clone(), ..Self::resolve(policy, self.caller.clone(), now) })
     }
 
     fn demo(policy: &Policy, caller: Caller, name: &str, now: Timestamp) -> Self {
@@ -82,7 +97,8 @@ impl Actor {
             login_person: None,
         };
         let permissions = Permissions::of(policy, &account, now);
-        Self { party, account, permissions, session: None, caller, held: Vec::new() }
+        let policy = policy.sha256();
+        Self { party, account, permissions, session: None, caller, policy, held: Vec::new() }
     }
 
     /// Who has logged in to the caller's session.

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::end::Ending;
 use super::{
     Service, amend, audit, certificates, comment, daemon, decide, decide_many, delegations, demo, detail, discover,
-    end, events, jobs, list, look_ups, policies, submit, wait,
+    end, events, jobs, list, look_ups, policies, propose, submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 
@@ -64,6 +64,7 @@ impl Answers {
                 let NoParams {} = params(raw)?;
                 reply(policies::get(service, connection).await)
             }
+            "policy.propose" => reply(propose::propose(service, connection, params(raw)?).await),
             "policy.check" => reply(policies::check(service, connection, params(raw)?).await),
             "delegation.grant" => reply(delegations::grant(service, connection, params(raw)?).await),
             "delegation.list" => reply(delegations::list(service, connection, params(raw)?).await),

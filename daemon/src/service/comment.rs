@@ -16,7 +16,7 @@ use crate::store::rows::{notifications, requests};
 use crate::store::transaction::{Failure, fresh_salt, salted};
 
 /// Remarks that one request holds.
-const MOST: u32 = 500;
+pub const MOST_REMARKS: u32 = 500;
 
 /// Remarks.
 pub async fn comment(
@@ -25,7 +25,7 @@ pub async fn comment(
     params: CommentParams,
 ) -> Result<CommentResult, ApiError> {
     check_text(&params.text)?;
-    let actor = service.actor_with_patience(connection)?;
+    let actor = service.with_says(service.actor_with_patience(connection)?).await?;
     service.quota.admit_record(service, &actor)?;
     let (policy, by) = (service.policy.clone(), actor.clone());
     let result = service
@@ -54,12 +54,13 @@ fn carry_out(
     actor: &Actor,
     params: &CommentParams,
 ) -> Result<CommentResult, Failure> {
-    let rules = policy.now();
+    let rules = transaction.rules(policy);
+    let actor = &*actor.under(&rules, transaction.now());
     own_session(&actor.party)?;
     let (sight, id) = (sight::of(actor, &rules)?, &params.id);
     let request = requests::summary(transaction.connection(), id, &sight)?.ok_or_else(|| not_found(id))?;
-    if remarks::count(transaction.connection(), id, MOST)? >= MOST {
-        let message = format!("{id} has {MOST} remarks, which is the most that a request holds");
+    if remarks::count(transaction.connection(), id, MOST_REMARKS)? >= MOST_REMARKS {
+        let message = format!("{id} has {MOST_REMARKS} remarks, which is the most that a request holds");
         return Err(ApiError::new(ErrorKind::RateLimited, message)
             .hint("go on in the ticket that it refers to")
             .into());

@@ -20,7 +20,7 @@ pub async fn decide_many(
     params: DecideManyParams,
 ) -> Result<DecideManyResult, ApiError> {
     let asks = asks(params)?;
-    let actor = service.actor_with_patience(connection)?;
+    let actor = service.with_says(service.actor_with_patience(connection)?).await?;
     let (policy, deciding) = (service.policy.clone(), actor.clone());
     let ids: Vec<_> = asks.iter().map(|ask| ask.id.clone()).collect();
     let results = service

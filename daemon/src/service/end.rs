@@ -145,7 +145,8 @@ fn carry_out(
     ending: Ending,
     reason: Option<&Untrusted>,
 ) -> Result<EndResult, Failure> {
-    let rules = policy.now();
+    let rules = transaction.rules(policy);
+    let actor = &*actor.under(&rules, transaction.now());
     own_session(&actor.party)?;
     sight::of(actor, &rules)?;
     let request = requests::get(transaction.connection(), id)?.ok_or_else(|| not_found(id))?;
@@ -192,7 +193,7 @@ mod tests {
         let long = "é".repeat(MAX_TEXT / 2);
         for (ending, reason, kept) in [
             (Ending::Withdraw, None, Some(None)),
-            (Ending::Withdraw, text(" \u{200b}\n"), Some(None)),
+            (Ending::Withdraw, text(" \u{a0}\n"), Some(None)),
             (Ending::Withdraw, text("wrong name"), Some(text("wrong name"))),
             (Ending::Void, None, None),
             (Ending::Void, text(" "), None),

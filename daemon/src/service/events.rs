@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::json::to_line;
-use countersign_shared::protocol::{AuditEvent, Event, SubscribeParams, SubscribeResult};
+use countersign_shared::protocol::{AuditAction, AuditEvent, Event, SubscribeParams, SubscribeResult};
 use tokio::sync::mpsc;
 
 use super::Service;
@@ -180,6 +180,8 @@ impl View {
                 Ok(id) => jobs::visible(connection, &id, sight)?,
                 Err(_) => false,
             },
+            // That other rules hold is for whoever sees anything; what they say is not in the event.
+            "policy" => record.action == AuditAction::PolicyChanged,
             _ => false,
         })
     }

@@ -10,7 +10,7 @@ use super::actor::Actor;
 use super::decide::{Matter, not_found};
 use super::sight;
 use super::{PolicyInForce, Service, refusal};
-use crate::gate::two_person::{different_people, own_session};
+use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
 use crate::policy::Policy;
 use crate::store::rows::jobs::JobRow;
@@ -67,8 +67,8 @@ fn may_retry(transaction: &Transaction<'_>, policy: &Policy, actor: &Actor, fail
     if let Some(request) = &failed.job.request_id {
         let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
         let matter = Matter::read(connection, policy, request)?;
-        if different_people(&matter.requester, &actor.party, &[]).is_err() {
-            different_people(&matter.requester, &actor.party, &matter.others(policy, now))?;
+        if matter.known.different(&matter.requester, &actor.party, &[]).is_err() {
+            matter.known.different(&matter.requester, &actor.party, &matter.voters(policy, now))?;
         }
         has_vote = !matter.counts_for(policy, &actor.account, now).is_empty();
     }
@@ -123,7 +123,8 @@ fn nothing_came_after(transaction: &Transaction<'_>, policy: &Policy, failed: &J
 }
 
 fn make(transaction: &mut Transaction<'_>, policy: &PolicyInForce, actor: &Actor, id: &JobId) -> Result<Job, Failure> {
-    let policy = policy.now();
+    let policy = transaction.rules(policy);
+    let actor = &*actor.under(&policy, transaction.now());
     own_session(&actor.party)?;
     sight::of(actor, &policy)?;
     let failed = jobs::get(transaction.connection(), id)?.ok_or_else(|| not_found(id))?;

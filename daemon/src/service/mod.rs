@@ -29,7 +29,7 @@ pub mod sight;
 pub mod submit;
 pub mod wait;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use countersign_shared::error::ApiError;
 use countersign_shared::time::{Span, Timestamp};
@@ -38,28 +38,13 @@ use tokio::sync::broadcast;
 use crate::clock::TimeLine;
 use crate::identity::Caller;
 use crate::identity::directory::Directory;
+pub use crate::in_force::PolicyInForce;
 use crate::ipc::Connection;
 use crate::metrics::Metrics;
 use crate::policy::{Permissions, Policy};
 use crate::store::{CallerReaders, Health, Writer};
 use actor::Actor;
 use refusal::Patience;
-
-/// The policy in force; one for the whole process.
-#[derive(Clone)]
-pub struct PolicyInForce(Arc<RwLock<Arc<Policy>>>);
-
-impl PolicyInForce {
-    /// The one that a start found.
-    pub fn new(policy: Policy) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(policy))))
-    }
-
-    /// The policy at this moment.
-    pub fn now(&self) -> Arc<Policy> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
 
 /// What is fixed for the life of the process.
 #[derive(Clone, Debug)]

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{
-    PolicyCheckParams, PolicyCheckResult, PolicyResult, Profile, ProfileIdParams, ProfileList,
+    FindingLevel, PolicyCheckParams, PolicyCheckResult, PolicyResult, Profile, ProfileIdParams, ProfileList,
 };
 use tokio::sync::Semaphore;
 
 use super::Service;
 use super::decide::not_found;
+use super::propose::history;
+use super::propose::study::{Studied, Study, in_a_line};
 use crate::ipc::Connection;
-use crate::policy::{Permission, Policy};
+use crate::policy::Permission;
 use crate::store::rows::policies;
 
 /// How long a check waits for the one before it.
@@ -63,7 +65,33 @@ pub async fn check(
     if !service.facts.demo {
         actor.has_any_role("checks policies; so does a demo of one's own: countersignd --demo")?;
     }
-    service.checks.check(params.document).await
+    let may = |permission| actor.permissions.allows(permission);
+    // What the policy in force says, and what others ask for, is told to those who may read it.
+    let history = match may(Permission::ReadAllRequests("")) {
+        true => Some(history::read(service, connection.peer.uid()).await?),
+        false => None,
+    };
+    let base = service.policy.now();
+    let study = Study { base, now: service.line.wall(), history, compare: may(Permission::ReadPolicy) };
+    service.checks.run(move || result(study.of(&params.document))).await
+}
+
+/// A policy that nobody could live with is none that could take force.
+fn result(studied: Result<Studied, Vec<String>>) -> PolicyCheckResult {
+    match studied {
+        Ok(Studied { warnings, differences, findings, .. }) => {
+            let errors: Vec<String> =
+                findings.iter().filter(|found| found.level == FindingLevel::Error).map(in_a_line).collect();
+            PolicyCheckResult { valid: errors.is_empty(), errors, warnings, differences, findings }
+        }
+        Err(errors) => PolicyCheckResult {
+            valid: false,
+            errors,
+            warnings: Vec::new(),
+            differences: Vec::new(),
+            findings: Vec::new(),
+        },
+    }
 }
 
 /// Checks of documents: one at a time, away from the threads that serve sockets.
@@ -80,7 +108,8 @@ impl Default for Checks {
 }
 
 impl Checks {
-    async fn check(&self, document: String) -> Result<PolicyCheckResult, ApiError> {
+    /// Does the work in its turn.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
         let stopping = || ApiError::new(ErrorKind::Unavailable, "the daemon is shutting down");
         let turn = tokio::time::timeout(self.wait, self.turn.clone().acquire_owned()).await;
         let turn = turn.map_err(|_| {
@@ -88,27 +117,12 @@ impl Checks {
                 .hint("try again in some seconds")
         })?;
         let turn = turn.map_err(|_| stopping())?;
-        let judge = move || {
+        let in_turn = move || {
             // Held until the work ends, not until the caller has lost interest.
             let _turn = turn;
-            match Policy::parse(&document) {
-                Ok((_, warnings)) => PolicyCheckResult {
-                    valid: true,
-                    errors: Vec::new(),
-                    warnings,
-                    differences: Vec::new(),
-                    findings: Vec::new(),
-                },
-                Err(errors) => PolicyCheckResult {
-                    valid: false,
-                    errors,
-                    warnings: Vec::new(),
-                    differences: Vec::new(),
-                    findings: Vec::new(),
-                },
-            }
+            work()
         };
-        tokio::task::spawn_blocking(judge).await.map_err(|_| stopping())
+        tokio::task::spawn_blocking(in_turn).await.map_err(|_| stopping())
     }
 }
 
@@ -121,15 +135,32 @@ fn forbidden(account: &str, what: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Policy;
 
     #[tokio::test]
     async fn a_check_that_gets_no_turn_in_time_is_refused_and_the_next_is_not() {
         let checks = Checks { wait: Duration::from_millis(10), ..Checks::default() };
         let turn = checks.turn.clone().acquire_owned().await.unwrap();
-        let refused = checks.check("version = 1".into()).await.unwrap_err();
-        assert_eq!(refused.kind, ErrorKind::RateLimited);
+        assert_eq!(checks.run(|| 1).await.unwrap_err().kind, ErrorKind::RateLimited);
         drop(turn);
-        assert!(checks.check("version = 1".into()).await.unwrap().valid);
-        assert!(!checks.check("version = 2".into()).await.unwrap().valid);
+        assert_eq!(checks.run(|| 1).await.unwrap(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_lived_with_is_not_valid() {
+        let study = |document: &str| {
+            let base = Arc::new(Policy::parse("version = 1").unwrap().0);
+            let study = Study { base, now: countersign_shared::time::Timestamp::EPOCH, history: None, compare: true };
+            result(study.of(document))
+        };
+        let unreadable = study("version = 2");
+        assert!(!unreadable.valid && !unreadable.errors.is_empty() && unreadable.findings.is_empty());
+        let for_ever = study("version = 1");
+        assert_eq!((for_ever.valid, for_ever.errors.len(), for_ever.findings.len()), (false, 1, 1));
+        assert!(for_ever.errors[0].starts_with("change_control: nobody could propose another policy"));
+        let admins = "version = 1\n[[grant]]\nrole = \"admin\"\nto = \"user:a\"\n\
+                      [[grant]]\nrole = \"admin\"\nto = \"user:b\"\n";
+        let fine = study(admins);
+        assert!(fine.valid && fine.errors.is_empty() && !fine.differences.is_empty());
     }
 }

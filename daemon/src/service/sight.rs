@@ -3,7 +3,7 @@
 use countersign_shared::error::{ApiError, ErrorKind};
 
 use super::actor::Actor;
-use crate::policy::{Permission, Policy};
+use crate::policy::{CHANGES, Permission, Policy};
 use crate::store::sight::{Own, Sight};
 
 /// What `actor` may see; refused for somebody who may see nothing at all.
@@ -16,8 +16,13 @@ pub fn of(actor: &Actor, policy: &Policy) -> Result<Sight, ApiError> {
     // Whoever may decide by a say that was handed over sees what it may decide on.
     let given = |id: &str| actor.held.iter().any(|held| held.shows(policy, id));
     let profiles = policy.profiles().iter().map(|profile| profile.id());
-    let seen: Vec<String> =
+    let mut seen: Vec<String> =
         profiles.filter(|id| may(Permission::ReadAllRequests(*id)) || given(id)).map(str::to_owned).collect();
+    // Whoever may decide on another policy sees what is proposed, with or without a role.
+    let terms = policy.change_control().terms();
+    if !policy.groups_of(terms.groups(), &actor.account).is_empty() {
+        seen.push(CHANGES.to_owned());
+    }
     let own = may(Permission::ReadOwnRequests).then(|| Own {
         account: actor.party.account.clone(),
         uid: actor.party.uid,

@@ -12,8 +12,9 @@ use rusqlite::Connection as Sqlite;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Service;
-use super::actor::Actor;
+use super::actor::{Actor, SCHEDULER};
 use super::decide::not_found;
+use super::propose::SUPERSEDED;
 use super::sight;
 use crate::ipc::Connection;
 use crate::store::rows::jobs::JobRow;
@@ -108,6 +109,7 @@ fn look(connection: &Sqlite, target: &Target, sight: &Sight) -> Result<WaitResul
             .into_iter()
             .find(|vote| vote.decision.verdict == Verdict::Reject)
             .map(|vote| vote.decision.note),
+        (Some(request), Outcome::Voided) if request.decided_by.as_deref() == Some(SCHEDULER) => Some(SUPERSEDED.into()),
         (Some(request), Outcome::Voided | Outcome::Withdrawn) => remarks::ending(&snapshot, &request.id)?,
         (_, Outcome::Failed | Outcome::Expired) => job.as_ref().and_then(|job| job.job.error.clone()),
         _ => None,

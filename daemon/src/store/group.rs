@@ -12,6 +12,24 @@ use crate::ledger::{Frontier, Tail};
 /// The most commands that share a commit.
 pub const MAX_GROUP: usize = 128;
 
+/// A group that is durable.
+#[derive(Debug)]
+pub struct Done {
+    /// How many of the commands it holds, from the first: the others wait for the next group.
+    pub commands: usize,
+    /// What has to happen now.
+    pub effects: Vec<Effect>,
+}
+
+/// A group that failed as a whole.
+#[derive(Debug)]
+pub struct Undone {
+    /// What its commands are told.
+    pub error: ApiError,
+    /// Where it was the COMMIT that failed: what is true if it has reached the disk all the same.
+    pub unless_durable: Option<Box<(Tail, Vec<Effect>)>>,
+}
+
 /// Runs the commands and commits. On success the tail has moved on; on failure it is where it was.
 pub fn run(
     connection: &Connection,
@@ -19,8 +37,9 @@ pub fn run(
     line: &TimeLine,
     commands: &mut [Box<dyn Command>],
     health: &Health,
-) -> Result<Vec<Effect>, ApiError> {
-    let result = commit(connection, tail, line, commands);
+) -> Result<Done, Undone> {
+    let mut unless_durable = None;
+    let result = commit(connection, tail, line, commands, &mut unless_durable);
     result.map_err(|failure| {
         // After a failed COMMIT the transaction may still be open; nothing of it may join the next group.
         if !connection.is_autocommit()
@@ -28,7 +47,7 @@ pub fn run(
         {
             tracing::error!("rolling back failed: {rollback}");
         }
-        describe(failure, health)
+        Undone { error: describe(failure, health), unless_durable }
     })
 }
 
@@ -37,11 +56,12 @@ fn commit(
     tail: &mut Tail,
     line: &TimeLine,
     commands: &mut [Box<dyn Command>],
-) -> Result<Vec<Effect>, Failure> {
+    unless_durable: &mut Option<Box<(Tail, Vec<Effect>)>>,
+) -> Result<Done, Failure> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let begun = connection.total_changes();
     let mut current = tail.clone();
-    let mut effects = Vec::new();
+    let (mut effects, mut ran) = (Vec::new(), 0);
     for command in commands {
         let mut transaction = Transaction::new(connection, current, tail.size(), begun, line);
         let outcome = transaction.attempt(|transaction| command.run(transaction));
@@ -59,15 +79,23 @@ fn commit(
         if let Err(failure) = outcome {
             command.fail(failure);
         }
+        let last = transaction.effects.iter().any(Effect::ends_the_group);
         effects.append(&mut transaction.effects);
         current = transaction.tail;
+        ran += 1;
+        if last {
+            break;
+        }
     }
     if current.size() != tail.size() {
         keep_frontier(connection, current.frontier())?;
     }
-    connection.prepare_cached("COMMIT")?.execute([])?;
+    if let Err(error) = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) {
+        *unless_durable = Some(Box::new((current, effects)));
+        return Err(error.into());
+    }
     *tail = current;
-    Ok(effects)
+    Ok(Done { commands: ran, effects })
 }
 
 fn keep_frontier(connection: &Connection, frontier: &Frontier) -> rusqlite::Result<()> {
@@ -86,6 +114,7 @@ pub fn describe(failure: Failure, health: &Health) -> ApiError {
     match failure {
         Failure::Api(error) => error,
         Failure::Database(error) => meaning(error, health),
+        Failure::Damage(damage) => health.found(damage),
     }
 }
 

@@ -36,6 +36,12 @@ impl Health {
         }
     }
 
+    /// Raises the alarm, and is what the caller is told who came upon it.
+    pub fn found(&self, damage: Damage) -> ApiError {
+        self.raise(damage);
+        self.check().err().unwrap_or_else(|| ApiError::internal("damage was found and is not known"))
+    }
+
     /// The damage that was found, if any.
     pub fn damage(&self) -> Option<&Damage> {
         self.0.damage.get()

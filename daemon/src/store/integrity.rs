@@ -13,6 +13,9 @@ use crate::ledger::verify::{Verified, stored_frontier, verify};
 use crate::ledger::{Frontier, Tail};
 
 mod installation;
+mod pending;
+mod proposals;
+mod texts;
 mod versions;
 
 /// Looks at everything. An error is a database that cannot be read at all.
@@ -22,7 +25,16 @@ pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
         verified.damage = database(connection)?.or(schema(connection)?);
     }
     // Each looks at what the one before has found in order.
-    for look in [installation::policy, installation::demo, state, versions::check] {
+    let looks = [
+        installation::policy,
+        installation::demo,
+        state,
+        proposals::check,
+        pending::check,
+        texts::check,
+        versions::check,
+    ];
+    for look in looks {
         if verified.damage.is_none() {
             verified.damage = look(connection)?;
         }
@@ -93,8 +105,47 @@ const STATES: &[(&str, &str)] = &[
             OR a.details ->> '$.login_uid' IS NOT r.requester_login_uid
             OR a.details ->> '$.login_person' IS NOT r.requester_login_person
             OR a.details ->> '$.tick' IS NOT r.created_tick
+            OR (a.details ->> '$.deadline_tick' IS NOT NULL AND (a.details ->> '$.deadline_tick' IS NOT r.deadline_tick
+                OR a.details ->> '$.expires_at' IS NOT r.expires_at))
             OR (r.version = 1 AND (a.details ->> '$.digest' IS NOT r.digest
                 OR a.details ->> '$.votes_needed' IS NOT r.votes_needed)) LIMIT 1",
+        "request",
+    ),
+    // What deserves a second look stands in the record that made the version; the name and the owner are those of the
+    // certificate, and the owner is whoever asked for it first.
+    (
+        "SELECT r.id, 'shows other risks' FROM approval_requests r
+         LEFT JOIN request_terms t ON t.request_id = r.id AND t.version = r.version
+         LEFT JOIN audit_events a ON a.seq = coalesce(t.seq, r.requested_seq)
+         WHERE a.details -> '$.risks' IS NOT NULL AND a.details -> '$.risks' IS NOT r.risks LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT r.id, 'shows another name' FROM approval_requests r JOIN certificates c ON c.id = r.certificate_id
+         WHERE r.primary_name IS NOT c.primary_name OR r.profile_id IS NOT c.profile_id LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT c.id, 'has another owner' FROM certificates c
+         JOIN jobs j ON j.row = (SELECT min(f.row) FROM jobs f WHERE f.certificate_id = c.id)
+         WHERE c.owner_uid IS NOT j.requester_uid OR c.owner_account IS NOT j.requester_account
+            OR c.owner_person IS NOT j.requester_person LIMIT 1",
+        "certificate",
+    ),
+    (
+        "SELECT j.id, 'names another requester' FROM jobs j LEFT JOIN approval_requests r ON r.id = j.request_id
+         LEFT JOIN audit_events a ON a.seq = j.record_seq
+         WHERE (j.request_id IS NOT NULL AND (j.requester_uid IS NOT r.requester_uid
+                OR j.requester_account IS NOT r.requester_account OR j.requester_person IS NOT r.requester_person))
+            OR (j.request_id IS NULL AND j.retry_of IS NULL AND (j.requester_uid IS NOT a.details ->> '$.uid'
+                OR j.requester_account IS NOT a.actor OR j.requester_person IS NOT a.details ->> '$.person')) LIMIT 1",
+        "job",
+    ),
+    // No vote goes missing.
+    (
+        "SELECT a.resource_id, 'lacks the decision of ' || a.actor FROM audit_events a
+         WHERE a.action IN ('approval_approved', 'approval_rejected') AND a.actor_type = 'User'
+            AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.seq = a.seq) LIMIT 1",
         "request",
     ),
     // A later version is one that an amendment made, and it is the newest of them.
@@ -115,7 +166,8 @@ const STATES: &[(&str, &str)] = &[
          WHERE a.resource_id IS NOT t.request_id
             OR a.action IS NOT (CASE t.version WHEN 1 THEN (CASE WHEN t.submission_id IS NULL THEN 'policy_proposed' ELSE 'approval_requested' END) ELSE 'approval_amended' END)
             OR a.details ->> '$.version' IS NOT t.version OR a.details ->> '$.digest' IS NOT t.digest
-            OR a.details ->> '$.not_before' IS NOT t.not_before OR a.details ->> '$.batch' IS NOT t.batch
+            OR a.details ->> '$.not_before' IS NOT t.not_before
+            OR a.details ->> '$.not_before_tick' IS NOT t.not_before_tick OR a.details ->> '$.batch' IS NOT t.batch
             OR a.details -> '$.quorum' IS NOT t.terms -> '$.steps'
             OR a.details -> '$.ordered' IS NOT t.terms -> '$.ordered'
             OR a.details -> '$.reject_threshold' IS NOT t.terms -> '$.reject_threshold' LIMIT 1",
@@ -124,21 +176,46 @@ const STATES: &[(&str, &str)] = &[
     (
         "SELECT t.request_id, 'was escalated' FROM request_timers t LEFT JOIN audit_events a ON a.seq = t.done_seq
          WHERE t.done_seq IS NOT NULL AND (a.resource_id IS NOT t.request_id
+            OR a.details ->> '$.level' IS NOT t.level OR a.details ->> '$.due_tick' IS NOT t.due_tick
             OR a.action IS NOT (CASE t.kind WHEN 'escalate' THEN 'approval_escalated' ELSE a.action END)) LIMIT 1",
+        "request",
+    ),
+    // What time does to a request was said when it was made.
+    (
+        "SELECT t.request_id, 'is due at another time' FROM request_timers t
+         JOIN approval_requests r ON r.id = t.request_id LEFT JOIN audit_events a ON a.seq = r.requested_seq
+         WHERE NOT EXISTS (SELECT 1 FROM json_each(a.details -> '$.timers') s
+                           WHERE s.value = t.kind || ':' || t.level || ':' || t.due_tick) LIMIT 1",
         "request",
     ),
     (
         "SELECT m.request_id, 'has a remark of ' || m.account FROM remarks m LEFT JOIN audit_events a ON a.seq = m.seq
          WHERE a.resource_id IS NOT m.request_id OR a.actor IS NOT m.account OR a.details ->> '$.uid' IS NOT m.uid
+            OR a.details ->> '$.person' IS NOT m.person OR a.details ->> '$.version' IS NOT m.version
             OR a.action IS NOT (CASE m.kind WHEN 'void' THEN 'approval_voided' WHEN 'withdraw' THEN 'approval_withdrawn'
                                 ELSE 'approval_commented' END) LIMIT 1",
+        "request",
+    ),
+    // What a human remarked is there, and so is every version with its terms.
+    (
+        "SELECT a.resource_id, 'has fewer remarks' FROM audit_events a
+         WHERE a.action IN ('approval_commented', 'approval_voided', 'approval_withdrawn') AND a.actor_type = 'User'
+           AND coalesce(a.details ->> '$.text_sha256', a.details ->> '$.reason_sha256') IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM remarks m WHERE m.seq = a.seq) LIMIT 1",
+        "request",
+    ),
+    (
+        "SELECT a.resource_id, 'has fewer versions' FROM audit_events a
+         WHERE a.action IN ('approval_requested', 'approval_amended') AND a.details -> '$.quorum' IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM request_terms t WHERE t.seq = a.seq) LIMIT 1",
         "request",
     ),
     (
         "SELECT p.request_id, 'proposes another policy' FROM proposals p
          JOIN approval_requests r ON r.id = p.request_id LEFT JOIN audit_events a ON a.seq = r.requested_seq
          WHERE a.details ->> '$.policy_to' IS NOT p.sha256 OR a.details ->> '$.policy_from' IS NOT p.base_sha256
-            OR a.details ->> '$.base_version' IS NOT p.base_version LIMIT 1",
+            OR a.details ->> '$.base_version' IS NOT p.base_version
+            OR a.details ->> '$.reason_sha256' IS NOT p.reason_sha256 LIMIT 1",
         "request",
     ),
     (
@@ -147,8 +224,9 @@ const STATES: &[(&str, &str)] = &[
          WHERE a.resource_id IS NOT d.id OR a.action IS NOT 'delegation_granted' OR a.actor IS NOT d.giver_account
             OR a.details ->> '$.uid' IS NOT d.giver_uid OR a.details ->> '$.person' IS NOT d.giver_person
             OR a.details ->> '$.to' IS NOT d.to_person OR a.details ->> '$.until_tick' IS NOT d.until_tick
-            OR a.details -> '$.profiles' IS NOT d.profiles
-            OR (d.ended_at IS NOT NULL AND (e.resource_id IS NOT d.id OR e.action IS NOT 'delegation_ended')) LIMIT 1",
+            OR a.details -> '$.profiles' IS NOT d.profiles OR a.details ->> '$.until' IS NOT d.until_at
+            OR (d.ended_at IS NOT NULL AND (e.resource_id IS NOT d.id OR e.action IS NOT 'delegation_ended'
+                OR e.actor IS NOT d.ended_by OR e.created_at IS NOT d.ended_at)) LIMIT 1",
         "delegation",
     ),
     // One that ended and was brought back.
@@ -157,12 +235,16 @@ const STATES: &[(&str, &str)] = &[
             SELECT 1 FROM audit_events a WHERE a.resource_id = d.id AND a.action = 'delegation_ended') LIMIT 1",
         "delegation",
     ),
-    // One that ended and was brought back points at a record from before its end.
+    // One that ended and was brought back points at a record from before its end, or at a remark from after it.
     (
         "SELECT r.id, 'is pending again' FROM approval_requests r WHERE r.state = 'pending' AND EXISTS (
             SELECT 1 FROM audit_events a WHERE a.resource_id = r.id AND a.seq > r.seq AND a.action IN (
                 'approval_approved', 'approval_bypassed', 'approval_rejected', 'approval_expired', 'approval_voided',
-                'approval_withdrawn', 'approval_amended')) LIMIT 1",
+                'approval_withdrawn', 'approval_amended')) OR r.state = 'pending' AND EXISTS (
+            SELECT 1 FROM audit_events a WHERE a.resource_id = r.id AND (
+                a.action IN ('approval_bypassed', 'approval_expired', 'approval_voided', 'approval_withdrawn')
+             OR (a.action IN ('approval_approved', 'approval_rejected')
+                 AND a.details ->> '$.state' IS NOT 'pending'))) LIMIT 1",
         "request",
     ),
     (

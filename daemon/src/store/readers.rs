@@ -158,6 +158,7 @@ impl Pool {
     fn describe(&self, failure: Failure) -> ApiError {
         match failure {
             Failure::Api(error) => error,
+            Failure::Damage(damage) => self.health.found(damage),
             Failure::Database(error)
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
             {

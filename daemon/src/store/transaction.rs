@@ -3,18 +3,22 @@
 //! There is no other way to write. A command that fails leaves nothing behind, neither rows nor records.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::id::{CertificateId, DelegationId, JobId, RequestId};
+use countersign_shared::protocol::Damage;
 use countersign_shared::time::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::{Connection, params};
 
 use super::rows::metrics::Outcome;
 use crate::clock::TimeLine;
+use crate::in_force::{InForce, PolicyInForce};
 use crate::ledger::record::Sealed;
 use crate::ledger::{Draft, Tail};
+use crate::policy::Policy;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub enum Failure {
     Api(ApiError),
     /// SQLite failed; the writer says what that means.
     Database(rusqlite::Error),
+    /// The state says something that the ledger does not: nothing is decided from here on.
+    Damage(Damage),
 }
 
 impl From<ApiError> for Failure {
@@ -67,6 +73,15 @@ pub enum Effect {
     },
     /// Rules stopped one human again and again, and that is on record.
     AttemptsRepeated,
+    /// Another policy takes force. Commands that come after it run in a group of their own, under that policy.
+    PolicyChanged(Arc<InForce>),
+}
+
+impl Effect {
+    /// True where the commands that follow have to see it: they wait for the commit.
+    pub(super) fn ends_the_group(&self) -> bool {
+        matches!(self, Self::PolicyChanged(_))
+    }
 }
 
 /// A record as it stands in the ledger now.
@@ -165,6 +180,15 @@ impl<'a> Transaction<'a> {
             .map_err(|error| ApiError::internal(format!("the ledger record has no canonical form: {error}")))?;
         insert(self.connection, &sealed)?;
         Ok(Recorded { seq: sealed.seq, hash: sealed.hash })
+    }
+
+    /// The policy to judge by: the one in force, or the one that an earlier part of this command puts in force.
+    pub fn rules(&self, in_force: &PolicyInForce) -> Arc<Policy> {
+        let next = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::PolicyChanged(next) => Some(next.policy().clone()),
+            _ => None,
+        });
+        next.unwrap_or_else(|| in_force.now())
     }
 
     /// Asks for something to happen after the commit.

@@ -179,14 +179,18 @@ impl Loop {
     fn run(mut self, mut commands: mpsc::Receiver<Box<dyn Command>>, mut after_commit: impl FnMut(Vec<Effect>)) {
         let mut batch = Vec::with_capacity(MAX_GROUP);
         let mut last = Last { commands: 0, took: Duration::ZERO };
-        while let Some(first) = commands.blocking_recv() {
-            batch.push(first);
+        loop {
+            // Those that the last group left come first.
+            if batch.is_empty() {
+                let Some(first) = commands.blocking_recv() else { break };
+                batch.push(first);
+            }
             take(&mut commands, &mut batch);
             last.wait_for_company(&mut commands, &mut batch);
             let begin = Instant::now();
-            let outcome = self.group(&mut batch, &mut after_commit);
+            let (ran, outcome) = self.group(&mut batch, &mut after_commit);
             last = Last { commands: batch.len(), took: begin.elapsed() };
-            for command in batch.drain(..) {
+            for command in batch.drain(..ran) {
                 command.answer(outcome.clone());
             }
         }
@@ -195,27 +199,34 @@ impl Loop {
         }
     }
 
+    /// Runs one group; says how many of the commands have their outcome, from the first.
     fn group(
         &mut self,
         batch: &mut [Box<dyn Command>],
         after_commit: &mut impl FnMut(Vec<Effect>),
-    ) -> Result<(), ApiError> {
-        self.health.check()?;
+    ) -> (usize, Result<(), ApiError>) {
+        if let Err(read_only) = self.health.check() {
+            return (batch.len(), Err(read_only));
+        }
         let size = self.tail.size();
         match group::run(&self.connection, &mut self.tail, &self.line, batch, &self.health) {
-            Ok(effects) => {
+            Ok(done) => {
                 if self.tail.size() != size {
                     self.published.send_replace(self.tail.clone());
                 }
-                // The group is durable whatever happens here: its answers go out, and the writer goes on.
-                if catch_unwind(AssertUnwindSafe(|| after_commit(effects))).is_err() {
-                    tracing::error!("a fault of the daemon: not everybody was woken after a commit");
-                }
-                Ok(())
+                tell(after_commit, done.effects);
+                (done.commands, Ok(()))
             }
-            Err(error) => {
+            Err(undone) => {
                 self.look_again();
-                Err(error)
+                if let Some((tail, effects)) = undone.unless_durable.map(|group| *group)
+                    && tail == self.tail
+                    && tail.size() != size
+                {
+                    // What is durable holds, whatever SQLite reported: a policy that took force is in force.
+                    tell(after_commit, effects);
+                }
+                (batch.len(), Err(undone.error))
             }
         }
     }
@@ -234,6 +245,13 @@ impl Loop {
                 text: format!("after a failed commit the ledger cannot be read: {error}"),
             }),
         }
+    }
+}
+
+/// The group is durable whatever happens here: its answers go out, and the writer goes on.
+fn tell(after_commit: &mut impl FnMut(Vec<Effect>), effects: Vec<Effect>) {
+    if catch_unwind(AssertUnwindSafe(|| after_commit(effects))).is_err() {
+        tracing::error!("a fault of the daemon: not everybody was woken after a commit");
     }
 }
 

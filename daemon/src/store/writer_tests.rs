@@ -2,9 +2,11 @@ use std::sync::Arc;
 
 use countersign_shared::error::ErrorKind;
 use countersign_shared::protocol::{AuditAction, Category};
+use countersign_shared::time::Timestamp;
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::in_force::PolicyInForce;
 use crate::ledger::verify::verify;
 use crate::service::actor::{SCHEDULER, system_draft};
 use crate::store::migrations::{migrate, newest};
@@ -158,4 +160,151 @@ async fn a_database_that_another_process_holds_is_unavailable_and_nothing_else()
     assert_eq!(error.kind, ErrorKind::Unavailable, "{error:?}");
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(rig.writer.write(|transaction| note(transaction, "x")).await.unwrap(), 0);
+}
+
+/// Policies that are told apart by their digests; they name no issuer.
+fn rules(number: u32) -> crate::policy::Policy {
+    crate::policy::Policy::parse(&format!("version = 1\n# {number}\n")).unwrap().0
+}
+
+/// A rig whose commits put policies in force.
+fn rig_under(policy: &PolicyInForce) -> Rig {
+    let policy = policy.clone();
+    rig_with(move |effects| {
+        for effect in effects {
+            if let Effect::PolicyChanged(next) = effect {
+                policy.replace(next);
+            }
+        }
+    })
+}
+
+/// Keeps the writer busy until the answer is dropped or sent to.
+async fn held(writer: &Writer) -> std::sync::mpsc::Sender<()> {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let (begun, begin) = oneshot::channel();
+    let holding = writer.clone();
+    tokio::spawn(async move {
+        let held = holding.write(move |_| {
+            let _ = begun.send(());
+            let _ = wait.recv();
+            Ok(())
+        });
+        held.await
+    });
+    begin.await.unwrap();
+    go
+}
+
+/// Queues a command after those that wait already.
+async fn queued<T: Send + 'static>(
+    writer: &Writer,
+    steps: impl FnOnce(&mut Transaction<'_>) -> Result<T, Failure> + Send + 'static,
+) -> tokio::task::JoinHandle<Result<T, ApiError>> {
+    let (depth, sender) = (writer.queue_depth(), writer.clone());
+    let command = tokio::spawn(async move { sender.write(steps).await });
+    while writer.queue_depth() == depth {
+        tokio::task::yield_now().await;
+    }
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_policy_holds_for_the_very_next_command_and_is_durable_by_then() {
+    let policy = PolicyInForce::without_issuers(rules(1));
+    let rig = rig_under(&policy);
+    let go = held(&rig.writer).await;
+    let next = policy.prepare(rules(2), Timestamp::EPOCH).unwrap();
+    let changing = policy.clone();
+    let change = queued(&rig.writer, move |transaction| {
+        let seq = note(transaction, "the change")?;
+        transaction.after_commit(Effect::PolicyChanged(next));
+        // Whatever else this command does is judged by it, and nobody else sees it yet.
+        Ok((seq, transaction.rules(&changing).sha256(), changing.now().sha256()))
+    });
+    let change = change.await;
+    let mut after = Vec::new();
+    for _ in 0..3 {
+        let policy = policy.clone();
+        let look = move |transaction: &mut Transaction<'_>| {
+            Ok((transaction.durable_size(), policy.now().sha256(), transaction.rules(&policy).sha256()))
+        };
+        after.push(queued(&rig.writer, look).await);
+    }
+    go.send(()).unwrap();
+    let (old, new) = (rules(1).sha256(), rules(2).sha256());
+    assert_eq!(change.await.unwrap().unwrap(), (0, new, old));
+    for look in after {
+        assert_eq!(look.await.unwrap().unwrap(), (1, new, new));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_whose_commit_or_command_fails_never_holds() {
+    let policy = PolicyInForce::without_issuers(rules(1));
+    let rig = rig_under(&policy);
+    let old = rules(1).sha256();
+    let change = |policy: &PolicyInForce| Effect::PolicyChanged(policy.prepare(rules(2), Timestamp::EPOCH).unwrap());
+
+    // The group that it stands in cannot be committed.
+    let go = held(&rig.writer).await;
+    let broken = queued(&rig.writer, |transaction| {
+        let db = transaction.connection();
+        db.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+        db.execute_batch(
+            "INSERT INTO remarks (request_id, version, kind, uid, account, text, text_salt, at, seq)
+             VALUES ('ar-none', 1, 'comment', 1, 'a', '', x'', 't', 0)",
+        )?;
+        Ok(())
+    });
+    let broken = broken.await;
+    let effect = change(&policy);
+    let lost = queued(&rig.writer, move |transaction| {
+        note(transaction, "the change")?;
+        transaction.after_commit(effect);
+        Ok(())
+    });
+    let lost = lost.await;
+    let seen = policy.clone();
+    let next = queued(&rig.writer, move |transaction| Ok((transaction.durable_size(), seen.now().sha256()))).await;
+    go.send(()).unwrap();
+    assert!(broken.await.unwrap().is_err() && lost.await.unwrap().is_err());
+    let _ = next.await.unwrap();
+    assert_eq!((rig.writer.tail().size(), policy.now().sha256()), (0, old));
+
+    // The command that brings it is undone.
+    let effect = change(&policy);
+    let undone = rig.writer.write::<(), _>(move |transaction| {
+        note(transaction, "the change")?;
+        transaction.after_commit(effect);
+        Err(ApiError::invalid("refused after all").into())
+    });
+    assert!(undone.await.is_err());
+    let seen = policy.clone();
+    let now = rig.writer.write(move |transaction| Ok(transaction.rules(&seen).sha256())).await.unwrap();
+    assert_eq!((now, policy.now().sha256()), (old, old));
+}
+
+#[test]
+fn what_a_failed_commit_would_have_done_is_handed_over() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    migrate(&mut connection, newest()).unwrap();
+    connection.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+    let line = TimeLine::resume(Arc::new(SystemClock), None, 0);
+    let (mut tail, health) = (Tail::default(), Health::default());
+    let step: Steps = |transaction| {
+        note(transaction, "x")?;
+        transaction.after_commit(Effect::JobReady);
+        transaction.connection().execute_batch(
+            "PRAGMA defer_foreign_keys = ON;
+             INSERT INTO remarks (request_id, version, kind, uid, account, text, text_salt, at, seq)
+             VALUES ('ar-none', 1, 'comment', 1, 'a', '', x'', 't', 0)",
+        )?;
+        Ok(())
+    };
+    let mut commands: Vec<Box<dyn Command>> = vec![Box::new(Step(step))];
+    let undone = group::run(&connection, &mut tail, &line, &mut commands, &health).unwrap_err();
+    let (would_be, effects) = *undone.unless_durable.unwrap();
+    assert_eq!((would_be.size(), effects, tail.size()), (1, vec![Effect::JobReady], 0));
+    assert!(connection.is_autocommit());
 }

@@ -28,7 +28,7 @@ pub fn issuing_by(script: &str, timeout: &str) -> Host {
 }
 
 /// The same with a change to the policy.
-fn issuing_under(script: &str, timeout: &str, change: impl Fn(&str) -> String) -> Host {
+pub fn issuing_under(script: &str, timeout: &str, change: impl Fn(&str) -> String) -> Host {
     let mut host = Host::prepared("");
     let path = host.path("issue.sh");
     let issuer = format!(

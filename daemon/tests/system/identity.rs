@@ -12,7 +12,7 @@ use crate::support::{
 /// The overflow user: everybody whom the daemon's user namespace cannot name.
 const OVERFLOW: u32 = 65_534;
 
-fn can_have_logins() -> bool {
+pub fn can_have_logins() -> bool {
     let kept = std::path::Path::new("/proc/self/loginuid").exists();
     if !kept {
         skipped("this kernel keeps no login uid");

@@ -3,20 +3,33 @@
 //! Tests with several people need root, and say so on standard error where they have not got it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod amend;
+mod another_policy;
+mod attempts;
+mod bulk;
 mod bypass;
 mod damage;
 mod damage_running;
+mod delegation;
+mod delegation_ends;
 mod delivery;
 mod events;
 mod exec;
 mod expiry;
 mod full_disk;
 mod identity;
+mod identity_names;
+mod identity_paths;
 mod kill;
 mod ledger_rows;
+mod life;
 mod lifecycle;
 mod metrics;
+mod old_database;
 mod openssl;
+mod policy_change;
+mod policy_forged;
+mod property;
 mod quorum;
 mod quota;
 mod race;
@@ -27,3 +40,4 @@ mod startup;
 mod stuck;
 mod support;
 mod timers;
+mod walk;

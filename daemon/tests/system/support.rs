@@ -2,6 +2,7 @@
 
 mod caller;
 mod host;
+pub mod ledger;
 mod people;
 
 use std::io::Write;

@@ -83,17 +83,18 @@ pub struct PolicyCheckParams {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyCheckResult {
-    /// True where the document could take force.
+    /// True where the document could take force by a proposal.
     pub valid: bool,
-    /// What stands against it.
+    /// What stands against it; where it can be read, the findings that are errors.
     pub errors: Vec<String>,
     /// What deserves a look.
     pub warnings: Vec<String>,
-    /// What the document would change in the policy in force; empty where it is not valid, or where the caller may
+    /// What the document would change in the policy in force; empty where it cannot be read, or where the caller may
     /// not read the policy in force.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<PolicyDifference>,
-    /// What is proved of it; empty where it is not valid.
+    /// What is proved of it; empty where it cannot be read. What it would have done to the requests that there are is
+    /// for callers who may see all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
 }

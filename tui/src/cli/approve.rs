@@ -138,7 +138,7 @@ fn current_digest(
         let text = render::detail::request(&detail, context.view()?);
         context.out().text(&text)?;
         let wanted = confirm::expected(verdict, &detail);
-        confirm::ask(wanted, &format!("{verdict} exactly this"), "nothing was decided")?;
+        confirm::ask(&wanted, &format!("{verdict} exactly this"), "nothing was decided")?;
     }
     Ok(detail.request.digest)
 }

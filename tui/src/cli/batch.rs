@@ -20,6 +20,9 @@ use crate::client::{Client, ClientError};
 /// The most octets of a batch's name.
 const MAX_NAME: usize = 64;
 
+/// What a retry has to keep to.
+const SAME_AGAIN: &str = "a batch that is run again has to name the same reason, ticket, profile, validity and start";
+
 /// Reads a batch's name: letters, digits, `.`, `_` and `-`.
 pub(super) fn name(raw: &str) -> Result<String, String> {
     let fits = (1..=MAX_NAME).contains(&raw.len())
@@ -58,7 +61,7 @@ pub(super) fn run(args: &RequestArgs, context: &mut Context) -> Result<u8, Failu
     });
     run.all(calls, &mut client, context)?;
     drop(client);
-    context.out().note(&render::batch::summary(&batch, run.made.len(), args.csr.len(), not_before));
+    context.out().note(&render::batch::summary(&batch, run.made.len(), args.csr.len(), run.stopped, not_before));
     if args.wait && !run.stopped { run.wait(args.timeout, context) } else { Ok(run.status) }
 }
 
@@ -101,7 +104,10 @@ impl Run {
                 Ok(()) => {}
                 Err(error) => {
                     self.stopped = !holds_up_none(&error);
-                    let failure = Failure::from(error).about(&shown(&path));
+                    let mut failure = Failure::from(error).about(&shown(&path));
+                    if failure.object().data.kind == ErrorKind::Conflict {
+                        failure = failure.and(SAME_AGAIN);
+                    }
                     self.status = worst(self.status, failure.exit_code());
                     context.out().fail(&failure);
                     if self.stopped {

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use countersign_shared::lifecycle::Verdict;
-use countersign_shared::protocol::RequestDetail;
+use countersign_shared::protocol::{RequestDetail, Risk};
 use countersign_shared::text::Untrusted;
 
 use super::failure::Failure;
@@ -26,9 +26,27 @@ pub(super) fn ask(wanted: &str, what_for: &str, nothing: &str) -> Result<(), Fai
 
 /// What has to be typed for a verdict: `yes`, or the name at risk where a request that deserves a second look is
 /// approved.
-pub(super) fn expected(verdict: Verdict, detail: &RequestDetail) -> &str {
-    let name = detail.request.primary_name.raw().trim();
+pub(super) fn expected(verdict: Verdict, detail: &RequestDetail) -> String {
+    if verdict != Verdict::Approve || detail.request.risks.is_empty() {
+        return "yes".to_owned();
+    }
+    let name = at_risk(detail);
+    let name = name.trim();
+    // Only what a keyboard has and a screen shows as it is.
     let typable =
         !name.is_empty() && !name.contains("  ") && name.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    if verdict == Verdict::Approve && !detail.request.risks.is_empty() && typable { name } else { "yes" }
+    if typable { name.to_owned() } else { "yes".to_owned() }
+}
+
+/// The A-label of an IDNA name, the wildcard of a wildcard, else the name that the certificate is known by.
+fn at_risk(detail: &RequestDetail) -> String {
+    let request = &detail.request;
+    let find = |risk, test: fn(&str) -> bool| {
+        let sans = &detail.content.as_ref()?.sans;
+        let mut names = sans.iter().map(|san| san.value().raw().to_owned());
+        request.risks.contains(&risk).then(|| names.find(|name| test(name)))?
+    };
+    find(Risk::Idn, |name| name.contains("xn--"))
+        .or_else(|| find(Risk::Wildcard, |name| name.starts_with("*.")))
+        .unwrap_or_else(|| request.primary_name.raw().to_owned())
 }

@@ -104,6 +104,9 @@ fn confirmed(
     let mut items = Vec::with_capacity(named.len());
     let mut shown: Vec<RequestDetail> = Vec::new();
     for Named { id, digest } in named {
+        if !items.is_empty() {
+            context.out().text("\n")?;
+        }
         let Some(detail) = look(id, client)? else {
             let text = render::decision::unseen(id, view);
             context.out().text(&text)?;
@@ -118,7 +121,7 @@ fn confirmed(
     for detail in &shown {
         let wanted = confirm::expected(verdict, detail);
         if wanted != "yes" {
-            confirm::ask(wanted, &format!("{verdict} {}", detail.request.id), "nothing was decided")?;
+            confirm::ask(&wanted, &format!("{verdict} {}", detail.request.id), "nothing was decided")?;
         }
     }
     confirm::ask("yes", &format!("{verdict} exactly these {}", items.len()), "nothing was decided")?;

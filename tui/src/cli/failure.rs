@@ -59,6 +59,16 @@ impl Failure {
         self
     }
 
+    /// What to do next besides what is said already.
+    #[must_use]
+    pub(super) fn and(mut self, hint: &str) -> Self {
+        if !self.object.data.hint.is_empty() {
+            self.object.data.hint.push_str("; ");
+        }
+        self.object.data.hint.push_str(hint);
+        self
+    }
+
     /// The exit status.
     pub fn exit_code(&self) -> u8 {
         self.exit

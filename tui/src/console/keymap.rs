@@ -140,7 +140,7 @@ pub const BINDINGS: &[Binding] = &[
         &[Char('a')],
         Scope::Requests,
         "approve",
-        "Review the request and approve it; on the queue every marked one together, where there are marks",
+        "Review the request and approve it; on the queue every marked one together, where there are marks. What is of high risk is typed out, each by itself",
     ),
     bind(
         Command::Reject,
@@ -226,6 +226,12 @@ pub const BINDINGS: &[Binding] = &[
         Scope::Review,
         "scroll",
         "Scroll the summary; where it does not fit, its end has to be seen before anything can be done",
+    ),
+    tell(
+        &[Char('j'), Char('k'), Ctrl('d'), Ctrl('u')],
+        Scope::Review,
+        "",
+        "With a button in focus, scroll the summary by a line or a page",
     ),
     tell(&[Esc], Scope::Review, "cancel", "Close without doing anything"),
 ];

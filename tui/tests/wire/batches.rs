@@ -92,7 +92,9 @@ fn a_refusal_of_one_holds_up_none_and_the_worst_is_the_status() {
     assert_eq!(ran.code, 3, "{ran:?}");
     assert_eq!(ran.out.lines().count(), 1);
     assert!(ran.out.contains("three.csr"), "{ran:?}");
-    for told in ["one.csr: the message", "two.csr: the message", "1 of 3 are there; run it again with --batch b"] {
+    for told in
+        ["one.csr: the message", "two.csr: the message", "the hint; a batch that is run again", "1 of 3 are there\n"]
+    {
         assert!(ran.err.contains(told), "{told}: {ran:?}");
     }
 }

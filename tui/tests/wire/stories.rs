@@ -1,5 +1,6 @@
 //! `show` and `ls`: terms, votes, remarks, amendments, and what to do next; hostile text in all of them.
 
+use countersign_shared::lifecycle::{JobState, RequestState};
 use countersign_shared::protocol::*;
 use countersign_shared::text::is_deceiving;
 use serde_json::json;
@@ -132,5 +133,22 @@ fn nothing_that_anybody_wrote_reaches_a_terminal_as_it_is() {
             assert!(shown.contains("hostile"), "{line}: {shown}");
             assert!(!shown.chars().any(is_deceiving), "{line}: {shown:?}");
         }
+    }
+}
+
+#[test]
+fn what_was_carried_out_lapses_no_more_and_a_vote_without_a_note_ends_with_its_time() {
+    for (job, lapses) in [(JobState::Pending, true), (JobState::Completed, false), (JobState::Failed, false)] {
+        let daemon = FakeDaemon::start(move |_, _| {
+            let mut detail = samples::eventful();
+            detail.request.state = RequestState::Approved;
+            detail.job.as_mut().unwrap().state = job;
+            detail.decisions[0].note = "".into();
+            Answer::of(&detail)
+        });
+        let out = daemon.run(&format!("show {REQUEST}")).out;
+        assert_eq!(out.contains("lapses"), lapses, "{job}: {out}");
+        let vote = out.lines().skip_while(|line| !line.starts_with("approve ")).nth(1).unwrap();
+        assert!(!vote.trim_end().ends_with(':'), "{vote}");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use countersign_shared::content::San;
 use countersign_shared::digest::Digest;
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::{RequestDetail, Risk};
@@ -104,6 +105,23 @@ fn a_request_at_risk_asks_for_its_name() {
     assert_eq!(answer(&daemon, &format!("approve {REQUEST}"), question, "yes").0, 2);
     assert_eq!(answer(&daemon, &format!("approve {REQUEST}"), question, "*.corp.example").0, 0);
     assert_eq!(daemon.methods(), ["request.get", "request.get", "request.approve"]);
+}
+
+#[test]
+fn the_name_at_risk_is_the_one_to_type_whichever_name_comes_first() {
+    for (risk, name) in [(Risk::Wildcard, "*.corp.example"), (Risk::Idn, "xn--80ak6aa92e.com")] {
+        let mut detail = samples::detail("www.corp.example");
+        detail.request.risks = vec![risk];
+        detail.content.as_mut().unwrap().sans.push(San::Dns(name.into()));
+        let daemon = daemon(detail);
+        let question = format!("Type {name} to approve");
+        assert_eq!(answer(&daemon, &format!("approve {REQUEST}"), &question, "www.corp.example").0, 2);
+        assert_eq!(answer(&daemon, &format!("approve {REQUEST}"), &question, name).0, 0);
+    }
+    // Whatever could not be typed is not asked for.
+    let mut detail = samples::detail("w\u{202e}ww");
+    detail.request.risks = vec![Risk::OtherOwner];
+    assert_eq!(answer(&daemon(detail), &format!("approve {REQUEST}"), "Type yes to approve", "yes").0, 0);
 }
 
 #[test]

@@ -15,6 +15,9 @@ use crate::store::rows::{requests, submissions};
 use crate::x509::ParsedCsr;
 use step::Step;
 
+/// Versions that one request has.
+pub const MOST_VERSIONS: u32 = 100;
+
 const VERB: &str = "request.amend";
 
 /// Amends.

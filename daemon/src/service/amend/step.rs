@@ -11,6 +11,7 @@ use crate::gate::two_person::own_session;
 use crate::intake::{Ask, Intake};
 use crate::policy::{Policy, Terms};
 use crate::service::actor::Actor;
+use crate::service::amend::MOST_VERSIONS;
 use crate::service::conclude::transition;
 use crate::service::decide::{Matter, not_found, under};
 use crate::service::detail::differences::{Version, of_versions};
@@ -56,14 +57,19 @@ struct Before<'p> {
 
 impl Step<'_> {
     /// Takes it in.
-    pub fn carry_out(mut self, transaction: &mut Transaction<'_>) -> Result<AmendResult, Failure> {
-        let policy = self.policy.now();
-        let before = self.before(transaction, &policy)?;
+    pub fn carry_out(self, transaction: &mut Transaction<'_>) -> Result<AmendResult, Failure> {
+        let policy = transaction.rules(&self.policy);
+        let actor = self.actor.under(&policy, transaction.now());
+        Step { actor: &actor, ..self }.under(transaction, &policy)
+    }
+
+    fn under(mut self, transaction: &mut Transaction<'_>, policy: &Policy) -> Result<AmendResult, Failure> {
+        let before = self.before(transaction, policy)?;
         let csr = self.csr.take().ok_or_else(|| overtaken(&before.matter.request))?;
-        let intake = self.intake(transaction, &policy, &csr, &before)?;
+        let intake = self.intake(transaction, policy, &csr, &before)?;
         same_name(&intake, &before.certificate)?;
         transition(&before.matter.request, RequestEvent::Amend)?;
-        self.make(transaction, &policy, intake, csr, &before)
+        self.make(transaction, policy, intake, csr, &before)
     }
 
     /// What is there, for a caller who may put something else in its place.
@@ -80,6 +86,12 @@ impl Step<'_> {
         };
         still_pending(&request, transaction.tick())?;
         same_content(&request, &self.params.digest)?;
+        if request.version >= MOST_VERSIONS {
+            let message = format!("{id} has come to version {MOST_VERSIONS}, which is the most that a request has");
+            return Err(ApiError::new(ErrorKind::RateLimited, message)
+                .hint("take it back, and make a new request")
+                .into());
+        }
         let submission = submissions::get(connection, work.submission_id)?;
         let certificate = certificates::get(connection, &work.certificate_id, &Sight::All)?
             .ok_or_else(|| ApiError::internal(format!("the certificate of {id} is missing")))?;

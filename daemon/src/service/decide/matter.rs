@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use countersign_shared::error::ApiError;
+use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::Votes;
 use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
 
 use crate::gate::Cast;
-use crate::gate::judge::{Case, Given, Say, tally};
+use crate::gate::judge::{Case, Given, Say};
 use crate::gate::quorum::Tally;
+use crate::gate::roll::Known;
 use crate::gate::two_person::Party;
 use crate::identity::directory::Account;
 use crate::policy::{ANYBODY, Permission, Permissions, Policy, Profile, Terms};
@@ -18,7 +19,7 @@ use crate::service::actor::{Actor, SCHEDULER};
 use crate::service::delegations::Held;
 use crate::store::rows::requests::{RequestRow, Work};
 use crate::store::rows::terms::{Scheduled, TermsRow};
-use crate::store::rows::{certificates, delegations, submissions, terms, timers};
+use crate::store::rows::{certificates, delegations, policies, submissions, terms, timers};
 use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 
@@ -42,6 +43,8 @@ pub struct Matter<'p> {
     pub escalated: Vec<u32>,
     /// Votes on the current version.
     pub cast: Vec<Cast>,
+    /// The policies by which humans are told apart.
+    pub known: Known<'p>,
 }
 
 impl<'p> Matter<'p> {
@@ -70,7 +73,8 @@ impl<'p> Matter<'p> {
         let digest = request.digest.to_string();
         let cast = Cast::on(connection, &request.id, request.version, &digest, &made_under)?;
         let requester = requester_now(policy, &request);
-        Ok(Self { request, requester, profile, version, made_under, terms, needs_login, escalated, cast })
+        let known = known(connection, policy, &request)?;
+        Ok(Self { request, requester, profile, version, made_under, terms, needs_login, escalated, cast, known })
     }
 
     /// When the current version is to be carried out at the earliest.
@@ -95,20 +99,29 @@ impl<'p> Matter<'p> {
         if !may {
             return Vec::new();
         }
-        let mine = policy.groups_of(self.escalated_groups().chain(self.terms.groups()), account);
+        let mine = policy.groups_of(self.escalated_groups(policy).chain(self.terms.groups()), account);
         let is_in = |group: &str| mine.iter().any(|own| own == group);
-        let fills_any = permissions.is_admin() || self.escalated_groups().any(is_in);
+        let fills_any = permissions.is_admin() || self.escalated_groups(policy).any(is_in);
         let any_operator = self.profile.is_some();
         let fills = |group: &str| fills_any || is_in(group) || (group == ANYBODY && any_operator);
         self.terms.groups().filter(|group| fills(group)).map(str::to_owned).collect()
     }
 
-    /// The groups that escalation has brought in.
-    pub fn escalated_groups(&self) -> impl Iterator<Item = &str> {
+    /// The groups that escalation has brought in, as far as the policy in force still brings them in.
+    pub fn escalated_groups(&self, policy: &Policy) -> impl Iterator<Item = &str> {
+        let in_force = policy.profile(&self.request.profile_id).map(|profile| profile.rules().escalations.clone());
+        let still = move |group: &&str| {
+            in_force
+                .as_ref()
+                .is_none_or(|steps| steps.iter().any(|step| step.groups.iter().any(|other| other == group)))
+        };
         let rules = self.profile.as_deref().map(Profile::rules);
         let reached = move |level: usize| self.escalated.iter().any(|done| *done as usize == level);
         let levels = rules.into_iter().flat_map(|rules| rules.escalations.iter().enumerate());
-        levels.filter(move |(level, _)| reached(*level)).flat_map(|(_, step)| step.groups.iter().map(String::as_str))
+        levels
+            .filter(move |(level, _)| reached(*level))
+            .flat_map(|(_, step)| step.groups.iter().map(String::as_str))
+            .filter(still)
     }
 
     /// By which says somebody could vote: their own first, then those that were handed over, as far as these hold now
@@ -164,12 +177,12 @@ impl<'p> Matter<'p> {
             return Ok(Vec::new());
         }
         let asked = [self.requester.person.as_deref(), self.requester.login_person.as_deref()];
-        let mut named = BTreeSet::new();
+        let (spent, mut named) = (self.spent(), BTreeSet::new());
         for row in delegations::open(connection, tick)? {
             let Some(giver) = row.by().person.as_deref() else { continue };
             let stands = others.iter().any(|other| other == giver) && row.covers(&self.request.profile_id);
             let is_somebody = policy.people().iter().any(|person| person.name == row.to());
-            if stands && is_somebody && !asked.contains(&Some(row.to())) {
+            if stands && is_somebody && !asked.contains(&Some(row.to())) && !spent.contains(row.to()) {
                 named.insert(format!("{} (for {giver})", row.to()));
             }
         }
@@ -177,14 +190,7 @@ impl<'p> Matter<'p> {
     }
 
     /// The case of one caller, for the gate to judge.
-    pub fn case<'a>(
-        &'a self,
-        policy: &'a Policy,
-        decider: &'a Party,
-        says: &'a [Say],
-        others: &'a [String],
-        tick: i64,
-    ) -> Case<'a> {
+    pub fn case<'a>(&'a self, decider: &'a Party, says: &'a [Say], others: &'a [String], tick: i64) -> Case<'a> {
         Case {
             request: &self.request,
             requester: &self.requester,
@@ -193,24 +199,30 @@ impl<'p> Matter<'p> {
             needs_login: self.needs_login,
             terms: &self.terms,
             cast: &self.cast,
-            policy,
+            known: &self.known,
             others,
             tick,
         }
     }
 
     /// How the places are filled.
-    pub fn tally(&self, policy: &Policy) -> Tally {
-        tally(&self.terms, &self.cast, policy)
+    pub fn tally(&self) -> Tally {
+        Tally::of(&self.terms, &self.known.ballots(&self.cast))
     }
 
     /// Votes given and needed.
-    pub fn votes(&self, policy: &Policy) -> Votes {
-        Votes { given: self.tally(policy).given(), needed: self.terms.places() }
+    pub fn votes(&self) -> Votes {
+        Votes { given: self.tally().given(), needed: self.terms.places() }
     }
 
     /// Who could decide instead of the requester and of whoever had logged in to the requester's session.
     pub fn others(&self, policy: &Policy, now: Timestamp) -> Vec<String> {
+        let spent = self.spent();
+        self.voters(policy, now).into_iter().filter(|name| !spent.contains(name)).collect()
+    }
+
+    /// The same, whether they have voted or not.
+    pub fn voters(&self, policy: &Policy, now: Timestamp) -> Vec<String> {
         let requester = account_of(&self.requester.account, self.requester.uid);
         let mut others = match &self.profile {
             Some(profile) => policy.deciders(profile, &requester, now),
@@ -219,6 +231,27 @@ impl<'p> Matter<'p> {
         others.retain(|name| self.requester.login_person.as_deref() != Some(name));
         others
     }
+
+    /// Whoever has voted, or whose say was used, could not decide any more.
+    fn spent(&self) -> BTreeSet<String> {
+        let ballots = self.known.ballots(&self.cast).into_iter();
+        ballots.flat_map(|ballot| std::iter::once(ballot.voter).chain(ballot.giver)).collect()
+    }
+}
+
+/// The one in force, and the one that the request was made under. One that cannot be read is a refusal: who its people
+/// were is not known.
+fn known<'p>(connection: &Connection, policy: &'p Policy, request: &RequestRow) -> Result<Known<'p>, Failure> {
+    let Some(work) = &request.work else { return Ok(Known::by(policy, None)) };
+    let made_under = submissions::policy_of(connection, work.submission_id)?;
+    if made_under == policy.sha256() {
+        return Ok(Known::by(policy, None));
+    }
+    let then = policies::past(connection, &made_under.to_string())?.ok_or_else(|| {
+        let message = format!("policy {made_under}, which {} was made under, cannot be read", request.id);
+        ApiError::new(ErrorKind::Conflict, message).hint("have it voided, and make a new request")
+    })?;
+    Ok(Known::by(policy, Some(then)))
 }
 
 /// What the policy in force would ask for, where it knows the profile and asks anybody.
@@ -226,14 +259,15 @@ fn terms_in_force(connection: &Connection, policy: &Policy, request: &RequestRow
     let Some(work) = &request.work else { return Ok(Some(policy.change_control().terms())) };
     let profile = policy.profile(&request.profile_id).filter(|profile| profile.rules().requires_approval);
     let Some(profile) = profile else { return Ok(None) };
-    let owner = if profile.rules().routes.is_empty() { account_of("", 0) } else { owner(connection, work)? };
+    let owner = if profile.rules().routes.is_empty() { account_of("", 0) } else { owner(connection, request, work)? };
     Ok(Some(policy.terms(profile, &owner, request.requester.account == SCHEDULER)))
 }
 
-fn owner(connection: &Connection, work: &Work) -> Result<Account, Failure> {
+fn owner(connection: &Connection, request: &RequestRow, work: &Work) -> Result<Account, Failure> {
     let certificate = certificates::get(connection, &work.certificate_id, &Sight::All)?;
     let certificate = certificate.ok_or_else(|| ApiError::internal("the request's certificate is missing"))?;
-    Ok(account_of(&certificate.owner.account, certificate.owner.uid))
+    let owner = if certificate.current.is_some() { &certificate.owner } else { &request.requester };
+    Ok(account_of(&owner.account, owner.uid))
 }
 
 /// An account as rows name it, to look up in the policy.
@@ -259,3 +293,7 @@ pub fn requester_now(policy: &Policy, request: &RequestRow) -> Party {
     };
     party.resolved(policy)
 }
+
+#[cfg(test)]
+#[path = "matter_tests.rs"]
+mod tests;

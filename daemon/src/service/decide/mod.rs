@@ -107,7 +107,8 @@ fn carry_out(
     actor: &Actor,
     ask: &Ask,
 ) -> Result<DecideResult, Failure> {
-    let rules = policy.now();
+    let rules = transaction.rules(policy);
+    let actor = &*actor.under(&rules, transaction.now());
     // Whose vote a session is, and whether it has any role, before anything is told of the request.
     own_session(&actor.party)?;
     sight::of(actor, &rules)?;
@@ -115,12 +116,12 @@ fn carry_out(
     let matter = Matter::read(transaction.connection(), &rules, request)?;
     let (now, tick) = (transaction.now(), transaction.tick());
     let says = matter.says(transaction.connection(), &rules, actor, now, tick)?;
-    let mut judged = judge(&matter.case(&rules, &actor.party, &says, &[], tick), ask.verdict, &ask.digest);
+    let mut judged = judge(&matter.case(&actor.party, &says, &[], tick), ask.verdict, &ask.digest);
     if judged.is_err() {
         // Who else could decide is a question to the whole policy; only a refusal has to answer it.
         let mut others = matter.others(&rules, now);
         others.extend(matter.delegates(transaction.connection(), &rules, &others, tick)?);
-        judged = judge(&matter.case(&rules, &actor.party, &says, &others, tick), ask.verdict, &ask.digest);
+        judged = judge(&matter.case(&actor.party, &says, &others, tick), ask.verdict, &ask.digest);
     }
     let judgement = judged?;
     let next = transition(&matter.request, judgement.event())?;
@@ -130,7 +131,7 @@ fn carry_out(
         .text("note_sha256", salted(&salt, ask.note.raw()))
         .text("state", next.request);
     let recorded = transaction.record(draft)?;
-    store(transaction, actor, &matter, ask, &salt, recorded)?;
+    store(transaction, actor, &matter, ask, &judgement, &salt, recorded)?;
     let request = &matter.request;
     match judgement.event() {
         event @ (RequestEvent::QuorumReached | RequestEvent::Reject) => {
@@ -138,7 +139,7 @@ fn carry_out(
             let end = End { event, by: &actor.party.account, why: &why, action: action(ask.verdict) };
             conclude(transaction, request, &end, recorded)?;
             if event == RequestEvent::QuorumReached && request.kind == RequestKind::PolicyChange {
-                propose::apply(transaction, request, &judgement)?;
+                propose::apply(transaction, policy, request, &judgement, recorded)?;
             }
         }
         _ => {
@@ -199,6 +200,7 @@ fn store(
     actor: &Actor,
     matter: &Matter<'_>,
     ask: &Ask,
+    judgement: &Judgement,
     salt: &[u8],
     recorded: Recorded,
 ) -> Result<(), Failure> {
@@ -210,7 +212,7 @@ fn store(
             version: request.version,
             digest: request.digest,
             verdict: ask.verdict,
-            voter: &actor.party.voter(),
+            voter: judgement.voter(),
             by: &actor.person_ref(),
             login_uid: actor.party.login_uid,
             session: actor.session,

@@ -28,6 +28,14 @@ pub struct Held {
 }
 
 impl Held {
+    /// One whose giver's account was looked up at `now`.
+    pub fn new(policy: &Policy, delegated: Delegated, account: Account, now: Timestamp, tick: i64) -> Self {
+        let permissions = Permissions::of(policy, &account, now);
+        let left = delegated.until_tick.saturating_sub(tick);
+        let until = Timestamp::from_unix_millis(now.unix_millis().saturating_add(left)).unwrap_or(now);
+        Self { delegated, account, permissions, until }
+    }
+
     /// Whether the account is its giver's still: the person's, as it was at the grant. A user id that was given to
     /// somebody else has another name, one that was deleted has none, and neither has anything to hand over.
     pub fn is_still_theirs(&self, policy: &Policy) -> bool {
@@ -83,10 +91,7 @@ impl Service {
                 None => self.giver(&policy, &delegated)?,
             };
             let Some(account) = account else { continue };
-            let permissions = Permissions::of(&policy, &account, now);
-            let left = delegated.until_tick.saturating_sub(tick);
-            let until = Timestamp::from_unix_millis(now.unix_millis().saturating_add(left)).unwrap_or(now);
-            let one = Held { delegated, account, permissions, until };
+            let one = Held::new(&policy, delegated, account, now, tick);
             if one.is_still_theirs(&policy) {
                 held.push(one);
             }

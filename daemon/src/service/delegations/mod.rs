@@ -35,7 +35,7 @@ const LONGEST: Span = Span::from_secs(30 * 86_400);
 /// Delegations of one person that hold at a time.
 pub const MAX_GIVEN: usize = 20;
 /// Profiles that one names.
-const MAX_PROFILES: usize = 256;
+const MAX_PROFILES: usize = 64;
 
 /// Hands over.
 pub async fn grant(
@@ -126,7 +126,8 @@ fn hand_over(
     actor: &Actor,
     params: &DelegateParams,
 ) -> Result<Delegation, Failure> {
-    let policy = policy.now();
+    let policy = transaction.rules(policy);
+    let actor = &*actor.under(&policy, transaction.now());
     own_session(&actor.party)?;
     let person = policy.person_of(&actor.account).ok_or_else(|| no_person(actor))?;
     let to = recipient(&policy, person, &params.to)?;
@@ -200,7 +201,7 @@ fn has_a_say(policy: &Policy, actor: &Actor, named: Option<&[String]>, now: Time
         let shown = shown.safe();
         let profile = policy.profile(id).ok_or_else(|| {
             ApiError::invalid(format!("`profiles` names {shown:.64}, which the policy in force does not have"))
-                .hint("countersign policy show lists the profiles")
+                .hint("countersign profiles lists them")
         })?;
         let rules = profile.rules();
         if !rules.requires_approval {
@@ -236,7 +237,7 @@ fn is_room(transaction: &Transaction<'_>, giver: &str, to: &str) -> Result<(), F
     } else {
         return Ok(());
     };
-    Err(ApiError::new(ErrorKind::Conflict, message).hint("countersign delegation revoke ends one").into())
+    Err(ApiError::new(ErrorKind::Conflict, message).hint("countersign undelegate ends one").into())
 }
 
 fn take_back(
@@ -245,7 +246,8 @@ fn take_back(
     actor: &Actor,
     id: &DelegationId,
 ) -> Result<Delegation, Failure> {
-    let policy = policy.now();
+    let policy = transaction.rules(policy);
+    let actor = &*actor.under(&policy, transaction.now());
     own_session(&actor.party)?;
     let row = delegations::get(transaction.connection(), id)?.ok_or_else(|| unknown(id))?;
     let (person, permissions) = (policy.person_of(&actor.account), permissions_now(&policy, actor, transaction.now()));
@@ -305,7 +307,7 @@ fn no_person(actor: &Actor) -> ApiError {
 }
 
 fn unknown(id: &DelegationId) -> ApiError {
-    not_found(id).hint("countersign delegation list shows what there is")
+    not_found(id).hint("countersign delegations shows what there is")
 }
 
 fn forbidden(rule: &'static str, message: String) -> ApiError {

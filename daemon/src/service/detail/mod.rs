@@ -2,13 +2,14 @@
 
 mod amendments;
 pub mod differences;
+mod newest;
 mod terms;
 
 use countersign_shared::digest::Digest;
 use countersign_shared::error::ApiError;
-use countersign_shared::lifecycle::{RequestState, Verdict};
+use countersign_shared::lifecycle::{RequestKind, RequestState, Verdict};
 use countersign_shared::protocol::{
-    CsrView, Decision, MayDecide, RequestDetail, RequestIdParams, RequestSummary, Verb,
+    CsrView, Damage, Decision, MayDecide, PolicyChange, RequestDetail, RequestIdParams, RequestSummary, Verb,
 };
 use rusqlite::Connection as Sqlite;
 
@@ -22,11 +23,12 @@ use crate::ipc::Connection;
 use crate::policy::{Permission, Policy};
 use crate::store::rows::requests::{RequestRow, Work};
 use crate::store::rows::submissions::Submission;
-use crate::store::rows::{certificates, decisions, jobs, remarks, requests, submissions};
+use crate::store::rows::{certificates, decisions, jobs, proposals, remarks, requests, submissions};
 use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 use crate::x509::pem;
 pub use differences::differences;
+use newest::newest;
 
 /// Remarks that are shown: the newest.
 const REMARKS: u32 = 200;
@@ -82,26 +84,28 @@ impl Look {
         let says = matter.says(connection, policy, &self.actor, self.now, self.tick)?;
         let mut who_may_decide = matter.others(policy, self.now);
         who_may_decide.extend(matter.delegates(connection, policy, &who_may_decide, self.tick)?);
-        let you = you(&matter.case(policy, &self.actor.party, &says, &who_may_decide, self.tick));
+        let you = you(&matter.case(&self.actor.party, &says, &who_may_decide, self.tick));
         let (id, version) = (&matter.request.id, matter.request.version);
         let named = matter.profile.as_deref().map_or("Changes of the policy", |profile| &profile.rules().name);
-        let policy_sha256 = content.submission.as_ref().map_or(policy.sha256(), |submission| submission.policy_sha256);
+        let change = change(connection, &matter.request)?;
+        let made_under = content.submission.as_ref().map(|submission| submission.policy_sha256);
+        let policy_sha256 = made_under.or(change.as_ref().map(|change| change.base_sha256));
         Ok(RequestDetail {
             profile_name: named.to_owned(),
             csr: content.submission.as_ref().map(csr_view),
-            policy_change: None,
+            policy_change: change,
             decisions: decided(connection, &matter, version)?,
-            votes: matter.votes(policy),
-            terms: terms::view(connection, &matter, policy)?,
-            amendments: amendments::of(connection, policy, &matter)?,
-            remarks: remarks::of(connection, id, REMARKS)?,
+            votes: matter.votes(),
+            terms: terms::view(connection, &matter)?,
+            amendments: newest(amendments::of(connection, policy, &matter)?),
+            remarks: newest(remarks::of(connection, id, REMARKS)?),
             you_may: self.you_may(&matter.request),
             who_may_decide,
             you,
             differences: content.differences,
             in_force: content.in_force,
             job: content.job,
-            policy_sha256,
+            policy_sha256: policy_sha256.unwrap_or(policy.sha256()),
             changes: content.submission.as_ref().map(|submission| submission.changes.clone()).unwrap_or_default(),
             checks: content.submission.as_ref().map(|submission| submission.checks.clone()).unwrap_or_default(),
             content: content.submission.map(|submission| submission.content),
@@ -144,6 +148,21 @@ fn content(connection: &Sqlite, row: &RequestRow, work: &Work) -> Result<Content
     let before = certificates::content_in_force(connection, &work.certificate_id)?;
     let differences = before.map(|before| differences(&before, &submission.content)).unwrap_or_default();
     Ok(Content { submission: Some(submission), differences, in_force, job: Some(job) })
+}
+
+/// The policy that a request would put in force; nobody is shown another than the one that is decided on.
+fn change(connection: &Sqlite, request: &RequestRow) -> Result<Option<PolicyChange>, Failure> {
+    if request.kind != RequestKind::PolicyChange {
+        return Ok(None);
+    }
+    let proposal = proposals::get(connection, &request.id)?;
+    match proposal.filter(|proposal| proposal.is_what_was_agreed(&request.digest)) {
+        Some(proposal) => Ok(Some(proposal.to_view().map_err(|error| ApiError::internal(error.to_string()))?)),
+        None => {
+            let text = format!("{} does not propose what its ledger record says", request.id);
+            Err(Failure::Damage(Damage { seq: Some(request.requested_seq), rule: "state".into(), text }))
+        }
+    }
 }
 
 fn you(case: &Case<'_>) -> MayDecide {

@@ -4,14 +4,14 @@ use countersign_shared::lifecycle::TimerKind;
 use countersign_shared::protocol::{Escalation, Step, Terms};
 use rusqlite::Connection;
 
-use crate::policy::{Policy, Profile};
+use crate::policy::Profile;
 use crate::service::decide::Matter;
 use crate::store::rows::timers;
 use crate::store::transaction::Failure;
 
 /// The terms that the request is decided under.
-pub fn view(connection: &Connection, matter: &Matter<'_>, policy: &Policy) -> Result<Terms, Failure> {
-    let tally = matter.tally(policy);
+pub fn view(connection: &Connection, matter: &Matter<'_>) -> Result<Terms, Failure> {
+    let tally = matter.tally();
     let rules = matter.profile.as_deref().map(Profile::rules);
     let timers = timers::of(connection, &matter.request.id)?;
     let escalation = |timer: &timers::Timer| Escalation {

@@ -22,8 +22,12 @@ pub fn make(transaction: &mut Transaction<'_>, stored: &Stored<'_>) -> Result<()
     let id = transaction.fresh_request()?;
     let terms = stored.terms();
     let draft = stored.actor.draft(AuditAction::ApprovalRequested, Category::CertLifecycle, "request", &id);
+    let (now, profile) = (Moment::of(transaction), &stored.submission.profile);
+    let deadline = clock::after(profile, now, profile.approval_timeout(stored.facts.approval_timeout));
+    let timers = clock::timers(profile, now, stored.kind);
     let draft = stored.described(draft).text("job", stored.job).number("votes_needed", terms.places());
-    let recorded = transaction.record(under(draft, &terms))?;
+    let draft = clock::dated(under(draft, &terms), deadline, &timers);
+    let recorded = transaction.record(draft)?;
     jobs::insert(
         transaction.connection(),
         &jobs::NewJob {
@@ -40,11 +44,8 @@ pub fn make(transaction: &mut Transaction<'_>, stored: &Stored<'_>) -> Result<()
             created_at: transaction.now(),
         },
     )?;
-    let now = Moment::of(transaction);
-    let timeout = stored.submission.profile.approval_timeout(stored.facts.approval_timeout);
-    let deadline = clock::after(&stored.submission.profile, now, timeout);
     insert(transaction, stored, &id, &terms, deadline, recorded)?;
-    clock::set_timers(transaction, &id, &stored.submission.profile, stored.kind)?;
+    clock::set(transaction, &id, &timers)?;
     let at = transaction.now();
     notifications::insert(transaction.connection(), "approval_requested", id.as_str(), at, recorded.seq)?;
     if stored.facts.bypass {

@@ -6,6 +6,7 @@ use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::{RequestKind, TimerKind};
 use countersign_shared::time::{Span, Timestamp};
 
+use crate::ledger::Draft;
 use crate::policy::Profile;
 use crate::store::rows::terms::Scheduled;
 use crate::store::rows::timers::{self, Timer};
@@ -28,6 +29,11 @@ impl Moment {
     /// The begin of the command.
     pub fn of(transaction: &Transaction<'_>) -> Self {
         Self { at: transaction.now(), tick: transaction.tick() }
+    }
+
+    /// So long after it.
+    pub fn later(self, span: Span) -> Self {
+        self.shifted(i64::try_from(span.millis()).unwrap_or(i64::MAX))
     }
 
     /// The same distance from it on both.
@@ -59,29 +65,58 @@ pub fn scheduled(transaction: &Transaction<'_>, at: Option<Timestamp>) -> Result
     Ok(Some(Scheduled { at, tick: transaction.tick().saturating_add(wait) }))
 }
 
-/// Sets what time does to a request made now, besides its end.
-pub fn set_timers(
-    transaction: &mut Transaction<'_>,
-    id: &RequestId,
-    profile: &Profile,
-    kind: RequestKind,
-) -> Result<(), Failure> {
-    let (now, rules) = (Moment::of(transaction), profile.rules());
-    let mut timers = Vec::new();
-    for escalation in &rules.escalations {
-        timers.push((TimerKind::Escalate, after(profile, now, escalation.after)));
+/// Something that time does to a pending request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    kind: TimerKind,
+    level: u32,
+    when: Moment,
+}
+
+/// What time does to a request made now, besides its end.
+pub fn timers(profile: &Profile, now: Moment, kind: RequestKind) -> Vec<Due> {
+    let rules = profile.rules();
+    let escalations = rules.escalations.iter().zip(0..).map(|(step, level)| Due {
+        kind: TimerKind::Escalate,
+        level,
+        when: after(profile, now, step.after),
+    });
+    let wait = rules.auto_approve_after.filter(|_| kind == RequestKind::CertRenewal);
+    let passing = wait.map(|wait| Due {
+        kind: TimerKind::AutoApprove,
+        level: 0,
+        when: now.shifted(i64::try_from(wait.millis()).unwrap_or(i64::MAX)),
+    });
+    escalations.chain(passing).collect()
+}
+
+/// What a record says of when things happen to a request: what rows say of it is held against this.
+pub fn dated(draft: Draft, deadline: Moment, timers: &[Due]) -> Draft {
+    let draft = draft.number("deadline_tick", deadline.tick).text("expires_at", deadline.at);
+    if timers.is_empty() {
+        return draft;
     }
-    if let Some(wait) = rules.auto_approve_after.filter(|_| kind == RequestKind::CertRenewal) {
-        timers.push((TimerKind::AutoApprove, now.shifted(i64::try_from(wait.millis()).unwrap_or(i64::MAX))));
-    }
-    let mut level = 0;
-    for (timer, due) in timers {
-        level = if timer == TimerKind::Escalate { level } else { 0 };
-        let row =
-            Timer { request_id: id.clone(), kind: timer, level, due_tick: due.tick, due_at: due.at, done_seq: None };
+    draft.list("timers", timers.iter().map(|due| named(due.kind, due.level, due.when.tick)))
+}
+
+/// A timer as a record has it: `escalate:0:TICK`.
+pub fn named(kind: TimerKind, level: u32, tick: i64) -> String {
+    format!("{kind}:{level}:{tick}")
+}
+
+/// Sets them.
+pub fn set(transaction: &mut Transaction<'_>, id: &RequestId, timers: &[Due]) -> Result<(), Failure> {
+    for due in timers {
+        let row = Timer {
+            request_id: id.clone(),
+            kind: due.kind,
+            level: due.level,
+            due_tick: due.when.tick,
+            due_at: due.when.at,
+            done_seq: None,
+        };
         timers::insert(transaction.connection(), &row)?;
-        transaction.after_commit(Effect::Pending { deadline_tick: due.tick });
-        level += 1;
+        transaction.after_commit(Effect::Pending { deadline_tick: due.when.tick });
     }
     Ok(())
 }

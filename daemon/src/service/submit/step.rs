@@ -70,10 +70,15 @@ pub struct Stored<'a> {
 impl Step<'_> {
     /// Takes it in.
     pub fn carry_out(self, transaction: &mut Transaction<'_>) -> Result<SubmitResult, Failure> {
+        let policy = transaction.rules(&self.policy);
+        let actor = self.actor.under(&policy, transaction.now());
+        Step { actor: &actor, ..self }.under(transaction, &policy)
+    }
+
+    fn under(self, transaction: &mut Transaction<'_>, policy: &Policy) -> Result<SubmitResult, Failure> {
         if let Some(earlier) = self.repeated(transaction)? {
             return Ok(earlier);
         }
-        let policy = self.policy.now();
         let ask = Ask {
             profile: self.params.profile.as_deref(),
             environment: self.params.environment.as_deref(),
@@ -81,10 +86,10 @@ impl Step<'_> {
             ticket: self.params.ticket.as_ref(),
             valid_for: self.params.valid_for,
         };
-        let intake = allowed(&policy, self.actor, transaction.now(), &self.csr, &ask)?;
+        let intake = allowed(policy, self.actor, transaction.now(), &self.csr, &ask)?;
         let certificate = self.certificate(transaction, &intake)?;
         nothing_in_the_way(transaction, &certificate)?;
-        self.make(transaction, &policy, intake, &certificate)
+        self.make(transaction, policy, intake, &certificate)
     }
 
     /// The same key again: the same request, whatever has become of it.
@@ -196,13 +201,16 @@ impl Stored<'_> {
             .text("spki_sha256", submission.content.spki_sha256)
             .text_if("reason_sha256", submission.reason_sha256)
             .text_if("not_before", self.not_before.map(|start| start.at))
+            .number_if("not_before_tick", self.not_before.map(|start| start.tick))
             .text_if("batch", self.batch)
+            .list("risks", self.risks)
     }
 
     /// Who has to agree: as the profile says for the certificate's owner.
     pub fn terms(&self) -> Terms {
         let owner = &self.certificate.owner;
-        let owner = match owner.uid == self.actor.account.uid {
+        // A name is nobody's before something was issued under it: then it is whose request it is.
+        let owner = match self.certificate.current.is_none() || owner.uid == self.actor.account.uid {
             true => self.actor.account.clone(),
             false => account_of(&owner.account, owner.uid),
         };

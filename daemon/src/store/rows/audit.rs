@@ -11,7 +11,8 @@ use super::{json, parsed};
 use crate::ledger::frontier::leaf_hash;
 
 /// A record as a subscriber and the gate need it.
-const COLUMNS: &str = "SELECT a.*, d.note AS note, s.reason AS reason FROM audit_events a
+const COLUMNS: &str = "SELECT a.*, d.note AS note, coalesce(s.reason, p.reason) AS reason FROM audit_events a
+     LEFT JOIN proposals p ON a.action = 'policy_proposed' AND p.request_id = a.resource_id
      LEFT JOIN decisions d ON d.seq = a.seq
      LEFT JOIN approval_requests r ON a.action = 'approval_requested' AND r.id = a.resource_id
      LEFT JOIN submissions s ON s.id = r.submission_id";

@@ -121,6 +121,13 @@ pub fn is_open(connection: &Connection, id: &DelegationId) -> rusqlite::Result<b
         .query_row([id.as_str()], |row| row.get(0))
 }
 
+/// The ledger record of the end of one, where there is one.
+pub fn ended_seq(connection: &Connection, id: &DelegationId) -> rusqlite::Result<Option<u64>> {
+    connection
+        .prepare_cached("SELECT min(seq) FROM audit_events WHERE resource_id = ?1 AND action = 'delegation_ended'")?
+        .query_row([id.as_str()], |row| row.get(0))
+}
+
 /// Those that hold at `tick`, oldest first. There are never many: see the limits of `delegation.grant`.
 pub fn open(connection: &Connection, tick: i64) -> rusqlite::Result<Vec<DelegationRow>> {
     let mut statement = connection

@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod notifications;
 pub mod page;
 pub mod policies;
+pub mod proposals;
 pub mod remarks;
 pub mod requests;
 pub mod submissions;

@@ -1,10 +1,13 @@
 //! `policies`: every document that has been in force.
 
+use std::sync::Arc;
+
 use countersign_shared::digest::Digest;
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::parsed;
+use crate::policy::{Policy, past};
 
 /// A policy as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,15 @@ pub fn in_force(connection: &Connection) -> rusqlite::Result<Option<PolicyRow>> 
             })
         })
         .optional()
+}
+
+/// A policy that was in force, by its digest; none where it is not there, or cannot be read any more.
+pub fn past(connection: &Connection, sha256: &str) -> rusqlite::Result<Option<Arc<Policy>>> {
+    let document: Option<(Digest, String)> = connection
+        .prepare_cached("SELECT sha256, document FROM policies WHERE sha256 = ?1 ORDER BY version DESC LIMIT 1")?
+        .query_row([sha256], |row| Ok((parsed(row, "sha256")?, row.get("document")?)))
+        .optional()?;
+    Ok(document.and_then(|(sha256, document)| past::past(sha256, &document)))
 }
 
 /// Adds one.

@@ -12,7 +12,7 @@ use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page::{Conditions, TEXT_STRETCH, Window, contains, cut};
-use super::{InOrder, parsed, to_json};
+use super::{InOrder, json, parsed, to_json};
 use crate::store::sight::Sight;
 
 /// A request as decisions and the reaper need it.
@@ -113,7 +113,7 @@ pub struct NewRequest<'a> {
 }
 
 /// SANs that a row of the queue shows.
-const NAMES_SHOWN: usize = 5;
+pub const NAMES_SHOWN: usize = 5;
 
 /// The first SANs, as a row of the queue keeps them.
 pub(super) fn shown(sans: &[San]) -> rusqlite::Result<String> {
@@ -175,6 +175,39 @@ pub fn pending_for(connection: &Connection, certificate: &CertificateId) -> rusq
         .prepare_cached("SELECT id FROM approval_requests WHERE certificate_id = ?1 AND state = 'pending'")?
         .query_row([certificate.as_str()], |row| parsed(row, "id"))
         .optional()
+}
+
+/// Those that wait under one profile, oldest first. For the few that changes of the policy are.
+pub fn pending_under(connection: &Connection, profile: &str) -> rusqlite::Result<Vec<RequestRow>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM approval_requests INDEXED BY requests_by_state
+             WHERE state = 'pending' AND profile_id = ?1 ORDER BY row"
+    ))?;
+    let rows = statement.query_map([profile], read)?;
+    rows.collect()
+}
+
+/// Rows of the newest in a state, at most `limit`, and none that was made before `since`.
+pub fn newest(
+    connection: &Connection,
+    state: RequestState,
+    since: Option<Timestamp>,
+    limit: usize,
+) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT row, created_at FROM approval_requests INDEXED BY requests_by_state WHERE state = ?1 ORDER BY row DESC",
+    )?;
+    let mut rows = statement.query([state.as_str()])?;
+    let mut newest = Vec::new();
+    while newest.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        if since.is_some_and(|since| parsed::<Timestamp>(row, "created_at").is_ok_and(|made| made < since)) {
+            break;
+        }
+        newest.push(row.get("row")?);
+    }
+    Ok(newest)
 }
 
 /// Notes that a vote arrived that does not end it.
@@ -303,6 +336,37 @@ pub fn page(
 
 fn newest_row(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("SELECT coalesce(max(row), 0) FROM approval_requests", [], |row| row.get(0))
+}
+
+/// The rows of pending requests.
+pub fn pending_rows(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
+    let mut statement = connection.prepare("SELECT row FROM approval_requests WHERE state = 'pending' ORDER BY row")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// What a row of the queue shows of the content.
+pub struct Shown {
+    /// The first SANs.
+    pub names: Vec<San>,
+    /// How many there are.
+    pub names_total: u32,
+    /// The profile's environment.
+    pub environment: String,
+}
+
+/// What the row of a request shows.
+pub fn shown_of(connection: &Connection, id: &RequestId) -> rusqlite::Result<Shown> {
+    connection.prepare_cached("SELECT names, names_total, environment FROM approval_requests WHERE id = ?1")?.query_row(
+        [id.as_str()],
+        |row| {
+            Ok(Shown {
+                names: json(row, "names")?,
+                names_total: row.get("names_total")?,
+                environment: row.get("environment")?,
+            })
+        },
+    )
 }
 
 /// How many wait: counted row by row, for the start of the process. See [`crate::metrics::Metrics::pending`].

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use countersign_shared::content::CertificateContent;
+use countersign_shared::content::{CertificateContent, San};
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::{Change, Check};
 use countersign_shared::text::Untrusted;
@@ -70,6 +70,13 @@ pub fn get(connection: &Connection, id: i64) -> rusqlite::Result<Submission> {
     connection.prepare_cached("SELECT * FROM submissions WHERE id = ?1")?.query_row([id], read)
 }
 
+/// The names alone.
+pub fn sans(connection: &Connection, id: i64) -> rusqlite::Result<Vec<San>> {
+    connection
+        .prepare_cached("SELECT content -> '$.sans' AS sans FROM submissions WHERE id = ?1")?
+        .query_row([id], |row| json(row, "sans"))
+}
+
 /// The newest before `id` with this digest: what a request held before it was amended, where nothing else says so.
 pub fn before(connection: &Connection, id: i64, digest: Digest) -> rusqlite::Result<Option<Submission>> {
     connection
@@ -104,6 +111,13 @@ pub fn profile<'p>(
                 None => json(row, "profile").map(Cow::Owned),
             }
         })
+}
+
+/// The digest of the policy that it was made under.
+pub fn policy_of(connection: &Connection, id: i64) -> rusqlite::Result<Digest> {
+    connection
+        .prepare_cached("SELECT policy_sha256 FROM submissions WHERE id = ?1")?
+        .query_row([id], |row| parsed(row, "policy_sha256"))
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Submission> {

@@ -16,6 +16,9 @@ use countersign_shared::protocol::{
     WaitResult,
 };
 use countersign_shared::time::Span;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{PATIENCE, on, people};
 
@@ -43,11 +46,16 @@ impl Caller {
     /// As `uid`, in a session that `login` logged in to; `None` where nobody answers. The caller has no login
     /// uid where none is given, whoever runs the tests.
     pub fn user(socket: &Path, uid: u32, login: Option<u32>) -> Option<Self> {
+        Self::through(socket, uid, login, "")
+    }
+
+    /// The same, where the process is started through another program: `unshare --user`.
+    pub fn through(socket: &Path, uid: u32, login: Option<u32>, program_before: &str) -> Option<Self> {
         let login = login.unwrap_or(u32::MAX);
         let script = format!(
             "f=/proc/self/loginuid
              if [ -e $f ]; then read -r now < $f; [ \"$now\" = {login} ] || echo {login} > $f || exit; fi
-             exec setpriv --reuid {uid} --regid 65533 --clear-groups -- \"$0\" support::caller::relay --exact \
+             exec setpriv --reuid {uid} --regid 65533 --clear-groups -- {program_before} \"$0\" support::caller::relay --exact \
              --ignored --nocapture"
         );
         let mut relay = Command::new("sh")
@@ -79,8 +87,18 @@ impl Caller {
 
     /// Writes a call and does not wait for its answer.
     pub fn send<M: Method>(&mut self, params: &M::Params) -> Option<()> {
+        self.write(M::NAME, params)
+    }
+
+    /// Any method by its name, and what came of it.
+    pub fn attempt_by_name(&mut self, method: &str, params: &Value) -> Option<Result<Value, ErrorObject>> {
+        self.write(method, params)?;
+        self.read(method)
+    }
+
+    fn write(&mut self, method: &str, params: &impl Serialize) -> Option<()> {
         self.calls += 1;
-        let call = Call { jsonrpc: "2.0", id: CallId::Number(self.calls), method: M::NAME, params };
+        let call = Call { jsonrpc: "2.0", id: CallId::Number(self.calls), method, params };
         let mut line = serde_json::to_vec(&call).unwrap();
         line.push(b'\n');
         self.writer.write_all(&line).and_then(|()| self.writer.flush()).ok()
@@ -88,6 +106,10 @@ impl Caller {
 
     /// Reads the next answer; events that come before it are kept.
     pub fn answer<M: Method>(&mut self) -> Option<Result<M::Result, ErrorObject>> {
+        self.read(M::NAME)
+    }
+
+    fn read<T: DeserializeOwned>(&mut self, method: &str) -> Option<Result<T, ErrorObject>> {
         loop {
             let line = self.line()?;
             let incoming: Incoming<'_> = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
@@ -99,7 +121,7 @@ impl Caller {
             return Some(match (incoming.error, incoming.result) {
                 (Some(error), _) => Err(error),
                 (None, Some(result)) => {
-                    Ok(serde_json::from_str(result.get()).unwrap_or_else(|e| panic!("{}: {e}: {line}", M::NAME)))
+                    Ok(serde_json::from_str(result.get()).unwrap_or_else(|e| panic!("{method}: {e}: {line}")))
                 }
                 (None, None) => panic!("neither result nor error: {line}"),
             });

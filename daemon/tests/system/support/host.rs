@@ -21,6 +21,8 @@ pub struct Host {
     pub flags: Vec<String>,
     /// Environment of the next start.
     pub env: Vec<(String, String)>,
+    /// Whether the daemon sees the users and groups of [`Host::names`] in place of the system's.
+    own_names: bool,
     place: tempfile::TempDir,
     daemon: Option<Child>,
 }
@@ -33,7 +35,8 @@ impl Host {
         std::fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
         std::fs::write(place.path().join("policy.toml"), policy).unwrap();
         std::fs::write(place.path().join("countersign.toml"), "").unwrap();
-        let mut host = Self { socket, state, flags: Vec::new(), env: Vec::new(), place, daemon: None };
+        let mut host =
+            Self { socket, state, flags: Vec::new(), env: Vec::new(), own_names: false, place, daemon: None };
         host.flags = [
             ("--config", host.path("countersign.toml")),
             ("--policy", host.path("policy.toml")),
@@ -71,8 +74,37 @@ impl Host {
         self.flags[at + 1] = value.to_str().unwrap().to_owned();
     }
 
+    /// From now on, and from the next start on for the first time, these are the users and groups that the daemon's
+    /// host knows: `name:x:uid:gid::/:/bin/sh` and `name:x:gid:member,member`. Other processes see the system's.
+    pub fn names(&mut self, passwd: &[(&str, u32)], groups: &[(&str, u32, &str)]) {
+        let users: String = passwd.iter().map(|(name, uid)| format!("{name}:x:{uid}:65533::/:/bin/sh\n")).collect();
+        let groups: String = groups.iter().map(|(name, gid, of)| format!("{name}:x:{gid}:{of}\n")).collect();
+        // Written in place: what the daemon has mounted is the file itself.
+        std::fs::write(self.path("passwd"), format!("root:x:0:0::/:/bin/sh\n{users}")).unwrap();
+        std::fs::write(self.path("group"), format!("root:x:0:\n{groups}")).unwrap();
+        std::fs::write(self.path("nsswitch.conf"), "passwd: files\ngroup: files\n").unwrap();
+        self.own_names = true;
+    }
+
+    fn command(&self) -> Command {
+        let daemon = env!("CARGO_BIN_EXE_countersignd");
+        if !self.own_names {
+            return Command::new(daemon);
+        }
+        let script = "for f in passwd group nsswitch.conf; do
+                          if [ -e /etc/$f ]; then mount --bind \"$1/$f\" /etc/$f || exit; fi
+                      done
+                      shift; exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"])
+            .arg(self.place.path())
+            .arg(daemon);
+        command
+    }
+
     fn spawn(&self, log: File) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersignd"));
+        let mut command = self.command();
         command.args(&self.flags).env_clear().envs(self.env.iter().cloned());
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
@@ -137,8 +169,13 @@ impl Host {
 
     /// SIGTERM alone.
     pub fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Any other signal.
+    pub fn signal(&self, signal: Signal) {
         let daemon = self.daemon.as_ref().expect("it runs");
-        kill(Pid::from_raw(daemon.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        kill(Pid::from_raw(daemon.id().try_into().unwrap()), signal).unwrap();
     }
 
     /// Waits for the end of a daemon that was told to stop.
@@ -165,6 +202,11 @@ impl Host {
     /// Somebody in a session that `login` had logged in to.
     pub fn user_by(&self, login: u32, uid: u32) -> Caller {
         Caller::user(&self.socket, uid, Some(login)).unwrap_or_else(|| panic!("uid {uid} cannot connect"))
+    }
+
+    /// Somebody whose process was started through another program.
+    pub fn user_through(&self, login: Option<u32>, uid: u32, program: &str) -> Caller {
+        Caller::through(&self.socket, uid, login, program).unwrap_or_else(|| panic!("uid {uid} cannot connect"))
     }
 
     /// The user who runs the tests.

@@ -1,6 +1,6 @@
 //! Who there is, what the policy says of them, and what they ask for.
 
-use countersign_shared::protocol::{DecideParams, RequestSummary, SubmitParams};
+use countersign_shared::protocol::{AmendParams, DecideParams, EndParams, RequestSummary, SubmitParams};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 
 /// Requester and operator; one person with [`ALICE_ADM`].
@@ -117,4 +117,22 @@ pub fn ask(names: &[&str]) -> SubmitParams {
 /// A decision on exactly what is pending.
 pub fn on(request: &RequestSummary) -> DecideParams {
     DecideParams { id: request.id.clone(), digest: request.digest, note: Some("looked at it".into()) }
+}
+
+/// The end of a request, with a reason or without.
+pub fn ending(request: &RequestSummary, reason: Option<&str>) -> EndParams {
+    EndParams { id: request.id.clone(), reason: reason.map(Into::into) }
+}
+
+/// An amendment of exactly what is pending that does not say yet what is to be otherwise.
+pub fn amending(request: &RequestSummary) -> AmendParams {
+    AmendParams {
+        id: request.id.clone(),
+        digest: request.digest,
+        csr: None,
+        reason: None,
+        ticket: None,
+        valid_for: None,
+        not_before: None,
+    }
 }

@@ -27,11 +27,17 @@ pub(in crate::cli) fn line(result: &SubmitResult, path: &Path) -> String {
     line
 }
 
-/// How far a batch came, and how to go on with it.
-pub(in crate::cli) fn summary(batch: &str, made: usize, all: usize, not_before: Option<Timestamp>) -> String {
+/// How far a batch came; where it was cut short, how to go on with it.
+pub(in crate::cli) fn summary(
+    batch: &str,
+    made: usize,
+    all: usize,
+    cut_short: bool,
+    not_before: Option<Timestamp>,
+) -> String {
     let batch = Untrusted::from(batch);
     let mut text = format!("batch {}: {made} of {all} are there", batch.safe());
-    if made < all {
+    if cut_short {
         let time = not_before.map_or(String::new(), |time| format!(" --not-before {time}"));
         text.push_str(&format!("; run it again with --batch {}{time} for the others", batch.safe()));
     }

@@ -66,7 +66,7 @@ pub(in crate::cli) fn one_of_many(detail: &RequestDetail, view: View) -> String 
     if !detail.you.allowed {
         fields.toned("you", Tone::Bad, format!("may not decide: {}", text::safe(&detail.you.why)));
     }
-    fields.add("digest", request.digest.to_string()).gap().finish()
+    fields.add("digest", request.digest.to_string()).finish()
 }
 
 /// One of many that the caller may not look at.
@@ -74,7 +74,6 @@ pub(in crate::cli) fn unseen(id: &RequestId, view: View) -> String {
     Fields::new(view.style)
         .add("request", id.as_str())
         .toned("you", Tone::Bad, "may not see it: the attempt is sent, refused and recorded")
-        .gap()
         .finish()
 }
 

@@ -1,7 +1,7 @@
 //! One request: everything that a decision needs.
 
 use countersign_shared::content::CertificateContent;
-use countersign_shared::lifecycle::RequestState;
+use countersign_shared::lifecycle::{JobState, RequestState};
 use countersign_shared::protocol::{CheckOutcome, RequestDetail, RequestSummary, Risk};
 
 use super::fields::Fields;
@@ -137,7 +137,8 @@ fn judgement(fields: &mut Fields, detail: &RequestDetail) {
     }
     fields.list("from the CSR", detail.changes.iter().map(change::from_csr));
     match &detail.in_force {
-        Some(_) => fields.list("to the one in force", detail.differences.iter().map(change::between)),
+        Some(_) if detail.differences.is_empty() => fields.add("in force", "no difference to that certificate"),
+        Some(_) => fields.list("in force", detail.differences.iter().map(change::between)),
         None => fields.add("in force", "none: this is the first certificate"),
     };
     for check in &detail.checks {
@@ -149,6 +150,18 @@ fn judgement(fields: &mut Fields, detail: &RequestDetail) {
     }
 }
 
+/// True where nothing is left to carry out: it ended, or its job did.
+fn over(detail: &RequestDetail) -> bool {
+    match detail.request.state {
+        RequestState::Pending => false,
+        RequestState::Approved => detail
+            .job
+            .as_ref()
+            .is_none_or(|job| matches!(job.state, JobState::Completed | JobState::Failed | JobState::Cancelled)),
+        RequestState::Rejected | RequestState::Expired | RequestState::Voided | RequestState::Withdrawn => true,
+    }
+}
+
 fn people(fields: &mut Fields, detail: &RequestDetail, view: View) {
     fields.title(Tone::Faint, "Who decides").add("votes", format!("{} of {}", detail.votes.given, detail.votes.needed));
     terms::steps(fields, &detail.terms);
@@ -156,7 +169,7 @@ fn people(fields: &mut Fields, detail: &RequestDetail, view: View) {
         fields.add(decision.verdict.as_str(), story::decision(decision, view));
     }
     terms::rejections(fields, &detail.terms);
-    terms::time(fields, &detail.terms, detail.request.state, view);
+    terms::time(fields, &detail.terms, over(detail), view);
     fields.list("may decide", detail.who_may_decide.iter().map(|who| text::safe(who)));
     match (detail.you.allowed, &detail.you.delegated_by) {
         (true, None) => fields.toned("you", Tone::Good, "may decide"),

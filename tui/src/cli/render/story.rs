@@ -16,7 +16,11 @@ pub(super) fn decision(decision: &Decision, view: View) -> String {
         let groups: Vec<String> = decision.counts_for.iter().map(|name| terms::group(name)).collect();
         line.push_str(&format!(" for {}", groups.join(", ")));
     }
-    format!("{line} at {}: {}", when::with_distance(decision.at, view.now), decision.note.safe())
+    line.push_str(&format!(" at {}", when::with_distance(decision.at, view.now)));
+    if !decision.note.is_blank() {
+        line.push_str(&format!(": {}", decision.note.safe()));
+    }
+    line
 }
 
 /// What people left with it.

@@ -1,6 +1,5 @@
 //! Under which terms a request is decided: who fills which step, and what time does.
 
-use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::{Escalation, Step, Terms};
 
 use super::fields::Fields;
@@ -54,16 +53,14 @@ pub(super) fn rejections(fields: &mut Fields, terms: &Terms) {
     }
 }
 
-/// What time brings: further groups, an approval that nobody stands against, a lapse.
-pub(super) fn time(fields: &mut Fields, terms: &Terms, state: RequestState, view: View) {
+/// What time brings: further groups, an approval that nobody stands against, a lapse of what is not `carried_out`.
+pub(super) fn time(fields: &mut Fields, terms: &Terms, carried_out: bool, view: View) {
     fields.list("escalates", terms.escalations.iter().map(|escalation| escalates(escalation, view)));
     if let Some(time) = terms.auto_approve_at {
         let line = format!("{}, where nobody rejects it before", when::with_distance(time, view.now));
         fields.toned("auto-approve", Tone::Open, line);
     }
-    if let Some(span) =
-        terms.carry_out_within.filter(|_| matches!(state, RequestState::Pending | RequestState::Approved))
-    {
+    if let Some(span) = terms.carry_out_within.filter(|_| !carried_out) {
         fields.add("lapses", format!("where it is not carried out within {span} of its approval"));
     }
 }

@@ -222,6 +222,8 @@ impl Review {
                     item.refused = None;
                     // What comes late, after a connection was lost, has to be seen as well.
                     (self.armed, self.read) = (false, false);
+                    // It may stand before risks that were confirmed already: all of them are asked for again.
+                    (self.confirm, self.confirmed) = (Field::default(), 0);
                 }
             },
             // A connection that was lost says nothing about the request: it is read again on the next one.
@@ -232,7 +234,8 @@ impl Review {
             Err(refusal) => item.refused = Some(refusal),
         }
         if !item.changed.is_empty() {
-            self.focus = Focus::Cancel;
+            // What changed stands at the top.
+            (self.focus, self.scroll) = (Focus::Cancel, 0);
         }
     }
 }

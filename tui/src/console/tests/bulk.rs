@@ -53,8 +53,10 @@ fn only_what_is_pending_and_only_so_many_are_marked() {
     let mut bench = Bench::with(queue(), 120, 40);
     bench.keys(&[Key::Char('s')]);
     bench.settle();
-    bench.keys(&[Key::Char('G'), SPACE]);
-    assert!(bench.state.queue.marks.is_empty(), "the last row has ended");
+    bench.keys(&[Key::Char('G'), Key::Char('k'), SPACE]);
+    assert!(bench.state.queue.marks.is_empty(), "the row has ended");
+    let last = bench.state.queue.list.count() - 1;
+    assert_eq!(bench.state.queue.list.position(), Some(last), "space goes on all the same");
     bench.keys(&[Key::Char('m')]);
     assert_eq!(bench.state.queue.marks.len(), 6, "what is shown and pending");
     bench.keys(&[Key::Char('m')]);
@@ -173,6 +175,29 @@ fn what_comes_after_a_lost_connection_has_to_be_seen_as_well() {
     bench.act(Action::Answered { generation, answer: Answer::Each(read) });
     bench.keys(&[Key::Char('y')]);
     assert_eq!(sent(&bench).items.len(), 3, "what was seen is still what is there to decide");
+}
+
+#[test]
+fn a_risk_that_comes_late_is_not_skipped() {
+    let names = ["*.one.example", "*.two.example"];
+    let requests = vec![summary(1, names[0], &[Risk::Wildcard]), summary(2, names[1], &[Risk::Wildcard])];
+    let mut bench = Bench::with(requests, 120, 40);
+    bench.keys(&[Key::Char('m'), Key::Char('a')]);
+    let at = bench.open.iter().position(|one| matches!(one, Effect::Call { call: Call::Each(_), .. })).unwrap();
+    let effect = bench.open.remove(at);
+    let Some(Action::Answered { generation, answer: Answer::Each(mut read) }) = bench.answer(&effect) else { panic!() };
+    let lost = Refusal { kind: None, message: "connection lost".into(), hint: String::new(), uncertain: false };
+    read[0].1 = Err(lost);
+    bench.act(Action::Answered { generation, answer: Answer::Each(read) });
+    bench.act(Action::Armed);
+    bench.keys(&[Key::Tab]);
+    bench.text(names[1]);
+    bench.keys(&[Key::Enter]);
+    bench.act(Action::Disconnected { why: "gone".into() });
+    bench.act(Action::Connected);
+    bench.settle();
+    assert_eq!(bench.review().confirmation(), Some((names[0].into(), 1, 2)));
+    assert!(bench.review().confirm.text().is_empty());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Withdraw, void, remark, amend, delegation and changes of the policy.
 
 use countersign_shared::lifecycle::{RequestState, Verdict};
-use countersign_shared::protocol::{Effect as OnControl, PersonRef, Remark, RemarkKind, Verb};
+use countersign_shared::protocol::{DecideResult, Effect as OnControl, PersonRef, Remark, RemarkKind, Verb, Votes};
 
 use super::samples::{policy_change, queue, two_person};
 use super::*;
@@ -149,7 +149,17 @@ fn a_laxer_policy_is_typed_out() {
     bench.keys(&[Key::Tab]);
     bench.text("policy 4 is laxer");
     bench.keys(&[Key::Enter, Key::Enter]);
-    assert!(matches!(bench.deeds()[..], [Deed::Decide(Verdict::Approve, _)]), "{:?}", bench.review());
+    let [Deed::Decide(Verdict::Approve, sent)] = bench.deeds()[..] else { panic!("{:?}", bench.review()) };
+    let done = DecideResult {
+        id: sent.id.clone(),
+        state: RequestState::Approved,
+        job: None,
+        seq: 12,
+        record_sha256: sent.digest,
+        votes: Votes { given: 2, needed: 2 },
+    };
+    bench.done(Ok(Done::Decided(done)));
+    assert!(bench.state.notice.is_some_and(|notice| notice.text.ends_with("the proposed policy is in force.")));
     let mut stricter = Bench::with(vec![policy_change(1)], 120, 40);
     stricter.requests[0].request.risks.clear();
     stricter.requests[0].policy_change.as_mut().unwrap().differences.retain(|one| one.effect != OnControl::Laxer);

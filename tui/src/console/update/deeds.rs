@@ -1,6 +1,7 @@
 //! What leaves a review, and what came of it.
 
 use countersign_shared::id::RequestId;
+use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::{
     CommentParams, DecideItem, DecideManyParams, DecideManyResult, DecideParams, DecideResult, EndParams,
 };
@@ -69,7 +70,12 @@ fn told(state: &mut State, review: Option<Box<Review>>, done: Done) {
     match done {
         Done::Decided(done) => {
             state.queue.marks.remove(&done.id);
-            let text = format!("{} is {}.", done.id, standing(&done));
+            let change = review.as_ref().and_then(|review| review.single()?.seen.as_ref()?.policy_change.as_ref());
+            let force = match change {
+                Some(_) if done.state == RequestState::Approved => "; the proposed policy is in force",
+                Some(_) | None => "",
+            };
+            let text = format!("{} is {}{force}.", done.id, standing(&done));
             state.tell(true, text);
         }
         Done::Ended(done) => {

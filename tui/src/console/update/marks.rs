@@ -19,7 +19,7 @@ pub fn toggle(state: &mut State) -> Vec<Effect> {
     if !state.queue.marks.remove(&id) {
         if !pending {
             state.tell(false, "Only pending requests can be marked.");
-            return Vec::new();
+            return down(state);
         }
         if state.queue.marks.len() >= MAX_ITEMS {
             state.tell(false, format!("{MAX_ITEMS} requests are marked; no more are decided at once."));
@@ -27,6 +27,10 @@ pub fn toggle(state: &mut State) -> Vec<Effect> {
         }
         state.queue.marks.insert(id);
     }
+    down(state)
+}
+
+fn down(state: &mut State) -> Vec<Effect> {
     let height = list_height(state);
     state.queue.list.move_by(1, height);
     state.queue.arrange(height);

@@ -184,6 +184,10 @@ fn names(seen: &RequestDetail, content: &CertificateContent, page: &mut Page) {
 }
 
 fn checks(seen: &RequestDetail, page: &mut Page) {
+    if seen.checks.is_empty() && seen.request.kind == RequestKind::PolicyChange {
+        // No profile stands behind it whose rules could be applied.
+        return;
+    }
     let warned = |check: &&countersign_shared::protocol::Check| check.outcome == CheckOutcome::Warned;
     let passed = seen.checks.iter().filter(|check| !warned(check)).count();
     page.title(&format!("Policy checks ({passed} passed, {} warned)", seen.checks.len() - passed));

@@ -83,9 +83,9 @@ pub fn remark(state: &State, seen: &RequestDetail, one: &Remark) -> String {
     let version =
         if one.version == seen.request.version { String::new() } else { format!(", on version {}", one.version) };
     format!(
-        "{}, {} ago{version}, record {}: {}",
+        "{}, {}{version}, record {}: {}",
         words::person(state, &one.by),
-        words::age(state.now, one.at),
+        words::moment(one.at),
         one.seq,
         shown(one.text.raw())
     )

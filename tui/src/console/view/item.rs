@@ -166,6 +166,12 @@ pub fn compact(state: &State, item: &Item, place: &str) -> Vec<Entry> {
     headed
 }
 
+/// Those of many that changed, for the top of the list.
+pub fn changed_ones(items: &[Item]) -> Vec<Entry> {
+    let numbered = (1..).zip(items).filter(|(_, item)| !item.changed.is_empty());
+    numbered.map(|(at, item)| entry("CHANGED", Role::Alarm, format!("{at}, {}: see below", item.id))).collect()
+}
+
 /// What is ended or remarked on.
 pub fn about(state: &State, item: &Item) -> Vec<Entry> {
     let mut entries = troubles(item);

@@ -201,9 +201,13 @@ fn draw_preview(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
     text.extend(ink.labelled(" by", Role::Plain, &by, room).into_iter().take(1));
     let batch = request.batch.as_ref().map_or_else(String::new, |batch| format!(", batch {}", shown(batch)));
     let start = request.not_before.map_or_else(String::new, |at| format!(", not before {}", words::moment(at)));
-    let environment = shown(&request.environment);
-    let place = format!("{}, {environment}{ticket}{batch}{start}", shown(&request.profile_id));
-    text.extend(ink.labelled(" profile", Role::Plain, &place, room).into_iter().take(1));
+    if !policy {
+        let environment = shown(&request.environment);
+        let place = format!("{}, {environment}{ticket}{batch}{start}", shown(&request.profile_id));
+        text.extend(ink.labelled(" profile", Role::Plain, &place, room).into_iter().take(1));
+    } else if let Some(ticket) = &request.ticket {
+        text.extend(ink.labelled(" ticket", Role::Plain, &shown(ticket.raw()), room).into_iter().take(1));
+    }
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     lines(buffer, body, &text);
 }

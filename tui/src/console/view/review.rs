@@ -75,8 +75,11 @@ fn summary(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'s
         (Some(one), Act::Withdraw | Act::Void | Act::Comment) => written(item::about(state, one)),
         (None, _) => {
             let count = review.items.len();
-            let numbered = (1..).zip(&review.items);
-            numbered.flat_map(|(at, one)| written(item::compact(state, one, &format!("{at} of {count}")))).collect()
+            let mut text = written(item::changed_ones(&review.items));
+            for (at, one) in (1..).zip(&review.items) {
+                text.extend(written(item::compact(state, one, &format!("{at} of {count}"))));
+            }
+            text
         }
     }
 }

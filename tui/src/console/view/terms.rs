@@ -1,7 +1,8 @@
 //! Who has to agree, how far that is, and what time does to it.
 
-use countersign_shared::lifecycle::RequestKind;
+use countersign_shared::lifecycle::{JobState, RequestKind, RequestState};
 use countersign_shared::protocol::{Escalation, RequestDetail, Step};
+use countersign_shared::time::Timestamp;
 
 use super::cells::shown;
 use super::page::{Entry, entry};
@@ -33,10 +34,25 @@ pub fn entries(state: &State, seen: &RequestDetail) -> Vec<Entry> {
         let text = format!("{}: it is approved then if nobody objects", words::coming(state.now, at));
         entries.push(entry("AUTOMATIC", Role::Warn, text));
     }
-    if let Some(within) = terms.carry_out_within {
-        entries.push(entry("approval", Role::Plain, format!("lapses {} after it is given", words::span(within))));
-    }
+    entries.extend(lapse(state, seen));
     entries
+}
+
+/// When an approval is worth nothing any more: by the clock once it was given and is not carried out.
+fn lapse(state: &State, seen: &RequestDetail) -> Option<Entry> {
+    let within = seen.terms.carry_out_within?;
+    let unused = seen.request.state == RequestState::Approved
+        && seen.job.as_ref().is_some_and(|job| job.state == JobState::Pending);
+    let millis = i64::try_from(within.secs()).ok().and_then(|secs| secs.checked_mul(1_000));
+    let given = seen.request.decided_at.filter(|_| unused).zip(millis);
+    let ends = given.and_then(|(at, millis)| Timestamp::from_unix_millis(at.unix_millis().checked_add(millis)?));
+    Some(match ends {
+        Some(at) => {
+            let when = words::coming(state.now, at);
+            entry("approval", Role::Warn, format!("lapses {when}, if it is not carried out by then"))
+        }
+        None => entry("approval", Role::Plain, format!("lapses {} after it is given", words::span(within))),
+    })
 }
 
 /// What a review says of it: the steps where there is more to say than a count of votes, and what is not the usual.

@@ -118,7 +118,12 @@ pub fn person(state: &State, who: &PersonRef) -> String {
 /// In how long and when: `in 3h, 2027-01-15 12:00:00 UTC`; `2h ago, …` once it has passed.
 pub fn coming(now: Timestamp, at: Timestamp) -> String {
     let left = at.unix_millis() - now.unix_millis();
-    let how = if left > 0 { format!("in {}", short(left)) } else { format!("{} ago", short(-left)) };
+    // No seconds: a screen that stands still does not count them.
+    let how = match left {
+        _ if left.abs() < IN_SECONDS => "about now".into(),
+        1.. => format!("in {}", short(left)),
+        _ => format!("{} ago", short(-left)),
+    };
     format!("{how}, {}", moment(at))
 }
 

@@ -1,0 +1,271 @@
+//! Every method of the protocol, called by everybody with what would be most dangerous.
+
+use std::collections::BTreeSet;
+
+use countersign_shared::digest::Digest;
+use countersign_shared::error::ErrorKind;
+use countersign_shared::lifecycle::Verdict;
+use countersign_shared::protocol::method::{METHODS, RequestVoid, RequestWithdraw};
+use countersign_shared::protocol::{
+    AmendParams, CommentParams, DecideItem, DecideManyParams, DecideParams, DelegateParams, EndParams, JobIdParams,
+    ProposeParams, RequestSummary, SubmitParams, WaitParams,
+};
+use countersign_shared::time::{Span, Timestamp};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::scene::{Scene, possible};
+use crate::policy_change::BY_THE_GROUP;
+use crate::support::{ALICE, ALICE_ADM, BOB, CAROL, Caller, DAVE, Host, MALLORY, ask, csr, on};
+
+/// A service account of nobody, without any role.
+const SERVICE: u32 = 62_011;
+
+/// Every kind of caller: the account, and who had logged in.
+const CALLERS: &[(u32, Option<u32>)] = &[
+    (ALICE, None),
+    (ALICE, Some(ALICE)),
+    (ALICE_ADM, Some(ALICE_ADM)),
+    (DAVE, Some(DAVE)),
+    (MALLORY, Some(MALLORY)),
+    (SERVICE, None),
+    (0, None),
+    (0, Some(BOB)),
+    // By `sudo -u`, from a session of the requester's.
+    (BOB, Some(ALICE)),
+    (CAROL, Some(ALICE_ADM)),
+    (BOB, Some(BOB)),
+    (CAROL, Some(CAROL)),
+];
+
+/// Who may say yes to a request of alice's.
+const OTHERS: &[(u32, Option<u32>)] = &[(BOB, Some(BOB)), (CAROL, Some(CAROL))];
+
+/// How a method is called.
+struct Entry {
+    name: &'static str,
+    /// Whether somebody is to be answered: a walk of refusals alone could be one of misspelt parameters.
+    answered: bool,
+    params: fn(&RequestSummary) -> Vec<Value>,
+}
+
+/// In the order in which they are called: who could lend the requester a vote does so first.
+const WALK: &[Entry] = &[
+    Entry { name: "delegation.grant", answered: true, params: delegate },
+    Entry { name: "delegation.list", answered: true, params: empty },
+    Entry { name: "request.approve", answered: true, params: decide },
+    Entry { name: "request.decide", answered: true, params: decide_many },
+    Entry { name: "request.reject", answered: true, params: decide },
+    Entry { name: "request.submit", answered: true, params: submit },
+    Entry { name: "request.amend", answered: true, params: amend },
+    Entry { name: "request.comment", answered: true, params: comment },
+    Entry { name: "request.void", answered: true, params: end_params },
+    Entry { name: "request.withdraw", answered: true, params: end_params },
+    Entry { name: "request.get", answered: true, params: id },
+    Entry { name: "request.list", answered: true, params: empty },
+    Entry { name: "request.wait", answered: true, params: wait },
+    // No job has failed.
+    Entry { name: "job.retry", answered: false, params: job },
+    Entry { name: "job.get", answered: true, params: job },
+    Entry { name: "job.list", answered: true, params: empty },
+    Entry { name: "certificate.get", answered: true, params: certificate },
+    Entry { name: "certificate.list", answered: true, params: empty },
+    Entry { name: "profile.list", answered: true, params: empty },
+    Entry { name: "profile.get", answered: true, params: |_| vec![json!({ "id": "p-web" })] },
+    Entry { name: "policy.get", answered: true, params: empty },
+    Entry { name: "policy.check", answered: true, params: |_| vec![json!({ "document": free() })] },
+    Entry { name: "policy.propose", answered: true, params: propose },
+    Entry { name: "delegation.revoke", answered: false, params: |_| vec![json!({ "id": "dg-0000000000000" })] },
+    Entry { name: "audit.list", answered: true, params: empty },
+    Entry { name: "audit.get", answered: false, params: |_| vec![json!({ "event_id": "ev-0000000000000" })] },
+    Entry { name: "audit.verify", answered: true, params: empty },
+    Entry { name: "daemon.status", answered: true, params: empty },
+    Entry { name: "daemon.whoami", answered: true, params: empty },
+    Entry { name: "daemon.metrics", answered: true, params: empty },
+    Entry { name: "rpc.discover", answered: true, params: empty },
+    // Nobody chooses who they are where it matters.
+    Entry { name: "demo.act_as", answered: false, params: |_| vec![json!({ "person": "bob" })] },
+    Entry { name: "events.subscribe", answered: true, params: empty },
+];
+
+fn value(params: impl Serialize) -> Value {
+    serde_json::to_value(params).unwrap()
+}
+
+fn empty(_: &RequestSummary) -> Vec<Value> {
+    vec![json!({})]
+}
+
+fn id(request: &RequestSummary) -> Vec<Value> {
+    vec![json!({ "id": request.id })]
+}
+
+/// The right content, other content, the job's id and the certificate's in place of the request's.
+fn decide(request: &RequestSummary) -> Vec<Value> {
+    let (job, certificate) = (request.job_id.as_ref().unwrap(), request.certificate_id.as_ref().unwrap());
+    vec![
+        value(DecideParams { digest: Digest::of(&[b"other"]), ..on(request) }),
+        json!({ "id": job, "digest": request.digest, "note": "yes" }),
+        json!({ "id": certificate, "digest": request.digest, "note": "yes" }),
+        json!({ "id": request.id, "digest": request.digest, "note": "yes", "uid": BOB, "login_uid": BOB, "person": "bob" }),
+        value(on(request)),
+    ]
+}
+
+fn decide_many(request: &RequestSummary) -> Vec<Value> {
+    let item = |digest| DecideItem { id: request.id.clone(), digest };
+    let many = |items| value(DecideManyParams { verdict: Verdict::Approve, items, note: None });
+    vec![
+        many(vec![item(Digest::of(&[b"other"])), item(Digest::of(&[b"another"]))]),
+        many(vec![item(request.digest), item(request.digest)]),
+        many(vec![item(request.digest)]),
+    ]
+}
+
+fn submit(request: &RequestSummary) -> Vec<Value> {
+    let name = request.primary_name.raw();
+    let under = |profile: &str| SubmitParams { profile: Some(profile.to_owned()), ..ask(&[name]) };
+    vec![
+        value(ask(&[name])),
+        value(ask(&["another.corp.example", name])),
+        // Under the profile that asks nobody, and under one that says of itself what it is.
+        value(under("p-dev")),
+        value(SubmitParams { idempotency_key: Some(request.id.to_string()), ..under("p-web") }),
+        value(SubmitParams { not_before: Some(Timestamp::EPOCH), ..under("p-web") }),
+        json!({ "csr": csr(&[name]), "requires_approval": false, "state": "approved" }),
+    ]
+}
+
+fn amend(request: &RequestSummary) -> Vec<Value> {
+    let amended = |digest| AmendParams {
+        id: request.id.clone(),
+        digest,
+        csr: Some(csr(&[request.primary_name.raw()])),
+        reason: None,
+        ticket: None,
+        valid_for: None,
+        not_before: None,
+    };
+    vec![value(amended(Digest::of(&[b"other"]))), value(amended(request.digest))]
+}
+
+fn comment(request: &RequestSummary) -> Vec<Value> {
+    vec![value(CommentParams { id: request.id.clone(), text: "approved".into() })]
+}
+
+fn end_params(request: &RequestSummary) -> Vec<Value> {
+    vec![value(EndParams { id: request.id.clone(), reason: Some("so".into()) })]
+}
+
+fn wait(request: &RequestSummary) -> Vec<Value> {
+    let timeout = Some(Span::from_millis(1));
+    let job = request.job_id.as_ref().unwrap().to_string();
+    [request.id.to_string(), job].map(|id| value(WaitParams { id, timeout })).to_vec()
+}
+
+fn job(request: &RequestSummary) -> Vec<Value> {
+    vec![value(JobIdParams { id: request.job_id.clone().unwrap() }), json!({ "id": request.id })]
+}
+
+fn certificate(request: &RequestSummary) -> Vec<Value> {
+    vec![json!({ "id": request.certificate_id })]
+}
+
+fn delegate(_: &RequestSummary) -> Vec<Value> {
+    let to = |to: &str| {
+        let duration = Span::from_secs(86_400);
+        value(DelegateParams { to: to.to_owned(), duration, profiles: None, reason: None })
+    };
+    vec![to("alice"), to("bob")]
+}
+
+/// A policy under which nobody is asked.
+fn free() -> String {
+    let asked = "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]";
+    let free = crate::support::policy().replacen(asked, "", 1);
+    assert!(!free.contains("requires_approval"));
+    free + BY_THE_GROUP
+}
+
+fn propose(_: &RequestSummary) -> Vec<Value> {
+    vec![value(ProposeParams { document: free(), reason: "in the way".into(), base_sha256: None })]
+}
+
+/// Ends two requests, one by an admin and one by its requester.
+pub fn end(host: &Host, voided: &RequestSummary, withdrawn: &RequestSummary) {
+    let why = |request: &RequestSummary| EndParams { id: request.id.clone(), reason: Some("not wanted".into()) };
+    host.user(CAROL).call::<RequestVoid>(&why(voided));
+    host.user(ALICE).call::<RequestWithdraw>(&why(withdrawn));
+}
+
+pub fn in_an_hour() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Timestamp::from_unix_millis(i64::try_from(since.as_millis()).unwrap() + 3_600_000).unwrap()
+}
+
+/// Whether this call is the say of another person, in a session of their own, on exactly what waits.
+fn agrees(entry: &Entry, caller: &(u32, Option<u32>), params: &Value, request: &RequestSummary) -> bool {
+    let right = match entry.name {
+        "request.approve" => *params == value(on(request)),
+        // The same item twice is refused as a whole.
+        "request.decide" => params["items"] == json!([{ "id": request.id, "digest": request.digest }]),
+        _ => false,
+    };
+    right && OTHERS.contains(caller)
+}
+
+#[test]
+fn every_method_has_its_entry() {
+    let walked: BTreeSet<&str> = WALK.iter().map(|entry| entry.name).collect();
+    let built: BTreeSet<&str> = METHODS.iter().map(|method| method.name).collect();
+    assert_eq!(walked, built, "a method is not walked: say here how it is called at its most dangerous");
+    assert_eq!(walked.len(), WALK.len());
+}
+
+#[test]
+fn no_method_reaches_an_issuer_but_by_the_say_of_another_person() {
+    if !possible() {
+        return;
+    }
+    let mut scene = Scene::new();
+    let mut callers: Vec<Caller> =
+        CALLERS.iter().map(|(uid, login)| Caller::user(&scene.host.socket, *uid, *login).unwrap()).collect();
+    let mut agreed = 0;
+    for entry in WALK {
+        let mut answered = 0;
+        for (caller, at) in callers.iter_mut().zip(CALLERS) {
+            let count = (entry.params)(&scene.pending).len();
+            for position in 0..count {
+                if !scene.still_waits() {
+                    scene.wait_anew();
+                }
+                let request = scene.pending.clone();
+                let params = (entry.params)(&request).swap_remove(position);
+                let what = format!("{} by {at:?} with {params}", entry.name);
+                let answer = caller.attempt_by_name(entry.name, &params).unwrap();
+                if let Err(error) = &answer {
+                    assert_ne!(error.data.kind, ErrorKind::RateLimited, "{what}: nothing is shown by {error:?}");
+                    assert_ne!(error.data.kind, ErrorKind::Internal, "{what}: {error:?}");
+                }
+                answered += usize::from(answer.is_ok());
+                agreed += usize::from(agrees(entry, at, &params, &request));
+                scene.only(agreed, &what);
+                let policies = scene.host.value::<i64>("SELECT count(*) FROM policies");
+                assert_eq!(policies, 1, "{what}: another policy took force");
+                if agrees(entry, at, &params, &request) {
+                    scene.was_ordered(&request, agreed);
+                }
+            }
+        }
+        assert_eq!(answered > 0, entry.answered, "{}: {answered} calls were answered", entry.name);
+    }
+    assert!(agreed >= 4);
+    // Nothing of it comes later.
+    scene.host.stop();
+    scene.host.start();
+    scene.host.kill();
+    scene.host.start();
+    assert_eq!(scene.orders().len(), agreed);
+    scene.only(agreed, "after all of it");
+    assert_eq!(scene.host.oneself().status().damage, None);
+}
