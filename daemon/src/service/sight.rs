@@ -17,7 +17,7 @@ pub fn of(actor: &Actor, policy: &Policy) -> Result<Sight, ApiError> {
     let given = |id: &str| actor.held.iter().any(|held| held.shows(policy, id));
     let profiles = policy.profiles().iter().map(|profile| profile.id());
     let mut seen: Vec<String> =
-        profiles.filter(|id| may(Permission::ReadAllRequests(*id)) || given(id)).map(str::to_owned).collect();
+        profiles.filter(|id| may(Permission::ReadAllRequests(id)) || given(id)).map(str::to_owned).collect();
     // Whoever may decide on another policy sees what is proposed, with or without a role.
     let terms = policy.change_control().terms();
     if !policy.groups_of(terms.groups(), &actor.account).is_empty() {
