@@ -61,7 +61,7 @@ pub async fn retry(service: &Service, connection: &Connection, params: JobIdPara
 /// that is not known may make a second certificate.
 fn may_retry(transaction: &Transaction<'_>, policy: &Policy, actor: &Actor, failed: &JobRow) -> Result<(), Failure> {
     let (connection, id, now) = (transaction.connection(), &failed.job.profile_id, transaction.now());
-    let profile = submissions::profile(connection, failed.submission_id, policy.profile(id))?;
+    let profile = submissions::profile(connection, failed.submission_id, policy, id)?;
     let mut has_vote = policy.counts_for(&profile, &actor.account, now);
     if let Some(request) = &failed.job.request_id {
         let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
@@ -106,7 +106,7 @@ fn nothing_came_after(transaction: &Transaction<'_>, policy: &Policy, failed: &J
     }
     let Some(request) = &failed.job.request_id else { return Ok(()) };
     let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
-    let profile = submissions::profile(connection, failed.submission_id, policy.profile(&failed.job.profile_id))?;
+    let profile = submissions::profile(connection, failed.submission_id, policy, &failed.job.profile_id)?;
     let agreed = request.decided_at.unwrap_or(failed.job.created_at).unix_millis();
     let age = Span::from_millis(transaction.now().unix_millis().saturating_sub(agreed).unsigned_abs());
     let within = profile.rules().carry_out_within();

@@ -52,7 +52,7 @@ impl<'p> Matter<'p> {
     pub fn read(connection: &Connection, policy: &'p Policy, request: RequestRow) -> Result<Self, Failure> {
         let in_force = policy.profile(&request.profile_id);
         let profile = match &request.work {
-            Some(work) => Some(submissions::profile(connection, work.submission_id, in_force)?),
+            Some(work) => Some(submissions::profile(connection, work.submission_id, policy, &request.profile_id)?),
             None => None,
         };
         let version = terms::get(connection, &request.id, request.version)?;
@@ -99,13 +99,11 @@ impl<'p> Matter<'p> {
         if !may {
             return Vec::new();
         }
-        let admin = policy.is_admin(account, now);
-        let brought_in = !policy.groups_of(self.escalated_groups(policy), account).is_empty();
-        let mine = policy.groups_of(self.terms.groups(), account);
+        let mine = policy.groups_of(self.escalated_groups(policy).chain(self.terms.groups()), account);
+        let is_in = |group: &str| mine.iter().any(|own| own == group);
+        let fills_any = permissions.is_admin() || self.escalated_groups(policy).any(is_in);
         let any_operator = self.profile.is_some();
-        let fills = |group: &str| {
-            admin || brought_in || mine.iter().any(|own| own == group) || (group == ANYBODY && any_operator)
-        };
+        let fills = |group: &str| fills_any || is_in(group) || (group == ANYBODY && any_operator);
         self.terms.groups().filter(|group| fills(group)).map(str::to_owned).collect()
     }
 

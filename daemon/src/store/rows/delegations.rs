@@ -150,6 +150,15 @@ pub fn open_to(connection: &Connection, person: &str, tick: i64, limit: usize) -
     rows.collect()
 }
 
+/// Whether [`open_to`] finds any.
+pub fn any_open_to(connection: &Connection, person: &str, tick: i64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM delegations WHERE ended_at IS NULL AND to_person = ?1 AND until_tick > ?2)",
+        )?
+        .query_row(params![person, tick], |row| row.get(0))
+}
+
 /// When the next one is over, apart from those set `aside`.
 pub fn next_due(connection: &Connection, aside: &BTreeSet<i64>) -> rusqlite::Result<Option<i64>> {
     connection
