@@ -4,6 +4,7 @@ use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
 /// The rules that a refusal on record can name: the label set is closed.
 pub const RULES: &[&str] = &[
+    "auto_approve_after",
     "invalid_policy",
     "issuer_unusable",
     "login_mismatch",
@@ -91,9 +92,9 @@ mod tests {
     /// Rules that stop a call before anybody is attested: nothing of them is on record.
     const BEFORE_ATTESTATION: &[&str] = &["peer_changed_user", "peer_gone", "peer_hidden", "peer_unmapped"];
 
-    /// The texts that stand where a rule is named: `.rule("…")`, `refusal("…"`, `forbidden("…"`, `const RULE`.
+    /// The texts that stand where a rule is named: `.rule("…")`, `refusal("…"`, `forbidden("…"`, `const RULE`, `Refused { rule: "…"`.
     fn named(source: &str, into: &mut Vec<String>) {
-        for mark in [".rule(", "refusal(", "forbidden(", "const RULE: &str ="] {
+        for mark in [".rule(", "refusal(", "forbidden(", "const RULE: &str =", "Refused { rule:"] {
             for after in source.split(mark).skip(1) {
                 let word = after.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"'));
                 into.extend(word.map(|(word, _)| word.to_owned()));

@@ -26,7 +26,7 @@ use crate::store::rows::requests::RequestRow;
 use crate::store::rows::timers::{self, Timer};
 use crate::store::rows::{notifications, requests, submissions};
 use crate::store::transaction::Failure;
-use crate::store::{Readers, Transaction, Writer};
+use crate::store::{Effect, Readers, Transaction, Writer};
 
 /// Timers that one transaction lets go off.
 const BATCH: u32 = 64;
@@ -143,6 +143,7 @@ fn pass(transaction: &mut Transaction<'_>, policy: &Policy, matter: &Matter<'_>,
             .text("rule", "auto_approve_after")
             .text("why", why);
         let recorded = transaction.record(draft)?;
+        transaction.after_commit(Effect::Refused { rule: "auto_approve_after" });
         timers::done(transaction.connection(), timer, recorded.seq)?;
         return Ok(());
     }

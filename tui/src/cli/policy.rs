@@ -51,7 +51,8 @@ pub(super) struct ProposeArgs {
 pub(super) fn run(verb: &PolicyVerb, context: &mut Context) -> Result<u8, Failure> {
     match verb {
         PolicyVerb::Show => {
-            context.answer::<PolicyGet>(&NoParams {}, render::policy::document)?;
+            let policy = context.answer::<PolicyGet>(&NoParams {}, render::policy::document)?;
+            context.out().note(&render::policy::which(&policy));
             Ok(0)
         }
         PolicyVerb::Check(args) => check(args, render::policy::check, context),

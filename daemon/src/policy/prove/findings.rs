@@ -149,15 +149,15 @@ impl Question<'_> {
                 say(FindingLevel::Error, "satisfiable", format!("nothing could be approved: {}", of(&stuck)));
             }
             _ if !stuck.is_empty() => {
-                let verb = if self.profile.is_some() { "submit" } else { "propose" };
-                let text = format!("what {} {verb} could be approved by nobody", listed(&stuck));
+                let verb = if self.profile.is_some() { "submitted" } else { "proposed" };
+                let text = format!("what is {verb} by {} could be approved by nobody", listed(&stuck));
                 say(FindingLevel::Warning, "satisfiable", text);
             }
             _ => {}
         }
         if !unknown.is_empty() {
             let text = format!(
-                "whether anybody could approve what {} ask for depends on unix groups, whose members are not known here",
+                "whether anybody could approve requests by {} depends on unix groups, whose members are not known here",
                 listed(&unknown)
             );
             say(FindingLevel::Warning, "unix_groups", text);
@@ -168,8 +168,10 @@ impl Question<'_> {
         };
         let late = named(&only_escalated);
         if let (false, Some(first)) = (late.is_empty(), self.first_escalation()) {
-            let text =
-                format!("what {} submit could be approved only when it is escalated, after {first}", listed(&late));
+            let text = format!(
+                "what is submitted by {} could be approved only when it is escalated, after {first}",
+                listed(&late)
+            );
             say(FindingLevel::Warning, "satisfiable", text);
         }
     }
@@ -260,7 +262,7 @@ fn of(stuck: &[String]) -> String {
     if stuck.is_empty() {
         return "whoever asks is missing among those who decide".to_owned();
     }
-    format!("what {} ask for could be approved by nobody", listed(stuck))
+    format!("a request by {} could be approved by nobody", listed(stuck))
 }
 
 fn without(names: &[String]) -> String {

@@ -73,7 +73,7 @@ fn what_is_said_of_profiles() {
         (
             "only herself",
             grants("requester", "alice") + &grants("operator", "alice") + &profile(APPROVAL),
-            &["error satisfiable: nothing could be approved: what alice ask for could be approved by nobody"],
+            &["error satisfiable: nothing could be approved: a request by alice could be approved by nobody"],
         ),
         (
             "both ask",
@@ -87,7 +87,7 @@ fn what_is_said_of_profiles() {
             "one of them is stuck",
             grants("requester", "alice dave") + &grants("operator", "alice") + &profile(APPROVAL),
             &[
-                "warning satisfiable: what alice submit could be approved by nobody",
+                "warning satisfiable: what is submitted by alice could be approved by nobody",
                 "warning single_point_of_failure: without alice nothing could be approved",
                 "note collusion: 2 humans together (such as dave, alice) get a certificate",
             ],
@@ -111,7 +111,7 @@ fn what_is_said_of_profiles() {
                 + &grants("operator", "group:pki")
                 + &profile(two),
             &[
-                "warning unix_groups: whether anybody could approve what alice ask for depends on unix groups, whose \
+                "warning unix_groups: whether anybody could approve requests by alice depends on unix groups, whose \
                  members are not known here",
                 "note collusion: 3 humans together get a certificate",
             ],
@@ -127,7 +127,7 @@ fn what_is_said_of_profiles() {
                      escalate = [{ after = \"4h\", groups = [\"sec\"] }]",
                 ),
             &[
-                "warning satisfiable: what bob submit could be approved only when it is escalated, after 4h",
+                "warning satisfiable: what is submitted by bob could be approved only when it is escalated, after 4h",
                 "warning single_point_of_failure: without carol nothing could be approved",
                 "note collusion: 2 humans together (such as bob, carol) get a certificate",
             ],
@@ -144,7 +144,7 @@ fn what_is_said_of_profiles() {
                 ),
             &[
                 "warning single_point_of_failure: without bob nothing could be approved",
-                "warning satisfiable: for certificates of person:carol: what carol submit could be approved by nobody",
+                "warning satisfiable: for certificates of person:carol: what is submitted by carol could be approved by nobody",
                 "warning single_point_of_failure: for certificates of person:carol: without carol or without dave \
                  nothing could be approved",
                 "note collusion: 2 humans together (such as alice, bob) get a certificate",
@@ -191,7 +191,7 @@ fn what_is_said_of_changes_of_the_policy() {
             "one admin",
             grants("admin", "carol"),
             &[
-                "error satisfiable: nobody besides the proposer could agree to another policy; what carol ask for could be \
+                "error satisfiable: nobody besides the proposer could agree to another policy; a request by carol could be \
              approved by nobody",
             ],
         ),
@@ -212,7 +212,7 @@ fn what_is_said_of_changes_of_the_policy() {
             "admins of a unix group",
             grants("admin", "carol unixgroup:wheel"),
             &[
-                "warning unix_groups: whether anybody could approve what carol ask for depends on unix groups, whose members \
+                "warning unix_groups: whether anybody could approve requests by carol depends on unix groups, whose members \
              are not known here",
                 "note collusion: 2 humans together can change every rule",
             ],

@@ -170,7 +170,9 @@ fn people(fields: &mut Fields, detail: &RequestDetail, view: View) {
     }
     terms::rejections(fields, &detail.terms);
     terms::time(fields, &detail.terms, over(detail), view);
-    fields.list("may decide", detail.who_may_decide.iter().map(|who| text::safe(who)));
+    if detail.request.state == RequestState::Pending {
+        fields.list("may decide", detail.who_may_decide.iter().map(|who| text::safe(who)));
+    }
     match (detail.you.allowed, &detail.you.delegated_by) {
         (true, None) => fields.toned("you", Tone::Good, "may decide"),
         (true, Some(who)) => fields.toned("you", Tone::Good, format!("may decide with the say of {}", text::safe(who))),

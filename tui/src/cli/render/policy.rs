@@ -47,11 +47,15 @@ pub(in crate::cli) fn profile(profile: &Profile, view: View) -> String {
     fields.finish()
 }
 
-/// The policy in force: the document as it stands, with its digest as a TOML comment before it.
+/// The policy in force: the document as it stands and nothing before it, so that what is taken from here, changed and proposed
+/// gathers no headings.
 pub(in crate::cli) fn document(policy: &PolicyResult, _: View) -> String {
-    let head =
-        format!("# version {}, in force since {}\n# sha256 {}\n", policy.version, policy.in_force_since, policy.sha256);
-    head + &text::document(&policy.document)
+    text::document(&policy.document)
+}
+
+/// Which policy that is.
+pub(in crate::cli) fn which(policy: &PolicyResult) -> String {
+    format!("version {}, in force since {}, sha256 {}", policy.version, policy.in_force_since, policy.sha256)
 }
 
 /// What a check found.
