@@ -40,7 +40,7 @@ pub fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
     let line = TimeLine::resume(Arc::new(SystemClock), None, 0);
     let (policy, _) = Policy::parse(POLICY).map_err(|errors| errors.join("; "))?;
     let actor = bob(&policy, &line);
-    let policy = PolicyInForce::new(policy);
+    let policy = PolicyInForce::without_issuers(policy);
     let (writer, thread) = Writer::start(connection, tail, line, Health::default(), |_| {})?;
     let mut micros = Vec::with_capacity(ROUNDS);
     for round in 0..=ROUNDS {
