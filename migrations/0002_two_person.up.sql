@@ -19,8 +19,10 @@ CREATE TABLE approval_requests_2 (
     id                  TEXT NOT NULL UNIQUE,
     kind                TEXT NOT NULL CHECK (kind IN
                             ('cert_issuance', 'cert_renewal', 'cert_revocation', 'policy_change', 'ca_operation')),
-    state               TEXT NOT NULL CHECK (state IN
-                            ('pending', 'approved', 'rejected', 'expired', 'voided', 'withdrawn')),
+    -- Written out, as in the triggers that each decision passes: for a list of three or more SQLite fills a table each
+    -- time.
+    state               TEXT NOT NULL CHECK (state = 'pending' OR state = 'approved' OR state = 'rejected'
+                            OR state = 'expired' OR state = 'voided' OR state = 'withdrawn'),
     certificate_id      TEXT REFERENCES certificates (id),
     job_id              TEXT REFERENCES jobs (id),
     submission_id       INTEGER REFERENCES submissions (id),
@@ -86,7 +88,7 @@ BEGIN SELECT RAISE(ABORT, 'only an approval frees a job'); END;
 CREATE TRIGGER jobs_cancelled_by_end BEFORE UPDATE OF state ON jobs
 WHEN NEW.state = 'cancelled'
  AND NOT EXISTS (SELECT 1 FROM approval_requests r WHERE r.id = OLD.request_id
-                 AND r.state IN ('rejected', 'expired', 'voided', 'withdrawn'))
+                 AND r.state <> 'pending' AND r.state <> 'approved')
 BEGIN SELECT RAISE(ABORT, 'a job is cancelled with its request'); END;
 CREATE TRIGGER jobs_start BEFORE INSERT ON jobs
 WHEN NOT (NEW.state = 'awaiting_approval'
@@ -101,7 +103,7 @@ WHEN NEW.id <> OLD.id OR NEW.kind <> OLD.kind OR NEW.certificate_id <> OLD.certi
   OR NEW.retry_of IS NOT OLD.retry_of OR NEW.created_at <> OLD.created_at
   OR (OLD.record_seq IS NOT NULL AND NEW.record_seq IS NOT OLD.record_seq)
   OR (OLD.serial IS NOT NULL AND NEW.serial IS NOT OLD.serial)
-  OR OLD.state IN ('completed', 'failed', 'cancelled')
+  OR OLD.state = 'completed' OR OLD.state = 'failed' OR OLD.state = 'cancelled'
   -- A blocked job follows its request to a new version, and to nothing else.
   OR (NEW.submission_id <> OLD.submission_id AND NOT (OLD.state = 'awaiting_approval' AND NEW.state = OLD.state
       AND NEW.submission_id IS (SELECT r.submission_id FROM approval_requests r WHERE r.id = OLD.request_id

@@ -195,8 +195,9 @@ impl CanonicalBytes {
 /// literal. `value` is UTF-8; octets above ASCII pass through as they are.
 pub fn write_string(out: &mut Vec<u8>, value: &[u8]) {
     out.push(b'"');
-    // Nearly every string is plain: one look over it, one copy.
-    if value.iter().all(|&byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+    // Nearly every string is plain: one look over it, which takes many octets at a time, and one copy.
+    let escapes = value.iter().fold(false, |found, &byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'));
+    if !escapes {
         out.extend_from_slice(value);
     } else {
         value.iter().for_each(|&byte| write_octet(out, byte));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 
 /// A wall-clock time: UTC, RFC 3339, milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,13 +16,33 @@ impl Timestamp {
     /// A time from milliseconds since 1970; `None` outside the years that RFC 3339 can write.
     pub fn from_unix_millis(millis: i64) -> Option<Self> {
         let time = DateTime::from_timestamp_millis(millis)?;
-        let year = chrono::Datelike::year(&time);
+        let year = time.year();
         (0..=9999).contains(&year).then_some(Self(time))
     }
 
     /// Milliseconds since 1970.
     pub fn unix_millis(self) -> i64 {
         self.0.timestamp_millis()
+    }
+
+    /// `2027-01-31T08:00:00.000Z`: every record and row has its time in it, some of them several.
+    fn rfc3339(self) -> [u8; 24] {
+        let (date, time) = (self.0.date_naive(), self.0.time());
+        let mut out = *b"0000-00-00T00:00:00.000Z";
+        let mut write = |place: std::ops::Range<usize>, mut number: u32| {
+            for digit in out[place].iter_mut().rev() {
+                *digit = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        };
+        write(0..4, date.year().unsigned_abs());
+        write(5..7, date.month());
+        write(8..10, date.day());
+        write(11..13, time.hour());
+        write(14..16, time.minute());
+        write(17..19, time.second());
+        write(20..23, time.nanosecond() / 1_000_000);
+        out
     }
 
     /// For arithmetic and other formats.
@@ -33,7 +53,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
+        f.write_str(std::str::from_utf8(&self.rfc3339()).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -133,6 +153,9 @@ crate::string_on_the_wire!(Span, "Span", "a whole number and a unit: 500ms, 30s,
 
 #[cfg(test)]
 mod tests {
+    use chrono::SecondsFormat;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -144,6 +167,15 @@ mod tests {
             assert!(bad.parse::<Span>().is_err(), "{bad}");
         }
         assert_eq!(Span::from_secs(93_784).rough(), "1d 2h");
+    }
+
+    proptest! {
+        #[test]
+        fn times_are_written_as_chrono_writes_them(millis in -62_167_219_200_000_i64..=253_402_300_799_999) {
+            let time = Timestamp::from_unix_millis(millis).unwrap();
+            prop_assert_eq!(time.to_string(), time.datetime().to_rfc3339_opts(SecondsFormat::Millis, true));
+            prop_assert_eq!(time.to_string().parse(), Ok(time));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod caller;
 mod daemon;
 mod decisions;
 mod disk;
+mod judged;
 mod ledger;
 mod measure;
 mod pages;
@@ -71,6 +72,9 @@ fn run(only: Option<&str>) -> Result<()> {
     }
     if wanted("decisions") {
         decisions::measure(&bench, &mut table)?;
+    }
+    if wanted("judged") {
+        judged::measure(&bench, &mut table)?;
     }
     if wanted("pages") || wanted("ledger") {
         let large = bench.work.join("large");

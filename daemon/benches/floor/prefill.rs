@@ -16,11 +16,13 @@ use countersignd::intake::{Ask, Intake, intake};
 use countersignd::ledger::{Draft, Tail};
 use countersignd::policy::Policy;
 use countersignd::service::actor::{SCHEDULER, system_draft};
+use countersignd::service::decide::{account_of, under};
 use countersignd::store::migrations::{migrate, newest};
 use countersignd::store::open::StateDir;
 use countersignd::store::rows::policies::{self, PolicyRow};
 use countersignd::store::rows::requests::{NewRequest, Work};
 use countersignd::store::rows::submissions::Submission;
+use countersignd::store::rows::terms::{self, TermsRow};
 use countersignd::store::rows::{certificates, jobs, meta, notifications, requests, submissions};
 use countersignd::store::settings::{apply_to_writer, writer_flags};
 use countersignd::store::transaction::{Failure, fresh_salt, salted};
@@ -125,7 +127,9 @@ impl Template {
             },
         )?;
         let submission_id = submissions::insert(connection, &submission)?;
-        let recorded = transaction.record(self.draft(&submission, &certificate, &job, &request))?;
+        let terms = self.policy.terms(&submission.profile, &account_of("alice", self.requester.uid), false);
+        let draft = self.draft(&submission, &certificate, &job, &request).number("votes_needed", terms.places());
+        let recorded = transaction.record(under(draft, &terms))?;
         let connection = transaction.connection();
         jobs::insert(
             connection,
@@ -159,7 +163,7 @@ impl Template {
                 primary_name: &primary_name,
                 sans: &submission.content.sans,
                 risks: &self.intake.risks,
-                votes_needed: 1,
+                votes_needed: terms.places(),
                 created_at: now,
                 expires_at,
                 created_tick: tick,
@@ -167,6 +171,17 @@ impl Template {
                 seq: recorded.seq,
             },
         )?;
+        let made_under = TermsRow {
+            version: 1,
+            digest: submission.digest,
+            submission_id: Some(submission_id),
+            terms,
+            not_before: None,
+            batch: None,
+            created_at: now,
+            seq: recorded.seq,
+        };
+        terms::insert(connection, &request, &made_under)?;
         notifications::insert(connection, "approval_requested", request.as_str(), now, recorded.seq)?;
         Ok((request, submission.digest))
     }
@@ -235,6 +250,5 @@ impl Template {
             .text("spki_sha256", submission.content.spki_sha256)
             .text_if("reason_sha256", submission.reason_sha256)
             .text("job", job)
-            .number("votes_needed", 1)
     }
 }

@@ -48,7 +48,7 @@ pub fn find(settings: &Settings, connection: Option<&Connection>, health: &Healt
         let policy = of_file(file.as_ref(), health)?;
         return Ok(Adoption { policy, first: true, file_differs: false, file });
     };
-    let file_differs = read(file.as_ref()).is_ok_and(|document| Digest::of(&[document.as_bytes()]) != stored.sha256);
+    let file_differs = differs(file.as_ref(), stored.sha256).unwrap_or(false);
     if file_differs {
         tracing::warn!("the policy file differs from the policy in force and has no force of its own");
     }
@@ -76,6 +76,14 @@ fn of_file(file: Option<&PathBuf>, health: &Health) -> Result<Policy, BootError>
             parse(NOBODY, None)
         }
         result => result,
+    }
+}
+
+/// Whether the file says something else than the policy in force; a demo has none that could.
+pub fn differs(file: Option<&PathBuf>, in_force: Digest) -> Result<bool, BootError> {
+    match file {
+        Some(_) => Ok(Digest::of(&[read(file)?.as_bytes()]) != in_force),
+        None => Ok(false),
     }
 }
 

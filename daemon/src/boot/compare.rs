@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use countersign_shared::digest::Digest;
 use tokio::sync::watch;
 
 use super::adopt;
@@ -27,12 +26,9 @@ pub async fn run(
         }
         let in_force = changes.borrow_and_update().policy().sha256();
         let file = file.clone();
-        let read = tokio::task::spawn_blocking(move || adopt::read(file.as_ref())).await;
-        match read.map_err(io::Error::other)? {
-            Ok(document) => {
-                let differs = Digest::of(&[document.as_bytes()]) != in_force;
-                service.facts.policy_file_differs.store(differs, Ordering::Relaxed);
-            }
+        let compared = tokio::task::spawn_blocking(move || adopt::differs(file.as_ref(), in_force)).await;
+        match compared.map_err(io::Error::other)? {
+            Ok(differs) => service.facts.policy_file_differs.store(differs, Ordering::Relaxed),
             Err(error) => tracing::warn!("the policy file cannot be compared with the policy in force: {error}"),
         }
     }

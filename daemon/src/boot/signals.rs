@@ -67,9 +67,8 @@ async fn reload(config: Option<&PathBuf>, policy: Option<&PathBuf>, service: &Se
         }
     };
     let in_force = service.policy.now().sha256();
-    match adopt::read(policy) {
-        Ok(document) => {
-            let differs = Digest::of(&[document.as_bytes()]) != in_force;
+    match adopt::differs(policy, in_force) {
+        Ok(differs) => {
             service.facts.policy_file_differs.store(differs, Ordering::Relaxed);
             if differs {
                 tracing::warn!("reload: the policy file differs from the policy in force and has no force of its own");

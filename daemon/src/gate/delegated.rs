@@ -138,16 +138,19 @@ mod tests {
         .into_bytes()
     }
 
-    fn ledger(records: &[(u64, &str, &str, String)]) -> Connection {
+    /// A ledger of five records, those not given about something else; the row points at the one of the grant, 1.
+    fn ledger(records: &[(u64, &str, &str, &str)]) -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, newest()).unwrap();
-        for (seq, action, id, details) in records {
+        for seq in 0..5 {
+            let given = records.iter().find(|record| record.0 == seq).copied();
+            let (_, action, id, details) = given.unwrap_or((seq, "daemon_started", "daemon", "{}"));
             let record = format!(
                 r#"{{"action":"{action}","actor":"bob","details":{details},"resource_id":"{id}","seq":{seq}}}"#
             );
             let sql = "INSERT INTO audit_events (seq, event_id, created_at, actor, actor_type, action, category,
                            resource_type, resource_id, details, record)
-                       VALUES (?1, 'ev-1', '2026-01-01T00:00:00Z', 'bob', 'User', ?2, 'auth', 'x', ?3, ?4, ?5)";
+                       VALUES (?1, 'ev-' || ?1, '2026-01-01T00:00:00Z', 'bob', 'User', ?2, 'auth', 'x', ?3, ?4, ?5)";
             connection.execute(sql, rusqlite::params![seq, action, id, details, record.as_bytes()]).unwrap();
         }
         let sql = "INSERT INTO delegations (id, giver_uid, giver_account, giver_person, to_person, reason, reason_salt,
@@ -163,9 +166,9 @@ mod tests {
         let vote = r#"{"delegation":"dg-1","giver_account":"bob","giver_uid":2,"giver_person":"bob","person":"erin","tick":8}"#;
         let allowed = |granted: &str, vote: &str, end: u64, profile: &str| {
             let connection = ledger(&[
-                (1, "delegation_granted", "dg-1", granted.to_owned()),
-                (3, "approval_approved", "ar-1", vote.to_owned()),
-                (end, "delegation_ended", "dg-1", "{}".to_owned()),
+                (1, "delegation_granted", "dg-1", granted),
+                (3, "approval_approved", "ar-1", vote),
+                (end, "delegation_ended", "dg-1", "{}"),
             ]);
             Delegated::allowed(&connection, 3, profile).unwrap()
         };

@@ -306,7 +306,7 @@ fn history() -> impl Strategy<Value = History> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
 
     /// Whatever happens, no vote is accepted but of a human who is not behind the request and has not voted, and a
     /// quorum is reached only by humans who fill its places.

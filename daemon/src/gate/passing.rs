@@ -11,10 +11,9 @@ use rusqlite::Connection;
 
 use super::evidence::Evidence;
 use crate::policy::Profile;
-use crate::store::rows::certificates;
 use crate::store::rows::requests::RequestRow;
 use crate::store::rows::submissions::Submission;
-use crate::store::sight::Sight;
+use crate::store::rows::{certificates, jobs, requests};
 use crate::store::transaction::Failure;
 use crate::x509::certificate::{IssuedCertificate, parse_chain};
 use crate::x509::compare::compare_successor;
@@ -24,8 +23,9 @@ const SCHEDULER: &str = "system-scheduler";
 
 /// What a renewal would take the place of.
 pub struct Predecessor {
-    /// Whose certificate it is.
-    owner: PersonRef,
+    /// Who asked for the version in force, as its record says: whom people have agreed to give these names to. The
+    /// owner of the certificate is another matter, since that is whoever asked for its name first, also in vain.
+    holder: Option<PersonRef>,
     /// What was approved for the version in force, and that version itself; none where there is none, or where the
     /// ledger does not know it.
     version: Option<(CertificateContent, IssuedCertificate)>,
@@ -35,16 +35,16 @@ impl Predecessor {
     /// Reads it; none for a request without a certificate.
     pub fn read(connection: &Connection, request: &RequestRow) -> Result<Option<Self>, Failure> {
         let Some(work) = &request.work else { return Ok(None) };
-        let certificate = certificates::get(connection, &work.certificate_id, &Sight::All)?;
-        let certificate = certificate.ok_or_else(|| ApiError::internal("the request's certificate is missing"))?;
-        let content = certificates::content_in_force(connection, &work.certificate_id)?;
-        let version = content.zip(leaf(connection, &work.certificate_id)?);
-        Ok(Some(Self { owner: certificate.owner, version }))
+        let id = &work.certificate_id;
+        let version = certificates::content_in_force(connection, id)?.zip(leaf(connection, id)?);
+        Ok(Some(Self { holder: holder(connection, id)?, version }))
     }
 
     fn is_of(&self, requester: &PersonRef) -> bool {
-        let (owner, same) = (&self.owner, |a: &PersonRef, b: &PersonRef| a.uid == b.uid && a.account == b.account);
-        same(owner, requester) || (owner.person.is_some() && owner.person == requester.person)
+        self.holder.as_ref().is_some_and(|holder| {
+            let same_account = holder.uid == requester.uid && holder.account == requester.account;
+            same_account || (holder.person.is_some() && holder.person == requester.person)
+        })
     }
 }
 
@@ -68,12 +68,31 @@ pub fn wait(
     let before = before.ok_or("there is no certificate that it renews")?;
     // Its key may be another: whoever asks for it would hold it.
     if request.requester.account != SCHEDULER && !before.is_of(&request.requester) {
-        return Err("somebody other than the owner of the certificate asks for it");
+        return Err("somebody other than whoever asked for the certificate in force asks for it");
     }
     let (content, leaf) = before.version.as_ref().ok_or("there is no certificate in force that it renews")?;
     changes_nothing(content, &submission.content)?;
     compare_successor(&submission.content, leaf).map_err(|_| "it differs from the certificate in force")?;
     Ok(made_under.max(now))
+}
+
+/// Who asked for the version in force, by the ledger; none where no human did.
+fn holder(connection: &Connection, id: &CertificateId) -> Result<Option<PersonRef>, Failure> {
+    let Some(job) = certificates::job_in_force(connection, id)? else { return Ok(None) };
+    let job = jobs::get(connection, &job)?.ok_or_else(|| ApiError::internal(format!("the job of {id} is missing")))?;
+    let asked = match &job.job.request_id {
+        Some(request) => {
+            let request = requests::get(connection, request)?
+                .ok_or_else(|| ApiError::internal(format!("the request of {id} is missing")))?;
+            Evidence::at(connection, request.requested_seq, request.id.as_str())?
+        }
+        None => match job.record_seq {
+            Some(seq) => Evidence::at(connection, seq, job.job.id.as_str())?,
+            None => None,
+        },
+    };
+    let party = asked.and_then(|asked| asked.party());
+    Ok(party.map(|party| PersonRef { account: party.account, person: party.person, uid: party.uid }))
 }
 
 /// The certificate in force, where it is the one that the ledger says was issued: what a column says of it is not

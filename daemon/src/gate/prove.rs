@@ -199,8 +199,13 @@ pub(super) fn different_people_agreed(
         }
         votes.push(cast);
     }
-    if !Tally::of(judged_by, &Known::as_recorded().ballots(&votes)).is_complete() {
+    let tally = Tally::of(judged_by, &Known::as_recorded().ballots(&votes));
+    if !tally.is_complete() {
         return Err(tampered("has no quorum of different people over its exact content"));
+    }
+    // What enough people have rejected has ended, whatever its row says.
+    if tally.rejections >= judged_by.reject_threshold.min(made_under.reject_threshold) {
+        return Err(tampered("was rejected by as many as end it"));
     }
     if !Tally::of(judged_by, &known.ballots(&votes)).is_complete() {
         let why = "the policy in force knows people who voted for it as one person: it has no quorum any more";

@@ -17,7 +17,9 @@ fn approval(voter: &str, counts_for: &str) -> Ballot {
 
 #[test]
 fn people_fill_places_and_each_fills_one() {
-    let table: &[(&str, &[(&str, &str)], u32, bool)] = &[
+    /// Steps, votes with the groups that they count for, places filled, complete.
+    type Row = (&'static str, &'static [(&'static str, &'static str)], u32, bool);
+    let table: &[Row] = &[
         ("*:1", &[], 0, false),
         ("*:1", &[("bob", "*")], 1, true),
         ("pki:2", &[("bob", "pki"), ("bob", "pki")], 1, false),

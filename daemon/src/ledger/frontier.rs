@@ -3,13 +3,22 @@
 use countersign_shared::digest::Digest;
 
 /// RFC 6962 §2.1: a leaf is hashed behind a zero octet.
-pub fn leaf_hash(record: &[u8]) -> Digest {
-    Digest::of(&[&[0], record])
-}
+pub const LEAF_PREFIX: u8 = 0;
 
 /// RFC 6962 §2.1: an inner node is hashed behind a one.
+const NODE_PREFIX: u8 = 1;
+
+/// The hash of a leaf.
+pub fn leaf_hash(record: &[u8]) -> Digest {
+    Digest::of(&[&[LEAF_PREFIX], record])
+}
+
+/// The hash of an inner node.
 pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
-    Digest::of(&[&[1], left.as_bytes(), right.as_bytes()])
+    let mut node = [NODE_PREFIX; 65];
+    node[1..33].copy_from_slice(left.as_bytes());
+    node[33..].copy_from_slice(right.as_bytes());
+    Digest::of(&[&node])
 }
 
 /// The roots of the complete subtrees that cover the leaves, largest first; one for each bit of the size.

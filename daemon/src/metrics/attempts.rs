@@ -30,6 +30,7 @@ pub const RULES: &[&str] = &[
     "profile.validity",
     "profile.wildcard",
     "profile_match",
+    "rejected_enough",
     "requester_decides",
     "retry_too_late",
     "root_decides_nothing",

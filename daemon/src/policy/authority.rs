@@ -117,6 +117,11 @@ impl Permissions {
         &self.roles
     }
 
+    /// True where one of them is an admin's.
+    pub fn is_admin(&self) -> bool {
+        self.roles.iter().any(|grant| grant.role == Role::Admin)
+    }
+
     /// True where a role gives the permission.
     pub fn allows(&self, permission: Permission<'_>) -> bool {
         self.roles.iter().any(|grant| gives(grant, permission))

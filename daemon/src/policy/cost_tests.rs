@@ -37,9 +37,14 @@ fn used() -> Duration {
 fn checked(document: &str) -> Result<Vec<String>, Vec<String>> {
     assert!(document.len() <= MAX_DOCUMENT, "{}", document.len());
     let began = used();
-    let result = Policy::parse(document).map(|(_, warnings)| warnings);
+    let result = Policy::parse(document);
     assert!(used() - began < BOUND, "{:?}", used() - began);
-    result
+    let began = used();
+    if let Ok((policy, _)) = &result {
+        assert!(!prove::prove(policy, countersign_shared::time::Timestamp::EPOCH).is_empty());
+    }
+    assert!(used() - began < BOUND, "{:?}", used() - began);
+    result.map(|(_, warnings)| warnings)
 }
 
 #[test]

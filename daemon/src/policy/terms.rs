@@ -56,7 +56,7 @@ impl Terms {
     /// The terms to judge by where a request was made under these and `now` are those of the policy in force: what
     /// it was made under stands unless what is in force asks for more; each rejection weighs what is worth more.
     pub fn or_stricter(&self, now: &Self) -> Self {
-        let quorum = if now.asks_for_as_much_as(self) { now } else { self };
+        let quorum = if now == self || now.asks_for_as_much_as(self) { now } else { self };
         Self {
             steps: quorum.steps.clone(),
             ordered: quorum.ordered,

@@ -1,6 +1,7 @@
 //! A caller as the policy in force knows it, at one moment.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
@@ -14,6 +15,7 @@ use crate::identity::directory::Account;
 use crate::ledger::Draft;
 use crate::policy::{Permissions, Policy};
 use crate::service::delegations::Held;
+use crate::service::refusal::Patience;
 use crate::store::rows::requests::Login;
 
 /// Acts when a deadline has passed.
@@ -46,6 +48,8 @@ pub struct Actor {
     ///
     /// [`Service::with_says`]: super::Service::with_says
     pub held: Vec<Held>,
+    /// How often rules may still refuse this user, where the verb puts refusals on record.
+    pub patience: Option<Arc<Patience>>,
 }
 
 impl Actor {
@@ -74,7 +78,7 @@ impl Actor {
         };
         let permissions = Permissions::of(policy, &account, now);
         let policy = policy.sha256();
-        Self { party, account, permissions, session: caller.session, caller, policy, held: Vec::new() }
+        Self { party, account, permissions, session: caller.session, caller, policy, held: Vec::new(), patience: None }
     }
 
     /// The same caller as `policy` knows it: another one may have taken force while a command waited. Says that were
@@ -83,7 +87,8 @@ impl Actor {
         if self.policy == policy.sha256() {
             return Cow::Borrowed(self);
         }
-        Cow::Owned(Self { held: self.held.clone(), ..Self::resolve(policy, self.caller.clone(), now) })
+        let resolved = Self::resolve(policy, self.caller.clone(), now);
+        Cow::Owned(Self { held: self.held.clone(), patience: self.patience.clone(), ..resolved })
     }
 
     fn demo(policy: &Policy, caller: Caller, name: &str, now: Timestamp) -> Self {
@@ -98,7 +103,7 @@ impl Actor {
         };
         let permissions = Permissions::of(policy, &account, now);
         let policy = policy.sha256();
-        Self { party, account, permissions, session: None, caller, policy, held: Vec::new() }
+        Self { party, account, permissions, session: None, caller, policy, held: Vec::new(), patience: None }
     }
 
     /// Who has logged in to the caller's session.

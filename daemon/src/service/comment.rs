@@ -27,16 +27,15 @@ pub async fn comment(
     check_text(&params.text)?;
     let actor = service.with_says(service.actor_with_patience(connection)?).await?;
     service.quota.admit_record(service, &actor)?;
-    let (policy, by) = (service.policy.clone(), actor.clone());
-    let result = service
+    let (policy, by) = (service.policy.clone(), actor);
+    service
         .writer
         .write(move |transaction| {
             refusal::or_record(transaction, &by, "request.comment", ("request", params.id.as_str()), |transaction| {
                 carry_out(transaction, &policy, &by, &params)
             })
         })
-        .await?;
-    service.after_attempt(&actor, result)
+        .await?
 }
 
 fn check_text(text: &Untrusted) -> Result<(), ApiError> {

@@ -21,7 +21,7 @@ pub async fn decide_many(
 ) -> Result<DecideManyResult, ApiError> {
     let asks = asks(params)?;
     let actor = service.with_says(service.actor_with_patience(connection)?).await?;
-    let (policy, deciding) = (service.policy.clone(), actor.clone());
+    let (policy, deciding) = (service.policy.clone(), actor);
     let ids: Vec<_> = asks.iter().map(|ask| ask.id.clone()).collect();
     let results = service
         .writer
@@ -29,7 +29,7 @@ pub async fn decide_many(
             asks.iter().map(|ask| by_itself(transaction, &policy, &deciding, ask)).collect::<Result<Vec<_>, _>>()
         })
         .await?;
-    let items = ids.into_iter().zip(results).map(|(id, result)| match service.after_attempt(&actor, result) {
+    let items = ids.into_iter().zip(results).map(|(id, result)| match result {
         Ok(result) => DecidedItem { id, result: Some(result), error: None },
         Err(error) => DecidedItem { id, result: None, error: Some(error.into()) },
     });

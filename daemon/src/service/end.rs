@@ -125,16 +125,15 @@ pub async fn end(
 ) -> Result<EndResult, ApiError> {
     let reason = ending.reason(params.reason)?;
     let actor = service.actor_with_patience(connection)?;
-    let (policy, ender, id) = (service.policy.clone(), actor.clone(), params.id);
-    let result = service
+    let (policy, ender, id) = (service.policy.clone(), actor, params.id);
+    service
         .writer
         .write(move |transaction| {
             refusal::or_record(transaction, &ender, ending.verb(), ("request", id.as_str()), |transaction| {
                 carry_out(transaction, &policy, &ender, &id, ending, reason.as_ref())
             })
         })
-        .await?;
-    service.after_attempt(&actor, result)
+        .await?
 }
 
 fn carry_out(

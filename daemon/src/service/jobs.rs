@@ -46,29 +46,28 @@ fn seen(connection: &rusqlite::Connection, id: &JobId, sight: &Sight) -> Result<
 /// A new job under the same approval in place of a failed one. It passes the gate like the first.
 pub async fn retry(service: &Service, connection: &Connection, params: JobIdParams) -> Result<Job, ApiError> {
     let actor = service.actor_with_patience(connection)?;
-    let (policy, asking) = (service.policy.clone(), actor.clone());
-    let result = service
+    let (policy, asking) = (service.policy.clone(), actor);
+    service
         .writer
         .write(move |transaction| {
             refusal::or_record(transaction, &asking, "job.retry", ("job", params.id.as_str()), |transaction| {
                 make(transaction, &policy, &asking, &params.id)
             })
         })
-        .await?;
-    service.after_attempt(&actor, result)
+        .await?
 }
 
 /// Somebody with a vote, and under a request somebody else than the requester: a second try after an outcome
 /// that is not known may make a second certificate.
 fn may_retry(transaction: &Transaction<'_>, policy: &Policy, actor: &Actor, failed: &JobRow) -> Result<(), Failure> {
     let (connection, id, now) = (transaction.connection(), &failed.job.profile_id, transaction.now());
-    let profile = submissions::profile(connection, failed.submission_id, policy.profile(id))?;
+    let profile = submissions::profile(connection, failed.submission_id, policy, id)?;
     let mut has_vote = policy.counts_for(&profile, &actor.account, now);
     if let Some(request) = &failed.job.request_id {
         let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
         let matter = Matter::read(connection, policy, request)?;
         if matter.known.different(&matter.requester, &actor.party, &[]).is_err() {
-            matter.known.different(&matter.requester, &actor.party, &matter.others(policy, now))?;
+            matter.known.different(&matter.requester, &actor.party, &matter.voters(policy, now))?;
         }
         has_vote = !matter.counts_for(policy, &actor.account, now).is_empty();
     }
@@ -107,7 +106,7 @@ fn nothing_came_after(transaction: &Transaction<'_>, policy: &Policy, failed: &J
     }
     let Some(request) = &failed.job.request_id else { return Ok(()) };
     let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
-    let profile = submissions::profile(connection, failed.submission_id, policy.profile(&failed.job.profile_id))?;
+    let profile = submissions::profile(connection, failed.submission_id, policy, &failed.job.profile_id)?;
     let agreed = request.decided_at.unwrap_or(failed.job.created_at).unix_millis();
     let age = Span::from_millis(transaction.now().unix_millis().saturating_sub(agreed).unsigned_abs());
     let within = profile.rules().carry_out_within();

@@ -86,7 +86,7 @@ pub struct Service {
     /// What is fixed.
     pub facts: Facts,
     /// Refusals of each user.
-    pub patience: Patience,
+    pub patience: Arc<Patience>,
     /// Look-ups of callers.
     pub look_ups: look_ups::LookUps,
     /// Submissions of each requester.
@@ -120,17 +120,10 @@ impl Service {
 
     /// The same for a verb that a rule may refuse into the ledger.
     fn actor_with_patience(&self, connection: &Connection) -> Result<Actor, ApiError> {
-        let actor = self.actor(connection)?;
+        let mut actor = self.actor(connection)?;
         self.patience.check(actor.caller.uid, self.line.tick())?;
+        actor.patience = Some(self.patience.clone());
         Ok(actor)
-    }
-
-    /// Counts a refusal that was recorded, and hands the result on.
-    fn after_attempt<T>(&self, actor: &Actor, result: Result<T, ApiError>) -> Result<T, ApiError> {
-        if result.as_ref().is_err_and(|error| error.rule.is_some()) {
-            self.patience.spend(actor.caller.uid, self.line.tick());
-        }
-        result
     }
 }
 

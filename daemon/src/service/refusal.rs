@@ -26,22 +26,24 @@ pub fn or_record<T>(
 ) -> Result<Result<T, ApiError>, Failure> {
     match transaction.attempt(steps) {
         Ok(value) => Ok(Ok(value)),
-        Err(Failure::Api(error)) if error.rule.is_some() => {
-            record(transaction, actor, verb, resource, &error)?;
-            Ok(Err(error))
-        }
+        Err(Failure::Api(error)) if error.rule.is_some() => Ok(Err(record(transaction, actor, verb, resource, error)?)),
         Err(failure) => Err(failure),
     }
 }
 
-/// Records one refusal.
+/// Records one refusal, and returns what the caller is told: where the refusals of a user are used up, that nothing
+/// more of the kind is taken. Looked at here as well as before the verb, since many calls, or one on many requests, can
+/// come before the first of them is refused.
 pub fn record(
     transaction: &mut Transaction<'_>,
     actor: &Actor,
     verb: &'static str,
     (resource_type, resource_id): (&'static str, &str),
-    error: &ApiError,
-) -> Result<(), Failure> {
+    error: ApiError,
+) -> Result<ApiError, Failure> {
+    if let Some(patience) = &actor.patience {
+        patience.spend(actor.caller.uid, transaction.tick())?;
+    }
     let rule = error.rule.unwrap_or("none");
     let draft = actor
         .draft(AuditAction::ApprovalRefused, Category::Auth, resource_type, resource_id)
@@ -51,13 +53,15 @@ pub fn record(
         .text("human", actor.party.human());
     transaction.record(draft)?;
     transaction.after_commit(Effect::Refused { rule });
-    attempts::look(transaction, actor, rule)
+    attempts::look(transaction, actor, rule)?;
+    Ok(error)
 }
 
 /// Keeps one caller from filling the ledger with refusals: a bucket for each user.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Patience(Mutex<HashMap<u32, Bucket>>);
 
+#[derive(Debug)]
 struct Bucket {
     left: i64,
     tick: i64,
@@ -68,22 +72,28 @@ impl Patience {
     pub fn check(&self, uid: u32, tick: i64) -> Result<(), ApiError> {
         let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match buckets.get(&uid) {
-            Some(bucket) if bucket.refilled(tick) < 1 => Err(ApiError::new(
-                ErrorKind::RateLimited,
-                format!("{BURST} attempts of yours were refused by a rule in short order"),
-            )
-            .hint("wait a minute; each refusal told what to do instead")),
+            Some(bucket) if bucket.refilled(tick) < 1 => Err(used_up()),
             _ => Ok(()),
         }
     }
 
-    /// Counts a refusal.
-    pub fn spend(&self, uid: u32, tick: i64) {
+    /// Counts a refusal; refuses the user where there is none left to count.
+    pub fn spend(&self, uid: u32, tick: i64) -> Result<(), ApiError> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.retain(|_, bucket| bucket.refilled(tick) < BURST);
         let bucket = buckets.entry(uid).or_insert(Bucket { left: BURST, tick });
-        *bucket = Bucket { left: bucket.refilled(tick) - 1, tick };
+        let left = bucket.refilled(tick);
+        if left < 1 {
+            return Err(used_up());
+        }
+        *bucket = Bucket { left: left - 1, tick };
+        Ok(())
     }
+}
+
+fn used_up() -> ApiError {
+    let message = format!("{BURST} attempts of yours were refused by a rule in short order");
+    ApiError::new(ErrorKind::RateLimited, message).hint("wait a minute; each refusal told what to do instead")
 }
 
 impl Bucket {
@@ -101,8 +111,10 @@ mod tests {
         let patience = Patience::default();
         for _ in 0..BURST {
             patience.check(7, 0).unwrap();
-            patience.spend(7, 0);
+            patience.spend(7, 0).unwrap();
         }
+        // What was under way before is counted as well, and nothing below nothing.
+        assert_eq!(patience.spend(7, 0).unwrap_err().kind, ErrorKind::RateLimited);
         assert_eq!(patience.check(7, 0).unwrap_err().kind, ErrorKind::RateLimited);
         patience.check(8, 0).unwrap();
         patience.check(7, MILLIS_EACH).unwrap();

@@ -8,20 +8,20 @@ use crate::store::sight::{Own, Sight};
 
 /// What `actor` may see; refused for somebody who may see nothing at all.
 pub fn of(actor: &Actor, policy: &Policy) -> Result<Sight, ApiError> {
-    let may = |permission| actor.permissions.allows(permission);
-    let all: Vec<&str> = policy.profiles().iter().map(|profile| profile.id()).collect();
+    let may = |permission: Permission<'_>| actor.permissions.allows(permission);
+    // A profile that has left the policy is still seen by whoever sees every profile by role alone.
+    if may(Permission::ReadAllRequests("")) {
+        return Ok(Sight::All);
+    }
     // Whoever may decide by a say that was handed over sees what it may decide on.
     let given = |id: &str| actor.held.iter().any(|held| held.shows(policy, id));
+    let profiles = policy.profiles().iter().map(|profile| profile.id());
     let mut seen: Vec<String> =
-        all.iter().filter(|id| may(Permission::ReadAllRequests(id)) || given(id)).map(ToString::to_string).collect();
+        profiles.filter(|id| may(Permission::ReadAllRequests(id)) || given(id)).map(str::to_owned).collect();
     // Whoever may decide on another policy sees what is proposed, with or without a role.
     let terms = policy.change_control().terms();
     if !policy.groups_of(terms.groups(), &actor.account).is_empty() {
         seen.push(CHANGES.to_owned());
-    }
-    // A profile that has left the policy is still seen by whoever sees every profile by role alone.
-    if may(Permission::ReadAllRequests("")) {
-        return Ok(Sight::All);
     }
     let own = may(Permission::ReadOwnRequests).then(|| Own {
         account: actor.party.account.clone(),

@@ -27,7 +27,7 @@ pub struct Undone {
     /// What its commands are told.
     pub error: ApiError,
     /// Where it was the COMMIT that failed: what is true if it has reached the disk all the same.
-    pub unless_durable: Option<(Tail, Vec<Effect>)>,
+    pub unless_durable: Option<Box<(Tail, Vec<Effect>)>>,
 }
 
 /// Runs the commands and commits. On success the tail has moved on; on failure it is where it was.
@@ -56,7 +56,7 @@ fn commit(
     tail: &mut Tail,
     line: &TimeLine,
     commands: &mut [Box<dyn Command>],
-    unless_durable: &mut Option<(Tail, Vec<Effect>)>,
+    unless_durable: &mut Option<Box<(Tail, Vec<Effect>)>>,
 ) -> Result<Done, Failure> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let begun = connection.total_changes();
@@ -91,7 +91,7 @@ fn commit(
         keep_frontier(connection, current.frontier())?;
     }
     if let Err(error) = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])) {
-        *unless_durable = Some((current, effects));
+        *unless_durable = Some(Box::new((current, effects)));
         return Err(error.into());
     }
     *tail = current;

@@ -155,7 +155,8 @@ const STATES: &[(&str, &str)] = &[
          LEFT JOIN audit_events a ON a.seq = t.seq
          WHERE (r.version > 1 AND (a.action IS NOT 'approval_amended' OR a.details ->> '$.digest' IS NOT r.digest
                 OR a.details ->> '$.votes_needed' IS NOT r.votes_needed))
-            OR EXISTS (SELECT 1 FROM audit_events n WHERE n.resource_id = r.id AND n.action = 'approval_amended'
+            OR EXISTS (SELECT 1 FROM audit_events n INDEXED BY audit_by_resource
+                       WHERE n.resource_id = r.id AND n.action = 'approval_amended'
                        AND n.details ->> '$.version' > r.version) LIMIT 1",
         "request",
     ),
@@ -232,16 +233,17 @@ const STATES: &[(&str, &str)] = &[
     // One that ended and was brought back.
     (
         "SELECT d.id, 'holds again' FROM delegations d WHERE d.ended_at IS NULL AND EXISTS (
-            SELECT 1 FROM audit_events a WHERE a.resource_id = d.id AND a.action = 'delegation_ended') LIMIT 1",
+            SELECT 1 FROM audit_events a INDEXED BY audit_by_resource
+            WHERE a.resource_id = d.id AND a.action = 'delegation_ended') LIMIT 1",
         "delegation",
     ),
     // One that ended and was brought back points at a record from before its end, or at a remark from after it.
     (
         "SELECT r.id, 'is pending again' FROM approval_requests r WHERE r.state = 'pending' AND EXISTS (
-            SELECT 1 FROM audit_events a WHERE a.resource_id = r.id AND a.seq > r.seq AND a.action IN (
+            SELECT 1 FROM audit_events a INDEXED BY audit_by_resource WHERE a.resource_id = r.id AND a.seq > r.seq AND a.action IN (
                 'approval_approved', 'approval_bypassed', 'approval_rejected', 'approval_expired', 'approval_voided',
                 'approval_withdrawn', 'approval_amended')) OR r.state = 'pending' AND EXISTS (
-            SELECT 1 FROM audit_events a WHERE a.resource_id = r.id AND (
+            SELECT 1 FROM audit_events a INDEXED BY audit_by_resource WHERE a.resource_id = r.id AND (
                 a.action IN ('approval_bypassed', 'approval_expired', 'approval_voided', 'approval_withdrawn')
              OR (a.action IN ('approval_approved', 'approval_rejected')
                  AND a.details ->> '$.state' IS NOT 'pending'))) LIMIT 1",

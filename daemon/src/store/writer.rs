@@ -219,7 +219,7 @@ impl Loop {
             }
             Err(undone) => {
                 self.look_again();
-                if let Some((tail, effects)) = undone.unless_durable
+                if let Some((tail, effects)) = undone.unless_durable.map(|group| *group)
                     && tail == self.tail
                     && tail.size() != size
                 {

@@ -304,7 +304,7 @@ fn what_a_failed_commit_would_have_done_is_handed_over() {
     };
     let mut commands: Vec<Box<dyn Command>> = vec![Box::new(Step(step))];
     let undone = group::run(&connection, &mut tail, &line, &mut commands, &health).unwrap_err();
-    let (would_be, effects) = undone.unless_durable.unwrap();
+    let (would_be, effects) = *undone.unless_durable.unwrap();
     assert_eq!((would_be.size(), effects, tail.size()), (1, vec![Effect::JobReady], 0));
     assert!(connection.is_autocommit());
 }

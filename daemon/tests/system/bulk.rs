@@ -120,11 +120,14 @@ fn each_refusal_of_many_counts_against_the_patience_with_its_caller() {
     let mut mallory = host.user(MALLORY);
     let params = all(Verdict::Approve, (0..100).map(unknown).collect(), None);
     let decided = mallory.call::<RequestDecide>(&params).items;
-    assert!(decided.iter().all(|item| item.error.as_ref().is_some_and(|e| e.data.rule.as_deref() == Some("no_role"))));
+    let errors: Vec<_> = decided.into_iter().filter_map(|item| item.error).collect();
+    let (recorded, told): (Vec<_>, Vec<_>) =
+        errors.iter().partition::<Vec<_>, _>(|error| error.data.rule.as_deref() == Some("no_role"));
+    // A minute's refusals, and what came back of them meanwhile; beyond these nothing is put on record.
+    assert!((60..90).contains(&recorded.len()) && recorded.len() + told.len() == 100, "{}", recorded.len());
+    assert!(told.iter().all(|error| error.data.kind == ErrorKind::RateLimited), "{told:?}");
     let refused = "SELECT count(*) FROM audit_events WHERE action = 'approval_refused'";
-    assert_eq!(host.value::<i64>(refused), 100);
-    mallory.refused::<RequestDecide>(&params, ErrorKind::RateLimited);
-    assert_eq!(host.value::<i64>(refused), 100);
+    assert_eq!(host.value::<i64>(refused), i64::try_from(recorded.len()).unwrap());
     // Nobody else waits for that.
     let request = host.user(ALICE).request(&["web1.corp.example"]);
     let decided = host.user(BOB).call::<RequestDecide>(&all(Verdict::Approve, vec![item(&request)], None)).items;

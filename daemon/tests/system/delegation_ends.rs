@@ -1,8 +1,12 @@
 //! The end of a say that was handed over: taken back, over, worth nothing any more, or forged.
 
 use countersign_shared::error::ErrorKind;
-use countersign_shared::protocol::method::{DelegationList, DelegationRevoke, RequestApprove, RequestList};
-use countersign_shared::protocol::{DelegationIdParams, ListDelegationsParams, ListRequestsParams, Outcome};
+use countersign_shared::protocol::method::{
+    DelegationList, DelegationRevoke, PolicyPropose, RequestApprove, RequestList,
+};
+use countersign_shared::protocol::{
+    DelegationIdParams, ListDelegationsParams, ListRequestsParams, Outcome, ProposeParams,
+};
 use countersign_shared::time::{Span, Timestamp};
 
 use crate::delegation::{BOB_ADM, ERIN, FRANK, delegating, hand, more, refused};
@@ -113,6 +117,32 @@ fn it_is_worth_what_its_giver_may_do_now() {
     // The vote that was given while he had his role stays.
     host.user(CAROL).approve(&first);
     assert_eq!(alice.wait(&first.id).outcome, Outcome::Issued);
+}
+
+/// A change of the policy is decided by one's own say alone; and once it is in force, it decides what a say is worth.
+#[test]
+fn a_policy_is_changed_by_nobodys_say_and_takes_one_away() {
+    const BOB_IS_ADMIN: &str = "[[grant]]\nrole = \"admin\"\nto = \"person:bob\"\n";
+    const FRANK_IS_ADMIN: &str = "[[grant]]\nrole = \"admin\"\nto = \"person:frank\"\n";
+    if !can_be_people() {
+        return;
+    }
+    let admins = format!("{BOB_IS_ADMIN}{FRANK_IS_ADMIN}[[grant]]\n");
+    let with_bob = delegating(1, "").replacen("[[grant]]\n", &admins, 1);
+    let without = with_bob.replace(BOB_IS_ADMIN, "").replace("\"person:alice\", \"person:bob\",", "\"person:alice\",");
+    let host = Host::serving(&with_bob);
+    let (mut bob, mut erin) = (host.user(BOB), host.user(ERIN));
+    let request = host.user(ALICE).request(&["web1.corp.example"]);
+    hand(&mut bob, "erin");
+    assert_eq!(erin.call::<RequestList>(&ListRequestsParams::default()).requests.len(), 1);
+    let params = ProposeParams { document: without, reason: "bob leaves".into(), base_sha256: None };
+    let proposal = host.user(CAROL).call::<PolicyPropose>(&params).request;
+    refused(&mut erin, &proposal, ErrorKind::Forbidden, "no_vote");
+    assert_eq!(erin.call::<RequestList>(&ListRequestsParams::default()).requests.len(), 1);
+    bob.approve(&proposal);
+    refused(&mut erin, &request, ErrorKind::Forbidden, "no_role");
+    erin.refused::<RequestList>(&ListRequestsParams::default(), ErrorKind::Forbidden);
+    host.user(CAROL).approve(&request);
 }
 
 /// The row says where to look: what it is worth stands in the ledger, also while nobody has verified anything yet.

@@ -76,7 +76,7 @@ fn label_sets_are_closed_from_the_first_moment() {
         lines.map(|line| line.split_once('}').unwrap().0.to_owned()).collect()
     };
     let mut expected = BTreeSet::new();
-    for profile in ["p-web", "p-dev"] {
+    for profile in ["p-web", "p-dev", "policy"] {
         for outcome in ["approved", "rejected", "expired", "bypassed", "voided", "withdrawn"] {
             expected.insert(format!("outcome=\"{outcome}\",profile_id=\"{profile}\""));
         }

@@ -94,6 +94,12 @@ fn no_certificate_exists_without_a_quorum_of_different_people_over_its_content()
     let mut counts = std::collections::BTreeMap::new();
     for record in oracle.records() {
         *counts.entry(record.action.as_str()).or_insert(0) += 1;
+        for (what, is_so) in [
+            ("of these, by time", record.flag("auto_approved")),
+            ("of these, handed over", record.uid("giver_uid").is_some()),
+        ] {
+            *counts.entry(what).or_insert(0) += i32::from(is_so);
+        }
     }
     tell(&format!("COUNTERSIGN_PROPERTY_SEED={seed}, {steps} steps: {counts:?}, {:?}", crowd.told));
 }

@@ -145,12 +145,10 @@ fn the_owner_of_a_certificate_decides_which_groups_are_asked() {
     if !can_be_people() {
         return;
     }
-    let routed = format!(
-        r#"
-        quorum = [{{ group = "law", need = 1 }}]
-        route = [{{ owner = "person:alice", quorum = [{{ group = "security", need = 1 }}] }}]"#
-    );
-    let host = Host::serving(&policy(&routed));
+    let routed = r#"
+        quorum = [{ group = "law", need = 1 }]
+        route = [{ owner = "person:alice", quorum = [{ group = "security", need = 1 }] }]"#;
+    let host = Host::serving(&policy(routed));
     let (mut alice, mut bob, mut erin, mut frank) =
         (host.user(ALICE), host.user(BOB), host.user(ERIN), host.user(FRANK));
     let hers = alice.request(&["hers.two.example"]);

@@ -199,9 +199,9 @@ impl Question<'_> {
         };
         let Some((example, steps)) = needed.iter().find(|(_, steps)| *steps != 0) else { return };
         let what = if self.profile.is_some() { "nothing" } else { "no other policy" };
-        let succeeds = |part: &Part| part.asks && survey.possible(*part) != Possible::No;
-        let asking = prover.named(|human| survey.parts.get(human.kind).is_some_and(succeeds));
-        // Without the only one whose requests could be approved there is nothing to approve.
+        let asks = |part: &Part| part.asks && survey.possible(*part) != Possible::No;
+        let asking = prover.named(|human| survey.parts.get(human.kind).is_some_and(asks));
+        // Without the only one who asks for what could be approved there is nothing to approve.
         let only = if let [only] = asking.as_slice() { only } else { "" };
         let mut names = fitting(everywhere, only);
         let mut whose = String::new();

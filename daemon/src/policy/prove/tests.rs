@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use proptest::prelude::*;
 
 use super::*;
@@ -314,6 +315,23 @@ fn filled(places: &[usize], people: &[Cast]) -> bool {
     })
 }
 
+#[test]
+fn the_only_one_whose_requests_could_be_approved_is_no_single_point_of_failure() {
+    let mut document = "version = 1\n[[issuer]]\nid = \"ca\"\ntype = \"local-ca\"\n".to_owned();
+    for name in ["ann", "ben", "cid"] {
+        let _ = write!(document, "[[person]]\nname = \"{name}\"\naccounts = [\"{name}\"]\n");
+    }
+    document += &(group("one", "ben") + &group("two", "ann cid") + &grants("requester", "ben cid"));
+    document += &grants("operator", "ann ben cid");
+    document +=
+        &profile("requires_approval = true\nquorum = [{ group = \"one\", need = 1 }, { group = \"two\", need = 1 }]");
+    let policy = Policy::parse(&document).unwrap().0;
+    // What ben asks for nobody could approve: only cid's requests are left to need somebody.
+    let expected = "warning single_point_of_failure: without ann or without ben nothing could be approved";
+    let lines = lines(&policy, "p-web");
+    assert!(lines.iter().any(|line| line == expected), "{lines:#?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
@@ -396,6 +414,16 @@ proptest! {
 }
 
 #[test]
+fn the_policies_that_come_with_the_program_can_be_lived_with() {
+    for document in [crate::demo::POLICY, include_str!("../../../../packaging/policy.example.toml")] {
+        let (policy, _) = Policy::parse(document).unwrap();
+        let found = prove(&policy, "2026-06-01T00:00:00Z".parse().unwrap());
+        let errors: Vec<&Finding> = found.iter().filter(|finding| finding.level == FindingLevel::Error).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
+}
+
+#[test]
 fn large_policies_cost_little() {
     let mut rest = String::new();
     for at in 0..4 {
@@ -415,9 +443,11 @@ fn large_policies_cost_little() {
         .replace("p-web", &format!("p-{at}"));
     }
     let policy = policy("", &rest);
-    let begin = Instant::now();
+    // Processor time of the thread, without optimisation.
+    let used = || Duration::from(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap());
+    let began = used();
     let found = prove(&policy, NOW);
-    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    assert!(used() - began < Duration::from_secs(10), "{:?}", used() - began);
     assert!(found.len() <= 3 * (MAX_OF_A_LEVEL + 1));
     assert!(found.iter().any(|finding| finding.rule == "more"));
 }

@@ -28,8 +28,8 @@ pub async fn amend(service: &Service, connection: &Connection, params: AmendPara
     service.quota.admit_record(service, &actor)?;
     let csr = csr(service, &actor, &params).await?;
     let facts = service.facts.clone();
-    let (policy, asking) = (service.policy.clone(), actor.clone());
-    let result = service
+    let (policy, asking) = (service.policy.clone(), actor);
+    service
         .writer
         .write(move |transaction| {
             let step = Step { policy, actor: &asking, params: &params, csr, facts: &facts };
@@ -37,8 +37,7 @@ pub async fn amend(service: &Service, connection: &Connection, params: AmendPara
                 step.carry_out(transaction)
             })
         })
-        .await?;
-    service.after_attempt(&actor, result)
+        .await?
 }
 
 /// The CSR of the next version: the one that is given, or the one that the request has, checked again as new ones are.

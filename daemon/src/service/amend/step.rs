@@ -154,7 +154,11 @@ impl Step<'_> {
             batch: before.matter.version.as_ref().and_then(|version| version.batch.as_deref()),
         };
         // Resolved anew, and never laxer than what it replaces: an amendment is no way around a quorum.
-        let asked = before.matter.made_under.or_stricter(&stored.terms());
+        let (made_under, now) = (&before.matter.made_under, stored.terms());
+        if !now.asks_for_as_much_as(made_under) && !made_under.asks_for_as_much_as(&now) {
+            return Err(other_people(request, made_under, &now).into());
+        }
+        let asked = made_under.or_stricter(&now);
         let recorded = record(transaction, request, &stored, &asked)?;
         store(transaction, request, &stored, &asked, recorded)?;
         let summary = requests::summary(transaction.connection(), &request.id, &Sight::All)?;
@@ -186,6 +190,15 @@ fn overtaken(request: &RequestRow) -> ApiError {
     let (id, version) = (&request.id, request.version);
     let message = format!("{id} came to version {version} while it was being amended");
     ApiError::new(ErrorKind::StaleContent, message).hint(format!("look at it again: countersign show {id}"))
+}
+
+/// The policy in force asks people of whom the old terms ask none: new content is theirs to look at, and whoever was
+/// asked before is not enough.
+fn other_people(request: &RequestRow, made_under: &Terms, now: &Terms) -> ApiError {
+    let steps = |terms: &Terms| terms.steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let (id, before, now) = (&request.id, steps(made_under), steps(now));
+    let message = format!("the policy in force asks other people ({now}) than {id} was made under ({before})");
+    ApiError::new(ErrorKind::Conflict, message).hint(format!("take it back and ask anew: countersign withdraw {id}"))
 }
 
 /// What a certificate is known by says which certificate it is.

@@ -52,7 +52,7 @@ impl<'p> Matter<'p> {
     pub fn read(connection: &Connection, policy: &'p Policy, request: RequestRow) -> Result<Self, Failure> {
         let in_force = policy.profile(&request.profile_id);
         let profile = match &request.work {
-            Some(work) => Some(submissions::profile(connection, work.submission_id, in_force)?),
+            Some(work) => Some(submissions::profile(connection, work.submission_id, policy, &request.profile_id)?),
             None => None,
         };
         let version = terms::get(connection, &request.id, request.version)?;
@@ -99,13 +99,11 @@ impl<'p> Matter<'p> {
         if !may {
             return Vec::new();
         }
-        let admin = policy.is_admin(account, now);
-        let brought_in = !policy.groups_of(self.escalated_groups(policy), account).is_empty();
-        let mine = policy.groups_of(self.terms.groups(), account);
+        let mine = policy.groups_of(self.escalated_groups(policy).chain(self.terms.groups()), account);
+        let is_in = |group: &str| mine.iter().any(|own| own == group);
+        let fills_any = permissions.is_admin() || self.escalated_groups(policy).any(is_in);
         let any_operator = self.profile.is_some();
-        let fills = |group: &str| {
-            admin || brought_in || mine.iter().any(|own| own == group) || (group == ANYBODY && any_operator)
-        };
+        let fills = |group: &str| fills_any || is_in(group) || (group == ANYBODY && any_operator);
         self.terms.groups().filter(|group| fills(group)).map(str::to_owned).collect()
     }
 
@@ -179,12 +177,12 @@ impl<'p> Matter<'p> {
             return Ok(Vec::new());
         }
         let asked = [self.requester.person.as_deref(), self.requester.login_person.as_deref()];
-        let mut named = BTreeSet::new();
+        let (spent, mut named) = (self.spent(), BTreeSet::new());
         for row in delegations::open(connection, tick)? {
             let Some(giver) = row.by().person.as_deref() else { continue };
             let stands = others.iter().any(|other| other == giver) && row.covers(&self.request.profile_id);
             let is_somebody = policy.people().iter().any(|person| person.name == row.to());
-            if stands && is_somebody && !asked.contains(&Some(row.to())) {
+            if stands && is_somebody && !asked.contains(&Some(row.to())) && !spent.contains(row.to()) {
                 named.insert(format!("{} (for {giver})", row.to()));
             }
         }
@@ -219,16 +217,25 @@ impl<'p> Matter<'p> {
 
     /// Who could decide instead of the requester and of whoever had logged in to the requester's session.
     pub fn others(&self, policy: &Policy, now: Timestamp) -> Vec<String> {
+        let spent = self.spent();
+        self.voters(policy, now).into_iter().filter(|name| !spent.contains(name)).collect()
+    }
+
+    /// The same, whether they have voted or not.
+    pub fn voters(&self, policy: &Policy, now: Timestamp) -> Vec<String> {
         let requester = account_of(&self.requester.account, self.requester.uid);
         let mut others = match &self.profile {
             Some(profile) => policy.deciders(profile, &requester, now),
             None => policy.change_deciders(&requester, now),
         };
-        // Whoever has voted, or whose say was used, could not decide any more.
-        let spent = self.known.ballots(&self.cast);
-        let has_spent = |name: &str| spent.iter().any(|b| b.voter == name || b.giver.as_deref() == Some(name));
-        others.retain(|name| self.requester.login_person.as_deref() != Some(name) && !has_spent(name));
+        others.retain(|name| self.requester.login_person.as_deref() != Some(name));
         others
+    }
+
+    /// Whoever has voted, or whose say was used, could not decide any more.
+    fn spent(&self) -> BTreeSet<String> {
+        let ballots = self.known.ballots(&self.cast).into_iter();
+        ballots.flat_map(|ballot| std::iter::once(ballot.voter).chain(ballot.giver)).collect()
     }
 }
 
@@ -242,7 +249,7 @@ fn known<'p>(connection: &Connection, policy: &'p Policy, request: &RequestRow) 
     }
     let then = policies::past(connection, &made_under.to_string())?.ok_or_else(|| {
         let message = format!("policy {made_under}, which {} was made under, cannot be read", request.id);
-        ApiError::new(ErrorKind::Unavailable, message).hint("have it voided, and make a new request")
+        ApiError::new(ErrorKind::Conflict, message).hint("have it voided, and make a new request")
     })?;
     Ok(Known::by(policy, Some(then)))
 }
@@ -252,14 +259,15 @@ fn terms_in_force(connection: &Connection, policy: &Policy, request: &RequestRow
     let Some(work) = &request.work else { return Ok(Some(policy.change_control().terms())) };
     let profile = policy.profile(&request.profile_id).filter(|profile| profile.rules().requires_approval);
     let Some(profile) = profile else { return Ok(None) };
-    let owner = if profile.rules().routes.is_empty() { account_of("", 0) } else { owner(connection, work)? };
+    let owner = if profile.rules().routes.is_empty() { account_of("", 0) } else { owner(connection, request, work)? };
     Ok(Some(policy.terms(profile, &owner, request.requester.account == SCHEDULER)))
 }
 
-fn owner(connection: &Connection, work: &Work) -> Result<Account, Failure> {
+fn owner(connection: &Connection, request: &RequestRow, work: &Work) -> Result<Account, Failure> {
     let certificate = certificates::get(connection, &work.certificate_id, &Sight::All)?;
     let certificate = certificate.ok_or_else(|| ApiError::internal("the request's certificate is missing"))?;
-    Ok(account_of(&certificate.owner.account, certificate.owner.uid))
+    let owner = if certificate.current.is_some() { &certificate.owner } else { &request.requester };
+    Ok(account_of(&owner.account, owner.uid))
 }
 
 /// An account as rows name it, to look up in the policy.

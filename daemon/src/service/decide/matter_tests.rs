@@ -1,6 +1,6 @@
 use countersign_shared::digest::Digest;
-use countersign_shared::id::{CertificateId, DelegationId, JobId, RequestId};
-use countersign_shared::lifecycle::{RequestKind, RequestState};
+use countersign_shared::id::{CertificateId, JobId, RequestId};
+use countersign_shared::lifecycle::{RequestKind, RequestState, Verdict};
 use countersign_shared::protocol::PersonRef;
 use rusqlite::params;
 
@@ -238,12 +238,15 @@ fn who_could_decide_with_whose_say() {
     let connection = database();
     granted(&connection, 0, "bob", "");
     granted(&connection, 1, "alice", "");
-    let matter = matter(Some(&policy));
+    let mut matter = matter(Some(&policy));
     let others = matter.others(&policy, Timestamp::EPOCH);
     assert_eq!(others, ["bob", "carol"]);
     let delegates = |tick| matter.delegates(&connection, &policy, &others, tick).unwrap();
     assert_eq!(delegates(0), ["erin (for bob)"]);
     assert_eq!(delegates(UNTIL), [""; 0]);
-    let id: DelegationId = "dg-0".parse().unwrap();
-    assert!(crate::store::rows::delegations::is_open(&connection, &id).unwrap());
+    // Whoever has voted could not do so again, by whatever say.
+    let erin = Party { person: Some("erin".into()), uid: 4, ..Party::system("erin") };
+    let cast = Cast { by: erin, giver: None, verdict: Verdict::Approve, counts_for: vec!["pki".into()], seq: 5 };
+    matter.cast.push(cast);
+    assert_eq!(matter.delegates(&connection, &policy, &others, 0).unwrap(), [""; 0]);
 }

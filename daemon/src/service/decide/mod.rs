@@ -19,11 +19,12 @@ use crate::ipc::Connection;
 use crate::ledger::Draft;
 use crate::policy::Terms;
 use crate::store::Transaction;
-use crate::store::rows::{decisions, notifications, requests};
+use crate::store::rows::{decisions, delegations, notifications, requests};
 use crate::store::transaction::{Failure, Recorded, fresh_salt, salted};
 pub use matter::{Matter, account_of, requester_now};
 
 /// A decision as it was asked for, its note checked.
+#[derive(Clone, Debug)]
 pub struct Ask {
     /// On which request.
     pub id: RequestId,
@@ -44,10 +45,28 @@ pub async fn decide(
 ) -> Result<DecideResult, ApiError> {
     let note = check_note(params.note.as_ref(), verdict)?;
     let ask = Ask { id: params.id, digest: params.digest, verdict, note };
-    let actor = service.with_says(service.actor_with_patience(connection)?).await?;
-    let (policy, deciding) = (service.policy.clone(), actor.clone());
-    let result = service.writer.write(move |transaction| one(transaction, &policy, &deciding, &ask)).await?;
-    service.after_attempt(&actor, result)
+    let actor = service.actor_with_patience(connection)?;
+    let (policy, deciding, asked) = (service.policy.clone(), actor.clone(), ask.clone());
+    // Looking up who has handed over a say takes a reader's turn and may block. Most people hold nobody's, which the
+    // transaction of the decision itself can see.
+    let by_own_say = move |transaction: &mut Transaction<'_>| match holds_says(transaction, &deciding)? {
+        true => Ok(None),
+        false => one(transaction, &policy, &deciding, &asked).map(Some),
+    };
+    match service.writer.write(by_own_say).await? {
+        Some(result) => result,
+        None => {
+            let (policy, deciding) = (service.policy.clone(), service.with_says(actor).await?);
+            service.writer.write(move |transaction| one(transaction, &policy, &deciding, &ask)).await?
+        }
+    }
+}
+
+fn holds_says(transaction: &Transaction<'_>, actor: &Actor) -> Result<bool, Failure> {
+    match &actor.party.person {
+        Some(person) => Ok(delegations::any_open_to(transaction.connection(), person, transaction.tick())?),
+        None => Ok(false),
+    }
 }
 
 /// One decision, judged and recorded by itself: a refusal comes out as a value, and its record stays.

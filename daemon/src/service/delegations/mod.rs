@@ -45,16 +45,16 @@ pub async fn grant(
 ) -> Result<Delegation, ApiError> {
     check(&mut params)?;
     let actor = service.actor_with_patience(connection)?;
-    let (policy, giving) = (service.policy.clone(), actor.clone());
-    let result = service
+    service.quota.admit_record(service, &actor)?;
+    let (policy, giving) = (service.policy.clone(), actor);
+    service
         .writer
         .write(move |transaction| {
             refusal::or_record(transaction, &giving, "delegation.grant", ("delegation", "new"), |transaction| {
                 hand_over(transaction, &policy, &giving, &params)
             })
         })
-        .await?;
-    service.after_attempt(&actor, result)
+        .await?
 }
 
 /// A page of what the caller gave and was given; of all for whoever may take the ledger out.
@@ -86,8 +86,8 @@ pub async fn revoke(
     params: DelegationIdParams,
 ) -> Result<Delegation, ApiError> {
     let actor = service.actor_with_patience(connection)?;
-    let (policy, taking) = (service.policy.clone(), actor.clone());
-    let result = service
+    let (policy, taking) = (service.policy.clone(), actor);
+    service
         .writer
         .write(move |transaction| {
             let about = ("delegation", params.id.as_str());
@@ -95,8 +95,7 @@ pub async fn revoke(
                 take_back(transaction, &policy, &taking, &params.id)
             })
         })
-        .await?;
-    service.after_attempt(&actor, result)
+        .await?
 }
 
 /// What needs no policy to be wrong. The profiles are sorted, each once.

@@ -33,6 +33,7 @@ pub async fn propose(
     let sha256 = Digest::of(&[params.document.as_bytes()]);
     let actor = service.actor_with_patience(connection)?;
     service.health.check()?;
+    service.quota.admit_record(service, &actor)?;
     if let Err(error) = may_propose(&actor, &actor.permissions) {
         return Err(refused(service, &actor, sha256, error).await);
     }
@@ -52,8 +53,8 @@ pub async fn propose(
     if let Some(error) = unsatisfiable(&studied) {
         return Err(refused(service, &actor, sha256, error).await);
     }
-    let (policy, asking) = (service.policy.clone(), actor.clone());
-    let result = service
+    let (policy, asking) = (service.policy.clone(), actor);
+    service
         .writer
         .write(move |transaction| {
             let step = Step { policy: &policy, actor: &asking, params: &params, studied: &studied };
@@ -61,8 +62,7 @@ pub async fn propose(
                 step.carry_out(transaction)
             })
         })
-        .await?;
-    service.after_attempt(&actor, result)
+        .await?
 }
 
 fn check_shape(params: &ProposeParams) -> Result<(), ApiError> {
@@ -123,12 +123,9 @@ fn listed(texts: &[String]) -> String {
 
 /// Records a refusal from before the transaction.
 async fn refused(service: &Service, actor: &Actor, sha256: Digest, error: ApiError) -> ApiError {
-    let (attempting, told) = (actor.clone(), error.clone());
+    let attempting = actor.clone();
     let recorded = service.writer.write(move |transaction| {
-        refusal::record(transaction, &attempting, VERB, ("policy", &sha256.to_string()), &told)
+        refusal::record(transaction, &attempting, VERB, ("policy", &sha256.to_string()), error)
     });
-    match recorded.await {
-        Ok(()) => service.after_attempt::<()>(actor, Err(error.clone())).err().unwrap_or(error),
-        Err(unrecorded) => unrecorded,
-    }
+    recorded.await.unwrap_or_else(|unrecorded| unrecorded)
 }

@@ -30,8 +30,8 @@ pub async fn submit(
     let source = Source::Text(params.csr.clone());
     let parsed = possession::read(service, &actor, source, "request.submit", ("profile", "any")).await?;
     let facts = service.facts.clone();
-    let (policy, asking) = (service.policy.clone(), actor.clone());
-    let result = service
+    let (policy, asking) = (service.policy.clone(), actor);
+    service
         .writer
         .write(move |transaction| {
             let profile = params.profile.as_deref().filter(|id| is_id(id)).unwrap_or("any");
@@ -40,8 +40,7 @@ pub async fn submit(
                 step.carry_out(transaction)
             })
         })
-        .await?;
-    service.after_attempt(&actor, result)
+        .await?
 }
 
 fn is_id(raw: &str) -> bool {

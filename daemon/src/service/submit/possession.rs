@@ -51,12 +51,9 @@ async fn recorded(
     (resource_type, resource_id): (&'static str, &str),
     error: ApiError,
 ) -> ApiError {
-    let (attempting, refused, resource_id) = (actor.clone(), error.clone(), resource_id.to_owned());
+    let (attempting, resource_id) = (actor.clone(), resource_id.to_owned());
     let recorded = service.writer.write(move |transaction| {
-        refusal::record(transaction, &attempting, verb, (resource_type, &resource_id), &refused)
+        refusal::record(transaction, &attempting, verb, (resource_type, &resource_id), error)
     });
-    match recorded.await {
-        Ok(()) => service.after_attempt::<()>(actor, Err(error.clone())).err().unwrap_or(error),
-        Err(unrecorded) => unrecorded,
-    }
+    recorded.await.unwrap_or_else(|unrecorded| unrecorded)
 }

@@ -116,7 +116,8 @@ pub fn is_open(connection: &Connection, id: &DelegationId) -> rusqlite::Result<b
     connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM delegations WHERE id = ?1 AND ended_at IS NULL)
-                AND NOT EXISTS (SELECT 1 FROM audit_events WHERE resource_id = ?1 AND action = 'delegation_ended')",
+                AND NOT EXISTS (SELECT 1 FROM audit_events INDEXED BY audit_by_resource
+                                WHERE resource_id = ?1 AND action = 'delegation_ended')",
         )?
         .query_row([id.as_str()], |row| row.get(0))
 }
@@ -124,14 +125,18 @@ pub fn is_open(connection: &Connection, id: &DelegationId) -> rusqlite::Result<b
 /// The ledger record of the end of one, where there is one.
 pub fn ended_seq(connection: &Connection, id: &DelegationId) -> rusqlite::Result<Option<u64>> {
     connection
-        .prepare_cached("SELECT min(seq) FROM audit_events WHERE resource_id = ?1 AND action = 'delegation_ended'")?
+        .prepare_cached(
+            "SELECT min(seq) FROM audit_events INDEXED BY audit_by_resource
+             WHERE resource_id = ?1 AND action = 'delegation_ended'",
+        )?
         .query_row([id.as_str()], |row| row.get(0))
 }
 
 /// Those that hold at `tick`, oldest first. There are never many: see the limits of `delegation.grant`.
 pub fn open(connection: &Connection, tick: i64) -> rusqlite::Result<Vec<DelegationRow>> {
-    let mut statement = connection
-        .prepare_cached("SELECT * FROM delegations WHERE ended_at IS NULL AND until_tick > ?1 ORDER BY row")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT * FROM delegations INDEXED BY delegations_due WHERE ended_at IS NULL AND until_tick > ?1 ORDER BY row",
+    )?;
     let rows = statement.query_map([tick], read)?;
     rows.collect()
 }
@@ -143,6 +148,15 @@ pub fn open_to(connection: &Connection, person: &str, tick: i64, limit: usize) -
     )?;
     let rows = statement.query_map(params![person, tick, i64::try_from(limit).unwrap_or(i64::MAX)], read)?;
     rows.collect()
+}
+
+/// Whether [`open_to`] finds any.
+pub fn any_open_to(connection: &Connection, person: &str, tick: i64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM delegations WHERE ended_at IS NULL AND to_person = ?1 AND until_tick > ?2)",
+        )?
+        .query_row(params![person, tick], |row| row.get(0))
 }
 
 /// When the next one is over, apart from those set `aside`.

@@ -8,8 +8,8 @@ use countersign_shared::protocol::{Change, Check};
 use countersign_shared::text::Untrusted;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{json, parsed, parsed_if, to_json};
-use crate::policy::Profile;
+use super::{InOrder, json, parsed, parsed_if, to_json};
+use crate::policy::{Policy, Profile};
 
 /// A submission as it is kept.
 #[derive(Clone, Debug)]
@@ -85,13 +85,21 @@ pub fn before(connection: &Connection, id: i64, digest: Digest) -> rusqlite::Res
         .optional()
 }
 
-/// The profile alone: all that a decision needs. Where the content names the very rules that are `in_force`, they
-/// are not read a second time.
+/// The profile alone: all that a decision needs. Where it comes from the very policy in force, or the content names
+/// the very rules that are in force, they are not read a second time.
 pub fn profile<'p>(
     connection: &Connection,
     id: i64,
-    in_force: Option<&'p Profile>,
+    policy: &'p Policy,
+    profile_id: &str,
 ) -> rusqlite::Result<Cow<'p, Profile>> {
+    let in_force = policy.profile(profile_id);
+    let made_under: Digest = connection
+        .prepare_cached("SELECT policy_sha256 FROM submissions WHERE id = ?1")?
+        .query_row([id], |row| InOrder::of(row).parsed())?;
+    if let Some(profile) = in_force.filter(|_| made_under == policy.sha256()) {
+        return Ok(Cow::Borrowed(profile));
+    }
     connection
         .prepare_cached(
             "SELECT profile, content ->> '$.profile_digest' AS profile_digest FROM submissions WHERE id = ?1",

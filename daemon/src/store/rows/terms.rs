@@ -5,7 +5,7 @@ use countersign_shared::id::RequestId;
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{json, parsed, parsed_if, to_json};
+use super::{InOrder, to_json};
 use crate::policy::Terms;
 
 /// The terms of one version.
@@ -63,30 +63,37 @@ pub fn insert(connection: &Connection, request: &RequestId, row: &TermsRow) -> r
 /// Those of one version; none for a request from before there were terms of their own.
 pub fn get(connection: &Connection, request: &RequestId, version: u32) -> rusqlite::Result<Option<TermsRow>> {
     connection
-        .prepare_cached("SELECT * FROM request_terms WHERE request_id = ?1 AND version = ?2")?
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM request_terms WHERE request_id = ?1 AND version = ?2"))?
         .query_row(params![request.as_str(), version], read)
         .optional()
 }
 
 /// Those of every version, oldest first.
 pub fn all(connection: &Connection, request: &RequestId) -> rusqlite::Result<Vec<TermsRow>> {
-    let mut statement =
-        connection.prepare_cached("SELECT * FROM request_terms WHERE request_id = ?1 ORDER BY version")?;
+    let sql = format!("SELECT {COLUMNS} FROM request_terms WHERE request_id = ?1 ORDER BY version");
+    let mut statement = connection.prepare_cached(&sql)?;
     let rows = statement.query_map([request.as_str()], read)?;
     rows.collect()
 }
 
+/// In the order in which [`read`] takes them.
+const COLUMNS: &str = "version, digest, submission_id, terms, not_before, not_before_tick, batch, created_at, seq";
+
 fn read(row: &Row<'_>) -> rusqlite::Result<TermsRow> {
-    let at: Option<Timestamp> = parsed_if(row, "not_before")?;
-    let tick: Option<i64> = row.get("not_before_tick")?;
+    let mut row = InOrder::of(row);
     Ok(TermsRow {
-        version: row.get("version")?,
-        digest: parsed(row, "digest")?,
-        submission_id: row.get("submission_id")?,
-        terms: json(row, "terms")?,
-        not_before: at.zip(tick).map(|(at, tick)| Scheduled { at, tick }),
-        batch: row.get("batch")?,
-        created_at: parsed(row, "created_at")?,
-        seq: row.get("seq")?,
+        version: row.get()?,
+        digest: row.parsed()?,
+        submission_id: row.get()?,
+        terms: row.json()?,
+        not_before: read_start(&mut row)?,
+        batch: row.get()?,
+        created_at: row.parsed()?,
+        seq: row.get()?,
     })
+}
+
+fn read_start(row: &mut InOrder<'_, '_>) -> rusqlite::Result<Option<Scheduled>> {
+    let (at, tick) = (row.parsed_if()?, row.get::<Option<i64>>()?);
+    Ok(at.zip(tick).map(|(at, tick)| Scheduled { at, tick }))
 }

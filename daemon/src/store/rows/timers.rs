@@ -63,7 +63,8 @@ pub fn escalated(connection: &Connection, request: &RequestId) -> rusqlite::Resu
 /// `aside`. A request whose own deadline has passed too is the reaper's.
 pub fn due(connection: &Connection, tick: i64, aside: &BTreeSet<String>, limit: u32) -> rusqlite::Result<Vec<Timer>> {
     let mut statement = connection.prepare_cached(
-        "SELECT t.* FROM request_timers t JOIN approval_requests r ON r.id = t.request_id
+        "SELECT t.* FROM request_timers t INDEXED BY request_timers_due CROSS JOIN approval_requests r
+             ON r.id = t.request_id
          WHERE t.done_seq IS NULL AND t.due_tick <= ?1 AND r.state = 'pending' AND r.deadline_tick > ?1
              AND t.request_id NOT IN (SELECT value FROM json_each(?2)) ORDER BY t.due_tick LIMIT ?3",
     )?;
@@ -75,7 +76,8 @@ pub fn due(connection: &Connection, tick: i64, aside: &BTreeSet<String>, limit: 
 pub fn next_due(connection: &Connection, tick: i64, aside: &BTreeSet<String>) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached(
-            "SELECT t.due_tick FROM request_timers t JOIN approval_requests r ON r.id = t.request_id
+            "SELECT t.due_tick FROM request_timers t INDEXED BY request_timers_due CROSS JOIN approval_requests r
+                 ON r.id = t.request_id
              WHERE t.done_seq IS NULL AND r.state = 'pending' AND r.deadline_tick > ?1
                  AND t.request_id NOT IN (SELECT value FROM json_each(?2)) ORDER BY t.due_tick LIMIT 1",
         )?

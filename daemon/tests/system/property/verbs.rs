@@ -16,7 +16,7 @@ use countersign_shared::time::{Span, Timestamp};
 use nix::sys::signal::Signal;
 
 use super::Chance;
-use super::world::{DOCUMENTS, DOMAINS, NAMES, SESSIONS, document};
+use super::world::{ADMINS, DOCUMENTS, DOMAINS, NAMES, SESSIONS, document};
 use crate::support::{Caller, Host, ask, csr};
 
 /// See the module.
@@ -33,6 +33,9 @@ struct Open {
     id: String,
     version: i64,
     digest: Digest,
+    requester: u32,
+    /// A change of the policy, which admins decide.
+    of_the_policy: bool,
 }
 
 impl Crowd {
@@ -74,7 +77,8 @@ impl Crowd {
     }
 
     fn submits(&mut self, session: usize) -> String {
-        let domain = *self.chance.pick(DOMAINS);
+        // What passes by time has to be issued first, and asked for again by its owner.
+        let domain = if self.chance.one_in(6) { "auto" } else { *self.chance.pick(DOMAINS) };
         let name = format!("w{}.{domain}.example", self.chance.below(4));
         let more = format!("x.{domain}.example");
         let names = if self.chance.one_in(5) { vec![name.as_str(), more.as_str()] } else { vec![name.as_str()] };
@@ -88,11 +92,19 @@ impl Crowd {
     fn request(&mut self) -> Option<Open> {
         let which = if self.chance.one_in(8) { "1" } else { "state = 'pending'" };
         let db = self.host.db();
-        let sql = format!("SELECT id, version, digest FROM approval_requests WHERE {which} ORDER BY row DESC LIMIT 12");
+        let sql = format!(
+            "SELECT id, version, digest, requester_uid, kind = 'policy_change' FROM approval_requests WHERE {which} ORDER BY row DESC LIMIT 12"
+        );
         let mut statement = db.prepare(&sql).unwrap();
         let read = |row: &rusqlite::Row<'_>| {
             let digest: String = row.get(2)?;
-            Ok(Open { id: row.get(0)?, version: row.get(1)?, digest: digest.parse().unwrap() })
+            Ok(Open {
+                id: row.get(0)?,
+                version: row.get(1)?,
+                digest: digest.parse().unwrap(),
+                requester: row.get(3)?,
+                of_the_policy: row.get(4)?,
+            })
         };
         let mut open: Vec<Open> = statement.query_map([], read).unwrap().collect::<Result<_, _>>().unwrap();
         let count = open.len() as u64;
@@ -117,8 +129,15 @@ impl Crowd {
         of_a_record.and_then(|digest| digest.parse().ok()).unwrap_or_else(|| Digest::of(&[b"nothing"]))
     }
 
+    /// Mostly a session of the requester's account; else the one that was drawn.
+    fn of_the_requester(&mut self, session: usize, open: &Open) -> usize {
+        let own: Vec<usize> = (0..SESSIONS.len()).filter(|at| SESSIONS[*at].0 == open.requester).collect();
+        if own.is_empty() || self.chance.one_in(3) { session } else { *self.chance.pick(&own) }
+    }
+
     fn decides(&mut self, session: usize) -> String {
         let Some(open) = self.request() else { return "nothing to decide".to_owned() };
+        let session = if open.of_the_policy && !self.chance.one_in(4) { *self.chance.pick(&ADMINS) } else { session };
         let digest = self.digest(&open);
         let params = DecideParams { id: open.id.parse().unwrap(), digest, note: Some("as it stands".into()) };
         if self.chance.one_in(7) {
@@ -147,12 +166,14 @@ impl Crowd {
         if self.chance.one_in(3) {
             return format!("void {}: {}", open.id, self.call::<RequestVoid>(session, &params));
         }
+        let session = self.of_the_requester(session, &open);
         format!("withdraw {}: {}", open.id, self.call::<RequestWithdraw>(session, &params))
     }
 
     /// Other content under the name that it has, so that an amendment gets through where its caller may.
     fn amends(&mut self, session: usize) -> String {
         let Some(open) = self.request() else { return "nothing to amend".to_owned() };
+        let session = self.of_the_requester(session, &open);
         let sql = "SELECT primary_name FROM approval_requests WHERE id = ?1";
         let name: String = self.host.db().query_row(sql, [&open.id], |row| row.get(0)).unwrap();
         let domain = name.split_once('.').map_or("one.example", |(_, domain)| domain);
@@ -194,8 +215,7 @@ impl Crowd {
 
     /// Mostly by somebody who may.
     fn proposes(&mut self, session: usize) -> String {
-        let admins = [6, 7, 11];
-        let session = if self.chance.one_in(4) { session } else { *self.chance.pick(&admins) };
+        let session = if self.chance.one_in(4) { session } else { *self.chance.pick(&ADMINS) };
         let number = self.chance.below(DOCUMENTS);
         let params = ProposeParams { document: document(number), reason: "a better one".into(), base_sha256: None };
         format!("propose document {number}: {}", self.call::<PolicyPropose>(session, &params))

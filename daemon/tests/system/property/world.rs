@@ -47,6 +47,9 @@ pub const SESSIONS: &[(u32, Option<u32>)] = &[
     (DAVE, Some(DAVE)),
 ];
 
+/// The sessions of admins in [`SESSIONS`].
+pub const ADMINS: [usize; 3] = [6, 7, 11];
+
 /// People of the policy, to hand a say to.
 pub const NAMES: &[&str] = &["alice", "bob", "carol", "erin", "frank", "gina"];
 
@@ -62,14 +65,12 @@ pub fn document(number: u64) -> String {
     let two = change(1, r#"quorum = [{ group = "pki", need = 3 }]"#, r#"quorum = [{ group = "pki", need = 2 }]"#);
     let one = change(2, "", "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]");
     let free = change(2, "requires_approval = true", "");
-    // A registry that forgets bob: what he did stays his.
-    let person = format!("[[person]]\nname = \"bob\"\naccounts = [\"uid:{BOB}\"]\n");
-    let folded = format!("[[person]]\nname = \"bob\"\naccounts = [\"uid:{BOB}\", \"uid:{SERVICE}\"]\n");
+    // A registry that forgets bob: what he did stays his. And one that takes the service for erin's.
     let (bob, bobs) = match number {
         3 => (String::new(), format!("uid:{BOB}")),
-        4 => (folded, "person:bob".to_owned()),
-        _ => (person, "person:bob".to_owned()),
+        _ => (format!("[[person]]\nname = \"bob\"\naccounts = [\"uid:{BOB}\"]\n"), "person:bob".to_owned()),
     };
+    let erin = if number == 4 { format!(", \"uid:{SERVICE}\"") } else { String::new() };
     let auto = change(5, "", "auto_approve_after = \"1h\"");
     let leads = change(6, r#"["law"]"#, r#"["leads"]"#);
     let order = change(1, "quorum_order = \"ordered\"", "");
@@ -84,7 +85,7 @@ name = "carol"
 accounts = ["uid:{CAROL}"]
 [[person]]
 name = "erin"
-accounts = ["uid:{ERIN}"]
+accounts = ["uid:{ERIN}"{erin}]
 [[person]]
 name = "frank"
 accounts = ["uid:{FRANK}"]

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, possible};
+use crate::policy_change::BY_THE_GROUP;
 use crate::support::{ALICE, ALICE_ADM, BOB, CAROL, Caller, DAVE, Host, MALLORY, ask, csr, on};
 
 /// A service account of nobody, without any role.
@@ -73,7 +74,7 @@ const WALK: &[Entry] = &[
     Entry { name: "profile.get", answered: true, params: |_| vec![json!({ "id": "p-web" })] },
     Entry { name: "policy.get", answered: true, params: empty },
     Entry { name: "policy.check", answered: true, params: |_| vec![json!({ "document": free() })] },
-    Entry { name: "policy.propose", answered: false, params: propose },
+    Entry { name: "policy.propose", answered: true, params: propose },
     Entry { name: "delegation.revoke", answered: false, params: |_| vec![json!({ "id": "dg-0000000000000" })] },
     Entry { name: "audit.list", answered: true, params: empty },
     Entry { name: "audit.get", answered: false, params: |_| vec![json!({ "event_id": "ev-0000000000000" })] },
@@ -183,7 +184,7 @@ fn free() -> String {
     let asked = "requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]";
     let free = crate::support::policy().replacen(asked, "", 1);
     assert!(!free.contains("requires_approval"));
-    free
+    free + BY_THE_GROUP
 }
 
 fn propose(_: &RequestSummary) -> Vec<Value> {
@@ -249,6 +250,8 @@ fn no_method_reaches_an_issuer_but_by_the_say_of_another_person() {
                 answered += usize::from(answer.is_ok());
                 agreed += usize::from(agrees(entry, at, &params, &request));
                 scene.only(agreed, &what);
+                let policies = scene.host.value::<i64>("SELECT count(*) FROM policies");
+                assert_eq!(policies, 1, "{what}: another policy took force");
                 if agrees(entry, at, &params, &request) {
                     scene.was_ordered(&request, agreed);
                 }

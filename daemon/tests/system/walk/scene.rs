@@ -6,6 +6,7 @@ use countersign_shared::protocol::{DecideParams, Outcome, SubmitParams};
 use serde_json::Value;
 
 use crate::exec::{SIGN, issuing_under};
+use crate::policy_change::BY_THE_GROUP;
 use crate::support::{ALICE, BOB, Host, ask, can_be_people, on, skipped};
 
 /// See the module.
@@ -37,12 +38,13 @@ impl Scene {
     /// One approver other than the requester; with everything that time can do.
     pub fn new() -> Self {
         let host = issuing_under(&signing(), "30s", |policy| {
-            policy.replacen(
+            let timed = policy.replacen(
                 "justification = \"required\"",
                 "justification = \"required\"\napproval_timeout = \"8h\"\nauto_approve_after = \"1h\"\n\
                  escalate = [{ after = \"1h\", groups = [\"pki\"] }]",
                 1,
-            )
+            );
+            timed + BY_THE_GROUP
         });
         let pending = host.user(ALICE).request(&["web0.corp.example"]);
         Self { host, pending, names: 0 }

@@ -77,3 +77,17 @@ fn an_issuer_is_called_a_proof_made_and_a_job_freed_in_one_place_each() {
         assert_eq!(places_of(word), expected, "{word}");
     }
 }
+
+/// A command is a client: it is linked with nothing of the daemon, so that whatever it does is a call of the protocol.
+#[test]
+fn no_command_has_a_way_of_its_own() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tui/Cargo.toml");
+    let manifest: toml::Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
+    for dependencies in ["dependencies", "dev-dependencies", "build-dependencies"] {
+        let Some(named) = manifest.get(dependencies).and_then(toml::Value::as_table) else { continue };
+        for (name, how) in named {
+            let renamed = how.get("package").is_some();
+            assert!(!matches!(name.as_str(), "countersignd" | "rusqlite") && !renamed, "{name} = {how}");
+        }
+    }
+}

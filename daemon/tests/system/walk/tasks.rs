@@ -11,7 +11,9 @@ use crate::support::until;
 const HOUR: u64 = 3600;
 
 /// A task, and what makes it do all that it can do.
-const TASKS: &[(&str, fn(&mut Scene))] = &[
+type Walk = fn(&mut Scene);
+
+const TASKS: &[(&str, Walk)] = &[
     // Beyond the deadline of everything that waits.
     ("reaper", |scene| scene.host.pass(Span::from_secs(9 * HOUR))),
     // Beyond each escalation and each passing by time, and before the deadline.
@@ -27,6 +29,15 @@ const TASKS: &[(&str, fn(&mut Scene))] = &[
     ("executor", |scene| {
         scene.host.kill();
         scene.host.start();
+    }),
+    // The file lets everybody through, without a signal and with a start.
+    ("policy file", |scene| {
+        let free = std::fs::read_to_string(scene.host.path("policy.toml")).unwrap();
+        let free = free.replacen("requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]", "", 1);
+        assert!(!free.contains("requires_approval"));
+        std::fs::write(scene.host.path("policy.toml"), free).unwrap();
+        restart(scene);
+        assert!(scene.host.oneself().status().policy_file_differs);
     }),
     ("watchdog::run", restart),
     ("signals.run", |scene| {
