@@ -46,7 +46,8 @@ pub(super) async fn tell(socket: &Path) -> Result<(), DemoError> {
     alice.refused::<RequestSubmit>(&weak, ErrorKind::Invalid).await?;
     alice.call::<RequestSubmit>(&ask(CA_TRUE.to_owned(), "issuing CA for the branch offices", None, 90)).await?;
     let core = submit(&mut alice, &["db.core.corp.example"], "key ceremony of the payment core", Some("CHG-20430"), 30);
-    decide::<RequestApprove>(&mut bob, &pending(core.await?)?, "names and key checked with the owner").await?;
+    // One of two: whoever opens the demo can be the other.
+    bob.call::<RequestApprove>(&decision(&pending(core.await?)?, "names and key checked with the owner")).await?;
     let mut own = None;
     for (names, reason, ticket, days) in PENDING {
         own = Some(pending(submit(&mut alice, names, reason, *ticket, *days).await?)?);

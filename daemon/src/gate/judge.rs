@@ -127,13 +127,6 @@ pub fn may_decide(case: &Case<'_>) -> Result<(), ApiError> {
 pub fn may_approve(case: &Case<'_>) -> Result<Say, ApiError> {
     let count = Count::of(case);
     let tally = Tally::of(case.terms, &count.cast);
-    not_rejected(case, &tally)?;
-    let says = usable(case)?;
-    // Places may have gone with a policy that asked for more and is in force no longer: what is left is that somebody
-    // completes it.
-    if let Some((_, say)) = says.first().filter(|_| tally.is_complete()) {
-        return Ok((*say).clone());
-    }
     let open: BTreeSet<&str> = tally
         .open(case.terms)
         .iter()
@@ -141,7 +134,20 @@ pub fn may_approve(case: &Case<'_>) -> Result<Say, ApiError> {
         .filter(|(open, _)| **open)
         .map(|(_, group)| group)
         .collect();
-    for (at, say) in says {
+    if tally.rejections >= case.terms.reject_threshold {
+        let message = format!(
+            "{} was rejected by {} people, and the policy in force lets {} end it",
+            case.request.id, tally.rejections, case.terms.reject_threshold
+        );
+        return Err(ApiError::new(ErrorKind::Conflict, message)
+            .hint("one more rejection ends it; so does an admin, with void")
+            .rule("rejected_enough"));
+    }
+    // A policy that asked for more held it up, and does no longer: whoever may decide completes it.
+    if let Some((_, say)) = usable(case)?.first().filter(|_| tally.is_complete()) {
+        return Ok((*say).clone());
+    }
+    for (at, say) in usable(case)? {
         let mut say = say.clone();
         if case.terms.ordered {
             say.counts_for.retain(|group| open.contains(group.as_str()));
@@ -206,19 +212,6 @@ fn reject(case: &Case<'_>) -> Result<Judgement, ApiError> {
     let ends = tally.rejections >= case.terms.reject_threshold;
     let event = if ends { RequestEvent::Reject } else { RequestEvent::Vote };
     Ok(Judgement { event, votes: votes(case, &tally), say: (*say).clone(), voter: count.decider })
-}
-
-/// A rejection weighs what it is worth now: where the policy in force needs no more of them than there are, no approval
-/// comes after them.
-fn not_rejected(case: &Case<'_>, tally: &Tally) -> Result<(), ApiError> {
-    if tally.rejections < case.terms.reject_threshold {
-        return Ok(());
-    }
-    let (id, rejections) = (&case.request.id, tally.rejections);
-    let message = format!("{rejections} rejected {id} already, which is enough under the policy in force");
-    Err(ApiError::new(ErrorKind::AlreadyDecided, message)
-        .hint("one rejection more ends it; its requester amends it, or takes it back")
-        .rule("rejected_enough"))
 }
 
 /// Where a say stands among those of the case, by whose it is.

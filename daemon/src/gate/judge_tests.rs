@@ -226,6 +226,24 @@ fn a_rejection_ends_it_at_the_threshold_and_needs_no_free_place() {
 }
 
 #[test]
+fn what_a_policy_held_up_or_let_through_meanwhile_is_judged_by_what_holds_now() {
+    // One vote under terms that asked for two; now one is enough, and nobody is left to be asked for.
+    let complete = outcome(bob(), |s| s.cast.push(vote("carol", 3, "pki")));
+    assert_eq!(complete, Ok((RequestEvent::QuorumReached, 1)));
+    let enough = outcome(bob(), |s| {
+        s.terms = terms("pki:2");
+        s.cast.push(Cast { verdict: Verdict::Reject, ..vote("carol", 3, "pki") });
+    });
+    assert_eq!(enough, Err((ErrorKind::Conflict, Some("rejected_enough"))));
+    let ends = outcome(bob(), |s| {
+        s.verdict = Verdict::Reject;
+        s.terms.reject_threshold = 2;
+        s.cast.push(Cast { verdict: Verdict::Reject, ..vote("carol", 3, "pki") });
+    });
+    assert_eq!(ends, Ok((RequestEvent::Reject, 0)));
+}
+
+#[test]
 fn a_say_that_was_handed_over_is_used_once_and_never_for_its_owners_request() {
     let (carol, erin) = (|| person("carol", 3), || person("erin", 6));
     let hers = |s: &mut Scene| s.says = vec![by(carol(), "pki")];

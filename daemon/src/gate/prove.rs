@@ -199,15 +199,14 @@ pub(super) fn different_people_agreed(
         }
         votes.push(cast);
     }
-    let tally = Tally::of(judged_by, &Known::as_recorded().ballots(&votes));
-    if !tally.is_complete() {
+    if !Tally::of(judged_by, &Known::as_recorded().ballots(&votes)).is_complete() {
         return Err(tampered("has no quorum of different people over its exact content"));
     }
-    // What enough people have rejected has ended, whatever its row says.
-    if tally.rejections >= judged_by.reject_threshold.min(made_under.reject_threshold) {
-        return Err(tampered("was rejected by as many as end it"));
+    let tally = Tally::of(judged_by, &known.ballots(&votes));
+    if tally.rejections >= judged_by.reject_threshold {
+        return Err(Shut::Refused(format!("{id} was rejected by as many people as end it")));
     }
-    if !Tally::of(judged_by, &known.ballots(&votes)).is_complete() {
+    if !tally.is_complete() {
         let why = "the policy in force knows people who voted for it as one person: it has no quorum any more";
         return Err(Shut::Refused(format!("{id}: {why}")));
     }

@@ -10,7 +10,7 @@ use crate::store::transaction::Failure;
 /// Everything else (a full disk, a lock, a page that is damaged) concerns the database as a whole.
 pub fn of_the_row(failure: &Failure) -> bool {
     match failure {
-        Failure::Api(error) => error.kind == ErrorKind::Internal,
+        Failure::Api(error) => matches!(error.kind, ErrorKind::Internal | ErrorKind::Conflict),
         Failure::Damage(_) => false,
         Failure::Database(error) => {
             // `Unknown` is SQLite's code for malformed JSON in a column.

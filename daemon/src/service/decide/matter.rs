@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use countersign_shared::error::ApiError;
+use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::Votes;
 use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
@@ -242,7 +242,7 @@ impl<'p> Matter<'p> {
 }
 
 /// The one in force, and the one that the request was made under. One that cannot be read is a refusal: who its people
-/// were is not known. That is a fault of this one request, and holds up no other.
+/// were is not known.
 fn known<'p>(connection: &Connection, policy: &'p Policy, request: &RequestRow) -> Result<Known<'p>, Failure> {
     let Some(work) = &request.work else { return Ok(Known::by(policy, None)) };
     let made_under = submissions::policy_of(connection, work.submission_id)?;
@@ -251,7 +251,7 @@ fn known<'p>(connection: &Connection, policy: &'p Policy, request: &RequestRow) 
     }
     let then = policies::past(connection, &made_under.to_string())?.ok_or_else(|| {
         let message = format!("policy {made_under}, which {} was made under, cannot be read", request.id);
-        ApiError::internal(message).hint("have it voided, and make a new request")
+        ApiError::new(ErrorKind::Conflict, message).hint("have it voided, and make a new request")
     })?;
     Ok(Known::by(policy, Some(then)))
 }
@@ -261,14 +261,15 @@ fn terms_in_force(connection: &Connection, policy: &Policy, request: &RequestRow
     let Some(work) = &request.work else { return Ok(Some(policy.change_control().terms())) };
     let profile = policy.profile(&request.profile_id).filter(|profile| profile.rules().requires_approval);
     let Some(profile) = profile else { return Ok(None) };
-    let owner = if profile.rules().routes.is_empty() { account_of("", 0) } else { owner(connection, work)? };
+    let owner = if profile.rules().routes.is_empty() { account_of("", 0) } else { owner(connection, request, work)? };
     Ok(Some(policy.terms(profile, &owner, request.requester.account == SCHEDULER)))
 }
 
-fn owner(connection: &Connection, work: &Work) -> Result<Account, Failure> {
+fn owner(connection: &Connection, request: &RequestRow, work: &Work) -> Result<Account, Failure> {
     let certificate = certificates::get(connection, &work.certificate_id, &Sight::All)?;
     let certificate = certificate.ok_or_else(|| ApiError::internal("the request's certificate is missing"))?;
-    Ok(account_of(&certificate.owner.account, certificate.owner.uid))
+    let owner = if certificate.current.is_some() { &certificate.owner } else { &request.requester };
+    Ok(account_of(&owner.account, owner.uid))
 }
 
 /// An account as rows name it, to look up in the policy.

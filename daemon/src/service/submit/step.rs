@@ -209,7 +209,8 @@ impl Stored<'_> {
     /// Who has to agree: as the profile says for the certificate's owner.
     pub fn terms(&self) -> Terms {
         let owner = &self.certificate.owner;
-        let owner = match owner.uid == self.actor.account.uid {
+        // A name is nobody's before something was issued under it: then it is whose request it is.
+        let owner = match self.certificate.current.is_none() || owner.uid == self.actor.account.uid {
             true => self.actor.account.clone(),
             false => account_of(&owner.account, owner.uid),
         };

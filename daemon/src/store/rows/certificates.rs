@@ -206,7 +206,23 @@ fn with_current(connection: &Connection, found: Option<Certificate>) -> rusqlite
         .prepare_cached("SELECT * FROM certificate_versions WHERE certificate_id = ?1 AND state = 'active'")?
         .query_row([certificate.id.as_str()], read_version)
         .optional()?;
+    if let Some(owner) = first_holder(connection, &certificate.id)? {
+        certificate.owner = owner;
+    }
     Ok(Some(certificate))
+}
+
+/// Who asked for the first version that was issued: the owner. Until there is one, the owner is whoever asked first;
+/// asking alone makes a name nobody's for good.
+fn first_holder(connection: &Connection, id: &CertificateId) -> rusqlite::Result<Option<PersonRef>> {
+    connection
+        .prepare_cached(
+            "SELECT j.requester_account, j.requester_person, j.requester_uid FROM certificate_versions v
+             JOIN jobs j ON j.id = v.job_id WHERE v.certificate_id = ?1 AND v.state <> 'quarantined'
+             ORDER BY v.version LIMIT 1",
+        )?
+        .query_row([id.as_str()], |row| Ok(PersonRef { account: row.get(0)?, person: row.get(1)?, uid: row.get(2)? }))
+        .optional()
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Certificate> {

@@ -6,7 +6,6 @@ use countersign_shared::time::Span;
 use nix::sys::signal::Signal;
 
 use super::scene::{Scene, possible};
-use crate::policy_change::changed;
 use crate::support::until;
 
 const HOUR: u64 = 3600;
@@ -31,12 +30,14 @@ const TASKS: &[(&str, Walk)] = &[
         scene.host.kill();
         scene.host.start();
     }),
-    // The file says what the policy in force does not, and then another policy takes force.
+    // The file lets everybody through, without a signal and with a start.
     ("policy file", |scene| {
-        std::fs::write(scene.host.path("policy.toml"), "version = 1\n").unwrap();
-        let in_force = scene.host.value::<String>("SELECT document FROM policies ORDER BY version DESC LIMIT 1");
-        changed(&scene.host, &format!("{in_force}# again\n"));
-        until("it is compared", || scene.host.oneself().status().policy_file_differs);
+        let free = std::fs::read_to_string(scene.host.path("policy.toml")).unwrap();
+        let free = free.replacen("requires_approval = true\nquorum = [{ group = \"pki\", need = 1 }]", "", 1);
+        assert!(!free.contains("requires_approval"));
+        std::fs::write(scene.host.path("policy.toml"), free).unwrap();
+        restart(scene);
+        assert!(scene.host.oneself().status().policy_file_differs);
     }),
     ("watchdog::run", restart),
     ("signals.run", |scene| {
