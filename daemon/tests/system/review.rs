@@ -4,10 +4,11 @@
 use countersign_shared::error::ErrorKind;
 use countersign_shared::lifecycle::{RequestState, Verdict};
 use countersign_shared::protocol::method::{
-    PolicyPropose, RequestAmend, RequestApprove, RequestDecide, RequestGet, RequestReject, RequestWithdraw,
+    DelegationGrant, PolicyPropose, RequestAmend, RequestApprove, RequestDecide, RequestGet, RequestReject,
+    RequestWithdraw,
 };
 use countersign_shared::protocol::{
-    AmendParams, DecideItem, DecideManyParams, Outcome, ProposeParams, RequestIdParams, RequestSummary,
+    AmendParams, DecideItem, DecideManyParams, DelegateParams, Outcome, ProposeParams, RequestIdParams, RequestSummary,
 };
 use countersign_shared::time::Span;
 
@@ -131,4 +132,28 @@ fn a_stranger_who_asks_everything_at_once_fills_no_ledger() {
     let refused = host.value::<i64>("SELECT count(*) FROM audit_events WHERE action = 'approval_refused'");
     // A minute's worth, and what has come back meanwhile; 12,000 were asked for.
     assert!((60..=200).contains(&refused), "{refused} records of one stranger");
+}
+
+#[test]
+fn says_are_handed_over_in_the_measure_of_everything_else() {
+    if !can_be_people() {
+        return;
+    }
+    let host = Host::serving(&policy());
+    let mut bob = host.user(BOB);
+    let params = DelegateParams { to: "carol".into(), duration: Span::from_secs(7200), profiles: None, reason: None };
+    let mut kinds = Vec::new();
+    for _ in 0..25 {
+        for _ in 0..100 {
+            bob.send::<DelegationGrant>(&params).unwrap();
+        }
+        let answers = (0..100).filter_map(|_| bob.answer::<DelegationGrant>().unwrap().err());
+        kinds.extend(answers.map(|error| error.data.kind));
+    }
+    // Few hold at a time, which is a conflict; asking without end is too much.
+    assert!(
+        kinds.contains(&ErrorKind::Conflict) && kinds.last() == Some(&ErrorKind::RateLimited),
+        "{:?}",
+        kinds.last()
+    );
 }
