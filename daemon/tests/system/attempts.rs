@@ -54,6 +54,7 @@ fn of_one_human_by_whatever_account_and_through_a_restart() {
     let raised = alarms(&host);
     assert_eq!(raised.len(), 1, "{raised:?}");
     assert_eq!((raised[0].count, raised[0].rule.as_str(), &raised[0].actor), (5, "login_mismatch", &account(ALICE)));
+    assert_eq!(raised[0].human, "alice");
 
     let record = host.user(CAROL).records(&account(ALICE)).pop().unwrap();
     assert_eq!(

@@ -56,7 +56,9 @@ pub struct StatusResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Attempts {
-    /// The account, as ledger records name it.
+    /// The human behind them, whose accounts and logins count together: a person of the policy, or `uid:N`.
+    pub human: String,
+    /// The account of that human, as ledger records name it.
     pub actor: String,
     /// The rule that stopped the last one.
     pub rule: String,

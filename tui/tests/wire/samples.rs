@@ -369,6 +369,7 @@ pub fn status() -> StatusResult {
         policy_file_differs: true,
         attestation: "pidfd".to_owned(),
         attempts: vec![Attempts {
+            human: "mallory".to_owned(),
             actor: "mallory".to_owned(),
             rule: "same_person".to_owned(),
             count: 5,

@@ -93,6 +93,21 @@ fn what_is_said_of_profiles() {
             ],
         ),
         (
+            "the one who succeeds decides for nobody else",
+            group("g0", "bob carol")
+                + &group("g1", "alice dave")
+                + &grants("requester", "carol dave")
+                + &grants("operator", "alice bob carol dave")
+                + &profile(
+                    "requires_approval = true\nquorum = [{ group = \"g0\", need = 1 }, { group = \"g1\", need = 2 }]",
+                ),
+            &[
+                "warning satisfiable: what is submitted by dave could be approved by nobody",
+                "warning single_point_of_failure: without alice or without bob or without dave nothing could be approved",
+                "note collusion: 4 humans together (such as carol, alice, bob, dave) get a certificate",
+            ],
+        ),
+        (
             "an admin is in every group",
             group("pki", "bob")
                 + &grants("requester", "alice")

@@ -57,12 +57,14 @@ pub fn newest_alarm(connection: &Connection, human: &str) -> rusqlite::Result<Op
 /// The newest alarms after `tick`, at most `limit`, newest first.
 pub fn alarms(connection: &Connection, tick: i64, limit: u32) -> rusqlite::Result<Vec<Attempts>> {
     let mut statement = connection.prepare_cached(
-        "SELECT seq, created_at, resource_id, details ->> '$.rule' AS rule, details ->> '$.count' AS count
+        "SELECT seq, created_at, resource_id, details ->> '$.human' AS human, details ->> '$.rule' AS rule,
+             details ->> '$.count' AS count
          FROM (SELECT * FROM audit_events WHERE action = 'attempts_repeated' ORDER BY seq DESC LIMIT ?2)
          WHERE details ->> '$.tick' > ?1",
     )?;
     let rows = statement.query_map(params![tick, limit], |row| {
         Ok(Attempts {
+            human: row.get("human")?,
             actor: row.get("resource_id")?,
             rule: row.get("rule")?,
             count: row.get("count")?,

@@ -35,7 +35,9 @@ fn alarms(fields: &mut Fields, status: &StatusResult) {
         fields.toned("BYPASS", Tone::Bad, "requests are approved at once, by nobody");
     }
     for attempts in &status.attempts {
-        let times = format!("{} attempts of {}", attempts.count, text::safe(&attempts.actor));
+        let (human, actor) = (text::safe(&attempts.human), text::safe(&attempts.actor));
+        let who = if actor.starts_with(&human) { actor } else { format!("{human} ({actor})") };
+        let times = format!("{} attempts of {who}", attempts.count);
         let time = when::distance(attempts.at, status.now);
         let line =
             format!("{times} were stopped, last by {} {time} (record {})", text::safe(&attempts.rule), attempts.seq);

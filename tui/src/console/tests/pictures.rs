@@ -148,6 +148,7 @@ fn alarms_take_the_whole_width() {
     daemon.read_only = true;
     daemon.bypass = true;
     let attempt = |actor: &str, count, rule: &str| Attempts {
+        human: if actor == "mallory" { "mallory".into() } else { "uid:61009".into() },
         actor: actor.into(),
         rule: rule.into(),
         count,

@@ -160,7 +160,7 @@ fn alarms(state: &State) -> Vec<(Role, String)> {
             let who: Vec<String> = daemon
                 .attempts
                 .iter()
-                .map(|one| format!("{} ({}, {})", words::account(state, &one.actor), one.count, shown(&one.rule)))
+                .map(|one| format!("{} ({}, {})", words::human(state, one), one.count, shown(&one.rule)))
                 .collect();
             alarms.push((Role::Alarm, format!(" ATTEMPTS  repeated refused attempts: {}", who.join(", "))));
         }

@@ -1,5 +1,6 @@
 //! What happened to a request so far: votes, versions that were replaced, remarks.
 
+use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::{Amendment, Decision, Remark, RemarkKind, RequestDetail};
 
 use super::cells::shown;
@@ -18,8 +19,10 @@ pub fn decisions(state: &State, seen: &RequestDetail, page: &mut Page) {
     for decision in &seen.decisions {
         page.add(decision.verdict.as_str(), Role::Plain, &decided(state, decision));
     }
-    let may: Vec<String> = seen.who_may_decide.iter().map(|name| words::account(state, name)).collect();
-    page.add("may decide", Role::Plain, if may.is_empty() { "nobody".into() } else { may.join(", ") }.as_str());
+    if seen.request.state == RequestState::Pending {
+        let may: Vec<String> = seen.who_may_decide.iter().map(|name| words::account(state, name)).collect();
+        page.add("may decide", Role::Plain, if may.is_empty() { "nobody".into() } else { may.join(", ") }.as_str());
+    }
 }
 
 fn decided(state: &State, decision: &Decision) -> String {

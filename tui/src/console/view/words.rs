@@ -1,7 +1,7 @@
 //! Times, risks and states in the words of the screen.
 
 use countersign_shared::lifecycle::{RequestKind, RequestState};
-use countersign_shared::protocol::{PersonRef, RequestSummary, Risk};
+use countersign_shared::protocol::{Attempts, PersonRef, RequestSummary, Risk};
 use countersign_shared::text::{Untrusted, unicode_form};
 use countersign_shared::time::{Span, Timestamp};
 
@@ -104,6 +104,12 @@ pub fn account(state: &State, raw: &str) -> String {
     let name = shown(raw);
     let marked = name.contains("DEMO") || name.starts_with("system-");
     if state.demo() && !marked { format!("{name} (DEMO)") } else { name }
+}
+
+/// Who is behind attempts, and by which account where its name does not begin like theirs.
+pub fn human(state: &State, attempts: &Attempts) -> String {
+    let (human, account) = (shown(&attempts.human), account(state, &attempts.actor));
+    if account.starts_with(&human) { account } else { format!("{human} by {account}") }
 }
 
 /// Somebody by account, and by person where the two differ.
