@@ -10,6 +10,12 @@ use super::Policy;
 const KEPT: usize = 8;
 static PARSED: Mutex<Vec<Arc<Policy>>> = Mutex::new(Vec::new());
 
+/// One that was parsed before, without its document.
+pub fn known(sha256: &str) -> Option<Arc<Policy>> {
+    let parsed = PARSED.lock().unwrap_or_else(PoisonError::into_inner);
+    parsed.iter().find(|policy| policy.sha256().to_string() == sha256).cloned()
+}
+
 /// The policy of a document that was in force; none where it is another document than its digest says, or one that
 /// this program does not read any more.
 pub fn past(sha256: Digest, document: &str) -> Option<Arc<Policy>> {
@@ -38,6 +44,8 @@ mod tests {
         let sha256 = Digest::of(&[document.as_bytes()]);
         let first = past(sha256, document).unwrap();
         assert!(Arc::ptr_eq(&first, &past(sha256, document).unwrap()));
+        assert!(Arc::ptr_eq(&first, &known(&sha256.to_string()).unwrap()));
+        assert!(known(&Digest::of(&[b"never read"]).to_string()).is_none());
         assert!(past(Digest::of(&[b"other"]), document).is_none());
         assert!(past(Digest::of(&[b"version = 2"]), "version = 2").is_none());
     }
