@@ -216,7 +216,7 @@ fn not_rejected(case: &Case<'_>, tally: &Tally) -> Result<(), ApiError> {
     }
     let (id, rejections) = (&case.request.id, tally.rejections);
     let message = format!("{rejections} rejected {id} already, which is enough under the policy in force");
-    Err(ApiError::new(ErrorKind::AlreadyDecided, message)
+    Err(ApiError::new(ErrorKind::Conflict, message)
         .hint("one rejection more ends it; its requester amends it, or takes it back")
         .rule("rejected_enough"))
 }

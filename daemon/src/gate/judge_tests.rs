@@ -234,7 +234,7 @@ fn what_a_policy_held_up_or_let_through_meanwhile_is_judged_by_what_holds_now() 
         s.terms = terms("pki:2");
         s.cast.push(Cast { verdict: Verdict::Reject, ..vote("carol", 3, "pki") });
     });
-    assert_eq!(enough, Err((ErrorKind::AlreadyDecided, Some("rejected_enough"))));
+    assert_eq!(enough, Err((ErrorKind::Conflict, Some("rejected_enough"))));
     let ends = outcome(bob(), |s| {
         s.verdict = Verdict::Reject;
         s.terms.reject_threshold = 2;

@@ -6,7 +6,7 @@ const KEYS: &str = r#"renewal_policy = "rp-std"
 quorum_order = "ordered"
 reject_threshold = 2
 extra_for_scheduler = 1
-route = [{ owner = "unixgroup:payments", quorum = [{ group = "outer", need = 1 }], quorum_order = "ordered" }]
+route = [{ owner = "user:payments", quorum = [{ group = "outer", need = 1 }], quorum_order = "ordered" }]
 carry_out_within = "2h"
 approval_timeout = "3d"
 escalate = [{ after = "4h", groups = ["outer"] }, { after = "8h", groups = ["pki", "outer"] }]
@@ -78,9 +78,8 @@ fn what_is_written_of_agreement_is_what_the_rules_say() {
     let rules = policy.profile("p-web").unwrap().rules();
     assert_eq!((rules.quorum_order, rules.reject_threshold, rules.extra_for_scheduler), (QuorumOrder::Ordered, 2, 1));
     let [route] = rules.routes.as_slice() else { panic!("{:?}", rules.routes) };
-    assert_eq!((route.owner.to_string().as_str(), route.quorum_order), ("unixgroup:payments", QuorumOrder::Ordered));
+    assert_eq!((route.owner.to_string().as_str(), route.quorum_order), ("user:payments", QuorumOrder::Ordered));
     assert_eq!(route.quorum[0].group, "outer");
-    assert!(policy.unix_groups().any(|group| group == "payments"), "an owner's group is looked up");
     assert_eq!(rules.carry_out_within().to_string(), "2h");
     assert_eq!(rules.escalation_groups().collect::<Vec<_>>(), ["outer", "pki", "outer"]);
     assert_eq!(rules.escalations[1].after.to_string(), "8h");
@@ -208,14 +207,18 @@ fn a_mistake_about_agreement_names_its_line_table_and_key() {
             "line 33: [[profile]] p-web: escalate: 4h would never come",
         ),
         ("renewal_policy = \"rp-std\"", "escalation = 3", "escalation: the key is escalate"),
-        ("need = 1", "need = 11", "quorum: need = 11; at most 10 are allowed"),
+        ("need = 1", "need = 101", "quorum: need = 101; at most 100 are allowed"),
         ("need = 1", "need = 1 }, { group = \"pki\", need = 1", "quorum: a second step of group `pki`"),
         (
             "need = 1",
             "need = 2 }, { group = \"outer\", need = 1",
             "quorum: 3 different people have to agree, but only 2 could decide",
         ),
-        ("need = 1", "need = 10 }, { group = \"outer\", need = 11", "quorum: 21 people in all; at most 20 are allowed"),
+        (
+            "need = 1",
+            "need = 100 }, { group = \"outer\", need = 101",
+            "quorum: 201 people in all; at most 200 are allowed",
+        ),
         (
             "need = 1",
             "need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1 }, { group = \"outer\", need = 1",

@@ -57,6 +57,7 @@ pub(super) fn check(document: &str) -> Result<(Policy, Vec<String>), Vec<String>
     }
     // Half a policy would make this one complain about the other half.
     if readable && policy.profiles.len() == places.len() && report.is_clean() {
+        owners_are_known(&policy, &places, &mut report);
         let change_control = source.change_control.as_ref().map(|entry| &entry.place);
         reach::check(&policy, &places, change_control, &mut report);
     }
@@ -68,6 +69,25 @@ pub(super) struct Surroundings<'a> {
     pub issuers: &'a [Issuer],
     pub calendars: &'a [Calendar],
     pub declared: &'a Declared,
+}
+
+/// The name service is asked about callers, not about the owners of certificates: nobody is an owner by a unix group.
+fn owners_are_known(policy: &Policy, places: &[Place], report: &mut Report) {
+    for (profile, place) in policy.profiles.iter().zip(places) {
+        for route in &profile.rules().routes {
+            let by_unix_group = |member: &Member| matches!(member, Member::UnixGroup(_));
+            if by_unix_group(&route.owner) {
+                let what = format!("{}: nobody is an owner by a unix group: name people or accounts", route.owner);
+                report.error(place, "route", what);
+            }
+            if let Member::Group(group) = &route.owner
+                && policy.groups.get(group).is_some_and(|members| members.iter().any(by_unix_group))
+            {
+                let what = format!("{}: its unix groups make nobody an owner; its people and accounts do", route.owner);
+                report.warning(place, "route", what);
+            }
+        }
+    }
 }
 
 /// The ids and names that the document declares, unreadable tables included.

@@ -104,7 +104,7 @@ pub(super) struct ProfileTable {
     /// Whether people have to agree; false when left out.
     #[serde(default)]
     pub requires_approval: bool,
-    /// Who has to agree: 1 to 8 steps, each group once, at most 20 people. One operator of the profile when left out.
+    /// Who has to agree: 1 to 8 steps, each group once, at most 200 people. One operator of the profile when left out.
     pub quorum: Option<Vec<QuorumStep>>,
     /// Whether the steps wait for each other; `parallel` when left out.
     #[serde(default)]

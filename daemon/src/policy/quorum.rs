@@ -11,9 +11,9 @@ use super::subject::Member;
 /// The most steps of a quorum.
 pub const MAX_STEPS: usize = 8;
 /// The most people that one step asks for.
-pub const MAX_NEED: u32 = 10;
+pub const MAX_NEED: u32 = 100;
 /// The most people that all steps of a quorum ask for.
-pub const MAX_PEOPLE: u32 = 20;
+pub const MAX_PEOPLE: u32 = 200;
 
 /// One step of a quorum: so many different people of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -21,8 +21,8 @@ pub const MAX_PEOPLE: u32 = 20;
 pub struct QuorumStep {
     /// The group's name. An admin counts as a member of it.
     pub group: String,
-    /// How many different people, the requester not among them: 1 to 10.
-    #[schemars(range(min = 1, max = 10))]
+    /// How many different people, the requester not among them: 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
     pub need: u32,
 }
 
@@ -57,7 +57,7 @@ impl QuorumOrder {
 pub struct Route {
     /// Whose certificates: `group:NAME`, `person:NAME`, `user:ACCOUNT`, `uid:N` or `unixgroup:NAME`.
     pub owner: Member,
-    /// Who has to agree instead: 1 to 8 steps, each group once, at most 20 people.
+    /// Who has to agree instead: 1 to 8 steps, each group once, at most 200 people.
     pub quorum: Vec<QuorumStep>,
     /// Whether these steps wait for each other; `parallel` when left out, whatever the profile says.
     #[serde(default, skip_serializing_if = "QuorumOrder::is_parallel")]

@@ -208,12 +208,11 @@ impl Stored<'_> {
 
     /// Who has to agree: as the profile says for the certificate's owner.
     pub fn terms(&self) -> Terms {
-        let owner = &self.certificate.owner;
-        // A name is nobody's before something was issued under it: then it is whose request it is.
-        let owner = match self.certificate.current.is_none() || owner.uid == self.actor.account.uid {
-            true => self.actor.account.clone(),
-            false => account_of(&owner.account, owner.uid),
-        };
+        // A name is nobody's before something was issued under it: then it is whose request it is. Unix groups are left
+        // out: of another owner they are not known, and the terms are the same whoever asks.
+        let requester = self.actor.person_ref();
+        let owner = if self.certificate.current.is_some() { &self.certificate.owner } else { &requester };
+        let owner = account_of(&owner.account, owner.uid);
         self.policy.terms(&self.submission.profile, &owner, self.actor.party.account == SCHEDULER)
     }
 
