@@ -121,6 +121,11 @@ impl Evidence {
     }
 }
 
+/// When the record at `seq` was made, on the time line; none where it is about another request.
+pub fn recorded_tick(connection: &Connection, seq: u64, request: &RequestId) -> rusqlite::Result<Option<i64>> {
+    Ok(Evidence::at(connection, seq, request.as_str())?.map(|evidence| evidence.details.tick))
+}
+
 /// What time does to a request, as the record of the request says.
 pub fn recorded_timers(connection: &Connection, request: &RequestRow) -> rusqlite::Result<Vec<String>> {
     let asked = Evidence::at(connection, request.requested_seq, request.id.as_str())?;

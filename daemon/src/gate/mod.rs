@@ -13,7 +13,7 @@ pub mod two_person;
 
 pub use approved::Approved;
 pub use delegated::Delegated;
-pub use evidence::{Cast, recorded_timers};
+pub use evidence::{Cast, recorded_tick, recorded_timers};
 pub use prove::{Shut, prove};
 
 #[cfg(test)]

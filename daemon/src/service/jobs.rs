@@ -10,6 +10,7 @@ use super::actor::Actor;
 use super::decide::{Matter, not_found};
 use super::sight;
 use super::{PolicyInForce, Service, refusal};
+use crate::gate::recorded_tick;
 use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
 use crate::policy::Policy;
@@ -107,8 +108,13 @@ fn nothing_came_after(transaction: &Transaction<'_>, policy: &Policy, failed: &J
     let Some(request) = &failed.job.request_id else { return Ok(()) };
     let request = requests::get(connection, request)?.ok_or_else(|| not_found(request))?;
     let profile = submissions::profile(connection, failed.submission_id, policy, &failed.job.profile_id)?;
-    let agreed = request.decided_at.unwrap_or(failed.job.created_at).unix_millis();
-    let age = Span::from_millis(transaction.now().unix_millis().saturating_sub(agreed).unsigned_abs());
+    // By the time line, as the gate measures it: no change of the wall clock makes an approval older or younger.
+    let agreed = match failed.record_seq {
+        Some(seq) => recorded_tick(connection, seq, &request.id)?,
+        None => None,
+    };
+    let agreed = agreed.ok_or_else(|| ApiError::internal(format!("the record that {id} names is missing")))?;
+    let age = Span::from_millis(u64::try_from(transaction.tick().saturating_sub(agreed)).unwrap_or(0));
     let within = profile.rules().carry_out_within();
     if age > within {
         let message = format!(

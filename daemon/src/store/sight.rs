@@ -40,9 +40,34 @@ impl Sight {
         self.limit(conditions, "", "requester");
     }
 
-    /// For `certificates c`.
+    /// For `certificates c`: one's own are those that one was given, and as long as nothing was issued those that one
+    /// asked for first. Asking for a name, and for nothing more, shows nobody else's certificate.
     pub fn limit_certificates(&self, conditions: &mut Conditions) {
-        self.limit(conditions, "c.", "owner");
+        let Self::Some { profiles, own } = self else { return };
+        let mut alternatives: Vec<(String, Box<dyn ToSql>)> = Vec::new();
+        for profile in profiles {
+            alternatives.push(("c.profile_id = ?".to_owned(), Box::new(profile.clone())));
+        }
+        if let Some(own) = own {
+            let given = |condition: String| {
+                format!(
+                    "EXISTS (SELECT 1 FROM jobs j WHERE j.certificate_id = c.id AND j.state = 'completed' AND {condition})"
+                )
+            };
+            let asked = |condition: String| {
+                format!(
+                    "({condition} AND NOT EXISTS (SELECT 1 FROM certificate_versions v WHERE v.certificate_id = c.id))"
+                )
+            };
+            let account = |of: &str| format!("{of}_uid = {} AND {of}_account = ?", own.uid);
+            alternatives.push((given(account("j.requester")), Box::new(own.account.clone())));
+            alternatives.push((asked(account("c.owner")), Box::new(own.account.clone())));
+            if let Some(person) = &own.person {
+                alternatives.push((given("j.requester_person = ?".to_owned()), Box::new(person.clone())));
+                alternatives.push((asked("c.owner_person = ?".to_owned()), Box::new(person.clone())));
+            }
+        }
+        conditions.any(alternatives);
     }
 
     fn limit(&self, conditions: &mut Conditions, table: &str, who: &str) {

@@ -2,12 +2,12 @@
 
 use countersign_shared::error::ErrorKind;
 use countersign_shared::protocol::method::{
-    AuditList, AuditVerify, DaemonMetrics, DaemonStatus, DaemonWhoami, DemoActAs, JobRetry, Method, PolicyCheck,
-    RequestApprove, RequestGet, RequestList, RequestReject, RequestSubmit,
+    AuditList, AuditVerify, CertificateList, DaemonMetrics, DaemonStatus, DaemonWhoami, DemoActAs, JobRetry, Method,
+    PolicyCheck, RequestApprove, RequestGet, RequestList, RequestReject, RequestSubmit, RequestWithdraw,
 };
 use countersign_shared::protocol::{
-    ActAsParams, AuditAction, JobIdParams, ListAuditParams, ListRequestsParams, NoParams, PolicyCheckParams,
-    RequestIdParams,
+    ActAsParams, AuditAction, EndParams, JobIdParams, ListAuditParams, ListCertificatesParams, ListRequestsParams,
+    NoParams, PolicyCheckParams, RequestIdParams,
 };
 
 use crate::support::{ALICE, BOB, CAROL, Caller, DAVE, Host, MALLORY, ask, can_be_people, on, policy};
@@ -112,4 +112,24 @@ fn what_one_may_not_see_does_not_exist() {
     let retry = JobIdParams { id: of_alice.job_id.clone().unwrap() };
     mallory.refused::<JobRetry>(&retry, ErrorKind::Forbidden);
     assert_eq!(host.user(BOB).call::<RequestList>(&every_request()).requests.len(), 2);
+}
+
+#[test]
+fn a_certificate_is_shown_to_whoever_was_given_it_and_not_to_whoever_asked_for_its_name_first() {
+    if !can_be_people() {
+        return;
+    }
+    let people =
+        policy().replacen("role = \"operator\"\nto = \"group:pki\"", "role = \"operator\"\nto = \"person:carol\"", 1);
+    let host = Host::serving(&people);
+    let (mut alice, mut bob, mut carol) = (host.user(ALICE), host.user(BOB), host.user(CAROL));
+    let list =
+        |caller: &mut Caller| caller.call::<CertificateList>(&ListCertificatesParams::default()).certificates.len();
+    let first = bob.request(&["web1.corp.example"]);
+    assert_eq!((list(&mut bob), list(&mut alice)), (1, 0), "his while nothing was issued");
+    bob.call::<RequestWithdraw>(&EndParams { id: first.id, reason: None });
+    let given = alice.request(&["web1.corp.example"]);
+    carol.approve(&given);
+    alice.wait(&given.id);
+    assert_eq!((list(&mut bob), list(&mut alice), list(&mut carol)), (0, 1, 1));
 }

@@ -226,6 +226,13 @@ fn store(
 
 /// No request of this id, or none that the caller may see.
 pub fn not_found(id: &impl std::fmt::Display) -> ApiError {
+    let id = id.to_string();
+    let shown_by = match id.split_once('-').map(|(kind, _)| kind) {
+        Some("mc") => "countersign certs",
+        Some("p") => "countersign profiles",
+        Some("ev") => "countersign audit ls",
+        _ => "countersign ls",
+    };
     ApiError::new(ErrorKind::NotFound, format!("there is no {id} that you may see"))
-        .hint("countersign ls shows what there is")
+        .hint(format!("{shown_by} shows what there is"))
 }

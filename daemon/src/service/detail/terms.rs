@@ -1,6 +1,6 @@
 //! Who has to agree to a request, and how far that is, as the protocol shows it.
 
-use countersign_shared::lifecycle::TimerKind;
+use countersign_shared::lifecycle::{RequestState, TimerKind};
 use countersign_shared::protocol::{Escalation, Step, Terms};
 use rusqlite::Connection;
 
@@ -22,7 +22,9 @@ pub fn view(connection: &Connection, matter: &Matter<'_>) -> Result<Terms, Failu
             .unwrap_or_default(),
         done: timer.done_seq.is_some(),
     };
-    let open = tally.open(&matter.terms);
+    // What has ended asks for nobody.
+    let pending = matter.request.state == RequestState::Pending;
+    let open = tally.open(&matter.terms).into_iter().map(|open| open && pending);
     let steps = matter.terms.steps.iter().zip(&tally.filled).zip(open);
     Ok(Terms {
         steps: steps

@@ -82,7 +82,7 @@ pub(in crate::cli) fn diff(result: &PolicyCheckResult, view: View) -> String {
 
 fn differences(fields: &mut Fields, result: &PolicyCheckResult) {
     if result.valid && result.differences.is_empty() {
-        fields.add("changes", "none that you may see");
+        fields.add("changes", "none, or none that you may see");
     }
     policy_change::differences(fields, &result.differences);
 }
