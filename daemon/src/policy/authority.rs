@@ -122,6 +122,13 @@ impl Permissions {
         self.roles.iter().any(|grant| grant.role == Role::Admin)
     }
 
+    /// True where one of them lets decide under whatever profile there is: an admin's, or an operator's that no list
+    /// narrows.
+    pub fn operates_everywhere(&self) -> bool {
+        let everywhere = |grant: &RoleGrant| grant.role == Role::Operator && grant.profiles.is_none();
+        self.is_admin() || self.roles.iter().any(everywhere)
+    }
+
     /// True where a role gives the permission.
     pub fn allows(&self, permission: Permission<'_>) -> bool {
         self.roles.iter().any(|grant| gives(grant, permission))

@@ -181,7 +181,7 @@ fn server_auth() -> Vec<ExtendedKeyUsage> {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ChangeControl")]
 pub(super) struct ChangeControlTable {
-    /// As a profile's; one admin other than the proposer when left out.
+    /// As a profile's; one admin, or operator of all profiles, other than the proposer when left out.
     pub quorum: Option<Vec<QuorumStep>>,
     /// Whether the steps wait for each other; `parallel` when left out.
     #[serde(default)]

@@ -36,7 +36,7 @@ pub(super) struct Grant {
 /// Who has to agree to another policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeControl {
-    /// Its steps; without any, one admin other than the proposer agrees.
+    /// Its steps; without any, one admin, or operator of all profiles, other than the proposer agrees.
     pub quorum: Vec<QuorumStep>,
     /// Whether they wait for each other.
     pub quorum_order: QuorumOrder,

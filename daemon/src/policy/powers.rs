@@ -52,6 +52,8 @@ pub(super) struct Power {
     admin: bool,
     /// May decide under these, as far as roles go.
     operates: Mask,
+    /// May decide under every profile, those of another policy included: no list narrows the role.
+    operates_everywhere: bool,
     /// May submit under these.
     pub submits: Mask,
     /// Is in a group that a quorum of these asks.
@@ -61,10 +63,10 @@ pub(super) struct Power {
 }
 
 impl Power {
-    fn given(role: Role, scope: Mask) -> Self {
+    fn given(role: Role, scope: Mask, everywhere: bool) -> Self {
         match role {
             Role::Requester => Self { submits: scope, ..Self::default() },
-            Role::Operator => Self { operates: scope, ..Self::default() },
+            Role::Operator => Self { operates: scope, operates_everywhere: everywhere, ..Self::default() },
             Role::Admin => Self { admin: true, ..Self::default() },
             Role::Auditor => Self::default(),
         }
@@ -92,6 +94,11 @@ impl Power {
         self.admin
     }
 
+    /// Whether a role lets somebody decide under whatever profile there is.
+    pub fn operates_everywhere(&self) -> bool {
+        self.admin || self.operates_everywhere
+    }
+
     /// Whether a role lets somebody decide under a profile.
     pub fn may_decide(&self, profile: usize) -> bool {
         self.admin || self.operates.has(profile)
@@ -112,6 +119,7 @@ impl BitOrAssign for Power {
     fn bitor_assign(&mut self, other: Self) {
         self.admin |= other.admin;
         self.operates |= other.operates;
+        self.operates_everywhere |= other.operates_everywhere;
         self.submits |= other.submits;
         self.within |= other.within;
         self.groups |= other.groups;
@@ -160,7 +168,7 @@ impl<'a> Powers<'a> {
                 ids.iter().filter_map(|id| positions.get(id.as_str())).for_each(|position| scope.add(*position));
                 scope
             });
-            let power = Power::given(grant.role, scope);
+            let power = Power::given(grant.role, scope, grant.profiles.is_none());
             granted |= power;
             match &grant.to {
                 Member::Group(group) => *groups.entry(group).or_default() |= power,

@@ -12,10 +12,11 @@ use super::authority::synthetic;
 use super::profile::Profile;
 use super::quorum::{QuorumOrder, QuorumStep};
 use super::subject::is_identifier;
-use super::{ChangeControl, Policy};
+use super::{ChangeControl, Permissions, Policy};
 use crate::identity::directory::Account;
 
-/// Stands in the place of a group's name: any operator of the profile; for a change of the policy, any admin.
+/// Stands in the place of a group's name: any operator of the profile; for a change of the policy, any operator of all
+/// profiles. An admin is one too.
 pub const ANYBODY: &str = "*";
 
 /// What changes of the policy stand under where requests stand under a profile; no profile has this id.
@@ -118,7 +119,10 @@ impl Policy {
             let account = synthetic(Some(&name), Vec::new());
             let person = self.person_of(&account);
             let same = name.is(proposer) || (own.is_some() && person == own);
-            let counts = self.is_admin(&account, now) || !self.groups_of(terms.groups(), &account).is_empty();
+            let permissions = Permissions::of(self, &account, now);
+            let as_anybody = permissions.operates_everywhere() && terms.groups().any(|group| group == ANYBODY);
+            let in_group = || !self.groups_of(terms.groups(), &account).is_empty();
+            let counts = permissions.is_admin() || as_anybody || in_group();
             if !same && counts {
                 named.insert(person.map_or_else(|| name.to_string(), str::to_owned));
             }

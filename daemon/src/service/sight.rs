@@ -3,7 +3,7 @@
 use countersign_shared::error::{ApiError, ErrorKind};
 
 use super::actor::Actor;
-use crate::policy::{CHANGES, Permission, Policy};
+use crate::policy::{ANYBODY, CHANGES, Permission, Policy};
 use crate::store::sight::{Own, Sight};
 
 /// What `actor` may see; refused for somebody who may see nothing at all.
@@ -20,7 +20,8 @@ pub fn of(actor: &Actor, policy: &Policy) -> Result<Sight, ApiError> {
         profiles.filter(|id| may(Permission::ReadAllRequests(id)) || given(id)).map(str::to_owned).collect();
     // Whoever may decide on another policy sees what is proposed, with or without a role.
     let terms = policy.change_control().terms();
-    if !policy.groups_of(terms.groups(), &actor.account).is_empty() {
+    let asks_anybody = terms.groups().any(|group| group == ANYBODY) && actor.permissions.operates_everywhere();
+    if asks_anybody || !policy.groups_of(terms.groups(), &actor.account).is_empty() {
         seen.push(CHANGES.to_owned());
     }
     let own = may(Permission::ReadOwnRequests).then(|| Own {

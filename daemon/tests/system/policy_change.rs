@@ -181,7 +181,8 @@ fn who_may_not_propose_and_what_cannot_be_proposed() {
         ProposeParams { base_sha256: Some(countersign_shared::digest::Digest::of(&[b"x"])), ..good.clone() };
     assert_eq!(rule(&refused(&mut carol, &elsewhere, ErrorKind::StaleContent)), "stale_policy");
     // Carol alone would hold the rules for ever.
-    let for_ever = base().replace(BY_THE_GROUP, "");
+    let narrow = "role = \"operator\"\nto = \"group:pki\"\nprofiles = [\"p-web\"]";
+    let for_ever = base().replace(BY_THE_GROUP, "").replace("role = \"operator\"\nto = \"group:pki\"", narrow);
     let error = refused(&mut carol, &document(&for_ever), ErrorKind::Invalid);
     assert_eq!(rule(&error), "unsatisfiable_policy");
     assert!(error.message.contains("nobody besides the proposer could agree to another policy"), "{error:?}");
@@ -421,4 +422,27 @@ fn a_check_tells_each_caller_what_they_may_know() {
     let for_ever = host.user(CAROL).call::<PolicyCheck>(&PolicyCheckParams { document: "version = 1\n".into() });
     assert!(!for_ever.valid && for_ever.findings.iter().any(|found| found.level == FindingLevel::Error));
     assert!(for_ever.findings.iter().any(|found| found.rule == "pending"), "{:?}", for_ever.findings);
+}
+
+/// Where change control is left out it takes an admin, who proposes, and somebody else who decides under every profile.
+#[test]
+fn without_change_control_an_operator_of_all_profiles_agrees_to_what_an_admin_proposes() {
+    if !can_be_people() {
+        return;
+    }
+    let only_web = "role = \"operator\"\nto = \"person:bob\"\nprofiles = [\"p-web\"]";
+    let narrow = policy_with(1, "", "").replacen("role = \"operator\"\nto = \"group:pki\"", only_web, 1)
+        + "[[grant]]\nrole = \"operator\"\nto = \"person:alice\"\n";
+    let host = Host::serving(&narrow);
+    let document = format!("{narrow}# shorter names\n");
+    let params = ProposeParams { document, reason: "tidied".into(), base_sha256: None };
+    let proposed = host.user(CAROL).call::<PolicyPropose>(&params).request;
+    host.user(CAROL).refused::<RequestApprove>(&on(&proposed), ErrorKind::TwoPersonIntegrity);
+    let refused = host.user(BOB).refused::<RequestApprove>(&on(&proposed), ErrorKind::Forbidden);
+    assert_eq!(refused.data.rule.as_deref(), Some("no_vote"));
+    host.user(ALICE).refused::<PolicyPropose>(&params, ErrorKind::Forbidden);
+    let decided = host.user(ALICE).call::<RequestApprove>(&on(&proposed));
+    assert_eq!(decided.state, RequestState::Approved);
+    assert_eq!(host.value::<i64>("SELECT max(version) FROM policies"), 2);
+    assert_eq!(host.user(CAROL).status().damage, None);
 }

@@ -36,7 +36,7 @@ pub struct Terms {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// The group; `*` is any operator of the profile (for a change of the policy: any admin).
+    /// The group; `*` is any operator of the profile (for a change of the policy: any operator of all profiles; an admin is one).
     pub group: String,
     /// How many.
     pub need: u32,

@@ -274,7 +274,12 @@ pub(super) fn change_control(policy: &Policy) -> Sheet {
     let control = policy.change_control();
     let default = ChangeControl::default();
     let mut lines = Lines::default();
-    steps(&mut lines, &control.quorum, control.quorum_order, "1 admin other than the proposer");
+    steps(
+        &mut lines,
+        &control.quorum,
+        control.quorum_order,
+        "1 admin, or operator of all profiles, other than the proposer",
+    );
     lines.value_or("reject_threshold", control.reject_threshold, control.reject_threshold == default.reject_threshold);
     lines.value_or("approval_timeout", control.approval_timeout, control.approval_timeout == default.approval_timeout);
     Sheet::from([(String::new(), lines)])

@@ -408,7 +408,14 @@ fn differences_stand_in_the_documentation_s_order_and_in_plain_words() {
             row("profile", "p-web", "quorum", Some("2 of group pki"), Some("3 of group pki"), Laxer),
             row("profile", "p-web", "max_validity", Some("90d"), Some("60d"), Stricter),
             row("profile", "p-web", "allow_ip", Some("false"), Some("true"), Laxer),
-            row("change_control", "", "quorum", None, Some("1 admin other than the proposer"), Laxer),
+            row(
+                "change_control",
+                "",
+                "quorum",
+                None,
+                Some("1 admin, or operator of all profiles, other than the proposer"),
+                Laxer
+            ),
             row("change_control", "", "quorum", Some("2 of group leads"), None, Laxer),
         ]
     );

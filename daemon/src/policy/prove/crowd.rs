@@ -158,7 +158,7 @@ impl Wanted {
         let any_operator = match self.profile {
             Some(profile) if power.may_decide(profile) => true,
             Some(_) => return 0,
-            None => false,
+            None => power.operates_everywhere(),
         };
         if any_operator && self.escalated.iter().any(|group| power.is_in(*group)) {
             return all;

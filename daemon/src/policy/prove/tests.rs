@@ -247,7 +247,7 @@ fn who_changes_the_policy_gets_past_what_asks_for_more() {
         + &profile("requires_approval = true\nquorum = [{ group = \"pki\", need = 3 }]");
     let found = lines(&policy("alice bob carol dave", &rest), "change_control");
     let text =
-        "2 humans together (such as carol, dave) can change every rule, and by that get past p-web (which takes 4)";
+        "2 humans together (such as carol, alice) can change every rule, and by that get past p-web (which takes 4)";
     assert!(found.contains(&format!("warning collusion: {text}")), "{found:#?}");
 }
 

@@ -100,7 +100,7 @@ fn step(state: &State, label: &str, step: &Step, admins: bool) -> Entry {
         (false, false) => (Role::Dim, "waiting"),
     };
     let who = match (step.group.as_str(), admins) {
-        (ANYBODY, true) => "any admin".into(),
+        (ANYBODY, true) => "any operator of all profiles".into(),
         (ANYBODY, false) => "any operator".into(),
         (group, _) => format!("group {}", shown(group)),
     };
