@@ -111,7 +111,7 @@ fn the_oracle_has_nothing_to_say_of_what_is_right_and_sees_each_forgery() {
         (
             "a policy that nobody agreed to",
             format!("INSERT INTO policies SELECT 2, '{:064}', document, in_force_since, seq FROM policies", 0),
-            "took force and no other admin agreed",
+            "took force and nobody who may agreed",
         ),
         ("a record taken out", "DELETE FROM audit_events WHERE seq = 3".to_owned(), "does not follow the one before"),
     ] {

@@ -62,7 +62,7 @@ impl Oracle {
         &self.policies.iter().rev().find(|(since, _)| *since <= seq).expect("a policy was adopted first").1
     }
 
-    /// Each policy but the first was agreed to by an admin who is not its proposer.
+    /// Each policy but the first was proposed by an admin, and agreed to by somebody else who decides everywhere.
     fn read_policies(&mut self, db: &Connection) {
         let mut statement = db.prepare("SELECT seq, document, sha256 FROM policies ORDER BY version").unwrap();
         let known = self.policies.len();
@@ -84,13 +84,14 @@ impl Oracle {
             let digest = proposed.text("digest")?;
             let names_it = proposed.text("policy_to") == Some(sha256) && changed.about == sha256;
             let votes = self.votes(request, 1, digest, seq);
-            let quorum = vec![("admin".to_owned(), 1)];
+            let quorum = vec![("everywhere".to_owned(), 1)];
             let behind = self.behind(proposed);
-            let fills = |vote: &Vote<'_>, _: &str| self.rules(vote.record.seq).is_admin(vote.right_of);
-            (names_it && filled(&quorum, &votes, &behind, &fills)).then_some(())
+            let by_an_admin = proposed.uid("uid").is_some_and(|uid| self.rules(proposed.seq).is_admin(uid));
+            let fills = |vote: &Vote<'_>, _: &str| self.rules(vote.record.seq).decides_everywhere(vote.right_of);
+            (names_it && by_an_admin && filled(&quorum, &votes, &behind, &fills)).then_some(())
         };
         if agreed().is_none() {
-            self.wrong(format!("policy {sha256} took force and no other admin agreed to it"));
+            self.wrong(format!("policy {sha256} took force and nobody who may agreed to it"));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-/// So many people of a group; `*` is any operator of the profile, `admin` any admin.
+/// So many people of a group; `*` is any operator of the profile.
 pub type Step = (String, usize);
 
 /// See the module.
@@ -54,6 +54,11 @@ impl Rules {
 
     pub fn is_admin(&self, uid: u32) -> bool {
         self.has_role(uid, "admin", "")
+    }
+
+    /// Whether somebody decides under whatever profile there is.
+    pub fn decides_everywhere(&self, uid: u32) -> bool {
+        self.is_admin(uid) || self.has_role(uid, "operator", "")
     }
 
     fn has_role(&self, uid: u32, role: &str, profile: &str) -> bool {
