@@ -17,6 +17,7 @@ pub struct Job {
     pub request: Option<String>,
     pub record_seq: Option<i64>,
     pub submission: i64,
+    /// Whoever was given the first certificate; before there is one, whoever asks.
     pub owner: u32,
 }
 
@@ -25,7 +26,9 @@ pub fn jobs(db: &Connection) -> Vec<Job> {
     let mut statement = db
         .prepare(
             "SELECT j.id, j.state, j.kind, j.certificate_id, j.profile_id, j.request_id, j.record_seq, j.submission_id,
-                 c.owner_uid FROM jobs j JOIN certificates c ON c.id = j.certificate_id ORDER BY j.row",
+                 coalesce((SELECT f.requester_uid FROM jobs f WHERE f.certificate_id = j.certificate_id
+                     AND f.state = 'completed' AND f.row < j.row ORDER BY f.row LIMIT 1), j.requester_uid)
+             FROM jobs j JOIN certificates c ON c.id = j.certificate_id ORDER BY j.row",
         )
         .unwrap();
     let read = |row: &rusqlite::Row<'_>| {
