@@ -72,13 +72,7 @@ pub fn prove_revocation(
     let revocation = what_was_agreed(connection, job, &submission, &record)?;
     agreed(transaction, policy, job, &submission, &record)?;
     let not_after = can_end(connection, policy, job, &revocation)?;
-    Ok(ApprovedRevocation {
-        job: id.clone(),
-        revocation,
-        not_after,
-        record_seq: record.seq,
-        record: leaf_hash(&bytes),
-    })
+    Ok(ApprovedRevocation { job: id.clone(), revocation, not_after, record_seq: record.seq, record: leaf_hash(&bytes) })
 }
 
 /// The record names the digest, and the digest is that of what would end.

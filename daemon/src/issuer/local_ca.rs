@@ -11,8 +11,8 @@ use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use rcgen::string::{Ia5String, PrintableString};
 use rcgen::{
-    CertificateParams, CrlDistributionPoint, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
-    SanType, SerialNumber, SubjectPublicKeyInfo,
+    CertificateParams, CrlDistributionPoint, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, SanType, SerialNumber, SubjectPublicKeyInfo,
 };
 
 use super::{CrlOrder, IssueError, Issuer, Order};

@@ -169,7 +169,8 @@ impl CrlPublisher {
             }
         });
         let written = written.await.map_err(|_| ApiError::internal("a fault of the daemon ended the thread"))?;
-        written.map_err(|error| ApiError::new(ErrorKind::Unavailable, format!("it is signed, and not published: {error}")))
+        written
+            .map_err(|error| ApiError::new(ErrorKind::Unavailable, format!("it is signed, and not published: {error}")))
     }
 }
 

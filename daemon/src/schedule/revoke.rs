@@ -53,15 +53,10 @@ pub fn revoke(transaction: &mut Transaction<'_>, policy: &PolicyInForce, id: &Jo
     }
 }
 
-fn carry_out(
-    transaction: &mut Transaction<'_>,
-    job: &JobRow,
-    approved: &ApprovedRevocation,
-) -> Result<(), Failure> {
+fn carry_out(transaction: &mut Transaction<'_>, job: &JobRow, approved: &ApprovedRevocation) -> Result<(), Failure> {
     let revocation = approved.revocation();
     let certificate = &revocation.certificate_id;
-    let allowed_by =
-        i64::try_from(approved.record_seq()).map_err(|_| ApiError::internal("the ledger is too long"))?;
+    let allowed_by = i64::try_from(approved.record_seq()).map_err(|_| ApiError::internal("the ledger is too long"))?;
     let draft =
         system_draft(SCHEDULER, AuditAction::CertificateRevoked, Category::CertLifecycle, "certificate", certificate)
             .text("job", approved.job())

@@ -229,7 +229,8 @@ impl Step<'_> {
             unattended::make(transaction, &stored)?;
         }
         let connection = transaction.connection();
-        let made = jobs::get(connection, &job)?.ok_or_else(|| ApiError::internal("the job that was made is missing"))?;
+        let made =
+            jobs::get(connection, &job)?.ok_or_else(|| ApiError::internal("the job that was made is missing"))?;
         let request = match &made.job.request_id {
             Some(id) => requests::summary(connection, id, &Sight::All)?,
             None => None,

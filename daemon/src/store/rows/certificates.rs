@@ -169,7 +169,9 @@ pub fn chain_in_force(connection: &Connection, id: &CertificateId) -> rusqlite::
 /// The chain that a job made, unless it is quarantined or revoked.
 pub fn chain_of_job(connection: &Connection, id: &JobId) -> rusqlite::Result<Option<String>> {
     connection
-        .prepare_cached("SELECT chain_pem FROM certificate_versions WHERE job_id = ?1 AND state IN ('active', 'superseded')")?
+        .prepare_cached(
+            "SELECT chain_pem FROM certificate_versions WHERE job_id = ?1 AND state IN ('active', 'superseded')",
+        )?
         .query_row([id.as_str()], |row| row.get(0))
         .optional()
 }

@@ -69,12 +69,7 @@ pub fn revoke(
             "UPDATE certificate_versions SET state = 'revoked' WHERE certificate_id = ?1 AND version = ?2
                  AND issuer = ?3 AND serial = ?4",
         )?
-        .execute(params![
-            revocation.certificate_id.as_str(),
-            revocation.version,
-            revocation.issuer,
-            revocation.serial
-        ])
+        .execute(params![revocation.certificate_id.as_str(), revocation.version, revocation.issuer, revocation.serial])
         .and_then(one)
 }
 
