@@ -105,6 +105,10 @@ impl CrlPublisher {
         if found.newest.is_none() && found.count == 0 && issuer.crl.is_none() {
             return Ok(None);
         }
+        if found.newest.as_ref().is_some_and(|list| Digest::of(&[&list.der]) != list.sha256) {
+            let text = format!("the newest list of {} is not the list that was recorded", issuer.id);
+            return Err(self.damaged(text));
+        }
         let (tick, wall) = (self.line.tick(), self.line.wall());
         let list = match found.newest {
             Some(list) if is_fresh(&list, found.count, rules.lifetime, tick, wall) => list,
@@ -131,8 +135,7 @@ impl CrlPublisher {
         };
         let (unexplained, entries, count) = self.readers.read(read).await?;
         if let Some(text) = unexplained {
-            self.health.raise(Damage { seq: None, rule: "state".into(), text });
-            self.health.check()?;
+            return Err(self.damaged(text));
         }
         let order = CrlOrder {
             number: before.map_or(0, |list| list.number).saturating_add(1),
@@ -149,11 +152,18 @@ impl CrlPublisher {
         let signed = tokio::task::spawn_blocking(move || signer.sign_crl(&order)).await;
         let signed = signed.map_err(|_| ApiError::internal("a fault of the daemon ended the thread that signed"))?;
         let der = signed.map_err(|error| ApiError::new(ErrorKind::Unavailable, error.to_string()))?;
-        let list = List { number, this_update, next_update, due_tick, entries: count, der };
+        let sha256 = Digest::of(&[&der]);
+        let list = List { number, this_update, next_update, due_tick, entries: count, sha256, der };
         let (id, kept) = (issuer.id.clone(), list.clone());
         self.writer.write(move |transaction| store(transaction, &id, &kept, listed)).await?;
         tracing::info!(issuer = issuer.id, number, listed, "the list of what was revoked is signed");
         Ok(list)
+    }
+
+    /// The state says something that the ledger does not: nothing is signed on its account.
+    fn damaged(&self, text: String) -> ApiError {
+        self.health.raise(Damage { seq: None, rule: "state".into(), text: text.clone() });
+        self.health.check().err().unwrap_or_else(|| ApiError::new(ErrorKind::ReadOnly, text))
     }
 
     /// In the state directory in DER and in PEM, and in DER where the policy says.
@@ -200,7 +210,7 @@ fn store(transaction: &mut Transaction<'_>, issuer: &str, list: &List, listed: u
     let number = |number: u64| i64::try_from(number).map_err(|_| ApiError::internal("a number is too large"));
     let draft = system_draft(SCHEDULER, AuditAction::CrlSigned, Category::CertLifecycle, "issuer", issuer)
         .number("number", number(list.number)?)
-        .text("sha256", Digest::of(&[&list.der]))
+        .text("sha256", list.sha256)
         .number("entries", number(u64::try_from(listed).unwrap_or(u64::MAX))?)
         .text("this_update", list.this_update)
         .text("next_update", list.next_update);
@@ -225,6 +235,7 @@ mod tests {
             next_update: later(at(begin), week),
             due_tick: half * 1000,
             entries: 1,
+            sha256: Digest::of(&[]),
             der: Vec::new(),
         };
         for (count, lifetime, tick, wall, fresh) in [

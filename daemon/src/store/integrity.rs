@@ -13,6 +13,7 @@ use crate::ledger::verify::{Verified, stored_frontier, verify};
 use crate::ledger::{Frontier, Tail};
 
 mod installation;
+mod lists;
 mod pending;
 mod proposals;
 mod texts;
@@ -33,6 +34,7 @@ pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
         pending::check,
         texts::check,
         versions::check,
+        lists::check,
     ];
     for look in looks {
         if verified.damage.is_none() {

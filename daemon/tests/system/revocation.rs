@@ -208,8 +208,8 @@ fn nothing_that_waits_is_in_the_way_and_a_compromised_key_gets_no_certificate() 
     let failed = alice.wait(&renewal.id);
     assert_eq!(failed.outcome, Outcome::Failed);
     assert!(failed.why.as_ref().unwrap().raw().contains("the key is compromised"), "{failed:#?}");
-    host.user(CAROL).call::<JobRetry>(&JobIdParams { id: failed.job.unwrap().id });
-    assert_eq!(alice.wait(&renewal.id).outcome, Outcome::Failed);
+    let late = host.user(CAROL).refused::<JobRetry>(&JobIdParams { id: failed.job.unwrap().id }, ErrorKind::Conflict);
+    assert_eq!(late.data.rule.as_deref(), Some("retry_too_late"));
     // Another key does.
     assert_eq!(alice.wait(&issued(&host, "web1.corp.example").job.id).outcome, Outcome::Issued);
     assert_eq!(host.value::<i64>("SELECT count(*) FROM certificate_versions WHERE state = 'active'"), 1);

@@ -35,6 +35,8 @@ pub struct List {
     pub due_tick: i64,
     /// The entries that there were when it was signed.
     pub entries: u64,
+    /// SHA-256 of the list, as it was recorded.
+    pub sha256: Digest,
     /// The list.
     pub der: Vec<u8>,
 }
@@ -107,6 +109,7 @@ pub fn newest(connection: &Connection, issuer: &str) -> rusqlite::Result<Option<
                 next_update: parsed(row, "next_update")?,
                 due_tick: row.get("due_tick")?,
                 entries: row.get("entries")?,
+                sha256: parsed(row, "sha256")?,
                 der: row.get("der")?,
             })
         })
@@ -130,7 +133,7 @@ pub fn replace(connection: &Connection, issuer: &str, list: &List, seq: u64) -> 
             list.next_update.to_string(),
             list.due_tick,
             list.entries,
-            Digest::of(&[&list.der]).to_string(),
+            list.sha256.to_string(),
             list.der,
             seq,
         ])
