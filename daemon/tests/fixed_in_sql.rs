@@ -55,14 +55,14 @@ fn no_column_changes_and_no_row_goes() {
 }
 
 #[test]
-fn a_version_is_superseded_once_and_nothing_else() {
+fn a_version_is_superseded_once_and_revoked_with_its_entry_alone() {
     let db = filled();
     for state in ["active", "quarantined"] {
         assert!(db.execute_batch(&format!("UPDATE certificate_versions SET state = '{state}'")).is_err(), "{state}");
     }
     assert!(db.execute_batch("UPDATE certificate_versions SET state = 'superseded', chain_pem = 'EVIL'").is_err());
     db.execute_batch("UPDATE certificate_versions SET state = 'superseded'").unwrap();
-    for state in ["active", "superseded", "quarantined"] {
+    for state in ["active", "superseded", "quarantined", "revoked"] {
         assert!(db.execute_batch(&format!("UPDATE certificate_versions SET state = '{state}'")).is_err(), "{state}");
     }
 }

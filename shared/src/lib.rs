@@ -9,6 +9,7 @@ pub mod id;
 pub mod json;
 pub mod lifecycle;
 pub mod protocol;
+pub mod revocation;
 pub mod text;
 pub mod time;
 

@@ -47,7 +47,8 @@ fn open(issuer: &policy::Issuer, directory: &Path, origin: &str, now: Timestamp)
         IssuerKind::LocalCa => {
             let names = names(&issuer.id, origin);
             let ca = LocalCa::open_or_create(&directory.join(&issuer.id), &names, now);
-            Ok(Arc::new(ca.map_err(|error| error.to_string())?))
+            let ca = ca.map_err(|error| error.to_string())?;
+            Ok(Arc::new(ca.with_crl_url(issuer.crl.as_ref().and_then(|crl| crl.url.clone()))))
         }
         IssuerKind::Exec { command, timeout } => {
             let [program, arguments @ ..] = command.as_slice() else {

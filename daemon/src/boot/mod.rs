@@ -23,6 +23,7 @@ use crate::identity::peer::pin_kind;
 use crate::ipc::{self, Limits, Listener};
 use crate::metrics::{self, Metrics};
 use crate::schedule::courier::Courier;
+use crate::schedule::crl::CrlPublisher;
 use crate::schedule::delegations::Delegations;
 use crate::schedule::executor::Executor;
 use crate::schedule::reaper::Reaper;
@@ -54,6 +55,9 @@ impl std::error::Error for BootError {}
 fn during<E: std::error::Error>(what: &'static str) -> impl Fn(E) -> BootError {
     move |error| BootError(format!("{what}: {error}"))
 }
+
+/// Where the lists of what was revoked stand in the state directory.
+const CRLS: &str = "crl";
 
 /// Commits whose jobs a slow waiter may fall behind before it looks again by itself.
 const MOVED: usize = 4096;
@@ -88,11 +92,11 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     }
 
     let (earlier, due, ready) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let granted = Arc::new(Notify::new());
+    let (granted, revoked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let moved = broadcast::channel(MOVED).0;
     let after_commit = {
         let (metrics, earlier, due) = (metrics.clone(), earlier.clone(), due.clone());
-        let (ready, granted, moved) = (ready.clone(), granted.clone(), moved.clone());
+        let (ready, granted, revoked, moved) = (ready.clone(), granted.clone(), revoked.clone(), moved.clone());
         let policy = policy.clone();
         move |effects: Vec<Effect>| {
             // Before anything else: whatever comes next is judged by it.
@@ -112,6 +116,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
                     // Nobody may be waiting.
                     Effect::Moved(job) => drop(moved.send(job)),
                     Effect::Delegated => granted.notify_one(),
+                    Effect::Revoked => revoked.notify_one(),
                     // Jobs that wait are judged again under it.
                     Effect::PolicyChanged(_) => ready.notify_one(),
                     Effect::Decided { .. } | Effect::Refused { .. } | Effect::AttemptsRepeated => {}
@@ -184,6 +189,15 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         policy: policy.clone(),
         issued: issued.clone(),
     };
+    let crls = CrlPublisher {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        health: health.clone(),
+        policy: policy.clone(),
+        line: line.clone(),
+        directory: state.path().join(CRLS),
+        revoked,
+    };
     let stop = stop_background.clone();
     let executor = Executor {
         writer: writer.clone(),
@@ -200,6 +214,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     vital.start("timekeeper", timekeeper.run(stop_background.clone()));
     vital.start("delegations", delegations.run(stop_background.clone()));
     vital.start("courier", courier.run(stop_background.clone()));
+    vital.start("revocation lists", crls.run(stop_background.clone()));
     vital.start("executor", executor.run());
 
     vital.start("policy file", compare::run(policy, adoption.file.clone(), service.clone(), stop_background.clone()));

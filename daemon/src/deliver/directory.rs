@@ -78,6 +78,15 @@ pub(super) fn walk(names: &[String], owner: Option<&Owner>) -> Result<(OwnedFd, 
     Ok((directory, path))
 }
 
+/// Opens a directory of the daemon's own, which lies in its state directory.
+pub(super) fn own(path: &Path) -> Result<OwnedFd, DeliverError> {
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_RDONLY;
+    let directory = open(path, flags, Mode::empty())
+        .map_err(|error| DeliverError::Failed(format!("cannot open {}: {}", shown(path), error.desc())))?;
+    trusted(&directory, path, None)?;
+    Ok(directory)
+}
+
 fn trusted(directory: &OwnedFd, path: &Path, owner: Option<&Owner>) -> Result<(), DeliverError> {
     let found = fstat(directory)
         .map_err(|error| DeliverError::Failed(format!("cannot look at {}: {}", shown(path), error.desc())))?;

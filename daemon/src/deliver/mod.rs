@@ -5,6 +5,8 @@
 //! old chain or the new one, whole.
 
 use std::fmt;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use countersign_shared::id::CertificateId;
@@ -67,6 +69,14 @@ impl DeliverRule {
         self.permissions().map(drop)
     }
 
+    /// The same for a file that is of no single certificate.
+    pub fn check_file(&self) -> Result<(), DeliverError> {
+        if self.path.contains(PLACEHOLDER) {
+            return Err(DeliverError::Rule(format!("the path is of no single certificate, and has {PLACEHOLDER}")));
+        }
+        self.check()
+    }
+
     /// The directories on the way, and the file's name.
     fn components(&self, certificate: &str) -> Result<(Vec<String>, String), DeliverError> {
         let wrong = |why: &str| {
@@ -111,16 +121,48 @@ impl DeliverRule {
 /// # Errors
 /// See [`DeliverError`]. No temporary file stays behind.
 pub fn deliver(rule: &DeliverRule, certificate: &CertificateId, chain_pem: &str) -> Result<PathBuf, DeliverError> {
-    let (directories, file) = rule.components(certificate.as_str())?;
+    write(rule, certificate.as_str(), chain_pem.as_bytes())
+}
+
+/// Writes what is of no single certificate where `rule` says, unless it stands there already. As [`deliver`].
+pub fn publish(rule: &DeliverRule, contents: &[u8]) -> Result<(), DeliverError> {
+    rule.check_file()?;
+    if std::fs::read(&rule.path).is_ok_and(|found| found == contents) {
+        return Ok(());
+    }
+    write(rule, "", contents).map(drop)
+}
+
+fn write(rule: &DeliverRule, certificate: &str, contents: &[u8]) -> Result<PathBuf, DeliverError> {
+    let (directories, file) = rule.components(certificate)?;
     let mode = rule.permissions()?;
     let owner = rule.owner.as_deref().map(Owner::look_up).transpose()?;
     let (directory, path) = directory::walk(&directories, owner.as_ref())?;
     let path = path.join(&file);
     place::refuse_special(&directory, &file, &path)?;
-    place::place(&directory, &file, &path, |temporary| {
-        place::fill(temporary, chain_pem.as_bytes(), owner.as_ref(), mode)
-    })?;
+    place::place(&directory, &file, &path, |temporary| place::fill(temporary, contents, owner.as_ref(), mode))?;
     Ok(path)
+}
+
+/// Makes a directory of the daemon's own (mode 0755), unless it is there.
+pub fn open_directory(directory: &Path) -> Result<(), DeliverError> {
+    let failed = |error: std::io::Error| DeliverError::Failed(format!("cannot make {}: {error}", shown(directory)));
+    match std::fs::create_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed(error)),
+        Ok(()) => std::fs::set_permissions(directory, Permissions::from_mode(0o755)).map_err(failed),
+    }
+}
+
+/// Writes a file (mode 0644) into a directory of the daemon's own, whole or not at all, unless it stands there already.
+pub fn place_in(directory: &Path, name: &str, contents: &[u8]) -> Result<(), DeliverError> {
+    let path = directory.join(name);
+    if std::fs::read(&path).is_ok_and(|found| found == contents) {
+        return Ok(());
+    }
+    let opened = directory::own(directory)?;
+    place::refuse_special(&opened, name, &path)?;
+    place::place(&opened, name, &path, |temporary| place::fill(temporary, contents, None, DEFAULT_MODE))
 }
 
 /// A path that may be shown.

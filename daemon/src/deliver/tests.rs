@@ -3,7 +3,7 @@
 use super::*;
 use nix::unistd::{Uid, User, geteuid};
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, symlink};
 
 struct Bench {
     place: tempfile::TempDir,

@@ -8,6 +8,7 @@ pub mod judge;
 pub mod passing;
 mod prove;
 pub mod quorum;
+mod revocation;
 pub mod roll;
 pub mod two_person;
 
@@ -15,6 +16,7 @@ pub use approved::Approved;
 pub use delegated::Delegated;
 pub use evidence::{Cast, recorded_tick, recorded_timers};
 pub use prove::{Shut, prove};
+pub use revocation::{ApprovedRevocation, prove_revocation};
 
 #[cfg(test)]
 mod history_tests;

@@ -20,7 +20,7 @@ use crate::store::Transaction;
 use crate::store::rows::jobs::JobRow;
 use crate::store::rows::requests::RequestRow;
 use crate::store::rows::submissions::Submission;
-use crate::store::rows::{audit, jobs, policies, requests, submissions, terms as rows_terms};
+use crate::store::rows::{audit, jobs, policies, requests, revocations, submissions, terms as rows_terms};
 use crate::store::transaction::Failure;
 
 /// Who approves by the passing of time.
@@ -45,6 +45,27 @@ impl From<rusqlite::Error> for Shut {
 
 /// Makes the proof for a job, or says why not.
 pub fn prove(transaction: &Transaction<'_>, policy: &Policy, job: &JobRow) -> Result<Approved, Shut> {
+    let (connection, id) = (transaction.connection(), &job.job.id);
+    if job.job.kind == JobKind::Revoke {
+        return Err(Shut::Tampered(format!("{id} is to revoke, and was claimed to sign")));
+    }
+    let (record, bytes) = committed(transaction, job)?;
+    let submission = submissions::get(connection, job.submission_id)?;
+    content_is_what_was_agreed(connection, job, &submission, &record)?;
+    agreed(transaction, policy, job, &submission, &record)?;
+    key_is_not_compromised(connection, &submission)?;
+    Ok(Approved::new(
+        id.clone(),
+        job.job.certificate_id.clone(),
+        submission.content,
+        submission.csr,
+        record.seq,
+        leaf_hash(&bytes),
+    ))
+}
+
+/// The ledger record that is said to allow a job, with its bytes: committed, and used by no other job.
+pub(super) fn committed(transaction: &Transaction<'_>, job: &JobRow) -> Result<(Evidence, Vec<u8>), Shut> {
     let connection = transaction.connection();
     let (id, state) = (&job.job.id, job.job.state);
     if !matches!(state, JobState::Pending | JobState::Running) {
@@ -58,27 +79,45 @@ pub fn prove(transaction: &Transaction<'_>, policy: &Policy, job: &JobRow) -> Re
     let bytes = bytes.ok_or_else(|| Shut::Tampered(format!("{id} names ledger record {seq}, which is missing")))?;
     let record = Evidence::read(&bytes)
         .ok_or_else(|| Shut::Tampered(format!("ledger record {seq}, named by {id}, allows no signature")))?;
+    if record.seq != seq {
+        return Err(Shut::Tampered(format!("ledger record {seq}, named by {id}, says that it is {}", record.seq)));
+    }
     one_signature_a_record(connection, job, seq)?;
-    let submission = submissions::get(connection, job.submission_id)?;
-    content_is_what_was_agreed(connection, job, &submission, &record)?;
+    Ok((record, bytes))
+}
+
+/// Whoever has to agree has agreed, by the ledger, in time, to what this job does; and the rules in force allow it.
+pub(super) fn agreed(
+    transaction: &Transaction<'_>,
+    policy: &Policy,
+    job: &JobRow,
+    submission: &Submission,
+    record: &Evidence,
+) -> Result<(), Shut> {
+    let id = &job.job.id;
     match &job.job.request_id {
         Some(request) => {
-            let request = requests::get(connection, request)?
+            let request = requests::get(transaction.connection(), request)?
                 .ok_or_else(|| Shut::Tampered(format!("{id} belongs to no request")))?;
-            people_agreed(transaction, policy, &request, &submission, &record)?;
-            in_its_time(transaction, policy, &request, &submission, &record)?;
+            if request.kind != request_kind(job) {
+                return Err(Shut::Tampered(format!("{id} does another thing than its request asks for")));
+            }
+            people_agreed(transaction, policy, &request, submission, record)?;
+            in_its_time(transaction, policy, &request, submission, record)?;
         }
-        None => nobody_has_to_agree(job, &submission, &record)?,
+        None => nobody_has_to_agree(job, submission, record)?,
     }
-    rules_in_force_allow(policy, job, &submission)?;
-    Ok(Approved::new(
-        id.clone(),
-        job.job.certificate_id.clone(),
-        submission.content,
-        submission.csr,
-        seq,
-        leaf_hash(&bytes),
-    ))
+    rules_in_force_allow(policy, job, submission)
+}
+
+/// Whoever has a key that was given away could use a certificate for it: it gets none any more, whoever agrees.
+fn key_is_not_compromised(connection: &Connection, submission: &Submission) -> Result<(), Shut> {
+    match revocations::of_compromised_key(connection, submission.content.spki_sha256)? {
+        None => Ok(()),
+        Some((certificate, version)) => Err(Shut::Refused(format!(
+            "its key is that of version {version} of {certificate}, which was revoked because the key is compromised"
+        ))),
+    }
 }
 
 /// A record allows one certificate. Jobs that failed under it used nothing up.
@@ -348,7 +387,8 @@ fn nobody_has_to_agree(job: &JobRow, submission: &Submission, record: &Evidence)
     if submission.profile.rules().requires_approval {
         return Err(Shut::Tampered(format!("{id} has no request, and its profile requires approval")));
     }
-    if record.action != "issuance_requested" || record.resource_id != id.as_str() {
+    let asks = if job.job.kind == JobKind::Revoke { "revocation_requested" } else { "issuance_requested" };
+    if record.action != asks || record.resource_id != id.as_str() {
         return Err(Shut::Tampered(format!("{id} names a ledger record that does not ask for it")));
     }
     Ok(())

@@ -11,16 +11,17 @@ use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use rcgen::string::{Ia5String, PrintableString};
 use rcgen::{
-    CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
-    SanType, SerialNumber, SubjectPublicKeyInfo,
+    CertificateParams, CrlDistributionPoint, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, SanType, SerialNumber, SubjectPublicKeyInfo,
 };
 
-use super::{IssueError, Issuer, Order};
+use super::{CrlOrder, IssueError, Issuer, Order};
 use crate::gate::Approved;
 use crate::x509::certificate::IssuedCertificate;
 use crate::x509::{csr, pem};
 
 mod create;
+mod crl;
 mod directory;
 
 pub use create::CaNames;
@@ -30,6 +31,8 @@ pub struct LocalCa {
     signer: rcgen::Issuer<'static, KeyPair>,
     root: IssuedCertificate,
     intermediate: IssuedCertificate,
+    /// Where clients find the list of what was revoked.
+    crl_url: Option<String>,
 }
 
 impl LocalCa {
@@ -77,7 +80,13 @@ impl LocalCa {
         }
         let signer = rcgen::Issuer::from_ca_cert_der(&intermediate.der.as_slice().into(), key)
             .map_err(|error| damaged(format!("intermediate.crt: {error}")))?;
-        Ok(Self { signer, root, intermediate })
+        Ok(Self { signer, root, intermediate, crl_url: None })
+    }
+
+    /// The same, naming in each certificate where the list of what was revoked is to be found (RFC 5280 §4.2.1.13).
+    #[must_use]
+    pub fn with_crl_url(self, crl_url: Option<String>) -> Self {
+        Self { crl_url, ..self }
     }
 
     /// The root, for whoever must trust it.
@@ -135,6 +144,8 @@ impl Issuer for LocalCa {
         params.extended_key_usages =
             content.extended_key_usage.iter().map(|usage| extended_key_usage(*usage)).collect();
         params.use_authority_key_identifier_extension = true;
+        params.crl_distribution_points =
+            self.crl_url.iter().map(|url| CrlDistributionPoint { uris: vec![url.clone()] }).collect();
         let key = SubjectPublicKeyInfo::from_der(&csr.spki_der)
             .map_err(|error| IssueError::Refused(format!("the public key cannot be written: {error}")))?;
         let leaf = params
@@ -143,6 +154,10 @@ impl Issuer for LocalCa {
         let mut chain = pem::encode("CERTIFICATE", leaf.der());
         chain.push_str(&pem::encode("CERTIFICATE", &self.intermediate.der));
         Ok(chain.into_bytes())
+    }
+
+    fn sign_crl(&self, order: &CrlOrder) -> Result<Vec<u8>, IssueError> {
+        crl::sign(self, order)
     }
 
     fn survives_restart(&self) -> bool {

@@ -10,10 +10,12 @@ use crate::gate::Approved;
 use crate::x509::certificate::{self, IssuedCertificate};
 use crate::x509::compare::{Window, compare};
 
+mod crl;
 pub mod exec;
 pub mod local_ca;
 mod serial;
 
+pub use crl::{CrlEntry, CrlOrder};
 pub use serial::Serial;
 
 /// Every issuer of a policy, by its id.
@@ -56,6 +58,11 @@ pub trait Issuer: Send + Sync {
     ///
     /// The answer is not trusted: [`finish`] reads and judges it, whoever the issuer is.
     fn issue(&self, approved: &Approved, order: &Order) -> Result<Vec<u8>, IssueError>;
+
+    /// Signs a complete list of what was revoked, and returns its DER. An issuer that keeps its own list refuses.
+    fn sign_crl(&self, order: &CrlOrder) -> Result<Vec<u8>, IssueError> {
+        Err(IssueError::Refused(format!("list {} is kept where its certificates are issued", order.number)))
+    }
 
     /// True where an order whose answer was lost by a crash left nothing behind: the signature existed only in
     /// this process, and the order may be given again. False where the outcome is then unknown.

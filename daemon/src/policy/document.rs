@@ -380,6 +380,21 @@ pub(super) struct IssuerTable {
     pub command: Option<Vec<String>>,
     /// `exec`: how long the program may take, `1s` to `10m`; `60s` when left out.
     pub timeout: Option<Span>,
+    /// `local-ca`: how the list of what was revoked is published.
+    pub crl: Option<CrlTable>,
+}
+
+/// How the list of what was revoked is published.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Crl")]
+pub(super) struct CrlTable {
+    /// Where clients find it: an http or https URL of at most 1024 octets, which stands in each certificate.
+    pub url: Option<String>,
+    /// An absolute path where it is written in DER, besides the state directory.
+    pub path: Option<String>,
+    /// From one list to the moment by which the next one is there, `1h` to `90d`; `7d` when left out.
+    pub lifetime: Option<Span>,
 }
 
 /// The kinds of issuer that this version has.

@@ -34,7 +34,7 @@ pub use authority::{Permission, Permissions, Role, RoleGrant};
 pub use calendar::Calendar;
 pub use diff::{Effect, PolicyDifference, differences};
 pub use document::{AlertChannels, Channel, Severity};
-pub use parts::{ChangeControl, Issuer, IssuerKind, Person, RenewalPolicy};
+pub use parts::{ChangeControl, CrlRules, Issuer, IssuerKind, Person, RenewalPolicy};
 pub use profile::{Delivery, Justification, Profile, Rules, TicketPattern};
 pub use quorum::{Escalation, QuorumOrder, QuorumStep, Route};
 pub use read::MAX_DOCUMENT;

@@ -64,6 +64,26 @@ pub struct Issuer {
     pub id: String,
     /// What it is.
     pub kind: IssuerKind,
+    /// How the list of what was revoked is published; kept in the state directory alone, once there is anything to say,
+    /// where left out.
+    pub crl: Option<CrlRules>,
+}
+
+/// How the list of what was revoked is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrlRules {
+    /// Where clients find it: stands in each certificate.
+    pub url: Option<String>,
+    /// Where it is written, besides the state directory.
+    pub path: Option<String>,
+    /// From one list to the moment by which the next one is there. It is replaced at half that time.
+    pub lifetime: Span,
+}
+
+impl Default for CrlRules {
+    fn default() -> Self {
+        Self { url: None, path: None, lifetime: Span::from_secs(7 * 86_400) }
+    }
 }
 
 /// The kinds of issuer.

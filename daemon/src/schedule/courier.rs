@@ -104,7 +104,7 @@ impl Courier {
         let policy = self.policy.now();
         let rule = policy.profile(&parcel.profile_id).and_then(|profile| profile.rules().deliver.clone());
         let fate = match rule {
-            _ if !parcel.in_force => Fate::Dropped("another version has taken its place"),
+            _ if !parcel.in_force => Fate::Dropped("it is not in force any more"),
             None => Fate::Dropped("the policy delivers it nowhere any more"),
             Some(rule) => {
                 write(DeliverRule { path: rule.path, owner: rule.owner, mode: Some(rule.mode) }, parcel).await

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::id::JobId;
-use countersign_shared::lifecycle::{JobEvent, JobState, job_transition};
+use countersign_shared::lifecycle::{JobEvent, JobKind, JobState, job_transition};
 use countersign_shared::protocol::Damage;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -16,6 +16,7 @@ use super::ask::{Answer, ask};
 use super::deadline::Alarm;
 use super::outcome::{fail, store};
 use super::places::Places;
+use super::revoke::{Ended, revoke};
 use crate::clock::TimeLine;
 use crate::gate::{Approved, Shut, prove};
 use crate::issuer::{Issued, Issuer, Mismatch, Order, Serial};
@@ -150,6 +151,9 @@ impl Executor {
             found.map_err(|failure| if of_the_row(&failure) { unreadable(failure) } else { failure })
         };
         let (job, issuer) = self.readers.read(read).await?;
+        if job.job.kind == JobKind::Revoke {
+            return self.revoke(job).await;
+        }
         let mut stop = self.stop.clone();
         let _place = tokio::select! {
             biased;
@@ -165,6 +169,22 @@ impl Executor {
         // Most jobs wait for their place most of the time: what comes after it is not held until then.
         Box::pin(self.issue_and_store(claim)).await;
         Ok(())
+    }
+
+    /// Revokes: no issuer is asked, so that all of it is one transaction.
+    async fn revoke(&self, job: JobRow) -> Result<(), ApiError> {
+        let (policy, id) = (self.policy.clone(), job.job.id.clone());
+        match self.writer.write(move |transaction| revoke(transaction, &policy, &id)).await? {
+            Ended::Done | Ended::Gone => Ok(()),
+            Ended::Refused(why) => {
+                tracing::warn!(job = %job.job.id, "not revoked: {why}");
+                Ok(())
+            }
+            Ended::Tampered(text) => {
+                self.health.raise(Damage { seq: job.record_seq, rule: "gate".into(), text });
+                self.health.check()
+            }
+        }
     }
 
     /// Claims a job. `None` where it is not there to be claimed or may not be signed; the reason is on record.
@@ -287,7 +307,7 @@ fn claim(transaction: &mut Transaction<'_>, policy: &PolicyInForce, id: &JobId) 
     let rules = policy.whole();
     let proof = prove(transaction, rules.policy(), &job);
     if fresh && !matches!(proof, Err(Shut::Tampered(_) | Shut::Unreadable(_))) {
-        jobs::claim(transaction.connection(), id, transaction.now(), &serial.to_string())?;
+        jobs::claim(transaction.connection(), id, transaction.now(), Some(&serial.to_string()))?;
     }
     match proof {
         Ok(approved) => {

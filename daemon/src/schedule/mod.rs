@@ -4,10 +4,12 @@
 mod aside;
 mod ask;
 pub mod courier;
+pub mod crl;
 pub mod deadline;
 pub mod delegations;
 pub mod executor;
 pub mod outcome;
 mod places;
 pub mod reaper;
+pub mod revoke;
 pub mod timekeeper;

@@ -3,12 +3,13 @@
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::id::JobId;
 use countersign_shared::lifecycle::JobState;
-use countersign_shared::protocol::{AuditAction, Category, Job, JobIdParams, JobPage, ListJobsParams};
+use countersign_shared::protocol::{Category, Job, JobIdParams, JobPage, ListJobsParams};
 use countersign_shared::time::Span;
 
 use super::actor::Actor;
 use super::decide::{Matter, not_found};
 use super::sight;
+use super::submit::unattended::requested;
 use super::{PolicyInForce, Service, refusal};
 use crate::gate::recorded_tick;
 use crate::gate::two_person::own_session;
@@ -139,7 +140,7 @@ fn make(transaction: &mut Transaction<'_>, policy: &PolicyInForce, actor: &Actor
     let new = transaction.fresh_job()?;
     let profile = &failed.job.profile_id;
     let draft = actor
-        .draft(AuditAction::IssuanceRequested, Category::CertLifecycle, "job", &new)
+        .draft(requested(failed.job.kind), Category::CertLifecycle, "job", &new)
         .number("version", 1)
         .text("digest", submission.digest)
         .text("policy_sha256", policy.sha256())

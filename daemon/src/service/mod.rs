@@ -25,6 +25,7 @@ pub mod policies;
 pub mod propose;
 pub mod quota;
 pub mod refusal;
+pub mod revoke;
 pub mod sight;
 pub mod submit;
 pub mod wait;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_shared::error::ApiError;
 use countersign_shared::id::{JobId, RequestId};
-use countersign_shared::lifecycle::{JobState, RequestState, Verdict};
+use countersign_shared::lifecycle::{JobKind, JobState, RequestState, Verdict};
 use countersign_shared::protocol::{Outcome, RequestSummary, WaitParams, WaitResult};
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Span;
@@ -137,6 +137,9 @@ fn outcome(request: Option<&RequestSummary>, job: Option<&JobRow>) -> Outcome {
         (Some(RequestState::Voided), _) => Outcome::Voided,
         (Some(RequestState::Withdrawn), _) => Outcome::Withdrawn,
         (Some(RequestState::Pending), _) => Outcome::Waiting,
+        (Some(RequestState::Approved) | None, JobState::Completed) if job.job.kind == JobKind::Revoke => {
+            Outcome::Revoked
+        }
         (Some(RequestState::Approved) | None, JobState::Completed) => Outcome::Issued,
         (Some(RequestState::Approved) | None, JobState::Failed | JobState::Cancelled) => Outcome::Failed,
         (Some(RequestState::Approved) | None, JobState::AwaitingApproval | JobState::Pending | JobState::Running) => {

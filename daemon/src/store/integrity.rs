@@ -13,6 +13,7 @@ use crate::ledger::verify::{Verified, stored_frontier, verify};
 use crate::ledger::{Frontier, Tail};
 
 mod installation;
+mod lists;
 mod pending;
 mod proposals;
 mod texts;
@@ -33,6 +34,7 @@ pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
         pending::check,
         texts::check,
         versions::check,
+        lists::check,
     ];
     for look in looks {
         if verified.damage.is_none() {
@@ -269,13 +271,13 @@ const STATES: &[(&str, &str)] = &[
          WHERE j.record_seq IS NOT NULL AND NOT (
             (j.request_id IS NOT NULL AND a.resource_id IS j.request_id
                 AND a.action IN ('approval_approved', 'approval_bypassed'))
-         OR (j.request_id IS NULL AND a.resource_id IS j.id AND a.action IS 'issuance_requested')) LIMIT 1",
+         OR (j.request_id IS NULL AND a.resource_id IS j.id AND a.action IS (CASE j.kind WHEN 'revoke' THEN 'revocation_requested' ELSE 'issuance_requested' END))) LIMIT 1",
         "job",
     ),
     (
         "SELECT j.id, 'is ' || j.state FROM jobs j
          LEFT JOIN certificate_versions v ON v.job_id = j.id AND v.state <> 'quarantined'
-         WHERE (j.state = 'completed') <> (v.job_id IS NOT NULL) LIMIT 1",
+         WHERE j.kind <> 'revoke' AND (j.state = 'completed') <> (v.job_id IS NOT NULL) LIMIT 1",
         "job",
     ),
     (
@@ -287,9 +289,46 @@ const STATES: &[(&str, &str)] = &[
     ),
     (
         "SELECT v.certificate_id, 'has version ' || v.version || ' ' || v.state FROM certificate_versions v
-         WHERE v.state <> 'quarantined' AND (v.state = 'active') <> (v.version = (SELECT max(n.version)
+         WHERE v.state NOT IN ('quarantined', 'revoked') AND (v.state = 'active') <> (v.version = (SELECT max(n.version)
             FROM certificate_versions n WHERE n.certificate_id = v.certificate_id AND n.state <> 'quarantined')) LIMIT 1",
         "certificate",
+    ),
+    // What has ended, has ended by a record; and what a record says has ended, has.
+    (
+        "SELECT v.certificate_id, 'has version ' || v.version || ' ' || v.state FROM certificate_versions v
+         LEFT JOIN crl_entries e ON e.certificate_id = v.certificate_id AND e.version = v.version
+         LEFT JOIN audit_events a ON a.seq = e.seq
+         WHERE (v.state = 'revoked') <> (e.seq IS NOT NULL) OR (e.seq IS NOT NULL AND (
+            a.action IS NOT 'certificate_revoked' OR a.resource_id IS NOT v.certificate_id
+            OR a.details ->> '$.version' IS NOT v.version OR a.details ->> '$.serial' IS NOT v.serial
+            OR a.details ->> '$.issuer' IS NOT v.issuer OR a.details ->> '$.sha256' IS NOT v.sha256
+            OR e.serial IS NOT v.serial OR e.issuer IS NOT v.issuer OR a.details ->> '$.reason' IS NOT e.reason
+            OR a.details ->> '$.job' IS NOT e.job_id OR a.created_at IS NOT e.revoked_at
+            OR a.details ->> '$.not_after' IS NOT e.not_after)) LIMIT 1",
+        "certificate",
+    ),
+    (
+        "SELECT a.resource_id, 'has fewer versions that were revoked' FROM audit_events a
+         WHERE a.action = 'certificate_revoked' AND NOT EXISTS (SELECT 1 FROM crl_entries e WHERE e.seq = a.seq) LIMIT 1",
+        "certificate",
+    ),
+    (
+        "SELECT j.id, 'is ' || j.state FROM jobs j LEFT JOIN crl_entries e ON e.job_id = j.id
+         WHERE (j.kind = 'revoke' AND j.state = 'completed') <> (e.job_id IS NOT NULL) LIMIT 1",
+        "job",
+    ),
+    (
+        "SELECT c.issuer, 'has list ' || c.number FROM crls c LEFT JOIN audit_events a ON a.seq = c.seq
+         WHERE a.action IS NOT 'crl_signed' OR a.resource_id IS NOT c.issuer OR a.details ->> '$.number' IS NOT c.number
+            OR a.details ->> '$.sha256' IS NOT c.sha256 OR EXISTS (SELECT 1 FROM audit_events n
+                INDEXED BY audit_by_resource WHERE n.resource_id = c.issuer AND n.action = 'crl_signed'
+                AND n.seq > c.seq) LIMIT 1",
+        "issuer",
+    ),
+    (
+        "SELECT a.resource_id, 'has no list' FROM audit_events a WHERE a.action = 'crl_signed'
+            AND NOT EXISTS (SELECT 1 FROM crls c WHERE c.issuer = a.resource_id) LIMIT 1",
+        "issuer",
     ),
 ];
 

@@ -27,6 +27,11 @@ pub const MIGRATIONS: &[Migration] = &[
         up: include_str!("../../../migrations/0002_two_person.up.sql"),
         down: include_str!("../../../migrations/0002_two_person.down.sql"),
     },
+    Migration {
+        version: 3,
+        up: include_str!("../../../migrations/0003_revocation.up.sql"),
+        down: include_str!("../../../migrations/0003_revocation.down.sql"),
+    },
 ];
 
 /// The version that this program works with.

@@ -64,6 +64,8 @@ pub enum Effect {
     JobReady,
     /// A job, or a request that has none, moved: whoever waits for its id looks again.
     Moved(String),
+    /// A certificate was revoked: the list of its issuer says so next.
+    Revoked,
     /// A say was handed over, and has to come back at its time.
     Delegated,
     /// A rule stopped somebody, and that is on record.

@@ -34,6 +34,7 @@ mod quorum;
 mod quota;
 mod race;
 mod review;
+mod revocation;
 mod roles;
 mod rules;
 mod search;

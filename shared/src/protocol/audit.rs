@@ -66,12 +66,16 @@ closed_set! {
         DelegationEnded = "delegation_ended",
         /// A job without approval was asked for, under a profile that allows it.
         IssuanceRequested = "issuance_requested",
+        /// A revocation without approval was asked for, under a profile that allows it.
+        RevocationRequested = "revocation_requested",
         /// A certificate was signed, compared and stored.
         CertificateIssued = "certificate_issued",
         /// A certificate from elsewhere is managed now.
         CertificateImported = "certificate_imported",
         /// A certificate was revoked.
         CertificateRevoked = "certificate_revoked",
+        /// A list of what was revoked was signed.
+        CrlSigned = "crl_signed",
         /// A job ended without a result.
         JobFailed = "job_failed",
         /// An alert was accepted by its channel.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::PersonRef;
+use super::{PersonRef, Revoked};
 use crate::content::{KeyAlgorithm, San};
 use crate::digest::Digest;
 use crate::id::{CertificateId, JobId, RequestId};
@@ -41,6 +41,8 @@ closed_set! {
         Superseded = "superseded",
         /// It differs from what was approved and is never delivered.
         Quarantined = "quarantined",
+        /// It has ended before its time.
+        Revoked = "revoked",
     }
 }
 
@@ -68,6 +70,9 @@ pub struct CertificateVersion {
     pub not_after: Timestamp,
     /// The job that made it.
     pub job_id: JobId,
+    /// Its end, where it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Revoked>,
 }
 
 /// `certificate.list`: newest first.

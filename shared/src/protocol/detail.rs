@@ -7,6 +7,7 @@ use super::{Amendment, Certificate, Change, Decision, Job, PolicyChange, Remark,
 use crate::content::{CertificateContent, KeyAlgorithm};
 use crate::digest::Digest;
 use crate::lifecycle::closed_set;
+use crate::revocation::Revocation;
 use crate::text::Untrusted;
 
 closed_set! {
@@ -85,7 +86,7 @@ pub struct RequestDetail {
     pub request: RequestSummary,
     /// The profile's name.
     pub profile_name: String,
-    /// Exactly what will be signed; none for a change of the policy.
+    /// Exactly what will be signed, or what the certificate says that is to be revoked; none for a change of the policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<CertificateContent>,
     /// The CSR; none for a change of the policy.
@@ -94,6 +95,9 @@ pub struct RequestDetail {
     /// The proposed policy beside the one that it was based on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_change: Option<PolicyChange>,
+    /// The certificate that is to be revoked, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Revocation>,
     /// How the certificate will differ from what the CSR asks.
     pub changes: Vec<Change>,
     /// How it will differ from the certificate in force.

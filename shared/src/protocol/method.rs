@@ -68,6 +68,7 @@ methods! {
     RequestWait = "request.wait": WaitParams => WaitResult, "Answer when the request or job has ended, or the time is up.";
     CertificateList = "certificate.list": ListCertificatesParams => CertificatePage, "Managed certificates, newest first.";
     CertificateGet = "certificate.get": CertificateIdParams => CertificateDetail, "One certificate with its versions and chain.";
+    CertificateRevoke = "certificate.revoke": RevokeParams => RevokeResult, "Ask for the end of a certificate before its time.";
     JobList = "job.list": ListJobsParams => JobPage, "Jobs, newest first.";
     JobGet = "job.get": JobIdParams => Job, "One job.";
     JobRetry = "job.retry": JobIdParams => Job, "A new job under the same approval in place of a failed one.";
@@ -93,7 +94,6 @@ methods! {
 /// Methods of the contract that this version refuses by name.
 pub const NOT_BUILT: &[&str] = &[
     "certificate.renew",
-    "certificate.revoke",
     "certificate.import",
     "audit.export",
     "audit.checkpoint",

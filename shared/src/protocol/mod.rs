@@ -14,6 +14,7 @@ pub mod method;
 pub mod policy;
 pub mod proposal;
 pub mod request;
+pub mod revocation;
 pub mod terms;
 pub mod wait;
 
@@ -28,6 +29,7 @@ pub use life::*;
 pub use policy::*;
 pub use proposal::*;
 pub use request::*;
+pub use revocation::*;
 pub use terms::*;
 pub use wait::*;
 

@@ -28,6 +28,8 @@ closed_set! {
         Issued = "issued",
         /// The policy that was proposed is in force.
         Applied = "applied",
+        /// The certificate is revoked.
+        Revoked = "revoked",
         /// Rejected.
         Rejected = "rejected",
         /// Nobody decided in time.

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     amend, approve, audit, certs, comment, completions, delegation, job, ls, not_built, policy, profiles, request,
-    show, void, wait, withdraw,
+    revoke, show, void, wait, withdraw,
 };
 
 /// Where the daemon listens unless told otherwise.
@@ -82,6 +82,8 @@ pub(super) enum Command {
     Wait(wait::WaitArgs),
     /// List managed certificates
     Certs(certs::CertsArgs),
+    /// Ask for the end of a certificate before its time
+    Revoke(revoke::RevokeArgs),
     /// Look at jobs, or try a failed one again
     #[command(visible_alias = "jobs", subcommand)]
     Job(job::JobVerb),
@@ -176,6 +178,10 @@ mod tests {
             "countersign policy propose p.toml",
             "countersign policy propose p.toml --reason x --base 00",
             "countersign policy diff",
+            "countersign revoke mc-1",
+            "countersign revoke --reason superseded",
+            "countersign revoke ar-1 --reason superseded",
+            "countersign revoke --serial 4f --reason certificate_hold",
             "countersign frobnicate",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).expect_err(line);

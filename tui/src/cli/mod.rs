@@ -30,6 +30,7 @@ mod policy;
 mod profiles;
 mod render;
 mod request;
+mod revoke;
 mod san;
 mod seen;
 mod show;
@@ -100,6 +101,7 @@ fn dispatch(command: &Command, context: &mut Context) -> Result<u8, Failure> {
         Command::Audit(verb) => audit::run(verb, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Demo => Err(Failure::usage("`demo` stands alone")),
+        Command::Revoke(args) => revoke::run(args, context),
         Command::Renew(rest) => not_built::run("renew", "certificate.renew", rest, context),
         Command::Import(rest) => not_built::run("import", "certificate.import", rest, context),
         Command::Alerts(verb) => not_built::alerts(verb, context),

@@ -94,6 +94,9 @@ impl Wait<'_> {
         if result.outcome == Outcome::Applied && self.target.is_some() {
             context.out().note("a change of the policy has no certificate: nothing is written");
         }
+        if result.outcome == Outcome::Revoked && self.target.is_some() {
+            context.out().note("a revocation makes no certificate: nothing is written");
+        }
         if !context.json() && self.target != Some(&Target::Stdout) {
             let text = render::decision::ended(self.id, &result, self.target.is_some(), context.view()?);
             context.out().text(&text)?;
@@ -185,7 +188,7 @@ fn passing(error: &ClientError) -> bool {
 /// The exit status of an outcome (design §6).
 fn exit_code(outcome: Outcome) -> u8 {
     match outcome {
-        Outcome::Issued | Outcome::Applied => 0,
+        Outcome::Issued | Outcome::Applied | Outcome::Revoked => 0,
         Outcome::Rejected => 10,
         Outcome::Expired => 11,
         Outcome::Voided | Outcome::Withdrawn => 12,

@@ -109,6 +109,7 @@ pub fn detail(request: RequestSummary) -> RequestDetail {
             spki_sha256: content.spki_sha256,
         }),
         policy_change: None,
+        revocation: None,
         changes: vec![Change {
             field: "subject".into(),
             action: ChangeAction::Dropped,

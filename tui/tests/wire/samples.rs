@@ -106,6 +106,7 @@ pub fn detail(name: &str) -> RequestDetail {
             spki_sha256: digest(),
         }),
         policy_change: None,
+        revocation: None,
         changes: vec![],
         differences: vec![],
         in_force: None,

@@ -249,6 +249,14 @@ pub(super) fn issuers(policy: &Policy) -> Sheet {
         lines.value("type", kind);
         lines.value_if("command", command);
         lines.value_if("timeout", timeout);
+        lines.value_if(
+            "crl",
+            issuer.crl.as_ref().map(|crl| {
+                let named = [("url", &crl.url), ("path", &crl.path)];
+                let named = named.into_iter().filter_map(|(key, value)| Some(format!("{key} {}, ", value.as_ref()?)));
+                format!("{}lifetime {}", named.collect::<String>(), crl.lifetime)
+            }),
+        );
         (issuer.id.clone(), lines)
     };
     policy.issuers.iter().map(lines).collect()

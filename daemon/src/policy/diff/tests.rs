@@ -107,6 +107,7 @@ alert_channels = { warning = ["Slack"] }
 [[issuer]]
 id = "local-ca"
 type = "local-ca"
+crl = { url = "http://pki.corp.example/ca.crl", lifetime = "2d" }
 [[issuer]]
 id = "hsm"
 type = "exec"
@@ -120,7 +121,7 @@ type Edit = (&'static str, &'static str, &'static str, &'static str, &'static st
 use Effect::{Laxer, Neutral, Stricter};
 
 /// Edits of one key that touch no other, so that any two of different keys go together.
-const EDITS: [Edit; 92] = [
+const EDITS: [Edit; 93] = [
     ("\"alice\", \"alice-adm\"]", "\"alice\", \"alice-adm\", \"newcomer\"]", "person", "alice", "accounts", Laxer),
     ("\"alice\", \"alice-adm\"]", "\"alice\"]", "person", "alice", "accounts", Stricter),
     ("alice@corp.example", "al@corp.example", "person", "alice", "email", Neutral),
@@ -303,6 +304,7 @@ const EDITS: [Edit; 92] = [
     ("[30, 7]", "[30]", "renewal_policy", "rp-std", "alert_thresholds_days", Neutral),
     ("\"7\" = \"critical\"", "\"7\" = \"warning\"", "renewal_policy", "rp-std", "alert_severity_map", Neutral),
     ("[\"Slack\"]", "[]", "renewal_policy", "rp-std", "alert_channels", Neutral),
+    ("lifetime = \"2d\"", "lifetime = \"3d\"", "issuer", "local-ca", "crl", Laxer),
     ("\"--slot\", \"1\"", "\"--slot\", \"2\"", "issuer", "hsm", "command", Laxer),
 ];
 

@@ -3,7 +3,7 @@
 
 use countersign_shared::content::CertificateContent;
 use countersign_shared::error::{ApiError, ErrorKind};
-use countersign_shared::lifecycle::RequestEvent;
+use countersign_shared::lifecycle::{RequestEvent, RequestKind};
 use countersign_shared::protocol::{AmendParams, AmendResult, AuditAction, Category, Certificate, Difference};
 
 use crate::gate::judge::{same_content, still_pending};
@@ -84,6 +84,11 @@ impl Step<'_> {
                 .hint(format!("take it back and propose again: countersign withdraw {id}"))
                 .into());
         };
+        if request.kind == RequestKind::CertRevocation {
+            return Err(ApiError::invalid(format!("{id} asks for a revocation, which is not amended"))
+                .hint(format!("take it back and ask again: countersign withdraw {id}"))
+                .into());
+        }
         still_pending(&request, transaction.tick())?;
         same_content(&request, &self.params.digest)?;
         if request.version >= MOST_VERSIONS {
@@ -152,6 +157,7 @@ impl Step<'_> {
             policy,
             not_before: start,
             batch: before.matter.version.as_ref().and_then(|version| version.batch.as_deref()),
+            revocation: None,
         };
         // Resolved anew, and never laxer than what it replaces: an amendment is no way around a quorum.
         let (made_under, now) = (&before.matter.made_under, stored.terms());

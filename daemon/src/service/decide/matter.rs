@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::lifecycle::RequestKind;
 use countersign_shared::protocol::Votes;
 use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
@@ -267,7 +268,8 @@ fn terms_in_force(connection: &Connection, policy: &Policy, request: &RequestRow
 fn owner(connection: &Connection, request: &RequestRow, work: &Work) -> Result<Account, Failure> {
     let certificate = certificates::get(connection, &work.certificate_id, &Sight::All)?;
     let certificate = certificate.ok_or_else(|| ApiError::internal("the request's certificate is missing"))?;
-    let owner = if certificate.current.is_some() { &certificate.owner } else { &request.requester };
+    let issued = certificate.current.is_some() || request.kind == RequestKind::CertRevocation;
+    let owner = if issued { &certificate.owner } else { &request.requester };
     Ok(account_of(&owner.account, owner.uid))
 }
 

@@ -11,6 +11,7 @@ use countersign_shared::lifecycle::{RequestKind, RequestState, Verdict};
 use countersign_shared::protocol::{
     CsrView, Damage, Decision, MayDecide, PolicyChange, RequestDetail, RequestIdParams, RequestSummary, Verb,
 };
+use countersign_shared::revocation::Revocation;
 use rusqlite::Connection as Sqlite;
 
 use super::Service;
@@ -23,7 +24,7 @@ use crate::ipc::Connection;
 use crate::policy::{Permission, Policy};
 use crate::store::rows::requests::{RequestRow, Work};
 use crate::store::rows::submissions::Submission;
-use crate::store::rows::{certificates, decisions, jobs, proposals, remarks, requests, submissions};
+use crate::store::rows::{certificates, decisions, jobs, proposals, remarks, requests, revocations, submissions};
 use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
 use crate::x509::pem;
@@ -71,6 +72,7 @@ struct Content {
     differences: Vec<countersign_shared::protocol::Difference>,
     in_force: Option<countersign_shared::protocol::Certificate>,
     job: Option<countersign_shared::protocol::Job>,
+    revocation: Option<Revocation>,
 }
 
 impl Look {
@@ -94,6 +96,7 @@ impl Look {
             profile_name: named.to_owned(),
             csr: content.submission.as_ref().map(csr_view),
             policy_change: change,
+            revocation: content.revocation,
             decisions: decided(connection, &matter, version)?,
             votes: matter.votes(),
             terms: terms::view(connection, &matter)?,
@@ -122,7 +125,7 @@ impl Look {
         }
         if is_own(request, &self.actor) {
             verbs.push(Verb::Withdraw);
-            if request.work.is_some() {
+            if matches!(request.kind, RequestKind::CertIssuance | RequestKind::CertRenewal) {
                 verbs.push(Verb::Amend);
             }
         }
@@ -145,9 +148,14 @@ fn content(connection: &Sqlite, row: &RequestRow, work: &Work) -> Result<Content
     let job = jobs::newest_of_request(connection, &row.id)?.ok_or_else(|| not_found(&work.job_id))?.job;
     let in_force = certificates::get(connection, &work.certificate_id, &Sight::All)?
         .filter(|certificate| certificate.current.is_some());
-    let before = certificates::content_in_force(connection, &work.certificate_id)?;
+    let revocation = revocations::get(connection, work.submission_id)?;
+    let before = match &revocation {
+        // Nothing takes its place.
+        Some(_) => None,
+        None => certificates::content_in_force(connection, &work.certificate_id)?,
+    };
     let differences = before.map(|before| differences(&before, &submission.content)).unwrap_or_default();
-    Ok(Content { submission: Some(submission), differences, in_force, job: Some(job) })
+    Ok(Content { submission: Some(submission), differences, in_force, job: Some(job), revocation })
 }
 
 /// The policy that a request would put in force; nobody is shown another than the one that is decided on.

@@ -46,6 +46,15 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// Gives a submission this reason in the place of its own.
+    pub fn put_into(self, submission: &mut Submission) {
+        submission.reason = self.text;
+        submission.reason_salt = self.salt;
+        submission.reason_sha256 = self.sha256;
+    }
+}
+
 /// A text, where there is any.
 pub fn given(text: Option<&Untrusted>) -> Option<Untrusted> {
     text.filter(|text| !text.is_blank()).cloned()

@@ -1,13 +1,13 @@
 //! `request.submit`: from a CSR to a certificate that waits for people, or for the executor alone.
 
 pub mod allowed;
-mod attended;
+pub mod attended;
 pub mod clock;
 pub mod content;
 pub mod possession;
 pub mod risks;
 pub mod step;
-mod unattended;
+pub mod unattended;
 
 use countersign_shared::error::ApiError;
 use countersign_shared::protocol::{SubmitParams, SubmitResult};

@@ -6,6 +6,7 @@ use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::id::JobId;
 use countersign_shared::lifecycle::{JobKind, RequestKind};
 use countersign_shared::protocol::{Certificate, Risk, SubmitParams, SubmitResult};
+use countersign_shared::revocation::Revocation;
 
 use super::allowed::allowed;
 use super::content::{Reason, Why, given, submission};
@@ -65,6 +66,8 @@ pub struct Stored<'a> {
     pub not_before: Option<Scheduled>,
     /// The name that requests of one batch share.
     pub batch: Option<&'a str>,
+    /// What is to end, where that is what is asked for.
+    pub revocation: Option<&'a Revocation>,
 }
 
 impl Step<'_> {
@@ -173,6 +176,7 @@ impl Step<'_> {
             policy,
             not_before,
             batch,
+            revocation: None,
         };
         if submission.profile.rules().requires_approval {
             attended::make(transaction, &stored)?;
@@ -191,6 +195,14 @@ impl Stored<'_> {
     /// What the ledger says of a submission, whoever has to agree to it.
     pub fn described(&self, draft: Draft) -> Draft {
         let submission = self.submission;
+        let draft = match self.revocation {
+            None => draft,
+            Some(revocation) => draft
+                .text("issuer", &revocation.issuer)
+                .text("serial", &revocation.serial)
+                .number("revokes_version", revocation.version)
+                .text("revocation_reason", revocation.reason),
+        };
         draft
             .number("version", self.version)
             .text("digest", submission.digest)
@@ -211,14 +223,19 @@ impl Stored<'_> {
         // A name is nobody's before something was issued under it: then it is whose request it is. Unix groups are left
         // out: of another owner they are not known, and the terms are the same whoever asks.
         let requester = self.actor.person_ref();
-        let owner = if self.certificate.current.is_some() { &self.certificate.owner } else { &requester };
+        let issued = self.certificate.current.is_some() || self.kind == RequestKind::CertRevocation;
+        let owner = if issued { &self.certificate.owner } else { &requester };
         let owner = account_of(&owner.account, owner.uid);
         self.policy.terms(&self.submission.profile, &owner, self.actor.party.account == SCHEDULER)
     }
 
     /// The job that a request or the executor alone will free.
     pub fn job_kind(&self) -> JobKind {
-        if self.kind == RequestKind::CertRenewal { JobKind::Renew } else { JobKind::Issue }
+        match self.kind {
+            RequestKind::CertRenewal => JobKind::Renew,
+            RequestKind::CertRevocation => JobKind::Revoke,
+            RequestKind::CertIssuance | RequestKind::PolicyChange | RequestKind::CaOperation => JobKind::Issue,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A profile that asks for nobody: a job that can be picked up at once, and no request.
 
-use countersign_shared::lifecycle::JobState;
+use countersign_shared::lifecycle::{JobKind, JobState};
 use countersign_shared::protocol::{AuditAction, Category};
 
 use super::step::Stored;
@@ -8,9 +8,18 @@ use crate::store::rows::{jobs, notifications};
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
 
+/// What a record says of a job that nobody has to agree to: it allows work of that kind, and of no other.
+pub const fn requested(kind: JobKind) -> AuditAction {
+    match kind {
+        JobKind::Revoke => AuditAction::RevocationRequested,
+        JobKind::Issue | JobKind::Renew | JobKind::Deploy => AuditAction::IssuanceRequested,
+    }
+}
+
 /// Makes it.
 pub fn make(transaction: &mut Transaction<'_>, stored: &Stored<'_>) -> Result<(), Failure> {
-    let draft = stored.actor.draft(AuditAction::IssuanceRequested, Category::CertLifecycle, "job", stored.job);
+    let action = requested(stored.job_kind());
+    let draft = stored.actor.draft(action, Category::CertLifecycle, "job", stored.job);
     let recorded = transaction.record(stored.described(draft))?;
     let (connection, now) = (transaction.connection(), transaction.now());
     jobs::insert(
@@ -29,7 +38,7 @@ pub fn make(transaction: &mut Transaction<'_>, stored: &Stored<'_>) -> Result<()
             created_at: now,
         },
     )?;
-    notifications::insert(connection, "issuance_requested", stored.job.as_str(), now, recorded.seq)?;
+    notifications::insert(connection, action.as_str(), stored.job.as_str(), now, recorded.seq)?;
     transaction.after_commit(Effect::JobReady);
     Ok(())
 }

@@ -3,13 +3,14 @@
 
 use countersign_shared::content::Purpose;
 use countersign_shared::digest::Digest;
+use countersign_shared::lifecycle::RequestKind;
 use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
 use rusqlite::Connection;
 
 use crate::store::open::OpenError;
 use crate::store::rows::requests::{RequestRow, Work};
-use crate::store::rows::{requests, submissions, terms};
+use crate::store::rows::{requests, revocations, submissions, terms};
 
 /// Reads every pending request with what was submitted; the first that is not what its digest says is the damage.
 pub(super) fn check(connection: &Connection) -> Result<Option<Damage>, OpenError> {
@@ -37,7 +38,13 @@ fn differs(connection: &Connection, request: &RequestRow, work: &Work) -> Result
         ticket: submission.ticket.as_ref().map(Untrusted::raw),
         not_before: start.map(|start| start.at),
     };
-    let digest = submission.content.digest(&purpose);
+    let digest = match (request.kind, revocations::get(connection, work.submission_id)?) {
+        (RequestKind::CertRevocation, Some(revocation)) if revocation.certificate_id == work.certificate_id => {
+            submission.revocation_digest(&revocation)
+        }
+        (RequestKind::CertRevocation, _) => return Ok(Some("names nothing that would be revoked")),
+        _ => submission.content.digest(&purpose),
+    };
     if digest.ok() != Some(request.digest) || submission.digest != request.digest {
         return Ok(Some("holds other content than its digest says"));
     }

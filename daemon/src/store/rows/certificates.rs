@@ -3,13 +3,15 @@
 use countersign_shared::content::CertificateContent;
 use countersign_shared::digest::Digest;
 use countersign_shared::id::{CertificateId, JobId};
-use countersign_shared::protocol::{Certificate, CertificateVersion, ListCertificatesParams, PersonRef, VersionState};
+use countersign_shared::protocol::{
+    Certificate, CertificateVersion, ListCertificatesParams, PersonRef, Revoked, VersionState,
+};
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page::{Conditions, TEXT_STRETCH, Window, contains, cut};
-use super::{json, parsed, to_json};
+use super::{json, parsed, parsed_if, to_json};
 use crate::store::sight::Sight;
 
 /// A version that is stored now.
@@ -118,9 +120,15 @@ pub fn insert_version(connection: &Connection, new: &NewVersion<'_>) -> rusqlite
 /// The newest versions, newest first.
 pub fn versions(connection: &Connection, id: &CertificateId, limit: u32) -> rusqlite::Result<Vec<CertificateVersion>> {
     let mut statement = connection.prepare_cached(
-        "SELECT * FROM certificate_versions WHERE certificate_id = ?1 ORDER BY version DESC LIMIT ?2",
+        "SELECT v.*, e.revoked_at, e.reason FROM certificate_versions v
+         LEFT JOIN crl_entries e ON e.certificate_id = v.certificate_id AND e.version = v.version
+         WHERE v.certificate_id = ?1 ORDER BY v.version DESC LIMIT ?2",
     )?;
-    let rows = statement.query_map(params![id.as_str(), limit], read_version)?;
+    let rows = statement.query_map(params![id.as_str(), limit], |row| {
+        let revoked = parsed_if(row, "revoked_at")?.zip(parsed_if(row, "reason")?);
+        let revoked = revoked.map(|(at, reason)| Revoked { at, reason });
+        Ok(CertificateVersion { revoked, ..read_version(row)? })
+    })?;
     rows.collect()
 }
 
@@ -158,10 +166,12 @@ pub fn chain_in_force(connection: &Connection, id: &CertificateId) -> rusqlite::
         .optional()
 }
 
-/// The chain that a job made, unless it is quarantined.
+/// The chain that a job made, unless it is quarantined or revoked.
 pub fn chain_of_job(connection: &Connection, id: &JobId) -> rusqlite::Result<Option<String>> {
     connection
-        .prepare_cached("SELECT chain_pem FROM certificate_versions WHERE job_id = ?1 AND state <> 'quarantined'")?
+        .prepare_cached(
+            "SELECT chain_pem FROM certificate_versions WHERE job_id = ?1 AND state IN ('active', 'superseded')",
+        )?
         .query_row([id.as_str()], |row| row.get(0))
         .optional()
 }
@@ -254,5 +264,6 @@ fn read_version(row: &Row<'_>) -> rusqlite::Result<CertificateVersion> {
         not_before: parsed(row, "not_before")?,
         not_after: parsed(row, "not_after")?,
         job_id: parsed(row, "job_id")?,
+        revoked: None,
     })
 }

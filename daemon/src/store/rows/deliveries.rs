@@ -18,7 +18,7 @@ pub struct Parcel {
     pub chain_pem: String,
     /// How often it was tried in vain.
     pub attempts: u32,
-    /// False where another version has taken its place.
+    /// False where another version has taken its place, or it was revoked.
     pub in_force: bool,
 }
 
@@ -61,6 +61,17 @@ pub fn get(connection: &Connection, certificate: &str) -> rusqlite::Result<Parce
                 in_force: row.get("in_force")?,
             })
         })
+}
+
+/// Drops what is still to be delivered of a version that was revoked.
+pub fn drop_revoked(connection: &Connection, certificate: &CertificateId, version: u32) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE deliveries SET state = 'dropped', error = 'it was revoked'
+             WHERE certificate_id = ?1 AND version = ?2 AND state IN ('pending', 'failed')",
+        )?
+        .execute(params![certificate.as_str(), version])?;
+    Ok(())
 }
 
 /// What became of a delivery.

@@ -105,11 +105,12 @@ pub fn newest_retry(connection: &Connection, id: &JobId) -> rusqlite::Result<Opt
         .optional()
 }
 
-/// The job that is under way for a certificate.
+/// The job that is under way to a version of a certificate.
 pub fn open_for(connection: &Connection, certificate: &CertificateId) -> rusqlite::Result<Option<JobId>> {
     connection
         .prepare_cached(
-            "SELECT id FROM jobs WHERE certificate_id = ?1 AND state IN ('awaiting_approval', 'pending', 'running')",
+            "SELECT id FROM jobs WHERE certificate_id = ?1 AND state IN ('awaiting_approval', 'pending', 'running')
+                 AND kind <> 'revoke'",
         )?
         .query_row([certificate.as_str()], |row| parsed(row, "id"))
         .optional()
@@ -184,8 +185,8 @@ pub fn cancel(connection: &Connection, id: &JobId, at: Timestamp, why: &str) -> 
         .and_then(one)
 }
 
-/// Claims a pending job and reserves its serial number.
-pub fn claim(connection: &Connection, id: &JobId, at: Timestamp, serial: &str) -> rusqlite::Result<()> {
+/// Claims a pending job and reserves its serial number; one that revokes has none.
+pub fn claim(connection: &Connection, id: &JobId, at: Timestamp, serial: Option<&str>) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE jobs SET state = 'running', started_at = ?2, serial = ?3 WHERE id = ?1 AND state = 'pending'",

@@ -170,10 +170,13 @@ pub fn get(connection: &Connection, id: &RequestId) -> rusqlite::Result<Option<R
         .optional()
 }
 
-/// The pending one for a certificate.
+/// The pending one for a version of a certificate.
 pub fn pending_for(connection: &Connection, certificate: &CertificateId) -> rusqlite::Result<Option<RequestId>> {
     connection
-        .prepare_cached("SELECT id FROM approval_requests WHERE certificate_id = ?1 AND state = 'pending'")?
+        .prepare_cached(
+            "SELECT id FROM approval_requests WHERE certificate_id = ?1 AND state = 'pending'
+                 AND kind <> 'cert_revocation'",
+        )?
         .query_row([certificate.as_str()], |row| parsed(row, "id"))
         .optional()
 }

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use countersign_shared::canonical::CanonicalError;
 use countersign_shared::content::{CertificateContent, San};
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::{Change, Check};
+use countersign_shared::revocation::{Grounds, Revocation};
 use countersign_shared::text::Untrusted;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -38,6 +40,17 @@ pub struct Submission {
     pub reason_sha256: Option<Digest>,
     /// The change ticket.
     pub ticket: Option<Untrusted>,
+}
+
+impl Submission {
+    /// The digest of the revocation that it asks for.
+    pub fn revocation_digest(&self, revocation: &Revocation) -> Result<Digest, CanonicalError> {
+        revocation.digest(&Grounds {
+            profile_id: &self.content.profile_id,
+            profile_digest: self.content.profile_digest,
+            note: self.reason_sha256,
+        })
+    }
 }
 
 /// Stores one; returns its row.

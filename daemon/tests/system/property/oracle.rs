@@ -36,6 +36,7 @@ impl Oracle {
         let jobs = jobs(&snapshot);
         self.each_state_has_its_record(&snapshot, &jobs);
         self.each_vote_is_of_another_human(&snapshot);
+        self.each_end_was_agreed_to(db, &jobs);
         self.each_certificate_was_agreed_to(&snapshot, &jobs);
         std::mem::take(&mut self.complaints)
     }
@@ -141,7 +142,11 @@ impl Oracle {
             if !self.looked_at.insert(format!("end of {}", job.id)) {
                 continue;
             }
-            let action = if job.state == "completed" { "certificate_issued" } else { "job_failed" };
+            let action = match (job.state.as_str(), job.kind.as_str()) {
+                ("completed", "revoke") => "certificate_revoked",
+                ("completed", _) => "certificate_issued",
+                _ => "job_failed",
+            };
             let recorded = self.ledger.records.iter().filter(|record| {
                 record.action == action && (record.about == job.id || record.text("job") == Some(&job.id))
             });
@@ -239,6 +244,32 @@ impl Oracle {
         }
     }
 
+    /// What is revoked was agreed to like what is issued, and whoever is asked for a certificate gets none of these.
+    fn each_end_was_agreed_to(&mut self, db: &Connection, jobs: &[Job]) {
+        let by_id: BTreeMap<&str, &Job> = jobs.iter().map(|job| (job.id.as_str(), job)).collect();
+        let mut statement = db
+            .prepare(
+                "SELECT v.certificate_id || ' version ' || v.version, v.certificate_id, e.job_id
+                 FROM certificate_versions v LEFT JOIN crl_entries e USING (certificate_id, version)
+                 WHERE v.state = 'revoked' OR e.job_id IS NOT NULL",
+            )
+            .unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        for row in rows {
+            let (what, certificate, id): (String, String, Option<String>) = row.unwrap();
+            let job = id.as_deref().and_then(|id| by_id.get(id));
+            let Some(job) = job.filter(|job| job.kind == "revoke" && job.certificate == certificate) else {
+                self.wrong(format!("{what} is revoked by no job of its own"));
+                continue;
+            };
+            if self.looked_at.insert(format!("end of {what}"))
+                && let Err(why) = self.allowed(db, job)
+            {
+                self.wrong(format!("{what} is revoked, and {why}"));
+            }
+        }
+    }
+
     fn allowed(&self, db: &Connection, job: &Job) -> Result<(), String> {
         let record = job.record_seq.and_then(|seq| self.ledger.at(seq)).ok_or("no record allows it")?;
         let digest = digest(db, job, not_before(record, job, &self.ledger).as_deref())?;
@@ -247,7 +278,8 @@ impl Oracle {
         }
         let Some(request) = &job.request else {
             let asks = self.rules(record.seq).asks_somebody(&job.profile);
-            let unattended = record.action == "issuance_requested" && record.about == job.id && !asks;
+            let action = if job.kind == "revoke" { "revocation_requested" } else { "issuance_requested" };
+            let unattended = record.action == action && record.about == job.id && !asks;
             return if unattended { Ok(()) } else { Err("nobody was asked, and its profile asks people".to_owned()) };
         };
         if record.about != *request || record.action != "approval_approved" {

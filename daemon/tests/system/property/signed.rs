@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use countersign_shared::content::{CertificateContent, Purpose, San};
 use countersign_shared::digest::Digest;
 use countersign_shared::lifecycle::RequestKind;
+use countersign_shared::revocation::{Grounds, Revocation};
 use rusqlite::Connection;
 
 /// A job with what bears on its certificate.
@@ -58,6 +59,9 @@ pub fn digest(db: &Connection, job: &Job, not_before: Option<&str>) -> Result<St
         )
         .map_err(|error| error.to_string())?;
     let content: CertificateContent = serde_json::from_str(&content).map_err(|error| error.to_string())?;
+    if job.kind == "revoke" {
+        return end_digest(db, job, &content, reason.as_deref());
+    }
     let purpose = Purpose {
         kind: if job.kind == "renew" { RequestKind::CertRenewal } else { RequestKind::CertIssuance },
         certificate_id: &job.certificate,
@@ -68,6 +72,31 @@ pub fn digest(db: &Connection, job: &Job, not_before: Option<&str>) -> Result<St
     };
     let digest = content.digest(&purpose).map_err(|error| error.to_string())?;
     Ok(digest.to_string())
+}
+
+/// The same of what a job revokes.
+fn end_digest(db: &Connection, job: &Job, content: &CertificateContent, note: Option<&str>) -> Result<String, String> {
+    let sql = "SELECT r.version, r.issuer, r.serial, r.sha256, r.reason FROM revocations r
+         JOIN certificate_versions v USING (certificate_id, version, issuer, serial, sha256)
+         WHERE r.submission_id = ?1 AND r.certificate_id = ?2";
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Revocation {
+            certificate_id: job.certificate.parse().unwrap(),
+            version: row.get(0)?,
+            issuer: row.get(1)?,
+            serial: row.get(2)?,
+            sha256: row.get::<_, String>(3)?.parse().unwrap(),
+            reason: row.get::<_, String>(4)?.parse().unwrap(),
+        })
+    };
+    let named = db.query_row(sql, rusqlite::params![job.submission, job.certificate], read);
+    let named = named.map_err(|error| format!("names no version that there is: {error}"))?;
+    let grounds = Grounds {
+        profile_id: &job.profile,
+        profile_digest: content.profile_digest,
+        note: note.map(|digest| digest.parse().unwrap()),
+    };
+    named.digest(&grounds).map(|digest| digest.to_string()).map_err(|error| error.to_string())
 }
 
 /// The certificate's key and names are those of the content.

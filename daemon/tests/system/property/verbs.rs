@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use countersign_shared::digest::Digest;
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::method::{
-    DelegationGrant, DelegationRevoke, JobRetry, Method, PolicyPropose, RequestAmend, RequestApprove, RequestComment,
-    RequestDecide, RequestReject, RequestSubmit, RequestVoid, RequestWithdraw,
+    CertificateRevoke, DelegationGrant, DelegationRevoke, JobRetry, Method, PolicyPropose, RequestAmend,
+    RequestApprove, RequestComment, RequestDecide, RequestReject, RequestSubmit, RequestVoid, RequestWithdraw,
 };
 use countersign_shared::protocol::{
     AmendParams, CommentParams, DecideItem, DecideManyParams, DecideParams, DelegateParams, DelegationIdParams,
-    EndParams, JobIdParams, ProposeParams, SubmitParams,
+    EndParams, JobIdParams, ProposeParams, RevokeParams, SubmitParams,
 };
+use countersign_shared::revocation::RevocationReason;
 use countersign_shared::time::{Span, Timestamp};
 use nix::sys::signal::Signal;
 
@@ -47,7 +48,8 @@ impl Crowd {
     pub fn does_something(&mut self) -> String {
         let session = usize::try_from(self.chance.below(SESSIONS.len() as u64)).unwrap();
         let what = match self.chance.below(100) {
-            0..24 => self.submits(session),
+            0..20 => self.submits(session),
+            20..24 => self.revokes(session),
             24..56 => self.decides(session),
             56..62 => self.decides_many(session),
             62..68 => self.ends(session),
@@ -219,6 +221,22 @@ impl Crowd {
         let number = self.chance.below(DOCUMENTS);
         let params = ProposeParams { document: document(number), reason: "a better one".into(), base_sha256: None };
         format!("propose document {number}: {}", self.call::<PolicyPropose>(session, &params))
+    }
+
+    /// Mostly what is in force, now and then any version.
+    fn revokes(&mut self, session: usize) -> String {
+        let which = if self.chance.one_in(3) { "1" } else { "state = 'active'" };
+        let sql =
+            format!("SELECT certificate_id, serial FROM certificate_versions WHERE {which} ORDER BY seq DESC LIMIT 1");
+        let found = self.host.db().query_row(&sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
+        let Ok((certificate, serial)) = found else { return "nothing to revoke".to_owned() };
+        let params = RevokeParams {
+            certificate_id: Some(certificate.parse().unwrap()),
+            serial: self.chance.one_in(2).then(|| serial.clone()),
+            reason: *self.chance.pick(RevocationReason::ALL),
+            note: Some("not wanted any more".into()),
+        };
+        format!("revoke {certificate} {serial}: {}", self.call::<CertificateRevoke>(session, &params))
     }
 
     fn retries(&mut self, session: usize) -> String {

@@ -11,10 +11,11 @@ use crate::support::skipped;
 /// Stands before each piece.
 const BEFORE: &str = "#![allow(unused)]
 use countersignd::gate::judge::Judgement;
-use countersignd::gate::{Approved, Shut, prove};
+use countersignd::gate::{Approved, ApprovedRevocation, Shut, prove};
 use countersignd::issuer::{Issuer, Order};
 use countersignd::policy::Policy;
 fn proof() -> Approved { loop {} }
+fn ending() -> ApprovedRevocation { loop {} }
 fn judged() -> Judgement { loop {} }
 fn policy() -> Policy { loop {} }
 ";
@@ -60,6 +61,28 @@ const PIECES: &[(&str, &str, &str, &str, &str)] = &[
         "fn f(issuer: &dyn Issuer, order: &Order) { let _ = issuer.issue(HERE, order); }",
         "E0308",
     ),
+    (
+        "an issuer asked with the proof for a revocation",
+        "&ending()",
+        "&proof()",
+        "fn f(issuer: &dyn Issuer, order: &Order) { let _ = issuer.issue(HERE, order); }",
+        "E0308",
+    ),
+    (
+        "a revocation under the proof for a signature",
+        "proof()",
+        "ending()",
+        "fn f() -> ApprovedRevocation { HERE }",
+        "E0308",
+    ),
+    (
+        "a proof for a revocation made of the parts of another",
+        "ApprovedRevocation { ..ending() }",
+        "ending()",
+        "fn f() -> ApprovedRevocation { HERE }",
+        "E0451",
+    ),
+    ("a proof for a revocation kept", "clone", "job", "fn f() { let kept = ending().HERE(); }", "E0599"),
     (
         "a judgement made of the parts of another",
         "Judgement { ..judged() }",

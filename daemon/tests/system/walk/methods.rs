@@ -69,6 +69,7 @@ const WALK: &[Entry] = &[
     Entry { name: "job.get", answered: true, params: job },
     Entry { name: "job.list", answered: true, params: empty },
     Entry { name: "certificate.get", answered: true, params: certificate },
+    Entry { name: "certificate.revoke", answered: false, params: revoke },
     Entry { name: "certificate.list", answered: true, params: empty },
     Entry { name: "profile.list", answered: true, params: empty },
     Entry { name: "profile.get", answered: true, params: |_| vec![json!({ "id": "p-web" })] },
@@ -169,6 +170,17 @@ fn job(request: &RequestSummary) -> Vec<Value> {
 
 fn certificate(request: &RequestSummary) -> Vec<Value> {
     vec![json!({ "id": request.certificate_id })]
+}
+
+/// The certificate that waits, which has no version that could end.
+fn revoke(request: &RequestSummary) -> Vec<Value> {
+    let id = &request.certificate_id;
+    vec![
+        json!({ "certificate_id": id, "reason": "key_compromise", "note": "so" }),
+        json!({ "certificate_id": id, "serial": "4f", "reason": "superseded", "note": "so" }),
+        json!({ "serial": "4f", "reason": "unspecified", "note": "so", "state": "approved" }),
+        json!({ "certificate_id": id, "reason": "certificate_hold", "note": "so" }),
+    ]
 }
 
 fn delegate(_: &RequestSummary) -> Vec<Value> {

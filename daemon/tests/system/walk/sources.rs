@@ -46,6 +46,10 @@ fn an_issuer_is_called_a_proof_made_and_a_job_freed_in_one_place_each() {
         ("ask(issuer,", "schedule/executor.rs"),
         ("jobs::free(", "service/conclude.rs"),
         ("Judgement{", "gate/judge.rs"),
+        ("prove_revocation(transaction,", "schedule/revoke.rs"),
+        ("ApprovedRevocation{", "gate/revocation.rs"),
+        ("crls::revoke(", "schedule/revoke.rs"),
+        (".sign_crl(", "schedule/crl.rs"),
     ] {
         let mut places = places_of(word);
         places.dedup();
@@ -61,6 +65,8 @@ fn an_issuer_is_called_a_proof_made_and_a_job_freed_in_one_place_each() {
         ("JobState::Pending,", &["service/jobs.rs", "service/submit/unattended.rs"]),
         ("INSERTINTOjobs", &["store/rows/jobs.rs"]),
         ("INSERTINTOcertificate_versions", &["store/rows/certificates.rs"]),
+        ("INSERTINTOcrl_entries", &["store/rows/crls.rs"]),
+        ("SETstate='revoked'", &["store/rows/crls.rs"]),
         // An amendment gives a blocked job its new content.
         (
             "UPDATEjobs",

@@ -25,6 +25,7 @@ const TASKS: &[(&str, Walk)] = &[
     }),
     ("delegations", |scene| scene.host.pass(Span::from_secs(3 * HOUR))),
     ("courier", restart),
+    ("revocation lists", |scene| scene.host.pass(Span::from_secs(4 * 24 * HOUR))),
     // Takes up what a process left behind.
     ("executor", |scene| {
         scene.host.kill();

@@ -55,7 +55,7 @@ fn version(fields: &mut Fields, version: &CertificateVersion, view: View) {
     let tone = match version.state {
         VersionState::Active => Tone::Good,
         VersionState::Superseded => Tone::Faint,
-        VersionState::Quarantined => Tone::Bad,
+        VersionState::Quarantined | VersionState::Revoked => Tone::Bad,
     };
     fields
         .gap()
@@ -68,4 +68,8 @@ fn version(fields: &mut Fields, version: &CertificateVersion, view: View) {
         .list("public key", version.spki_sha256.spoken())
         .list("fingerprint", version.sha256.spoken())
         .add("job", version.job_id.as_str());
+    if let Some(revoked) = &version.revoked {
+        let at = when::with_distance(revoked.at, view.now);
+        fields.toned("revoked", Tone::Bad, format!("{at}, {}", revoked.reason));
+    }
 }

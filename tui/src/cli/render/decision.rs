@@ -80,7 +80,7 @@ pub(in crate::cli) fn unseen(id: &RequestId, view: View) -> String {
 /// How a request or job ended.
 pub(in crate::cli) fn ended(id: &str, result: &WaitResult, written: bool, view: View) -> String {
     let tone = match result.outcome {
-        Outcome::Issued | Outcome::Applied => Tone::Good,
+        Outcome::Issued | Outcome::Applied | Outcome::Revoked => Tone::Good,
         Outcome::Waiting => Tone::Open,
         Outcome::Rejected | Outcome::Expired | Outcome::Voided | Outcome::Withdrawn | Outcome::Failed => Tone::Bad,
     };
@@ -94,6 +94,11 @@ pub(in crate::cli) fn ended(id: &str, result: &WaitResult, written: bool, view: 
     }
     if result.outcome == Outcome::Applied {
         fields.add("next", "countersign policy show prints the policy that is in force now");
+    }
+    if result.outcome == Outcome::Revoked
+        && let Some(job) = &result.job
+    {
+        fields.add("certificate", job.certificate_id.as_str());
     }
     if result.outcome == Outcome::Issued {
         if let Some(job) = &result.job {

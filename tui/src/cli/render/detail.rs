@@ -6,12 +6,16 @@ use countersign_shared::protocol::{CheckOutcome, RequestDetail, RequestSummary, 
 
 use super::fields::Fields;
 use super::style::{Tone, of_job, of_request};
-use super::{View, change, commands, policy_change, story, terms, text, when};
+use super::{View, change, commands, policy_change, revocation, story, terms, text, when};
 
 /// The request.
 pub(in crate::cli) fn request(detail: &RequestDetail, view: View) -> String {
     let mut fields = Fields::new(view.style);
     head(&mut fields, detail, view);
+    if let Some(ends) = &detail.revocation {
+        fields.gap();
+        revocation::what(&mut fields, ends);
+    }
     match (&detail.content, &detail.policy_change) {
         (Some(signed), _) => {
             content(&mut fields, signed, detail);

@@ -15,6 +15,7 @@ pub(in crate::cli) mod life;
 pub(in crate::cli) mod policy;
 pub(in crate::cli) mod policy_change;
 pub(in crate::cli) mod request;
+pub(in crate::cli) mod revocation;
 mod story;
 mod style;
 mod table;

@@ -65,11 +65,19 @@ fn request(state: &State, ink: Ink, seen: &RequestDetail, room: usize) -> Vec<Li
         page.title(&format!("Findings ({})", change.findings.len()));
         page.add_all(policy::findings(change));
     }
+    if let Some(ends) = &seen.revocation {
+        page.title("Revocation");
+        page.add("REVOKES", Role::Alarm, &format!("version {} of {}", ends.version, ends.certificate_id));
+        page.add("because", Role::Strong, &words::spaced(ends.reason.as_str()));
+        page.add("serial", Role::Plain, &shown(&ends.serial));
+        page.spoken("certificate SHA-256", &ends.sha256);
+    }
     if let Some(content) = &seen.content {
         page.title(&format!("Names ({})", content.sans.len()));
         names(seen, content, &mut page);
     }
-    if seen.in_force.is_some() || !seen.differences.is_empty() {
+    let renews = seen.revocation.is_none();
+    if renews && (seen.in_force.is_some() || !seen.differences.is_empty()) {
         page.title("Against the certificate in force");
         if seen.differences.is_empty() {
             page.add("", Role::Plain, "no difference but the time");
@@ -86,7 +94,7 @@ fn request(state: &State, ink: Ink, seen: &RequestDetail, room: usize) -> Vec<Li
             page.add("serial", Role::Plain, &shown(&version.serial));
         }
     }
-    if seen.csr.is_some() {
+    if renews && seen.csr.is_some() {
         page.title("Against the CSR");
         if seen.changes.is_empty() {
             page.add("", Role::Plain, "as asked for");
@@ -99,7 +107,7 @@ fn request(state: &State, ink: Ink, seen: &RequestDetail, room: usize) -> Vec<Li
     history::remarks(state, seen, &mut page);
     checks(seen, &mut page);
     if let Some(content) = &seen.content {
-        certificate(content, &mut page);
+        certificate(content, renews, &mut page);
     }
     if let Some(csr) = &seen.csr {
         page.title("CSR");
@@ -200,7 +208,7 @@ fn checks(seen: &RequestDetail, page: &mut Page) {
     }
 }
 
-fn certificate(content: &CertificateContent, page: &mut Page) {
+fn certificate(content: &CertificateContent, to_be_issued: bool, page: &mut Page) {
     page.title("Certificate");
     let mut subject: Vec<String> = content.common_name.iter().map(|name| format!("CN={}", words::name(name))).collect();
     subject.extend(
@@ -210,7 +218,15 @@ fn certificate(content: &CertificateContent, page: &mut Page) {
             .map(|(attribute, value)| format!("{}={}", words::spaced(attribute.as_str()), shown(value))),
     );
     page.add("subject", Role::Plain, if subject.is_empty() { "empty".into() } else { subject.join(", ") }.as_str());
-    page.add("validity", Role::Plain, &format!("{} from the moment it is issued", words::span(content.valid_for)));
+    page.add(
+        "validity",
+        Role::Plain,
+        &format!(
+            "{} from the moment it {}",
+            words::span(content.valid_for),
+            if to_be_issued { "is issued" } else { "was issued" }
+        ),
+    );
     page.add("issuer", Role::Plain, &shown(&content.issuer));
     page.add(
         "authority",

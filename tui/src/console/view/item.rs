@@ -54,7 +54,12 @@ fn content(state: &State, seen: &RequestDetail) -> Vec<Entry> {
     entries.push(entry("asks", Role::Plain, words::person(state, &row.requester)));
     entries.push(entry("why", Role::Plain, format!("{}{ticket}", shown(row.reason.raw()))));
     entries.extend(deciding::schedule(state, row));
-    if let Some(content) = &seen.content {
+    if let Some(ends) = &seen.revocation {
+        let version =
+            format!("version {} of {}, {}", ends.version, ends.certificate_id, words::spaced(ends.reason.as_str()));
+        entries.push(entry("REVOKES", Role::Alarm, version));
+        entries.push(entry("serial", Role::Plain, format!("{} of {}", shown(&ends.serial), shown(&ends.issuer))));
+    } else if let Some(content) = &seen.content {
         let spki = content.spki_sha256.spoken();
         entries.push(entry("key", Role::Plain, format!("{}, SHA-256 {} …", content.key, spki[0])));
         let authority = if content.ca { ", as a CERTIFICATION AUTHORITY" } else { "" };

@@ -89,14 +89,16 @@ pub fn name(raw: &Untrusted) -> String {
     }
 }
 
-/// The primary name and how many more there are; `policy 4, change` for a change of the policy.
+/// The primary name and how many more there are; `policy 4, change` for a change of the policy, and `REVOKE` behind the name
+/// of what is to end.
 pub fn names(row: &RequestSummary) -> String {
     if row.kind == RequestKind::PolicyChange {
         return format!("{}, change", shown(row.primary_name.raw()));
     }
     let more = row.names_total.saturating_sub(1);
     let name = name(&row.primary_name);
-    if more == 0 { name } else { format!("{name} +{more}") }
+    let name = if more == 0 { name } else { format!("{name} +{more}") };
+    if row.kind == RequestKind::CertRevocation { format!("{name}, REVOKE") } else { name }
 }
 
 /// Somebody by account; on a demo DEMO stands with every name.
