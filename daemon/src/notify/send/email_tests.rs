@@ -99,8 +99,8 @@ async fn nothing_is_sent_in_the_clear_or_to_somebody_else() {
     let starttls = |pki: &Arc<Pki>| Mta { starttls: Some(pki.clone()), ..good() };
     for (mta, protection, words) in [
         (good(), Protection::StartTls(trust()), "offers no STARTTLS"),
-        (starttls(&theirs), Protection::StartTls(trust()), "UnknownIssuer"),
-        (Mta { implicit: Some(theirs.clone()), ..good() }, Protection::Implicit(trust()), "UnknownIssuer"),
+        (starttls(&theirs), Protection::StartTls(trust()), "invalid peer certificate"),
+        (Mta { implicit: Some(theirs.clone()), ..good() }, Protection::Implicit(trust()), "invalid peer certificate"),
         (
             Mta { injected: "250-localhost\r\n250 AUTH PLAIN\r\n", ..starttls(&ours) },
             Protection::StartTls(trust()),
@@ -180,6 +180,16 @@ async fn a_silent_server_costs_the_limit_and_no_more() {
         let why = later(&email.send(&alert(7), &Audience::default()).await);
         assert!(why.contains("took longer than"), "{hangs_at}: {why}");
     }
+}
+
+#[tokio::test]
+async fn a_result_that_is_in_outlives_the_limit() {
+    let recipients = vec![("gone", "550 5.1.1 no such user")];
+    let server = mail_server(Mta { recipients, hangs_at: ".", ..good() }).await;
+    let email = Email { timeout: SHORT, ..email(server.port, Protection::Plain) };
+    let receipt = email.send(&alert(7), &to(&["gone@corp.example", "alice@corp.example"])).await;
+    assert!(matches!(receipt.each()[0].outcome, Outcome::Permanent { .. }), "{receipt:?}");
+    assert_eq!(receipt.again().map(|to| to.raw()).collect::<Vec<_>>(), ["alice@corp.example"]);
 }
 
 #[tokio::test]

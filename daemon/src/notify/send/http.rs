@@ -48,7 +48,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// There was no answer in time; the sentence may have foreign text in it.
-    pub async fn post(
+    pub(super) async fn post(
         &self,
         to: &BaseAddress,
         headers: &[(&'static str, String)],

@@ -113,8 +113,10 @@ async fn stall(mta: &Mta, at: &str, talk: &mut Talk) -> std::io::Result<()> {
     if mta.hangs_at == at {
         std::future::pending::<()>().await;
     }
-    while mta.floods_at == at {
-        say(talk, &"250-x".repeat(1000)).await?;
+    if mta.floods_at == at {
+        loop {
+            say(talk, &"250-x".repeat(1000)).await?;
+        }
     }
     Ok(())
 }

@@ -48,3 +48,32 @@ fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
         .collect::<Result<_, _>>()
         .map_err(|error| format!("{}: not PEM certificates: {error}", shown()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_an_authority_is_no_trust() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("ca.pem");
+        let pem = crate::notify::send::test_ca();
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for (text, refused) in [
+            (pem.clone(), None),
+            (format!("# the house's\n{pem}{pem}"), None),
+            (String::new(), Some("no usable certificate")),
+            ("garbage".to_owned(), Some("no usable certificate")),
+            (broken.to_owned(), Some("no usable certificate")),
+            (format!("{pem}{broken}"), Some("1 certificates that cannot be read")),
+            ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n".to_owned(), Some("not PEM")),
+        ] {
+            std::fs::write(&place, &text).unwrap();
+            match (trust(Some(&place)), refused) {
+                (Ok(_), None) => {}
+                (Err(why), Some(words)) => assert!(why.contains(words), "{text}: {why}"),
+                (other, _) => panic!("{text}: {:?}", other.map(drop)),
+            }
+        }
+    }
+}
