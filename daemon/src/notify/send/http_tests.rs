@@ -175,7 +175,9 @@ async fn an_endless_answer_is_left_unread() {
         ("", None),
     ] {
         let server = web_server(Web::Floods(head), None).await;
+        let begun = std::time::Instant::now();
         let outcome = webhook(server.port).send(&alert(7), now()).await;
+        assert!(begun.elapsed() < LONG, "{head:?}: the limit for the time was reached before that for the size");
         match expected {
             Some(expected) => assert_eq!(outcome, expected, "{head:?}"),
             None => assert!(matches!(outcome, Outcome::Temporary { .. }), "{head:?}: {outcome:?}"),
