@@ -14,6 +14,7 @@ pub mod ipc;
 pub mod issuer;
 pub mod ledger;
 pub mod metrics;
+pub mod notify;
 pub mod policy;
 pub mod schedule;
 pub mod service;

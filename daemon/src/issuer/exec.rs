@@ -19,7 +19,7 @@ use super::{IssueError, Issuer, Order};
 use crate::gate::Approved;
 use crate::x509::pem;
 
-mod run;
+pub(crate) mod run;
 
 use run::{Ended, Program};
 

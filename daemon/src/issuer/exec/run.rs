@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// What is run, and within which bounds.
 #[derive(Clone, Debug)]
-pub(super) struct Program {
+pub(crate) struct Program {
     pub path: PathBuf,
     pub args: Vec<OsString>,
     pub timeout: Duration,
@@ -34,7 +34,7 @@ pub(super) struct Program {
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     Exited(i32),
     Signalled(i32),
     TimedOut,
@@ -45,7 +45,7 @@ pub(super) enum Ended {
 
 /// What a run left.
 #[derive(Debug)]
-pub(super) struct Finished {
+pub(crate) struct Finished {
     pub ended: Ended,
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,

@@ -1,0 +1,134 @@
+//! `[notify]` as it is written, and channels made of it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use super::testing::alert;
+use super::*;
+use crate::policy::Channel;
+
+fn secret(dir: &Path, name: &str, text: &str) -> String {
+    let path = dir.join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    format!("file:{}", path.display())
+}
+
+fn whole(dir: &Path) -> String {
+    let key = secret(dir, "key", "s3cret\n");
+    let hook = secret(dir, "hook", "https://hooks.slack.com/services/T/B/s3cret\n");
+    let ca = dir.join("ca.pem");
+    fs::write(&ca, super::send::test_ca()).unwrap();
+    let ca = ca.display();
+    format!(
+        r#"
+        [email]
+        host = "mail.corp.example"
+        tls = "starttls"
+        from = "countersign <pki@corp.example>"
+        to = ["oncall@corp.example"]
+        username = "pki"
+        password = "{key}"
+        ca_file = "{ca}"
+        timeout = "20s"
+        [slack]
+        webhook = "{hook}"
+        base_url = "http://127.0.0.1:8080/slack"
+        [teams]
+        webhook = "{hook}"
+        ca_file = "{ca}"
+        [pagerduty]
+        key = "{key}"
+        ca_file = "{ca}"
+        [opsgenie]
+        key = "{key}"
+        base_url = "https://api.eu.opsgenie.com"
+        ca_file = "{ca}"
+        [webhook]
+        url = "http://relay.corp.example/hook"
+        plain_http = true
+        secret = "{key}"
+        [syslog]
+        protocol = "rfc5424"
+        [command]
+        command = ["/usr/local/bin/page", "--now"]
+        [wall]
+        "#
+    )
+}
+
+#[test]
+fn every_channel_opens_and_no_secret_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings: NotifySettings = toml::from_str(&whole(dir.path())).unwrap();
+    let (channels, problems) = Channels::open(&settings);
+    assert_eq!(problems, []);
+    assert_eq!(channels.configured().count(), 9);
+    assert!(!format!("{settings:?} {channels:?}").contains("s3cret"));
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = whole(dir.path());
+    let open = secret(dir.path(), "open", "s3cret");
+    fs::set_permissions(dir.path().join("open"), fs::Permissions::from_mode(0o644)).unwrap();
+    let key = format!("file:{}", dir.path().join("key").display());
+    for (from, to, words) in [
+        ("tls = \"starttls\"", "tls = \"none\"", "[notify.email]: `password` would be sent in the clear"),
+        ("username = \"pki\"", "", "[notify.email]: `username` and `password` belong together"),
+        (
+            "\"mail.corp.example\"",
+            "\"mail corp\\r\\nX\"",
+            "[notify.email]: `host` is no host name: mail corp<U+000D>␊X",
+        ),
+        ("timeout = \"20s\"", "timeout = \"20m\"", "[notify.email]: `timeout` is not above 0s"),
+        ("ca.pem", "none.pem", "none.pem: No such file"),
+        ("\"http://127.0.0.1:8080/slack\"", "\"http://relay.corp.example\"", "[notify.slack]: `base_url` is http://"),
+        ("plain_http = true", "", "[notify.webhook]: `url` is http:// to another host"),
+        ("\"/usr/local/bin/page\"", "\"page\"", "[notify.command]: `command` does not begin with an absolute path"),
+        (key.as_str(), open.as_str(), "is open to others (mode 0644)"),
+        (key.as_str(), "credential:nothing-of-this-name", "the unit has no such credential"),
+    ] {
+        let settings: NotifySettings = toml::from_str(&whole.replace(from, to)).unwrap();
+        let (_, problems) = Channels::open(&settings);
+        let shown: Vec<String> = problems.iter().map(Problem::to_string).collect();
+        assert!(shown.iter().any(|problem| problem.contains(words)), "{to}: {shown:?}");
+        assert!(!shown.iter().any(|problem| problem.contains("s3cret")), "{shown:?}");
+    }
+    for (from, to, words) in [
+        ("[wall]", "[wall]\nloud = true", "unknown field"),
+        ("[wall]", "[pigeon]", "unknown field"),
+        ("countersign <pki@corp.example>", "pki@corp.example\\r\\nBcc: x@y", "no mail address"),
+        ("oncall@corp.example", "oncäll@corp.example", "SMTPUTF8"),
+        (key.as_str(), "s3cret", "a secret is named by"),
+        ("rfc5424", "rfc3164", "unknown variant"),
+    ] {
+        let refused = toml::from_str::<NotifySettings>(&whole.replace(from, to)).unwrap_err();
+        assert!(refused.message().contains(words), "{to}: {refused}");
+        assert!(!refused.message().contains("s3cret"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn one_channel_that_cannot_be_used_stops_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("log");
+    let server = std::os::unix::net::UnixDatagram::bind(&place).unwrap();
+    let text = format!(
+        "[slack]\nwebhook = \"file:/nonexistent\"\n[syslog]\nprotocol = \"journal\"\nsocket = \"{}\"\n[command]\ncommand = [\"/bin/cat\"]",
+        place.display()
+    );
+    let (channels, problems) = Channels::open(&toml::from_str(&text).unwrap());
+    assert_eq!(problems.iter().map(|problem| problem.channel).collect::<Vec<_>>(), [Channel::Slack]);
+    let (message, nobody) = (alert(7), Audience::default());
+    let now = message.at;
+    assert_eq!(channels.send(Channel::Syslog, &message, &nobody, now).await.outcome(), Outcome::Delivered);
+    assert!(server.recv(&mut [0; 4096]).unwrap() > 0);
+    assert_eq!(channels.send(Channel::Command, &message, &nobody, now).await.outcome(), Outcome::Delivered);
+    let slack = channels.send(Channel::Slack, &message, &nobody, now).await.outcome();
+    assert!(matches!(&slack, Outcome::Temporary { why, .. } if why.contains("/nonexistent")), "{slack:?}");
+    let email = channels.send(Channel::Email, &message, &nobody, now).await.outcome();
+    assert!(matches!(&email, Outcome::Permanent { why } if why.contains("add [notify.email]")), "{email:?}");
+}

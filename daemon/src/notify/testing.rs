@@ -1,0 +1,38 @@
+//! Messages for tests.
+
+use countersign_shared::lifecycle::RequestState;
+
+use super::message::{Kind, Message};
+use crate::policy::Severity;
+
+/// An alert for `www.corp.example`, `days_left` before its end.
+pub fn alert(days_left: i32) -> Message {
+    Message {
+        id: "ne-01".parse().unwrap(),
+        about: "mc-01".parse().unwrap(),
+        kind: Kind::ExpirationAlert { days_left, threshold_days: 7 },
+        severity: Severity::Warning,
+        at: "2027-01-24T08:00:00Z".parse().unwrap(),
+        host: "pki1".into(),
+        names: vec!["www.corp.example".into(), "corp.example".into()],
+        not_after: "2027-01-31T08:00:00Z".parse().ok(),
+        deadline: None,
+        risk: vec!["the name is served by the payment gateway".into()],
+        requester: None,
+        reason: None,
+        command: Some("countersign renew mc-01".into()),
+        test: false,
+    }
+}
+
+/// One of each kind.
+pub fn every_kind() -> Vec<Kind> {
+    vec![
+        Kind::ExpirationAlert { days_left: 7, threshold_days: 7 },
+        Kind::Renewed,
+        Kind::ApprovalRequest,
+        Kind::Outcome { state: RequestState::Rejected },
+        Kind::Escalation,
+        Kind::RepeatedAttempts { attempts: 5, by: "mallory".into() },
+    ]
+}
