@@ -189,7 +189,7 @@ proptest! {
     ) {
         let of = &plans()[0];
         let mut past: Vec<Past> = Vec::new();
-        let mut at = |now: i64, past: &mut Vec<Past>| {
+        let at = |now: i64, past: &mut Vec<Past>| {
             let pass = look(of, time(END), past, time(now));
             for alert in pass.due {
                 assert!(!past.iter().any(|past| past.stage == alert.stage && past.target == alert.target));

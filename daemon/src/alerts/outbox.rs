@@ -43,9 +43,16 @@ pub fn release(connection: &Connection) -> rusqlite::Result<usize> {
     connection.prepare_cached("UPDATE outbox SET claimed_tick = NULL WHERE claimed_tick IS NOT NULL")?.execute([])
 }
 
-/// The other side accepted it; `seq` is the record of that. False where it had been taken back meanwhile.
+/// The other side accepted it; `seq` is the record of that. It counts also where it was taken back meanwhile. False where
+/// that is known already.
 pub fn sent(connection: &Connection, claimed: &Claimed, seq: u64) -> rusqlite::Result<bool> {
-    end(connection, claimed.notification_id, "sent", "", seq)
+    let changed = connection
+        .prepare_cached(
+            "UPDATE notification_events SET state = 'sent', detail = '', seq = ?2
+             WHERE id = ?1 AND (state = 'queued' OR state = 'failed' OR state = 'skipped')",
+        )?
+        .execute(params![claimed.notification_id, seq])?;
+    Ok(changed == 1)
 }
 
 /// The attempt failed, as `detail` says, which is safe to show. Gives what follows; none where it had been taken back.
@@ -60,7 +67,13 @@ pub fn failed(
     let failures = claimed.attempts.saturating_add(1);
     let next = retry(failures, refusal, random);
     let state = if next == Retry::Dead { "dead" } else { "failed" };
-    if !end(connection, claimed.notification_id, state, detail, seq)? {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE notification_events SET state = ?2, detail = ?3, seq = ?4
+             WHERE id = ?1 AND (state = 'queued' OR state = 'failed')",
+        )?
+        .execute(params![claimed.notification_id, state, detail, seq])?;
+    if changed == 0 {
         return Ok(None);
     }
     if let Retry::After(span) = next {
@@ -92,14 +105,4 @@ pub fn requeue(connection: &Connection, notification_id: i64, tick: i64) -> rusq
         )?
         .execute(params![notification_id, tick])?;
     Ok(true)
-}
-
-fn end(connection: &Connection, id: i64, state: &str, detail: &str, seq: u64) -> rusqlite::Result<bool> {
-    let changed = connection
-        .prepare_cached(
-            "UPDATE notification_events SET state = ?2, detail = ?3, seq = ?4
-             WHERE id = ?1 AND (state = 'queued' OR state = 'failed')",
-        )?
-        .execute(params![id, state, detail, seq])?;
-    Ok(changed == 1)
 }

@@ -184,24 +184,10 @@ pub fn overtake(connection: &Connection, of: &Watched, stage: Stage, target: &Ta
     exactly_one(changed)
 }
 
-/// Ends the watch: the certificate is revoked, retired or found no more. Open alerts of it are taken back.
+/// Ends the watch: the certificate is revoked, retired or found no more. The table takes open alerts of it back, as it
+/// does when a newer version is watched.
 pub fn dealt_with(connection: &Connection, certificate_id: &str) -> rusqlite::Result<()> {
-    take_back(connection, certificate_id, u64::MAX)?;
     connection.prepare_cached("DELETE FROM expiry_watch WHERE certificate_id = ?1")?.execute([certificate_id])?;
-    Ok(())
-}
-
-/// Takes back open alerts of versions before `version`: those were replaced.
-pub fn take_back(connection: &Connection, certificate_id: &str, version: u64) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE notification_events SET state = 'skipped', detail = 'the certificate was dealt with'
-             WHERE id IN (SELECT a.notification_id FROM outbox o INDEXED BY outbox_by_resource
-                              CROSS JOIN alert_events a INDEXED BY alert_events_by_notification
-                              ON a.notification_id = o.notification_id
-                          WHERE o.resource_id = ?1 AND a.version < ?2)",
-        )?
-        .execute(params![certificate_id, i64::try_from(version).unwrap_or(i64::MAX)])?;
     Ok(())
 }
 

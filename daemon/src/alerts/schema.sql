@@ -73,6 +73,21 @@ WHEN NEW.certificate_id <> OLD.certificate_id OR NEW.version < OLD.version
       OR NEW.seq <> OLD.seq))
 BEGIN SELECT RAISE(ABORT, 'a certificate is watched by its newest version'); END;
 
+-- Alerts of what was renewed or dealt with are taken back, whoever ended the watch.
+CREATE TRIGGER IF NOT EXISTS expiry_watch_replaced AFTER UPDATE OF version ON expiry_watch
+WHEN NEW.version > OLD.version
+BEGIN
+    UPDATE notification_events SET state = 'skipped', detail = 'a newer version took its place'
+    WHERE id IN (SELECT o.notification_id FROM outbox o CROSS JOIN alert_events a ON a.notification_id = o.notification_id
+                 WHERE o.resource_id = NEW.certificate_id AND a.version < NEW.version);
+END;
+CREATE TRIGGER IF NOT EXISTS expiry_watch_ended AFTER DELETE ON expiry_watch
+BEGIN
+    UPDATE notification_events SET state = 'skipped', detail = 'the certificate was dealt with'
+    WHERE id IN (SELECT o.notification_id FROM outbox o CROSS JOIN alert_events a ON a.notification_id = o.notification_id
+                 WHERE o.resource_id = OLD.certificate_id);
+END;
+
 CREATE TRIGGER IF NOT EXISTS alert_events_fixed BEFORE UPDATE ON alert_events
 WHEN NEW.certificate_id <> OLD.certificate_id OR NEW.version <> OLD.version OR NEW.days <> OLD.days
   OR NEW.target <> OLD.target OR NEW.severity <> OLD.severity OR NEW.notification_id <> OLD.notification_id
@@ -82,7 +97,9 @@ BEGIN SELECT RAISE(ABORT, 'alerts are kept: what was told once is not told again
 
 CREATE TRIGGER IF NOT EXISTS notifications_one_way BEFORE UPDATE ON notification_events
 WHEN NEW.id <> OLD.id OR NEW.created_at <> OLD.created_at OR NEW.kind <> OLD.kind OR NEW.resource_id <> OLD.resource_id
-  OR NEW.channel IS NOT OLD.channel OR OLD.state = 'sent' OR OLD.state = 'skipped'
+  OR NEW.channel IS NOT OLD.channel OR OLD.state = 'sent'
+  -- What was under way when it was taken back may have been accepted all the same, and then that is what happened.
+  OR (OLD.state = 'skipped' AND (NEW.state <> 'sent' OR OLD.channel IS NULL))
   OR (OLD.state = 'dead' AND NEW.state <> 'queued') OR (OLD.state = 'failed' AND NEW.state = 'queued')
 BEGIN SELECT RAISE(ABORT, 'no such transition of a notification'); END;
 CREATE TRIGGER IF NOT EXISTS notifications_leave_outbox AFTER UPDATE OF state ON notification_events
