@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use countersign_shared::time::Timestamp;
 use countersignd::alerts::rows::{self, Watched};
-use countersignd::alerts::step::{Desk, Moment, step};
+use countersignd::alerts::step::{Desk, Moment, Rules, step};
 use countersignd::alerts::{Alert, AlertPlan, SCHEMA};
 use countersignd::store::{migrations, settings};
 use rusqlite::{Connection, params};
@@ -56,6 +56,7 @@ fn run() -> Result<()> {
     let count: u32 = std::env::var("COUNTERSIGN_BENCH_ROWS").map_or(Ok(100_000), |count| count.parse())?;
     let work = tempfile::Builder::new().prefix("alerts").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let (now, plan) = (time(NOW)?, AlertPlan::default());
+    let rules = |_: &str| Rules { alerts: &plan, renewal: None };
     let moment = Moment { now, tick: NOW, epoch: 1 };
 
     let bare = filled(&work.path().join("bare.db"), count)?;
@@ -67,7 +68,7 @@ fn run() -> Result<()> {
     let cold = timed(|| {
         loop {
             desk.0.execute_batch("BEGIN IMMEDIATE")?;
-            let done = step(&mut desk, moment, |_| &plan, BATCH)?;
+            let done = step(&mut desk, moment, rules, BATCH)?;
             desk.0.execute_batch("COMMIT")?;
             if done.looked < BATCH as usize {
                 return Ok(());
@@ -77,7 +78,7 @@ fn run() -> Result<()> {
     let raised: i64 = desk.0.query_row("SELECT count(*) FROM alert_events", [], |row| row.get(0))?;
     let after = memory()?;
     let idle = timed(|| {
-        let done = step(&mut desk, moment, |_| &plan, BATCH)?;
+        let done = step(&mut desk, moment, rules, BATCH)?;
         let next = rows::next_due(&desk.0)?;
         if done.looked == 0 && next > Some(now) { Ok(()) } else { Err("something was due".into()) }
     })?;
@@ -113,7 +114,9 @@ fn bare_pass(connection: &Connection, now: Timestamp) -> Result<()> {
                 NOW
             ])?;
             connection
-                .prepare_cached("UPDATE expiry_watch SET due_at = ?2, epoch = 1 WHERE certificate_id = ?1")?
+                .prepare_cached(
+                    "UPDATE expiry_watch SET due_at = ?2, renew_at = NULL, epoch = 1 WHERE certificate_id = ?1",
+                )?
                 .execute(params![one.certificate_id, next])?;
         }
         connection.execute_batch("COMMIT")?;

@@ -191,16 +191,25 @@ pub fn dealt_with(connection: &Connection, certificate_id: &str) -> rusqlite::Re
     Ok(())
 }
 
-/// Notes when alerts of a certificate are looked at again, by which plan.
-pub fn plan_look(
+/// Notes when alerts of a certificate are looked at again. One that is stale stays so: its renewal is not planned yet.
+pub fn plan_look(connection: &Connection, certificate_id: &str, next: Option<Timestamp>) -> rusqlite::Result<()> {
+    let changed = connection
+        .prepare_cached("UPDATE expiry_watch SET due_at = ?2 WHERE certificate_id = ?1")?
+        .execute(params![certificate_id, next.map(|next| next.to_string())])?;
+    exactly_one(changed)
+}
+
+/// Notes when alerts and renewal of a certificate are looked at next, by which plan.
+pub fn plan_anew(
     connection: &Connection,
     certificate_id: &str,
-    next: Option<Timestamp>,
+    (look, renewal): (Option<Timestamp>, Option<Timestamp>),
     epoch: u64,
 ) -> rusqlite::Result<()> {
+    let text = |time: Option<Timestamp>| time.map(|time| time.to_string());
     let changed = connection
-        .prepare_cached("UPDATE expiry_watch SET due_at = ?2, epoch = ?3 WHERE certificate_id = ?1")?
-        .execute(params![certificate_id, next.map(|next| next.to_string()), epoch])?;
+        .prepare_cached("UPDATE expiry_watch SET due_at = ?2, renew_at = ?3, epoch = ?4 WHERE certificate_id = ?1")?
+        .execute(params![certificate_id, text(look), text(renewal), epoch])?;
     exactly_one(changed)
 }
 

@@ -11,18 +11,19 @@ use super::outbox;
 use super::pass::{Alert, State};
 use super::pass_tests::{END, time};
 use super::plan::{AlertPlan, Target};
-use super::plan_tests::{MATRIX, plan};
+use super::plan_tests::{MATRIX, plan, renewal_policy};
 use super::rows::{self, Watched};
 use super::stage::{DAY, Stage};
-use super::step::{Desk, Moment, Step, step};
+use super::step::{Desk, Moment, Rules, Step, step};
 use super::{SCHEMA, backoff};
-use crate::policy::{Channel, Severity};
+use crate::policy::{Channel, RenewalPolicy, Severity};
 use crate::store::migrations;
 
 /// A database in memory with the proposed tables, and one plan for all profiles.
 pub(super) struct House {
     pub connection: Connection,
     pub plan: AlertPlan,
+    pub renewal: Option<RenewalPolicy>,
     pub epoch: u64,
     pub skipped: Vec<(String, Alert)>,
 }
@@ -50,7 +51,7 @@ impl House {
                 "INSERT INTO audit_events VALUES (0, 'e', '', 'a', 'System', 'x', 'config', 't', 'i', '{}', x'7b7d')",
             )
             .unwrap();
-        Self { connection, plan, epoch: 1, skipped: Vec::new() }
+        Self { connection, plan, renewal: None, epoch: 1, skipped: Vec::new() }
     }
 
     /// Watches a certificate as an import would, without a version row.
@@ -73,10 +74,11 @@ impl House {
     }
 
     pub fn pass(&mut self, now: Timestamp) -> Step {
-        let (plan, epoch) = (self.plan.clone(), self.epoch);
+        let (plan, renewal, epoch) = (self.plan.clone(), self.renewal.clone(), self.epoch);
+        let rules = |_: &str| Rules { alerts: &plan, renewal: renewal.as_ref() };
         let mut sum = Step::default();
         loop {
-            let one = step(self, Moment { now, tick: now.unix_millis(), epoch }, |_| &plan, 7).unwrap();
+            let one = step(self, Moment { now, tick: now.unix_millis(), epoch }, rules, 7).unwrap();
             sum.raised += one.raised;
             sum.skipped += one.skipped;
             sum.looked += one.looked;
@@ -323,7 +325,7 @@ fn an_issued_version_is_watched_by_itself_and_from_before_too() {
     assert_eq!(seen(), None);
     issue(2, "active", END);
     assert_eq!(seen().unwrap(), format!("2 {} 0", time(END)));
-    rows::plan_look(&house.connection, "mc-1", Some(time(END)), 5).unwrap();
+    rows::plan_anew(&house.connection, "mc-1", (Some(time(END)), None), 5).unwrap();
     house.connection.execute_batch("UPDATE certificate_versions SET state = 'superseded' WHERE version = 2").unwrap();
     issue(3, "active", END + DAY);
     assert_eq!(seen().unwrap(), format!("3 {} 0", time(END + DAY)), "each issued version anew");
@@ -398,7 +400,7 @@ fn every_statement_of_a_pass_seeks_by_an_index_and_sorts_nothing() {
             2,
             &[
                 "SEARCH o USING COVERING INDEX outbox_by_resource (resource_id=?)",
-                "SEARCH a USING INDEX alert_events_by_notification (notification_id=?)",
+                "SEARCH a USING COVERING INDEX alert_events_by_notification (notification_id=?)",
             ],
         ),
         (outbox::NEXT, 1, &["SEARCH outbox USING INDEX outbox_due (channel=?)"]),
@@ -428,6 +430,30 @@ fn with_nothing_due_a_pass_reads_nothing_however_many_there_are() {
         assert_eq!(statement.get_status(rusqlite::StatementStatus::FullscanStep), 0);
         assert!(statement.get_status(rusqlite::StatementStatus::VmStep) < 40, "{sql}");
     }
+}
+
+#[test]
+fn renewals_are_found_when_they_begin_and_planned_anew_with_the_policy() {
+    let mut house = House::new(plan(""));
+    house.renewal = Some(renewal_policy("renewal_window_days = 20"));
+    house.watch("mc-1", 1, END);
+    house.watch("mc-2", 1, END + DAY);
+    let due = |house: &House, days: i64| {
+        let found = rows::to_renew(&house.connection, time(END - days * DAY), 10).unwrap();
+        found.into_iter().map(|watched| watched.certificate_id).collect::<Vec<String>>()
+    };
+    assert_eq!(house.pass(time(END - 100 * DAY)).looked, 2);
+    assert_eq!(due(&house, 21), Vec::<String>::new());
+    assert_eq!(due(&house, 20), ["mc-1"]);
+    // A retry that was planned is not moved by a look at alerts.
+    rows::plan_renewal(&house.connection, "mc-1", Some(time(END - 5 * DAY))).unwrap();
+    house.pass(time(END - 13 * DAY));
+    assert_eq!(due(&house, 6), ["mc-2"]);
+    assert_eq!(due(&house, 5), ["mc-2", "mc-1"]);
+    house.renewal = Some(renewal_policy("auto_renew = false"));
+    house.epoch = 2;
+    house.pass(time(END - 4 * DAY));
+    assert_eq!(due(&house, 0), Vec::<String>::new());
 }
 
 #[test]

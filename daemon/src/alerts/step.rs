@@ -5,8 +5,9 @@ use rusqlite::Connection;
 
 use super::pass::{Alert, look, tightest};
 use super::plan::{AlertPlan, Target};
+use super::renewal::begins;
 use super::rows::{self, Watched};
-use crate::policy::Channel;
+use crate::policy::{Channel, RenewalPolicy};
 
 /// The transaction that a batch runs in.
 pub trait Desk {
@@ -42,21 +43,31 @@ pub struct Step {
     pub skipped: usize,
 }
 
-/// Looks at no more than `limit` certificates. `plan` gives the alerts of a profile's renewal policy; a profile that names
-/// none, or is there no more, has [`AlertPlan::default`].
+/// What a profile's renewal policy says.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'p> {
+    /// Who is told when; [`AlertPlan::default`] for a profile that names no renewal policy, or is there no more.
+    pub alerts: &'p AlertPlan,
+    /// When it is renewed; by hand alone without one.
+    pub renewal: Option<&'p RenewalPolicy>,
+}
+
+/// Looks at no more than `limit` certificates, by the `rules` of their profiles. What is planned anew has its renewal planned
+/// for when that begins: whoever renews finds it in [`rows::to_renew`] and decides by [`renewal`](super::renewal::renewal).
 pub fn step<'p, D: Desk>(
     desk: &mut D,
     at: Moment,
-    plan: impl Fn(&str) -> &'p AlertPlan,
+    rules: impl Fn(&str) -> Rules<'p>,
     limit: u32,
 ) -> Result<Step, D::Error> {
     let mut watched = rows::due(desk.connection(), at.now, limit)?;
-    if watched.is_empty() {
+    let anew = watched.is_empty();
+    if anew {
         watched = rows::stale(desk.connection(), at.epoch, limit)?;
     }
     let mut step = Step { looked: watched.len(), ..Step::default() };
     for one in &watched {
-        let plan = plan(&one.profile_id);
+        let Rules { alerts: plan, renewal } = rules(&one.profile_id);
         let stage = tightest(plan, one.validity.not_after, at.now);
         let past = rows::past(desk.connection(), one, stage)?;
         let pass = look(plan, one.validity.not_after, &past, at.now);
@@ -79,7 +90,13 @@ pub fn step<'p, D: Desk>(
             };
             rows::raise(desk.connection(), one, alert, (at.now, at.tick), seq)?;
         }
-        rows::plan_look(desk.connection(), &one.certificate_id, pass.next, at.epoch)?;
+        if anew {
+            let renewal = renewal.filter(|policy| policy.auto_renew);
+            let begins = renewal.and_then(|policy| Timestamp::from_unix_millis(begins(policy, one.validity)));
+            rows::plan_anew(desk.connection(), &one.certificate_id, (pass.next, begins), at.epoch)?;
+        } else {
+            rows::plan_look(desk.connection(), &one.certificate_id, pass.next)?;
+        }
     }
     Ok(step)
 }
