@@ -34,7 +34,7 @@ pub fn retry(failures: u32, refusal: Refusal, random: u32) -> Retry {
     let whole = 2_u64.saturating_pow(failures).saturating_mul(MINUTE).min(LONGEST);
     let half = whole / 2;
     // A share of `half`: random / 2^32 of it.
-    let share = half * u64::from(random) >> 32;
+    let share = (half * u64::from(random)) >> 32;
     Retry::After(Span::from_millis(whole - share))
 }
 
