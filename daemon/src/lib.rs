@@ -1,6 +1,7 @@
 //! The countersign daemon. Data flows one way: `ipc → service → store`; `schedule → service`; a signature
 //! needs the proof that only [`gate`] makes.
 
+pub mod alerts;
 pub mod boot;
 pub mod clock;
 pub mod config;

@@ -52,7 +52,7 @@ pub fn find(settings: &Settings, connection: Option<&Connection>, health: &Healt
     if file_differs {
         tracing::warn!("the policy file differs from the policy in force and has no force of its own");
     }
-    match Policy::parse(&stored.document) {
+    match Policy::parse_stored(&stored.document) {
         Ok((policy, _)) => Ok(Adoption { policy, first: false, file_differs, file }),
         Err(errors) => {
             // Whatever the reason, there is no rule to decide by: the file only tells who may read.

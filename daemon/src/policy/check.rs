@@ -6,7 +6,7 @@ use countersign_shared::digest::Digest;
 
 use super::calendar::Calendar;
 use super::parts::Issuer;
-use super::read::{Source, read};
+use super::read::{Reading, Source, read};
 use super::report::{Place, Report};
 use super::subject::Member;
 use super::{Policy, agreement, issuers, people, profiles, reach, renewal};
@@ -14,8 +14,8 @@ use super::{Policy, agreement, issuers, people, profiles, reach, renewal};
 /// The most accounts that a document names, whoever they belong to.
 const MAX_ACCOUNTS: usize = 4096;
 
-/// See [`Policy::parse`].
-pub(super) fn check(document: &str) -> Result<(Policy, Vec<String>), Vec<String>> {
+/// See [`Policy::parse`] and [`Policy::parse_stored`].
+pub(super) fn check(document: &str, reading: Reading) -> Result<(Policy, Vec<String>), Vec<String>> {
     let mut report = Report::default();
     let mut source = read(document, &mut report);
     let declared = Declared::of(&source, &mut report);
@@ -26,7 +26,7 @@ pub(super) fn check(document: &str) -> Result<(Policy, Vec<String>), Vec<String>
     let (groups, written_groups) = people::groups(&source.groups, &declared, &mut unix_groups, &mut report);
     let grants = people::grants(&source.grants, &declared, &mut unix_groups, &mut report);
     let issuers = issuers::issuers(&source.issuers, &mut report);
-    let renewal_policies = renewal::renewal_policies(&source.renewal_policies, &mut report);
+    let renewal_policies = renewal::renewal_policies(&source.renewal_policies, reading, &mut report);
     let places: Vec<Place> = source.profiles.iter().map(|entry| entry.place.clone()).collect();
     let calendars = agreement::calendars(std::mem::take(&mut source.calendars), &mut report);
     let surroundings = Surroundings { issuers: &issuers, calendars: &calendars, declared: &declared };

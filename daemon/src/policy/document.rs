@@ -286,7 +286,8 @@ pub(super) struct RenewalPolicyTable {
     pub alert_severity_map: BTreeMap<String, Severity>,
     /// The channels of each severity: e-mail for one that is left out, none for an empty list.
     #[serde(default)]
-    pub alert_channels: AlertChannels,
+    #[schemars(with = "AlertChannels")]
+    pub alert_channels: ChannelNames,
 }
 
 const fn window() -> i64 {
@@ -332,7 +333,7 @@ pub enum Severity {
 }
 
 /// The closed list of channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
 pub enum Channel {
     /// SMTP.
     Email,
@@ -352,6 +353,16 @@ pub enum Channel {
     Command,
     /// The terminals of logged-in approvers.
     Wall,
+}
+
+/// [`AlertChannels`] as it is written: what a name means is judged by [`renewal`](super::renewal), which knows whether
+/// the document is a stored one.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChannelNames {
+    pub informational: Option<Vec<String>>,
+    pub warning: Option<Vec<String>>,
+    pub critical: Option<Vec<String>>,
 }
 
 /// The channels of each severity.

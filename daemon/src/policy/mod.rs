@@ -1,5 +1,6 @@
 //! The policy: one document that says who is who, who may do what, which certificates may exist and who has
-//! to agree. [`Policy`] is its checked form; there is no way to one but through [`Policy::parse`].
+//! to agree. [`Policy`] is its checked form; there is no way to one but through [`Policy::parse`] and
+//! [`Policy::parse_stored`].
 
 mod agreement;
 mod authority;
@@ -69,7 +70,13 @@ impl Policy {
     /// Checks a document of at most [`MAX_DOCUMENT`] octets. Gives the policy and what deserves a look, or every
     /// error: each names line, table and key (`line 12: [[profile]] p-web: max_validity: …`) and is safe to show.
     pub fn parse(document: &str) -> Result<(Self, Vec<String>), Vec<String>> {
-        check::check(document)
+        check::check(document, read::Reading::Strict)
+    }
+
+    /// The same for a document that is or was in force, which may come from a program that knew more channels: one
+    /// that this program does not know is left out, named in [`RenewalPolicy::unknown_channels`] and warned of.
+    pub fn parse_stored(document: &str) -> Result<(Self, Vec<String>), Vec<String>> {
+        check::check(document, read::Reading::Stored)
     }
 
     /// SHA-256 of the document's octets.
@@ -140,6 +147,8 @@ impl Policy {
 
 #[cfg(test)]
 mod cost_tests;
+#[cfg(test)]
+mod renewal_tests;
 #[cfg(test)]
 mod schema_tests;
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! People, grants, issuers and renewal policies in their checked form.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
+use countersign_shared::text::Untrusted;
 use countersign_shared::time::{Span, Timestamp};
 
 use super::authority::Role;
-use super::document::{AlertChannels, Severity};
+use super::document::{AlertChannels, Channel, Severity};
 use super::quorum::{QuorumOrder, QuorumStep};
 use super::subject::{AccountName, Member};
 
@@ -119,6 +121,9 @@ pub struct RenewalPolicy {
     pub alert_severity_map: BTreeMap<u32, Severity>,
     /// The channels of each severity.
     pub alert_channels: AlertChannels,
+    /// Channels that a stored document names and this program does not know, each with its severity; they were left
+    /// out of `alert_channels`. At most 64 characters of each name are kept.
+    pub unknown_channels: Vec<(Severity, Untrusted)>,
 }
 
 impl Severity {
@@ -129,5 +134,57 @@ impl Severity {
             Self::Warning => "warning",
             Self::Critical => "critical",
         }
+    }
+}
+
+impl Channel {
+    /// Every one, in the order of the documentation.
+    pub const ALL: [Self; 9] = [
+        Self::Email,
+        Self::Slack,
+        Self::Teams,
+        Self::PagerDuty,
+        Self::OpsGenie,
+        Self::Webhook,
+        Self::Syslog,
+        Self::Command,
+        Self::Wall,
+    ];
+
+    /// As the policy writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "Email",
+            Self::Slack => "Slack",
+            Self::Teams => "Teams",
+            Self::PagerDuty => "PagerDuty",
+            Self::OpsGenie => "OpsGenie",
+            Self::Webhook => "Webhook",
+            Self::Syslog => "Syslog",
+            Self::Command => "Command",
+            Self::Wall => "Wall",
+        }
+    }
+}
+
+impl FromStr for Channel {
+    type Err = &'static str;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|channel| channel.as_str() == raw)
+            .ok_or("a channel is one of Email, Slack, Teams, PagerDuty, OpsGenie, Webhook, Syslog, Command and Wall")
+    }
+}
+
+impl FromStr for Severity {
+    type Err = &'static str;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        [Self::Informational, Self::Warning, Self::Critical]
+            .into_iter()
+            .find(|severity| severity.as_str() == raw)
+            .ok_or("a severity is informational, warning or critical")
     }
 }

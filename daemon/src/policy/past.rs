@@ -23,7 +23,7 @@ pub fn past(sha256: Digest, document: &str) -> Option<Arc<Policy>> {
     if let Some(known) = parsed.iter().find(|policy| policy.sha256() == sha256) {
         return Some(known.clone());
     }
-    let policy = Arc::new(Policy::parse(document).ok()?.0);
+    let policy = Arc::new(Policy::parse_stored(document).ok()?.0);
     if policy.sha256() != sha256 {
         return None;
     }

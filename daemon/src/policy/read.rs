@@ -18,6 +18,15 @@ use super::report::{Place, Report};
 /// The largest document in octets: 512 KiB.
 pub const MAX_DOCUMENT: usize = 512 * 1024;
 
+/// What a document is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// To put it in force: whatever is unknown is refused.
+    Strict,
+    /// It is or was in force: channels that are unknown are left out and named.
+    Stored,
+}
+
 /// A table that could be read, and where it stands.
 #[derive(Debug)]
 pub(super) struct Entry<T> {

@@ -1,15 +1,25 @@
-//! Checks of renewal policies. Nothing acts on them yet; a policy is right from the start all the same.
+//! Checks of renewal policies. Wrong values are refused with their field; values that are allowed and surprising are
+//! warned of.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::RenewalPolicyTable;
+use countersign_shared::text::Untrusted;
+
+use super::document::{AlertChannels, Channel, ChannelNames, RenewalPolicyTable, Severity};
 use super::parts::RenewalPolicy;
 use super::profiles::check_id;
-use super::read::Entry;
-use super::report::Report;
+use super::read::{Entry, Reading};
+use super::report::{Place, Report};
+
+/// Characters that are kept of a channel's name that nobody knows.
+const MAX_UNKNOWN: usize = 64;
 
 /// The renewal policies.
-pub(super) fn renewal_policies(entries: &[Entry<RenewalPolicyTable>], report: &mut Report) -> Vec<RenewalPolicy> {
+pub(super) fn renewal_policies(
+    entries: &[Entry<RenewalPolicyTable>],
+    reading: Reading,
+    report: &mut Report,
+) -> Vec<RenewalPolicy> {
     let mut policies = Vec::with_capacity(entries.len());
     for Entry { value: table, place } in entries {
         check_id(&table.id, "rp-", place, report);
@@ -25,20 +35,9 @@ pub(super) fn renewal_policies(entries: &[Entry<RenewalPolicyTable>], report: &m
         let retry_interval_seconds = number("retry_interval_seconds", table.retry_interval_seconds, 60, 86_400);
         let days = table.alert_thresholds_days.iter();
         let thresholds: BTreeSet<u32> = days.map(|day| number("alert_thresholds_days", *day, 0, 365)).collect();
-        let mut alert_severity_map = BTreeMap::new();
-        for (raw, severity) in &table.alert_severity_map {
-            let canonical = raw.parse::<u32>().ok().filter(|day| *day <= 365 && day.to_string() == *raw);
-            match canonical {
-                Some(day) => drop(alert_severity_map.insert(day, *severity)),
-                None => {
-                    report.error(place, "alert_severity_map", format!("`{raw}` is not a number of days from 0 to 365"))
-                }
-            }
-        }
-        if alert_severity_map.is_empty() {
-            report.error(place, "alert_severity_map", "at least one threshold needs a severity");
-        }
-        policies.push(RenewalPolicy {
+        let alert_severity_map = severities(table, place, report);
+        let (alert_channels, unknown_channels) = channels(&table.alert_channels, reading, place, report);
+        let policy = RenewalPolicy {
             id: table.id.clone(),
             renewal_window_days,
             auto_renew: table.auto_renew,
@@ -46,8 +45,91 @@ pub(super) fn renewal_policies(entries: &[Entry<RenewalPolicyTable>], report: &m
             retry_interval_seconds,
             alert_thresholds_days: thresholds.into_iter().rev().collect(),
             alert_severity_map,
-            alert_channels: table.alert_channels.clone(),
-        });
+            alert_channels,
+            unknown_channels,
+        };
+        surprises(table, &policy, place, report);
+        policies.push(policy);
     }
     policies
+}
+
+fn severities(table: &RenewalPolicyTable, place: &Place, report: &mut Report) -> BTreeMap<u32, Severity> {
+    let mut map = BTreeMap::new();
+    for (raw, severity) in &table.alert_severity_map {
+        let canonical = raw.parse::<u32>().ok().filter(|day| *day <= 365 && day.to_string() == *raw);
+        match canonical {
+            Some(day) => drop(map.insert(day, *severity)),
+            None => report.error(place, "alert_severity_map", format!("`{raw}` is not a number of days from 0 to 365")),
+        }
+    }
+    if table.alert_severity_map.is_empty() {
+        report.error(place, "alert_severity_map", "at least one threshold needs a severity");
+    }
+    map
+}
+
+/// A proposal with a channel that does not exist is refused. A document that is in force already may come from a
+/// program that knew more channels: the others still fire, and what was left out is named.
+fn channels(
+    names: &ChannelNames,
+    reading: Reading,
+    place: &Place,
+    report: &mut Report,
+) -> (AlertChannels, Vec<(Severity, Untrusted)>) {
+    let mut unknown: Vec<(Severity, Untrusted)> = Vec::new();
+    let mut tier = |severity: Severity, names: Option<&Vec<String>>| {
+        let mut known: Vec<Channel> = Vec::new();
+        for name in names? {
+            match name.parse::<Channel>() {
+                Ok(channel) if known.contains(&channel) => {
+                    let what = format!("{}: {name} is there twice", severity.as_str());
+                    report.warning(place, "alert_channels", what);
+                }
+                Ok(channel) => known.push(channel),
+                Err(expected) if reading == Reading::Strict => {
+                    report.error(place, "alert_channels", format!("unknown variant `{name}`: {expected}"));
+                }
+                Err(_) => {
+                    let what = format!("{}: `{name}` is no channel that this program has", severity.as_str());
+                    report.warning(place, "alert_channels", what);
+                    let kept = (severity, Untrusted::new(name.chars().take(MAX_UNKNOWN).collect::<String>()));
+                    if !unknown.contains(&kept) {
+                        unknown.push(kept);
+                    }
+                }
+            }
+        }
+        Some(known)
+    };
+    let channels = AlertChannels {
+        informational: tier(Severity::Informational, names.informational.as_ref()),
+        warning: tier(Severity::Warning, names.warning.as_ref()),
+        critical: tier(Severity::Critical, names.critical.as_ref()),
+    };
+    (channels, unknown)
+}
+
+/// What is allowed and deserves a look.
+fn surprises(table: &RenewalPolicyTable, policy: &RenewalPolicy, place: &Place, report: &mut Report) {
+    if policy.alert_thresholds_days.is_empty() {
+        let what = "no thresholds: nobody hears of a certificate before it has expired";
+        report.warning(place, "alert_thresholds_days", what);
+    }
+    if policy.alert_thresholds_days.len() < table.alert_thresholds_days.len() {
+        report.warning(place, "alert_thresholds_days", "a threshold is there twice");
+    }
+    let map = &policy.alert_severity_map;
+    if let Some(first) = map.keys().next()
+        && let Some(days) = policy.alert_thresholds_days.iter().rev().find(|days| *days < first)
+    {
+        let what = format!("nothing says how urgent {days} days are, nor fewer: critical");
+        report.warning(place, "alert_severity_map", what);
+    }
+    if let Some(((fewer, low), (more, high))) =
+        map.iter().zip(map.iter().skip(1)).find(|((_, low), (_, high))| low < high)
+    {
+        let what = format!("{more} days are {} and {fewer} days only {}", high.as_str(), low.as_str());
+        report.warning(place, "alert_severity_map", what);
+    }
 }

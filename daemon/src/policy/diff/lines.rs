@@ -228,7 +228,9 @@ pub(super) fn renewal_policies(policy: &Policy) -> Sheet {
             ("critical", &channels.critical),
         ];
         let text = |severity: &str, list: &[Channel]| {
-            let names: Vec<String> = list.iter().map(|channel| format!("{channel:?}")).collect();
+            let unknown = renewal.unknown_channels.iter().filter(|(of, _)| of.as_str() == severity);
+            let unknown = unknown.map(|(_, name)| format!("{} (unknown)", name.safe()));
+            let names = list.iter().map(|channel| channel.as_str().to_owned()).chain(unknown).collect::<Vec<String>>();
             format!("{severity}: {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") })
         };
         let named = named.into_iter().filter_map(|(severity, list)| Some((severity, list.as_ref()?)));

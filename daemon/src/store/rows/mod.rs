@@ -29,7 +29,7 @@ use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
 
 /// A column that holds one of our own types as text.
-fn parsed<T: FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<T>
+pub(crate) fn parsed<T: FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<T>
 where
     T::Err: std::fmt::Display,
 {

@@ -1,0 +1,35 @@
+//! Alerts before certificates end: when they are due, for whom, and that each goes out once.
+//!
+//! Pure at heart: [`plan`] fills in what a policy leaves out, [`stage`] says when a threshold is crossed, [`pass`] what one
+//! look at one certificate asks for, [`renewal`] when it is renewed, [`backoff`] when a message is tried again,
+//! [`reckoning`] which time it is when clocks jump, [`matrix`] what would go when. Around it [`rows`], [`outbox`] and
+//! [`step`] keep it in the database, so that a pass costs what is due and not what there is.
+
+pub mod backoff;
+pub mod matrix;
+pub mod outbox;
+pub mod pass;
+pub mod plan;
+pub mod reckoning;
+pub mod renewal;
+pub mod rows;
+pub mod stage;
+pub mod step;
+
+pub use pass::{Alert, Pass, Past, State, look};
+pub use plan::{AlertPlan, Target};
+pub use reckoning::{Reckoning, reckon};
+pub use renewal::{Efforts, Renewal, Validity};
+pub use stage::Stage;
+
+/// The tables: a proposal for the next migration, and for the way back.
+pub const SCHEMA: [&str; 2] = [include_str!("schema.sql"), include_str!("schema.down.sql")];
+
+#[cfg(test)]
+mod life_tests;
+#[cfg(test)]
+mod pass_tests;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
+mod rows_tests;
