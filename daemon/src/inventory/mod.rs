@@ -8,6 +8,15 @@
 //! - `walk`: files below a root; `forms`: what stands in them; `password`: of keystores
 //! - `listener`: what is presented
 //! - `chain`: leaves and what leads up from them; `scan`: all of it; `compare`: two of them
+//! - `register`: what a store has to do with a scan
+//!
+//! # The tables that a store would have
+//!
+//! Proposed for a migration; the tests of `register` run against them.
+//!
+//! ```sql
+#![doc = include_str!("tables.sql")]
+//! ```
 
 mod chain;
 mod compare;
@@ -17,11 +26,14 @@ mod limits;
 pub mod listener;
 mod password;
 mod place;
+mod register;
 mod scan;
 mod walk;
 
 #[cfg(test)]
 mod compare_tests;
+#[cfg(test)]
+mod register_tests;
 #[cfg(test)]
 mod scan_tests;
 #[cfg(test)]
@@ -34,4 +46,5 @@ pub use forms::{Contents, Entry, Reading, read};
 pub use limits::Limits;
 pub use password::PasswordFiles;
 pub use place::Place;
+pub use register::{Register, take_in};
 pub use scan::{Plan, Scan, Sighting, scan, scan_octets};

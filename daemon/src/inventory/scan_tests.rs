@@ -98,15 +98,34 @@ fn roots_that_are_named() {
 
 #[test]
 fn what_may_not_be_read_is_said() {
-    if nix::unistd::geteuid().is_root() {
-        // Root may read everything; nobody may not.
-        eprintln!("run as root: permissions are tested through problem kinds alone");
-        return;
-    }
     let pki = Pki::new();
-    std::fs::set_permissions(pki.path("leaf.pem"), std::fs::Permissions::from_mode(0o000)).unwrap();
-    let scan = look(&Plan { roots: vec![pki.path("leaf.pem")], ..Plan::default() });
-    assert_eq!(scan.findings[0].problem, Problem::PermissionDenied);
+    std::fs::create_dir(pki.path("shut")).unwrap();
+    pki.write("shut/x.pem", pki.text("leaf.pem"));
+    let mode = |name, mode| std::fs::set_permissions(pki.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    mode("", 0o755);
+    mode("leaf.pem", 0o000);
+    mode("shut", 0o000);
+    let plan = below(&pki, "");
+    // Root may read everything; as far as files go, this thread is nobody. It ends with the test.
+    let scan = std::thread::spawn(move || {
+        if nix::unistd::geteuid().is_root() {
+            nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65_534));
+        }
+        look(&plan)
+    });
+    let scan = scan.join().unwrap();
+    mode("shut", 0o700);
+    let found: BTreeSet<_> = scan
+        .findings
+        .iter()
+        .filter(|finding| finding.problem == Problem::PermissionDenied)
+        .map(|it| &it.place)
+        .collect();
+    for name in ["leaf.pem", "shut"] {
+        let place = Place::File(pki.path(name));
+        assert!(found.contains(&place) && scan.unseen.contains(&place), "{name}: {:?}", scan.findings);
+    }
+    assert!(scan.sightings.iter().any(|sighting| sighting.place == Place::File(pki.path("ca.pem"))));
 }
 
 #[test]
@@ -220,7 +239,7 @@ impl Drop for Server {
 #[test]
 fn listeners_of_tls() {
     let pki = Pki::new();
-    pki.openssl("req -x509 -newkey rsa:1024 -nodes -days -1 -subj /CN=expired -keyout rsa.key -out rsa.pem");
+    pki.openssl("req -x509 -newkey rsa:1024 -nodes -days 1 -subj /CN=weak -keyout rsa.key -out rsa.pem");
     pki.leaf("sni", "sni.corp.example", 30);
     let chain = "-cert leaf.pem -key leaf.key -cert_chain bundle.pem";
     for options in [
@@ -281,7 +300,7 @@ fn listeners_that_are_none() {
     let scan = look(&Plan { listeners, limits, ..Plan::default() });
     assert!(started.elapsed() < Duration::from_secs(10));
     let found: Vec<&str> = scan.findings.iter().map(|finding| finding.problem.kind()).collect();
-    assert_eq!(found, ["refused", "no_answer", "not_tls", "no_answer"]);
+    assert_eq!(found, ["refused", "no_answer", "not_tls", "no_answer"], "{:?}", scan.findings);
     let hidden: Vec<bool> =
         addresses.iter().map(|address| scan.unseen.contains(&Place::Listener(*address, None))).collect();
     assert_eq!(hidden, [false, true, true, true]);

@@ -85,7 +85,7 @@ fn pkcs12_of_every_scheme() {
         ("-legacy", "s3cret"),
         ("-legacy -certpbe PBE-SHA1-RC2-128", "bücher"),
         ("-certpbe NONE", "s3cret"),
-        ("-nomac", "s3cret"),
+        ("-nomac -certpbe AES-256-CBC", "s3cret"),
         ("", "''"),
         ("-legacy", "''"),
     ]
@@ -119,7 +119,7 @@ fn pkcs12_that_asks_for_too_much() {
     let mut octets = pki.bytes("x.p12");
     let mut replaced = 0;
     // INTEGER 2048 becomes INTEGER 32767, and where it stands twice, the sum of both counts.
-    for i in 0..octets.len() - 4 {
+    for i in 0..=octets.len() - 4 {
         if octets[i..i + 4] == [2, 2, 8, 0] {
             octets[i + 2..i + 4].copy_from_slice(&[0x7f, 0xff]);
             replaced += 1;
@@ -182,7 +182,11 @@ fn keystores_of_java() {
         assert_eq!(found, ["Root", "Sub", "www.corp.example"], "{kind}: {:?}", known.problems);
         assert!(known.problems.is_empty(), "{kind}: {:?}", known.problems);
         let aliases = aliases(&known);
-        assert!(aliases.contains(&Some("web")) && aliases.contains(&Some("trusted")), "{kind}: {aliases:?}");
+        assert!(
+            aliases.contains(&Some("web"))
+                && aliases.iter().flatten().any(|alias| alias.eq_ignore_ascii_case("trusted")),
+            "{kind}: {aliases:?}"
+        );
         assert!(read(&octets, with("other")).problems.contains(&Problem::WrongPassword), "{kind}");
         let without = read(&octets, FREE);
         if kind == "PKCS12" {

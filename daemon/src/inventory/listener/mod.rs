@@ -119,7 +119,7 @@ fn problem(error: &io::Error) -> Problem {
     }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Problem::Refused,
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Problem::NoAnswer,
+        io::ErrorKind::TimedOut => Problem::NoAnswer,
         io::ErrorKind::PermissionDenied => Problem::PermissionDenied,
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
             Problem::NotTls("it closed the connection".to_owned())
@@ -147,6 +147,11 @@ impl Bounded {
     }
 }
 
+/// A socket's time limit shows as "would block", which a handshake takes for a reason to come back later.
+fn timed_out(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock { io::ErrorKind::TimedOut.into() } else { error }
+}
+
 impl Read for Bounded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
@@ -154,7 +159,7 @@ impl Read for Bounded {
         }
         self.stream.set_read_timeout(Some(self.time()?))?;
         let most = buffer.len().min(self.left);
-        let count = self.stream.read(&mut buffer[..most])?;
+        let count = self.stream.read(&mut buffer[..most]).map_err(timed_out)?;
         self.left -= count;
         Ok(count)
     }
@@ -163,7 +168,7 @@ impl Read for Bounded {
 impl Write for Bounded {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         self.stream.set_write_timeout(Some(self.time()?))?;
-        self.stream.write(octets)
+        self.stream.write(octets).map_err(timed_out)
     }
 
     fn flush(&mut self) -> io::Result<()> {
