@@ -42,7 +42,7 @@ fn what_makes_a_successor() {
         (seen(A, "new", "k2", "", 20), None),
         (seen("file:/etc/b.pem", "new", "k1", "w m", 20), None),
     ] {
-        let changes = changes(&[old.clone()], &[new.clone()], &["file:/etc"], &[]);
+        let changes = changes(std::slice::from_ref(&old), std::slice::from_ref(&new), &["file:/etc"], &[]);
         let found = changes.succeeded.first().map(|succession| (succession.by, succession.goes_back));
         assert_eq!(found, wanted, "{new:?}");
         if wanted.is_none() {

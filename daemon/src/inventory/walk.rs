@@ -90,10 +90,11 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
             Ok(handle) => handle,
             Err(error) => return self.failed(path, error),
         };
-        let Some((handle, names)) = self.names(path, handle) else { return true };
+        let (handle, names) = self.names(path, handle);
         for name in names {
             if !self.budget.goes_on() {
-                return self.found(path, Problem::OutOfTime) && false;
+                self.found(path, Problem::OutOfTime);
+                return false;
             }
             let entry = path.join(&name);
             let goes_on = match fstatat(&handle, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
@@ -136,7 +137,7 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
     }
 
     /// The names in a directory, sorted, as many as may still be looked at.
-    fn names(&mut self, path: &Path, mut handle: Dir) -> Option<(Dir, Vec<OsString>)> {
+    fn names(&mut self, path: &Path, mut handle: Dir) -> (Dir, Vec<OsString>) {
         let mut names = Vec::new();
         let mut problem = None;
         for entry in handle.iter() {
@@ -163,7 +164,7 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
             self.found(path, problem);
         }
         names.sort();
-        Some((handle, names))
+        (handle, names)
     }
 
     /// A symlink is followed to a regular file inside the root. A directory inside the root is walked where it stands.
