@@ -11,6 +11,7 @@ pub mod gate;
 pub mod identity;
 pub mod in_force;
 pub mod intake;
+pub mod inventory;
 pub mod ipc;
 pub mod issuer;
 pub mod ledger;

@@ -3,6 +3,7 @@
 pub mod certificate;
 pub mod compare;
 pub mod csr;
+pub mod found;
 pub mod pem;
 
 mod extension;

@@ -1,0 +1,277 @@
+//! Through files and directories below a root: descriptors all the way, no symlink out of the root, nothing opened
+//! that is not a regular file or a directory.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+
+use super::finding::Findings;
+use super::limits::Budget;
+use super::{Place, Problem};
+
+/// A file as it was read.
+pub(super) struct ReadFile {
+    pub path: PathBuf,
+    pub octets: Vec<u8>,
+    /// Whom it belongs to.
+    pub owner_uid: u32,
+    /// True for a root that is itself a file.
+    pub named: bool,
+}
+
+/// One walk; its roots share what has been visited.
+pub(super) struct Walk<'a, 'b, F> {
+    pub budget: &'a mut Budget<'b>,
+    pub findings: &'a mut Findings,
+    pub visited: HashSet<PathBuf>,
+    /// Takes each file; false ends the walk.
+    pub visit: F,
+}
+
+/// The root of a walk.
+struct Root {
+    directory: OwnedFd,
+    path: PathBuf,
+    /// The path without symlinks, for those that are absolute and lead back into the root.
+    real: Option<PathBuf>,
+}
+
+/// True to go on.
+type GoesOn = bool;
+
+const READ: OFlag =
+    OFlag::O_RDONLY.union(OFlag::O_NONBLOCK).union(OFlag::O_NOCTTY).union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
+    /// Reads a file, or all files of a directory and those below it.
+    pub fn root(&mut self, path: &Path) -> GoesOn {
+        if !path.is_absolute() {
+            return self.found(path, Problem::Failed("a path to be scanned begins with /".to_owned()));
+        }
+        // The root itself is the operator's choice, and may be a symlink.
+        let probe = nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
+        let about = probe.and_then(fstat);
+        match about.map(|about| kind(&about)) {
+            Err(error) => self.failed(path, error),
+            Ok(SFlag::S_IFDIR) => {
+                let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+                match nix::fcntl::open(path, flags, Mode::empty()) {
+                    Err(error) => self.failed(path, error),
+                    Ok(directory) => {
+                        let real = std::fs::canonicalize(path).ok();
+                        let root = Root { directory, path: path.to_owned(), real };
+                        self.directory(&root, path, 0)
+                    }
+                }
+            }
+            Ok(SFlag::S_IFREG) => {
+                let opened = nix::fcntl::open(path, READ.difference(OFlag::O_NOFOLLOW), Mode::empty());
+                match opened {
+                    Err(error) => self.failed(path, error),
+                    Ok(file) => self.file(path, file, true),
+                }
+            }
+            Ok(special) => self.found(path, Problem::Special(special_name(special))),
+        }
+    }
+
+    fn directory(&mut self, root: &Root, path: &Path, depth: usize) -> GoesOn {
+        let below = path.strip_prefix(&root.path).unwrap_or(Path::new(""));
+        let handle = match self.open_directory(root, below) {
+            Ok(handle) => handle,
+            Err(error) => return self.failed(path, error),
+        };
+        let (handle, names) = self.names(path, handle);
+        for name in names {
+            if !self.budget.goes_on() {
+                self.found(path, Problem::OutOfTime);
+                return false;
+            }
+            let entry = path.join(&name);
+            let goes_on = match fstatat(&handle, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+                Err(Errno::ENOENT) => self.found(&entry, Problem::Changed),
+                Err(error) => self.failed(&entry, error),
+                Ok(about) => match kind(&about) {
+                    SFlag::S_IFREG => match openat(&handle, name.as_os_str(), READ, Mode::empty()) {
+                        Err(Errno::ELOOP | Errno::ENOENT) => self.found(&entry, Problem::Changed),
+                        Err(error) => self.failed(&entry, error),
+                        Ok(file) => self.file(&entry, file, false),
+                    },
+                    SFlag::S_IFDIR if depth >= self.budget.limits.depth => {
+                        let limit = self.budget.limits.depth as u64;
+                        self.found(&entry, Problem::Limit { of: "directory levels", limit })
+                    }
+                    SFlag::S_IFDIR => self.directory(root, &entry, depth + 1),
+                    SFlag::S_IFLNK => self.link(root, handle.as_fd(), &name, &entry),
+                    special => self.found(&entry, Problem::Special(special_name(special))),
+                },
+            };
+            if !goes_on {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn open_directory(&self, root: &Root, below: &Path) -> Result<Dir, Errno> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        // One component at a time: a directory that becomes a symlink meanwhile is not followed.
+        let mut current: Option<OwnedFd> = None;
+        for name in below.components() {
+            let directory = current.as_ref().unwrap_or(&root.directory);
+            current = Some(openat(directory, name.as_os_str(), flags, Mode::empty())?);
+        }
+        match current {
+            Some(directory) => Dir::from_fd(directory),
+            None => Dir::openat(&root.directory, ".", flags, Mode::empty()),
+        }
+    }
+
+    /// The names in a directory, sorted, as many as may still be looked at.
+    fn names(&mut self, path: &Path, mut handle: Dir) -> (Dir, Vec<OsString>) {
+        let mut names = Vec::new();
+        let mut problem = None;
+        for entry in handle.iter() {
+            match entry {
+                Err(error) => {
+                    problem = Some(Problem::Failed(format!("its entries cannot be read: {}", error.desc())));
+                    break;
+                }
+                Ok(entry) => {
+                    let name = OsStr::from_bytes(entry.file_name().to_bytes());
+                    if name == "." || name == ".." {
+                        continue;
+                    }
+                    if !self.budget.take_entry() {
+                        let limit = self.budget.limits.entries as u64;
+                        problem = Some(Problem::Limit { of: "directory entries", limit });
+                        break;
+                    }
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        if let Some(problem) = problem {
+            self.found(path, problem);
+        }
+        names.sort();
+        (handle, names)
+    }
+
+    /// A symlink is followed to a regular file inside the root. A directory inside the root is walked where it stands.
+    fn link(&mut self, root: &Root, directory: BorrowedFd<'_>, name: &OsStr, path: &Path) -> GoesOn {
+        let below = path.strip_prefix(&root.path).unwrap_or(path);
+        let mut target = below.to_owned();
+        let mut opened = beneath(root, &target, OFlag::O_PATH);
+        if matches!(opened, Err(Errno::EXDEV)) {
+            // The kernel takes each absolute target for one outside.
+            let written = readlinkat(directory, name).map(PathBuf::from).unwrap_or_default();
+            let inside = [Some(&root.path), root.real.as_ref()]
+                .into_iter()
+                .flatten()
+                .find_map(|root| written.strip_prefix(root).ok());
+            if let Some(inside) = inside {
+                target = inside.to_owned();
+                opened = beneath(root, &target, OFlag::O_PATH);
+            }
+        }
+        let about = match opened.and_then(fstat) {
+            Ok(about) => about,
+            Err(Errno::EXDEV) => return self.found(path, Problem::LeadsOut),
+            Err(Errno::ENOENT | Errno::ELOOP | Errno::ENOTDIR) => return self.found(path, Problem::DeadLink),
+            Err(error) => return self.failed(path, error),
+        };
+        match kind(&about) {
+            SFlag::S_IFDIR => true,
+            SFlag::S_IFREG => {
+                // Between the two calls it may have become something else; without O_NOFOLLOW it is a file or harmless.
+                match beneath(root, &target, READ.difference(OFlag::O_NOFOLLOW)) {
+                    Err(Errno::EXDEV | Errno::ENOENT | Errno::ELOOP) => self.found(path, Problem::Changed),
+                    Err(error) => self.failed(path, error),
+                    Ok(file) => self.file(path, file, false),
+                }
+            }
+            special => self.found(path, Problem::Special(special_name(special))),
+        }
+    }
+
+    fn file(&mut self, path: &Path, file: OwnedFd, named: bool) -> GoesOn {
+        let about = match fstat(&file) {
+            Ok(about) => about,
+            Err(error) => return self.failed(path, error),
+        };
+        if kind(&about) != SFlag::S_IFREG {
+            return self.found(path, Problem::Changed);
+        }
+        if !self.visited.insert(path.to_owned()) {
+            return true;
+        }
+        let limit = self.budget.limits.file_size;
+        let size = u64::try_from(about.st_size).unwrap_or(0);
+        if size > limit {
+            return self.found(path, Problem::TooLarge { size, limit });
+        }
+        if !self.budget.take_octets(size) {
+            let limit = self.budget.limits.total_size;
+            return self.found(path, Problem::Limit { of: "octets", limit });
+        }
+        let mut octets = Vec::new();
+        match File::from(file).take(limit + 1).read_to_end(&mut octets) {
+            Err(error) => {
+                let why = error.raw_os_error().map_or("cannot be read", |code| Errno::from_raw(code).desc());
+                self.found(path, Problem::Failed(format!("it cannot be read: {why}")))
+            }
+            Ok(size) if size as u64 > limit => self.found(path, Problem::TooLarge { size: size as u64, limit }),
+            Ok(_) => {
+                let file = ReadFile { path: path.to_owned(), octets, owner_uid: about.st_uid, named };
+                (self.visit)(file, self.findings)
+            }
+        }
+    }
+
+    fn failed(&mut self, path: &Path, error: Errno) -> GoesOn {
+        let problem = match error {
+            Errno::EACCES | Errno::EPERM => Problem::PermissionDenied,
+            Errno::ENOENT | Errno::ENOTDIR => Problem::Missing,
+            Errno::ELOOP => Problem::DeadLink,
+            error => Problem::Failed(format!("it cannot be opened: {}", error.desc())),
+        };
+        self.found(path, problem)
+    }
+
+    fn found(&mut self, path: &Path, problem: Problem) -> GoesOn {
+        self.findings.add(Place::File(path.to_owned()), problem);
+        true
+    }
+}
+
+fn beneath(root: &Root, below: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
+    let how = OpenHow::new()
+        .flags(flags | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+    openat2(&root.directory, below, how)
+}
+
+fn kind(about: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(about.st_mode) & SFlag::S_IFMT
+}
+
+fn special_name(kind: SFlag) -> &'static str {
+    match kind {
+        SFlag::S_IFIFO => "pipe",
+        SFlag::S_IFSOCK => "socket",
+        SFlag::S_IFBLK => "block device",
+        SFlag::S_IFCHR => "character device",
+        _ => "file of a special kind",
+    }
+}
