@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use countersign_shared::time::Timestamp;
 use countersignd::alerts::rows::{self, Watched};
 use countersignd::alerts::step::{Desk, Moment, Rules, step};
-use countersignd::alerts::{Alert, AlertPlan, SCHEMA};
+use countersignd::alerts::{Alert, AlertPlan};
 use countersignd::store::{migrations, settings};
 use rusqlite::{Connection, params};
 
@@ -108,11 +108,12 @@ fn bare_pass(connection: &Connection, now: Timestamp) -> Result<()> {
             connection
                 .prepare_cached("INSERT INTO alert_events VALUES (?1, ?2, 7, 'Email', 'warning', ?3, ?4)")?
                 .execute(params![one.certificate_id, one.version, now, id])?;
-            connection.prepare_cached("INSERT INTO outbox VALUES (?1, 'Email', ?2, 0, ?3, NULL)")?.execute(params![
-                id,
-                one.certificate_id,
-                NOW
-            ])?;
+            connection
+                .prepare_cached("INSERT INTO messages VALUES (?1, 'Email', 'warning', '{}', NULL)")?
+                .execute([id])?;
+            connection
+                .prepare_cached("INSERT INTO outbox VALUES (?1, 'Email', ?2, 'warning', NULL, 0, ?3, NULL)")?
+                .execute(params![id, one.certificate_id, NOW])?;
             connection
                 .prepare_cached(
                     "UPDATE expiry_watch SET due_at = ?2, renew_at = NULL, epoch = 1 WHERE certificate_id = ?1",
@@ -131,7 +132,6 @@ fn filled(path: &Path, count: u32) -> Result<Connection> {
     let mut connection = Connection::open_with_flags(path, settings::writer_flags())?;
     settings::apply_to_writer(&connection).map_err(|error| error.to_string())?;
     migrations::migrate(&mut connection, migrations::newest()).map_err(|error| error.to_string())?;
-    connection.execute_batch(SCHEMA[0])?;
     connection.execute_batch(
         "BEGIN;
          INSERT INTO audit_events VALUES (0, 'e', '', 'a', 'System', 'x', 'config', 't', 'i', '{}', x'7b7d')",

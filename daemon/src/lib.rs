@@ -22,4 +22,5 @@ pub mod schedule;
 pub mod service;
 pub mod store;
 pub mod systemd;
+pub mod tell;
 pub mod x509;

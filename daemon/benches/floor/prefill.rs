@@ -182,7 +182,7 @@ impl Template {
             seq: recorded.seq,
         };
         terms::insert(connection, &request, &made_under)?;
-        notifications::insert(connection, "approval_requested", request.as_str(), now, recorded.seq)?;
+        notifications::skip(connection, ("approval_requested", request.as_str()), "", now, recorded.seq)?;
         Ok((request, submission.digest))
     }
 

@@ -22,9 +22,6 @@ pub use reckoning::{Reckoning, reckon};
 pub use renewal::{Efforts, Renewal, Validity};
 pub use stage::Stage;
 
-/// The tables: a proposal for the next migration, and for the way back.
-pub const SCHEMA: [&str; 2] = [include_str!("schema.sql"), include_str!("schema.down.sql")];
-
 #[cfg(test)]
 mod life_tests;
 #[cfg(test)]

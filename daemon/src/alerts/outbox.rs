@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::backoff::{Refusal, Retry, retry};
 use crate::policy::Channel;
+use crate::store::rows::notifications;
 
 /// A message that is to be sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,11 +99,6 @@ pub fn requeue(connection: &Connection, notification_id: i64, tick: i64) -> rusq
     if changed == 0 {
         return Ok(false);
     }
-    connection
-        .prepare_cached(
-            "INSERT INTO outbox (notification_id, channel, resource_id, attempts, next_tick)
-             SELECT id, channel, resource_id, 0, ?2 FROM notification_events WHERE id = ?1",
-        )?
-        .execute(params![notification_id, tick])?;
+    notifications::post(connection, notification_id, tick)?;
     Ok(true)
 }

@@ -7,6 +7,7 @@ use super::pass::{Alert, Past};
 use super::plan::Target;
 use super::renewal::Validity;
 use super::stage::Stage;
+use crate::store::rows::notifications::{self, NewMessage};
 use crate::store::rows::parsed;
 
 /// The kind of these rows in `notification_events`.
@@ -28,16 +29,19 @@ pub struct Watched {
 }
 
 /// Those whose moment has come. Two conditions of one index each, not one of both: `OR` would read everything.
-pub(super) const DUE: &str = "SELECT w.certificate_id, w.version, w.not_before, w.not_after, w.seq, c.profile_id
-     FROM expiry_watch w INDEXED BY expiry_watch_due CROSS JOIN certificates c ON c.id = w.certificate_id
+pub(super) const DUE: &str =
+    "SELECT w.certificate_id, w.version, w.not_before, w.not_after, w.seq, coalesce(c.profile_id, '') AS profile_id
+     FROM expiry_watch w INDEXED BY expiry_watch_due LEFT JOIN certificates c ON c.id = w.certificate_id
      WHERE w.due_at <= ?1 ORDER BY w.due_at LIMIT ?2";
 /// Those that were planned by another policy or another clock, new ones among them.
-pub(super) const STALE: &str = "SELECT w.certificate_id, w.version, w.not_before, w.not_after, w.seq, c.profile_id
-     FROM expiry_watch w INDEXED BY expiry_watch_stale CROSS JOIN certificates c ON c.id = w.certificate_id
+pub(super) const STALE: &str =
+    "SELECT w.certificate_id, w.version, w.not_before, w.not_after, w.seq, coalesce(c.profile_id, '') AS profile_id
+     FROM expiry_watch w INDEXED BY expiry_watch_stale LEFT JOIN certificates c ON c.id = w.certificate_id
      WHERE w.epoch < ?1 ORDER BY w.epoch LIMIT ?2";
 /// Those whose renewal is due.
-pub(super) const RENEW: &str = "SELECT w.certificate_id, w.version, w.not_before, w.not_after, w.seq, c.profile_id
-     FROM expiry_watch w INDEXED BY expiry_watch_renew CROSS JOIN certificates c ON c.id = w.certificate_id
+pub(super) const RENEW: &str =
+    "SELECT w.certificate_id, w.version, w.not_before, w.not_after, w.seq, coalesce(c.profile_id, '') AS profile_id
+     FROM expiry_watch w INDEXED BY expiry_watch_renew LEFT JOIN certificates c ON c.id = w.certificate_id
      WHERE w.renew_at <= ?1 ORDER BY w.renew_at LIMIT ?2";
 pub(super) const NEXT: &str =
     "SELECT due_at FROM expiry_watch INDEXED BY expiry_watch_due WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1";
@@ -115,31 +119,33 @@ pub fn raise(
     (now, tick): (Timestamp, i64),
     seq: u64,
 ) -> rusqlite::Result<i64> {
-    let id = if alert.again { again(connection, of, alert, now)? } else { first(connection, of, alert, now, seq)? };
-    if let Target::Channel(channel) = alert.target {
-        connection
-            .prepare_cached(
-                "INSERT INTO outbox (notification_id, channel, resource_id, attempts, next_tick) VALUES (?1, ?2, ?3, 0, ?4)",
-            )?
-            .execute(params![id, channel.as_str(), of.certificate_id, tick])?;
+    let id =
+        if alert.again { again(connection, of, alert, now)? } else { first(connection, of, alert, (now, tick), seq)? };
+    if alert.again {
+        notifications::post(connection, id, tick)?;
     }
     Ok(id)
 }
 
-fn first(connection: &Connection, of: &Watched, alert: &Alert, now: Timestamp, seq: u64) -> rusqlite::Result<i64> {
-    let (now, days) = (now.to_string(), alert.stage.days());
-    let (channel, state) = match &alert.target {
-        Target::Channel(channel) => (Some(channel.as_str()), "queued"),
-        Target::Unknown(_) | Target::Nobody => (None, "skipped"),
+fn first(
+    connection: &Connection,
+    of: &Watched,
+    alert: &Alert,
+    (now, tick): (Timestamp, i64),
+    seq: u64,
+) -> rusqlite::Result<i64> {
+    let id = match &alert.target {
+        Target::Channel(channel) => {
+            let message =
+                NewMessage { kind: KIND, resource_id: &of.certificate_id, severity: alert.severity, params: "{}", seq };
+            notifications::queue(connection, &message, *channel, (now, tick))?
+        }
+        Target::Unknown(_) | Target::Nobody => {
+            let why = alert.target.skipped().unwrap_or_default();
+            notifications::skip(connection, (KIND, &of.certificate_id), why, now, seq)?
+        }
     };
-    let detail = alert.target.skipped().unwrap_or_default();
-    connection
-        .prepare_cached(
-            "INSERT INTO notification_events (created_at, kind, resource_id, channel, state, detail, seq)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![now, KIND, of.certificate_id, channel, state, detail, seq])?;
-    let id = connection.last_insert_rowid();
+    let (now, days) = (now.to_string(), alert.stage.days());
     connection
         .prepare_cached(
             "INSERT INTO alert_events (certificate_id, version, days, target, severity, raised_at, notification_id)

@@ -6,6 +6,8 @@ use countersign_shared::digest::Digest;
 use countersign_shared::text::Untrusted;
 use serde::Deserialize;
 
+use crate::notify::NotifySettings;
+
 use super::{ConfigError, LogLevel, SocketMode};
 
 /// The keys of `countersign.toml`. All may be left out; an unknown one is refused.
@@ -19,6 +21,7 @@ pub(super) struct ConfigFile {
     pub(super) socket_group: Option<String>,
     pub(super) demo: Option<bool>,
     pub(super) log_level: Option<LogLevel>,
+    pub(super) notify: Option<NotifySettings>,
 }
 
 /// Judges a file without taking it; gives the digest of its octets.
@@ -86,6 +89,7 @@ mod tests {
             socket_group: Some("pki".into()),
             demo: Some(false),
             log_level: "debug".parse().ok(),
+            notify: None,
         };
         assert_eq!(whole.unwrap(), expected);
     }

@@ -8,6 +8,8 @@ use countersign_shared::digest::Digest;
 use countersign_shared::time::Span;
 use tempfile::TempDir;
 
+use crate::notify::NotifySettings;
+
 use super::file::ConfigFile;
 use super::{Environment, Flags, LogLevel, SocketMode};
 
@@ -49,6 +51,8 @@ pub struct Settings {
     pub demo: bool,
     /// From which severity on log lines are written.
     pub log_level: LogLevel,
+    /// The channels of this host.
+    pub notify: NotifySettings,
     /// How long a request waits for people where its profile does not say.
     pub awaiting_approval_timeout: Span,
     /// Development only: approve everything at once.
@@ -96,6 +100,7 @@ impl Settings {
             socket_group: flags.socket_group.or(file.socket_group),
             demo,
             log_level: flags.log_level.or(file.log_level).unwrap_or(LogLevel::DEFAULT),
+            notify: file.notify.unwrap_or_default(),
             awaiting_approval_timeout: environment.awaiting_approval_timeout,
             approval_bypass: environment.approval_bypass,
             temporary,

@@ -12,7 +12,7 @@ use crate::issuer::{Issued, Mismatch};
 use crate::service::actor::{SCHEDULER, system_draft};
 use crate::store::rows::certificates::{self, NewVersion};
 use crate::store::rows::jobs::JobRow;
-use crate::store::rows::{deliveries, jobs, notifications};
+use crate::store::rows::{deliveries, jobs};
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
 use crate::x509::certificate::{IssuedCertificate, chain_pem};
@@ -74,7 +74,7 @@ fn complete(
         deliveries::add(connection, certificate, number)?;
     }
     jobs::complete(connection, approved.job(), now)?;
-    notifications::insert(connection, "certificate_issued", certificate.as_str(), now, recorded.seq)?;
+    transaction.tell(AuditAction::CertificateIssued, certificate.as_str(), recorded)?;
     transaction.after_commit(Effect::Moved(approved.job().to_string()));
     Ok(())
 }
@@ -107,7 +107,7 @@ pub fn fail(
         certificates::insert_version(connection, &version)?;
     }
     jobs::fail(connection, id, now, &why)?;
-    notifications::insert(connection, "job_failed", id.as_str(), now, recorded.seq)?;
+    transaction.tell(AuditAction::JobFailed, id.as_str(), recorded)?;
     transaction.after_commit(Effect::Moved(id.to_string()));
     Ok(())
 }

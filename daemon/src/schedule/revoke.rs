@@ -10,7 +10,7 @@ use crate::gate::{ApprovedRevocation, Shut, prove_revocation};
 use crate::service::PolicyInForce;
 use crate::service::actor::{SCHEDULER, system_draft};
 use crate::store::rows::jobs::JobRow;
-use crate::store::rows::{crls, deliveries, jobs, notifications};
+use crate::store::rows::{crls, deliveries, jobs};
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
 
@@ -75,7 +75,7 @@ fn carry_out(transaction: &mut Transaction<'_>, job: &JobRow, approved: &Approve
     crls::revoke(connection, revocation, approved.job(), now, approved.not_after(), recorded.seq)?;
     deliveries::drop_revoked(connection, certificate, revocation.version)?;
     jobs::complete(connection, approved.job(), now)?;
-    notifications::insert(connection, "certificate_revoked", certificate.as_str(), now, recorded.seq)?;
+    transaction.tell(AuditAction::CertificateRevoked, certificate.as_str(), recorded)?;
     transaction.after_commit(Effect::Moved(approved.job().to_string()));
     transaction.after_commit(Effect::Revoked);
     Ok(())

@@ -24,7 +24,7 @@ use crate::service::decide::Matter;
 use crate::service::submit::clock::named;
 use crate::store::rows::requests::RequestRow;
 use crate::store::rows::timers::{self, Timer};
-use crate::store::rows::{notifications, requests, submissions};
+use crate::store::rows::{requests, submissions};
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Readers, Transaction, Writer};
 
@@ -126,10 +126,10 @@ fn escalate(transaction: &mut Transaction<'_>, matter: &Matter<'_>, timer: &Time
     let groups = groups.map(|step| step.groups.clone()).unwrap_or_default();
     let draft = about(request, AuditAction::ApprovalEscalated, timer).list("groups", groups);
     let recorded = transaction.record(draft)?;
-    let (connection, now) = (transaction.connection(), transaction.now());
+    let connection = transaction.connection();
     timers::done(connection, timer, recorded.seq)?;
     requests::touch(connection, &request.id, recorded.seq)?;
-    notifications::insert(connection, "approval_escalated", request.id.as_str(), now, recorded.seq)?;
+    transaction.tell(AuditAction::ApprovalEscalated, request.id.as_str(), recorded)?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use countersign_shared::protocol::{Attempts, AuditAction, Category};
 use rusqlite::Connection;
 
 use super::actor::Actor;
-use crate::store::rows::{attempts, notifications};
+use crate::store::rows::attempts;
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
 
@@ -40,8 +40,7 @@ pub fn look(transaction: &mut Transaction<'_>, actor: &Actor, rule: &'static str
         .text("since", stretch.since)
         .text("rule", rule);
     let recorded = transaction.record(draft)?;
-    let (connection, now) = (transaction.connection(), transaction.now());
-    notifications::insert(connection, AuditAction::AttemptsRepeated.as_str(), &account, now, recorded.seq)?;
+    transaction.tell(AuditAction::AttemptsRepeated, &account, recorded)?;
     transaction.after_commit(Effect::AttemptsRepeated);
     Ok(())
 }

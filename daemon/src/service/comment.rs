@@ -12,7 +12,7 @@ use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
 use crate::store::Transaction;
 use crate::store::rows::remarks::{self, NewRemark};
-use crate::store::rows::{notifications, requests};
+use crate::store::rows::requests;
 use crate::store::transaction::{Failure, fresh_salt, salted};
 
 /// Remarks that one request holds.
@@ -95,7 +95,7 @@ fn carry_out(
     if request.state == RequestState::Pending {
         requests::touch(connection, id, recorded.seq)?;
     }
-    notifications::insert(connection, AuditAction::ApprovalCommented.as_str(), id.as_str(), now, recorded.seq)?;
+    transaction.tell(AuditAction::ApprovalCommented, id.as_str(), recorded)?;
     Ok(CommentResult { remark })
 }
 

@@ -6,7 +6,7 @@ use countersign_shared::protocol::{AuditAction, Job};
 
 use crate::store::rows::metrics::Outcome;
 use crate::store::rows::requests::RequestRow;
-use crate::store::rows::{jobs, notifications, requests, timers};
+use crate::store::rows::{jobs, requests, timers};
 use crate::store::transaction::{Failure, Recorded};
 use crate::store::{Effect, Transaction};
 
@@ -49,7 +49,7 @@ pub fn conclude(
             jobs::cancel(connection, &work.job_id, now, end.why)?;
         }
     }
-    notifications::insert(connection, end.action.as_str(), request.id.as_str(), now, recorded.seq)?;
+    transaction.tell(end.action, request.id.as_str(), recorded)?;
     if let Some(outcome) = Outcome::of(next, end.event == RequestEvent::Bypass) {
         let age_millis = transaction.tick() - request.created_tick;
         transaction.after_commit(Effect::Decided { outcome, profile_id: request.profile_id.clone(), age_millis });

@@ -4,6 +4,7 @@ use countersign_shared::error::{ApiError, ErrorKind};
 use rusqlite::{Connection, params};
 
 use super::open::is_corruption;
+use super::routing::Routes;
 use super::transaction::{Effect, Failure, Transaction, given_up};
 use super::{Health, writer::Command};
 use crate::clock::TimeLine;
@@ -35,11 +36,12 @@ pub fn run(
     connection: &Connection,
     tail: &mut Tail,
     line: &TimeLine,
+    routes: &Routes,
     commands: &mut [Box<dyn Command>],
     health: &Health,
 ) -> Result<Done, Undone> {
     let mut unless_durable = None;
-    let result = commit(connection, tail, line, commands, &mut unless_durable);
+    let result = commit(connection, tail, (line, routes), commands, &mut unless_durable);
     result.map_err(|failure| {
         // After a failed COMMIT the transaction may still be open; nothing of it may join the next group.
         if !connection.is_autocommit()
@@ -54,7 +56,7 @@ pub fn run(
 fn commit(
     connection: &Connection,
     tail: &mut Tail,
-    line: &TimeLine,
+    (line, routes): (&TimeLine, &Routes),
     commands: &mut [Box<dyn Command>],
     unless_durable: &mut Option<Box<(Tail, Vec<Effect>)>>,
 ) -> Result<Done, Failure> {
@@ -63,7 +65,7 @@ fn commit(
     let mut current = tail.clone();
     let (mut effects, mut ran) = (Vec::new(), 0);
     for command in commands {
-        let mut transaction = Transaction::new(connection, current, tail.size(), begun, line);
+        let mut transaction = Transaction::new(connection, current, (tail.size(), begun), line, routes);
         let outcome = transaction.attempt(|transaction| command.run(transaction));
         // A command that could not be undone alone takes the group with it.
         if let Some(error) = transaction.not_undone.take() {

@@ -32,6 +32,11 @@ pub const MIGRATIONS: &[Migration] = &[
         up: include_str!("../../../migrations/0003_revocation.up.sql"),
         down: include_str!("../../../migrations/0003_revocation.down.sql"),
     },
+    Migration {
+        version: 4,
+        up: include_str!("../../../migrations/0004_alerts.up.sql"),
+        down: include_str!("../../../migrations/0004_alerts.down.sql"),
+    },
 ];
 
 /// The version that this program works with.

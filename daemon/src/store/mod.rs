@@ -6,6 +6,7 @@ pub mod integrity;
 pub mod migrations;
 pub mod open;
 pub mod readers;
+pub mod routing;
 pub mod rows;
 pub mod settings;
 pub mod shares;
@@ -15,5 +16,6 @@ pub mod writer;
 
 pub use health::Health;
 pub use readers::{CallerReaders, Readers};
+pub use routing::{Routes, Routing};
 pub use transaction::{Effect, Transaction};
 pub use writer::Writer;

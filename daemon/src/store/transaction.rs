@@ -8,17 +8,19 @@ use std::sync::Arc;
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::id::{CertificateId, DelegationId, JobId, RequestId};
-use countersign_shared::protocol::Damage;
+use countersign_shared::protocol::{AuditAction, Damage};
 use countersign_shared::time::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::{Connection, params};
 
+use super::routing::Routes;
 use super::rows::metrics::Outcome;
+use super::rows::notifications::{self, NewMessage};
 use crate::clock::TimeLine;
 use crate::in_force::{InForce, PolicyInForce};
 use crate::ledger::record::Sealed;
 use crate::ledger::{Draft, Tail};
-use crate::policy::Policy;
+use crate::policy::{Channel, Policy};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -64,6 +66,8 @@ pub enum Effect {
     JobReady,
     /// A job, or a request that has none, moved: whoever waits for its id looks again.
     Moved(String),
+    /// A channel has a message to send.
+    Queued(Channel),
     /// A certificate was revoked: the list of its issuer says so next.
     Revoked,
     /// A say was handed over, and has to come back at its time.
@@ -107,6 +111,7 @@ pub struct Transaction<'a> {
     /// Why steps that failed could not be undone: the group must not commit.
     pub(super) not_undone: Option<rusqlite::Error>,
     pub(super) line: &'a TimeLine,
+    pub(super) routes: &'a Routes,
     pub(super) now: Timestamp,
     pub(super) tick: i64,
 }
@@ -131,7 +136,13 @@ pub(super) enum Point {
 }
 
 impl<'a> Transaction<'a> {
-    pub(super) fn new(connection: &'a Connection, tail: Tail, durable: u64, begun: u64, line: &'a TimeLine) -> Self {
+    pub(super) fn new(
+        connection: &'a Connection,
+        tail: Tail,
+        (durable, begun): (u64, u64),
+        line: &'a TimeLine,
+        routes: &'a Routes,
+    ) -> Self {
         Self {
             connection,
             tail,
@@ -140,6 +151,7 @@ impl<'a> Transaction<'a> {
             restore: Restore { point: Point::Begin, changes: begun },
             not_undone: None,
             line,
+            routes,
             now: line.wall(),
             tick: line.tick(),
         }
@@ -168,6 +180,33 @@ impl<'a> Transaction<'a> {
     /// The ledger's size as of the last commit: only records below it may allow a signature.
     pub fn durable_size(&self) -> u64 {
         self.durable
+    }
+
+    /// Tells people what `recorded` says, on the channels that are routed for it. Where there are none, the notification
+    /// says that instead.
+    pub fn tell(&mut self, action: AuditAction, resource_id: &str, recorded: Recorded) -> Result<(), Failure> {
+        let (channels, severity) = self.routes.of(action);
+        if channels.is_empty() {
+            return self.tell_nobody(action, resource_id, "no channel is configured for it", recorded);
+        }
+        let message = NewMessage { kind: action.as_str(), resource_id, severity, params: "{}", seq: recorded.seq };
+        for channel in channels {
+            notifications::queue(self.connection, &message, *channel, (self.now, self.tick))?;
+            self.effects.push(Effect::Queued(*channel));
+        }
+        Ok(())
+    }
+
+    /// Notes that nobody is told of what `recorded` says, and why.
+    pub fn tell_nobody(
+        &mut self,
+        action: AuditAction,
+        resource_id: &str,
+        why: &str,
+        recorded: Recorded,
+    ) -> Result<(), Failure> {
+        notifications::skip(self.connection, (action.as_str(), resource_id), why, self.now, recorded.seq)?;
+        Ok(())
     }
 
     /// Appends a record. Whatever a command changes, it says so here, in the same transaction.

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::group::{self, MAX_GROUP};
+use super::routing::Routing;
 use super::transaction::{Effect, Failure, Transaction};
 use super::{Health, integrity};
 use crate::clock::TimeLine;
@@ -72,6 +73,7 @@ where
 pub struct Writer {
     queue: mpsc::Sender<Box<dyn Command>>,
     health: Health,
+    routing: Routing,
     end: watch::Receiver<Tail>,
 }
 
@@ -86,11 +88,13 @@ impl Writer {
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, commands) = mpsc::channel(QUEUE);
         let (published, end) = watch::channel(tail.clone());
-        let thread_health = health.clone();
+        let (routing, thread_health) = (Routing::default(), health.clone());
+        let thread_routing = routing.clone();
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
-            Loop { connection, tail, line, health: thread_health, published }.run(commands, after_commit);
+            Loop { connection, tail, line, routing: thread_routing, health: thread_health, published }
+                .run(commands, after_commit);
         })?;
-        Ok((Self { queue, health, end }, thread))
+        Ok((Self { queue, health, routing, end }, thread))
     }
 
     /// Runs `steps` in a transaction of the writer; returns once it is durable, or with nothing changed.
@@ -106,6 +110,11 @@ impl Writer {
         let call = Call { steps: Some(steps), result: None, reply, health: self.health.clone() };
         self.queue.send(Box::new(call)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// On which channels people are told of what; nobody is until it is replaced.
+    pub fn routing(&self) -> &Routing {
+        &self.routing
     }
 
     /// The durable end of the ledger, as of the last commit.
@@ -133,6 +142,7 @@ struct Loop {
     connection: Connection,
     tail: Tail,
     line: TimeLine,
+    routing: Routing,
     health: Health,
     published: watch::Sender<Tail>,
 }
@@ -209,7 +219,7 @@ impl Loop {
             return (batch.len(), Err(read_only));
         }
         let size = self.tail.size();
-        match group::run(&self.connection, &mut self.tail, &self.line, batch, &self.health) {
+        match group::run(&self.connection, &mut self.tail, &self.line, &self.routing.now(), batch, &self.health) {
             Ok(done) => {
                 if self.tail.size() != size {
                     self.published.send_replace(self.tail.clone());

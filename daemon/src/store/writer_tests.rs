@@ -11,6 +11,7 @@ use crate::ledger::verify::verify;
 use crate::service::actor::{SCHEDULER, system_draft};
 use crate::store::migrations::{migrate, newest};
 use crate::store::open::OpenError;
+use crate::store::routing::Routes;
 use crate::store::settings::{apply_to_writer, writer_flags};
 
 struct Rig {
@@ -142,11 +143,12 @@ fn a_transaction_that_is_gone_or_cannot_be_undone_fails_the_whole_group() {
         let fine: Steps = |transaction| note(transaction, "fine").map(drop);
         let mut commands: Vec<Box<dyn Command>> =
             vec![Box::new(Step(fine)), Box::new(Step(step)), Box::new(Step(fine))];
-        group::run(&connection, &mut tail, &line, &mut commands, &health).expect_err(&format!("step {at}"));
+        group::run(&connection, &mut tail, &line, &Routes::default(), &mut commands, &health)
+            .expect_err(&format!("step {at}"));
         assert!(connection.is_autocommit(), "step {at}");
         assert_eq!((tail.size(), integrity::read_tail(&connection).unwrap().unwrap().size()), (0, 0), "step {at}");
         assert_eq!(verify(&connection).unwrap().damage, None, "step {at}");
-        group::run(&connection, &mut tail, &line, &mut commands[..1], &health).unwrap();
+        group::run(&connection, &mut tail, &line, &Routes::default(), &mut commands[..1], &health).unwrap();
         assert_eq!(tail.size(), 1);
     }
 }
@@ -303,7 +305,7 @@ fn what_a_failed_commit_would_have_done_is_handed_over() {
         Ok(())
     };
     let mut commands: Vec<Box<dyn Command>> = vec![Box::new(Step(step))];
-    let undone = group::run(&connection, &mut tail, &line, &mut commands, &health).unwrap_err();
+    let undone = group::run(&connection, &mut tail, &line, &Routes::default(), &mut commands, &health).unwrap_err();
     let (would_be, effects) = *undone.unless_durable.unwrap();
     assert_eq!((would_be.size(), effects, tail.size()), (1, vec![Effect::JobReady], 0));
     assert!(connection.is_autocommit());

@@ -27,7 +27,7 @@ use crate::store::rows::amendments::{self, NewVersion};
 use crate::store::rows::requests::{RequestRow, Work};
 use crate::store::rows::submissions::Submission;
 use crate::store::rows::terms::{Scheduled, TermsRow};
-use crate::store::rows::{certificates, notifications, requests, submissions, terms};
+use crate::store::rows::{certificates, requests, submissions, terms};
 use crate::store::sight::Sight;
 use crate::store::transaction::{Failure, Recorded};
 use crate::x509::ParsedCsr;
@@ -233,7 +233,7 @@ fn record(
 }
 
 fn store(
-    transaction: &Transaction<'_>,
+    transaction: &mut Transaction<'_>,
     request: &RequestRow,
     stored: &Stored<'_>,
     asked: &Terms,
@@ -268,7 +268,7 @@ fn store(
         seq: recorded.seq,
     };
     terms::insert(connection, &request.id, &row)?;
-    notifications::insert(connection, AuditAction::ApprovalAmended.as_str(), request.id.as_str(), now, recorded.seq)?;
+    transaction.tell(AuditAction::ApprovalAmended, request.id.as_str(), recorded)?;
     Ok(())
 }
 

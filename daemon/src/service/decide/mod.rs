@@ -19,7 +19,7 @@ use crate::ipc::Connection;
 use crate::ledger::Draft;
 use crate::policy::Terms;
 use crate::store::Transaction;
-use crate::store::rows::{decisions, delegations, notifications, requests};
+use crate::store::rows::{decisions, delegations, requests};
 use crate::store::transaction::{Failure, Recorded, fresh_salt, salted};
 pub use matter::{Matter, account_of, requester_now};
 
@@ -142,10 +142,9 @@ fn carry_out(
             }
         }
         _ => {
-            let (connection, now) = (transaction.connection(), transaction.now());
-            requests::touch(connection, &request.id, recorded.seq)?;
-            let told = action(ask.verdict).as_str();
-            notifications::insert(connection, told, request.id.as_str(), now, recorded.seq)?;
+            requests::touch(transaction.connection(), &request.id, recorded.seq)?;
+            let why = "a vote that does not end the request is told to nobody";
+            transaction.tell_nobody(action(ask.verdict), request.id.as_str(), why, recorded)?;
         }
     }
     Ok(DecideResult {

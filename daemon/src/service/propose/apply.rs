@@ -16,7 +16,7 @@ use crate::service::conclude::{End, conclude};
 use crate::store::rows::policies::PolicyRow;
 use crate::store::rows::proposals::Proposal;
 use crate::store::rows::requests::RequestRow;
-use crate::store::rows::{notifications, policies, proposals, requests};
+use crate::store::rows::{policies, proposals, requests};
 use crate::store::transaction::{Failure, Recorded};
 use crate::store::{Effect, Transaction};
 
@@ -85,8 +85,7 @@ fn take_force(
     let now = transaction.now();
     let row = PolicyRow { version, sha256: proposal.sha256, document: proposal.document.clone(), in_force_since: now };
     policies::insert(transaction.connection(), &row, recorded.seq)?;
-    let told = AuditAction::PolicyChanged.as_str();
-    notifications::insert(transaction.connection(), told, &proposal.sha256.to_string(), now, recorded.seq)?;
+    transaction.tell(AuditAction::PolicyChanged, &proposal.sha256.to_string(), recorded)?;
     Ok(())
 }
 

@@ -19,7 +19,7 @@ use crate::store::rows::policies::PolicyRow;
 use crate::store::rows::proposals::Proposal;
 use crate::store::rows::requests::NewRequest;
 use crate::store::rows::terms::TermsRow;
-use crate::store::rows::{notifications, policies, proposals, requests, terms};
+use crate::store::rows::{policies, proposals, requests, terms};
 use crate::store::sight::Sight;
 use crate::store::transaction::{Failure, Recorded, fresh_salt, salted};
 use crate::store::{Effect, Transaction};
@@ -125,7 +125,7 @@ impl Step<'_> {
         )?;
         proposals::insert(connection, &id, proposal)?;
         terms::insert(connection, &id, &first_version(transaction, digest, asked, recorded))?;
-        notifications::insert(connection, "policy_proposed", id.as_str(), transaction.now(), recorded.seq)?;
+        transaction.tell(AuditAction::PolicyProposed, id.as_str(), recorded)?;
         transaction.after_commit(Effect::Pending { deadline_tick: deadline.tick });
         Ok(id)
     }

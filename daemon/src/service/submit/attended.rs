@@ -13,7 +13,7 @@ use crate::service::conclude::{End, conclude};
 use crate::service::decide::under;
 use crate::store::rows::requests::{NewRequest, Work};
 use crate::store::rows::terms::TermsRow;
-use crate::store::rows::{jobs, notifications, requests, terms};
+use crate::store::rows::{jobs, requests, terms};
 use crate::store::transaction::{Failure, Recorded};
 use crate::store::{Effect, Transaction};
 
@@ -46,8 +46,7 @@ pub fn make(transaction: &mut Transaction<'_>, stored: &Stored<'_>) -> Result<()
     )?;
     insert(transaction, stored, &id, &terms, deadline, recorded)?;
     clock::set(transaction, &id, &timers)?;
-    let at = transaction.now();
-    notifications::insert(transaction.connection(), "approval_requested", id.as_str(), at, recorded.seq)?;
+    transaction.tell(AuditAction::ApprovalRequested, id.as_str(), recorded)?;
     if stored.facts.bypass {
         return bypass(transaction, stored, &id);
     }

@@ -4,7 +4,7 @@ use countersign_shared::lifecycle::{JobKind, JobState};
 use countersign_shared::protocol::{AuditAction, Category};
 
 use super::step::Stored;
-use crate::store::rows::{jobs, notifications};
+use crate::store::rows::jobs;
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
 
@@ -38,7 +38,7 @@ pub fn make(transaction: &mut Transaction<'_>, stored: &Stored<'_>) -> Result<()
             created_at: now,
         },
     )?;
-    notifications::insert(connection, action.as_str(), stored.job.as_str(), now, recorded.seq)?;
+    transaction.tell_nobody(action, stored.job.as_str(), "nobody has to agree to it", recorded)?;
     transaction.after_commit(Effect::JobReady);
     Ok(())
 }

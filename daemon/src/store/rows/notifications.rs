@@ -1,15 +1,72 @@
-//! `notification_events`: the outbox, written in the transaction that causes it.
+//! `notification_events`, `messages` and the way into `outbox`: written in the transaction that causes them.
 
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, params};
 
-/// Notes that people should be told. Without a configured channel nobody can be, and the row says so.
-pub fn insert(connection: &Connection, kind: &str, resource_id: &str, at: Timestamp, seq: u64) -> rusqlite::Result<()> {
+use crate::policy::{Channel, Severity};
+
+/// What people are to be told, on one channel.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMessage<'a> {
+    /// The action of the record that causes it, or `expiration_alert`, `expiration_alert_test`, `certificate_renewed`.
+    pub kind: &'a str,
+    /// The object that it is about.
+    pub resource_id: &'a str,
+    /// How urgent it is.
+    pub severity: Severity,
+    /// JSON: what its kind needs and no other table has; `{}` where that is nothing.
+    pub params: &'a str,
+    /// The record that causes it.
+    pub seq: u64,
+}
+
+/// Queues a message on one channel, to be sent from `tick` on. Gives the notification's id, by which the other side
+/// recognises a repeat.
+pub fn queue(
+    connection: &Connection,
+    message: &NewMessage<'_>,
+    channel: Channel,
+    (at, tick): (Timestamp, i64),
+) -> rusqlite::Result<i64> {
     connection
         .prepare_cached(
             "INSERT INTO notification_events (created_at, kind, resource_id, channel, state, detail, seq)
-             VALUES (?1, ?2, ?3, NULL, 'skipped', 'no channel is configured', ?4)",
+             VALUES (?1, ?2, ?3, ?4, 'queued', '', ?5)",
         )?
-        .execute(params![at.to_string(), kind, resource_id, seq])?;
-    Ok(())
+        .execute(params![at.to_string(), message.kind, message.resource_id, channel.as_str(), message.seq])?;
+    let id = connection.last_insert_rowid();
+    connection
+        .prepare_cached("INSERT INTO messages (notification_id, channel, severity, params) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![id, channel.as_str(), message.severity.as_str(), message.params])?;
+    post(connection, id, tick)?;
+    Ok(id)
+}
+
+/// Puts a queued notification into the outbox, with no attempt made.
+pub fn post(connection: &Connection, id: i64, tick: i64) -> rusqlite::Result<()> {
+    let posted = connection
+        .prepare_cached(
+            "INSERT INTO outbox (notification_id, channel, resource_id, severity, attempts, next_tick)
+             SELECT n.id, n.channel, n.resource_id, m.severity, 0, ?2
+             FROM notification_events n JOIN messages m ON m.notification_id = n.id WHERE n.id = ?1",
+        )?
+        .execute(params![id, tick])?;
+    if posted == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(posted)) }
+}
+
+/// Notes that nobody is told, and why.
+pub fn skip(
+    connection: &Connection,
+    (kind, resource_id): (&str, &str),
+    why: &str,
+    at: Timestamp,
+    seq: u64,
+) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached(
+            "INSERT INTO notification_events (created_at, kind, resource_id, channel, state, detail, seq)
+             VALUES (?1, ?2, ?3, NULL, 'skipped', ?4, ?5)",
+        )?
+        .execute(params![at.to_string(), kind, resource_id, why, seq])?;
+    Ok(connection.last_insert_rowid())
 }

@@ -6,3 +6,5 @@ DROP INDEX IF EXISTS notifications_dead;
 DROP TABLE IF EXISTS outbox;
 DROP TABLE IF EXISTS alert_events;
 DROP TABLE IF EXISTS expiry_watch;
+DROP TRIGGER IF EXISTS versions_dealt_with;
+DROP TABLE IF EXISTS messages;

@@ -1,9 +1,10 @@
--- Proposal for a migration: when certificates are looked at, which alerts were raised, and what is still to be sent.
+-- Expiry and messages: when certificates are looked at, which alerts were raised, and what is still to be sent.
 
 -- Each certificate version that somebody has to look after; the row goes with the version that it is about, and when the
 -- certificate is dealt with (revoked, retired). Times as everywhere: RFC 3339 in UTC with milliseconds, which sort.
 CREATE TABLE IF NOT EXISTS expiry_watch (
-    certificate_id TEXT PRIMARY KEY REFERENCES certificates (id),
+    -- One that was issued here, or one that was found.
+    certificate_id TEXT PRIMARY KEY,
     version        INTEGER NOT NULL CHECK (version >= 1),
     not_before     TEXT NOT NULL CHECK (length(not_before) = 24),
     not_after      TEXT NOT NULL CHECK (length(not_after) = 24),
@@ -23,7 +24,7 @@ CREATE INDEX IF NOT EXISTS expiry_watch_stale ON expiry_watch (epoch);
 -- At most one alert for each version, stage and target. `days` before the end, negative after it; `target` is a channel,
 -- `?` and a name that is none, or nothing where a tier has no channels. What became of it stands in the notification.
 CREATE TABLE IF NOT EXISTS alert_events (
-    certificate_id  TEXT NOT NULL REFERENCES certificates (id),
+    certificate_id  TEXT NOT NULL,
     version         INTEGER NOT NULL CHECK (version >= 1),
     days            INTEGER NOT NULL CHECK (days <= 365),
     target          TEXT NOT NULL CHECK (length(target) <= 65),
@@ -35,6 +36,21 @@ CREATE TABLE IF NOT EXISTS alert_events (
 
 CREATE UNIQUE INDEX IF NOT EXISTS alert_events_by_notification ON alert_events (notification_id);
 
+-- What a message needs besides its notification, for as long as that is kept: it is written anew at each attempt.
+CREATE TABLE IF NOT EXISTS messages (
+    notification_id INTEGER PRIMARY KEY REFERENCES notification_events (id),
+    channel         TEXT NOT NULL CHECK (channel = 'Email' OR channel = 'Slack' OR channel = 'Teams'
+                        OR channel = 'PagerDuty' OR channel = 'OpsGenie' OR channel = 'Webhook' OR channel = 'Syslog'
+                        OR channel = 'Command' OR channel = 'Wall'),
+    severity        TEXT NOT NULL CHECK (severity = 'informational' OR severity = 'warning' OR severity = 'critical'),
+    -- JSON: what its kind needs and no other table has.
+    params          TEXT NOT NULL CHECK (json_valid(params)),
+    -- When the other side accepted it.
+    accepted_at     TEXT CHECK (length(accepted_at) = 24)
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS messages_accepted ON messages (channel, accepted_at) WHERE accepted_at IS NOT NULL;
+
 -- What is still to be sent: a row lives as long as its notification is open.
 CREATE TABLE IF NOT EXISTS outbox (
     notification_id INTEGER PRIMARY KEY REFERENCES notification_events (id),
@@ -42,6 +58,9 @@ CREATE TABLE IF NOT EXISTS outbox (
                         OR channel = 'PagerDuty' OR channel = 'OpsGenie' OR channel = 'Webhook' OR channel = 'Syslog'
                         OR channel = 'Command' OR channel = 'Wall'),
     resource_id     TEXT NOT NULL,
+    severity        TEXT NOT NULL CHECK (severity = 'informational' OR severity = 'warning' OR severity = 'critical'),
+    -- JSON: the recipients that an attempt did not reach; all of them before the first.
+    remaining       TEXT CHECK (remaining IS NULL OR json_valid(remaining)),
     -- Attempts that failed; the fifth is the last.
     attempts        INTEGER NOT NULL CHECK (attempts BETWEEN 0 AND 4),
     -- On the daemon's time line: the next attempt, and since when one is under way.
@@ -66,6 +85,11 @@ END;
 INSERT INTO expiry_watch (certificate_id, version, not_before, not_after, due_at, renew_at, epoch, seq)
 SELECT certificate_id, version, not_before, not_after, NULL, NULL, 0, seq FROM certificate_versions
 WHERE state = 'active' AND certificate_id NOT IN (SELECT certificate_id FROM expiry_watch);
+
+-- What was revoked is dealt with.
+CREATE TRIGGER IF NOT EXISTS versions_dealt_with AFTER UPDATE OF state ON certificate_versions
+WHEN OLD.state = 'active' AND NEW.state = 'revoked'
+BEGIN DELETE FROM expiry_watch WHERE certificate_id = NEW.certificate_id AND version = NEW.version; END;
 
 CREATE TRIGGER IF NOT EXISTS expiry_watch_onwards BEFORE UPDATE ON expiry_watch
 WHEN NEW.certificate_id <> OLD.certificate_id OR NEW.version < OLD.version
@@ -111,8 +135,13 @@ WHEN NOT EXISTS (SELECT 1 FROM notification_events n WHERE n.id = NEW.notificati
 BEGIN SELECT RAISE(ABORT, 'only what is queued is sent'); END;
 CREATE TRIGGER IF NOT EXISTS outbox_fixed BEFORE UPDATE ON outbox
 WHEN NEW.notification_id <> OLD.notification_id OR NEW.channel <> OLD.channel OR NEW.resource_id <> OLD.resource_id
+  OR NEW.severity <> OLD.severity
 BEGIN SELECT RAISE(ABORT, 'a message keeps what it is about'); END;
 CREATE TRIGGER IF NOT EXISTS outbox_ends BEFORE DELETE ON outbox
 WHEN EXISTS (SELECT 1 FROM notification_events n WHERE n.id = OLD.notification_id
              AND (n.state = 'queued' OR n.state = 'failed'))
 BEGIN SELECT RAISE(ABORT, 'what is open stays to be sent'); END;
+CREATE TRIGGER IF NOT EXISTS messages_fixed BEFORE UPDATE ON messages
+WHEN NEW.notification_id <> OLD.notification_id OR NEW.channel <> OLD.channel OR NEW.severity <> OLD.severity
+  OR NEW.params <> OLD.params OR OLD.accepted_at IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'a message keeps what it says'); END;
