@@ -132,3 +132,15 @@ async fn one_channel_that_cannot_be_used_stops_no_other() {
     let email = channels.send(Channel::Email, &message, &nobody, now).await.outcome();
     assert!(matches!(&email, Outcome::Permanent { why } if why.contains("add [notify.email]")), "{email:?}");
 }
+
+#[test]
+fn the_example_that_is_installed_shows_every_channel_as_it_is_taken() {
+    let example = include_str!("../../../packaging/countersign.toml");
+    let is_setting = |line: &str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let settings = example.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| is_setting(line));
+    let mut document: toml::Table = toml::from_str(&settings.collect::<Vec<_>>().join("\n")).unwrap();
+    let notify: NotifySettings = document.remove("notify").unwrap().try_into().unwrap();
+    let NotifySettings { email, slack, teams, pagerduty, opsgenie, webhook, syslog, command, wall } = notify;
+    assert!(email.is_some() && slack.is_some() && teams.is_some() && pagerduty.is_some() && opsgenie.is_some());
+    assert!(webhook.is_some() && syslog.is_some() && command.is_some() && wall.is_some());
+}
