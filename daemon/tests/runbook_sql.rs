@@ -1,8 +1,10 @@
 //! Every query that the documents print is one that the database of this version takes.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::path::{Path, PathBuf};
 
 use countersignd::store::migrations::{migrate, newest};
+use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::{Batch, Connection};
 
 /// All Markdown files below `directory`.
