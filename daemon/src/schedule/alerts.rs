@@ -7,7 +7,6 @@ use std::sync::Arc;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{AuditAction, Category};
 use countersign_shared::text::Untrusted;
-use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{Notify, watch};
 
