@@ -4,7 +4,7 @@ mod adopt;
 mod compare;
 mod database;
 mod issuers;
-mod messages;
+pub(crate) mod messages;
 mod signals;
 mod vital;
 mod watchdog;

@@ -23,6 +23,8 @@ pub(crate) mod testing;
 
 pub use message::{Audience, Kind, Message, Token};
 pub use outcome::{Outcome, Reached, Receipt};
+#[cfg(test)]
+pub(crate) use send::servers;
 pub use settings::NotifySettings;
 
 use send::command::CommandChannel;

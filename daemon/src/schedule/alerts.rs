@@ -140,10 +140,7 @@ impl Desk for Transaction<'_> {
         Ok(self.record(draft)?.seq)
     }
 
-    fn apart<T>(
-        &mut self,
-        steps: impl FnOnce(&mut Self) -> Result<T, Failure>,
-    ) -> Result<Result<T, String>, Failure> {
+    fn apart<T>(&mut self, steps: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<Result<T, String>, Failure> {
         match self.attempt(steps) {
             Ok(done) => Ok(Ok(done)),
             Err(failure) if of_the_row(&failure) => Ok(Err(format!("{failure:?}"))),

@@ -54,6 +54,8 @@ impl Switchboard {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn settings(text: &str) -> NotifySettings {
@@ -66,7 +68,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let secret = dir.path().join("key");
         std::fs::write(&secret, "k1").unwrap();
-        let key = format!("[pagerduty]\nkey = {{ file = \"{}\" }}\nbase_url = \"http://127.0.0.1:9\"\n", secret.display());
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let key = format!("[pagerduty]\nkey = \"file:{}\"\nbase_url = \"http://127.0.0.1:9\"\n", secret.display());
         let mail = "[email]\nhost = \"127.0.0.1\"\ntls = \"none\"\nfrom = \"a@corp.example\"\n";
         let routing = Routing::default();
         let (channels, problems) = Channels::open(&settings(&key));

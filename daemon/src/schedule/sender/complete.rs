@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::super::alerts::{about, plain};
 use crate::alerts::backoff::{Refusal, Retry};
 use crate::alerts::outbox::{self, Claimed, Failed};
-use crate::alerts::{Stage, State, counts};
+use crate::alerts::{Stage, State, closing, counts};
 use crate::policy::Channel;
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
@@ -83,7 +83,20 @@ fn accepted(transaction: &mut Transaction<'_>, channel: Channel, claimed: &Claim
         return Ok(());
     }
     let seq = record(transaction, channel, claimed, None)?;
-    outbox::sent(transaction.connection(), claimed, transaction.now(), seq)?;
+    let connection = transaction.connection();
+    outbox::sent(connection, claimed, transaction.now(), seq)?;
+    // A version that was replaced while the alert was under way: what it opened is closed at once.
+    let Some(seq) = seq else { return Ok(()) };
+    let alerted = raised(connection, claimed.notification_id)?;
+    let newer = closing::watched(connection, &claimed.resource_id)?;
+    if let (Some(Raised { version, .. }), Some(newer)) = (alerted, newer)
+        && version < newer
+    {
+        let at = (transaction.now(), transaction.tick());
+        if closing::close_one(connection, &claimed.resource_id, newer, channel, at, seq)? {
+            transaction.after_commit(Effect::Queued(channel));
+        }
+    }
     Ok(())
 }
 
@@ -118,8 +131,7 @@ fn record(
     let Some(Raised { version, stage }) = raised(transaction.connection(), claimed.notification_id)? else {
         return Ok(None);
     };
-    let action =
-        if failed.is_some() { AuditAction::ExpirationAlertFailed } else { AuditAction::ExpirationAlertSent };
+    let action = if failed.is_some() { AuditAction::ExpirationAlertFailed } else { AuditAction::ExpirationAlertSent };
     let refusal = failed.map(|failed| match failed.refusal {
         Refusal::Transient => "transient",
         Refusal::Permanent => "permanent",

@@ -114,7 +114,7 @@ impl Sender {
 
     /// Begins as many attempts as may be under way; returns when to look again, which is when one has ended where there
     /// is no room.
-    async fn fill(
+    pub(super) async fn fill(
         &self,
         claimed: &mut VecDeque<Claimed>,
         under_way: &mut JoinSet<()>,

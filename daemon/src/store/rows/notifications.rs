@@ -3,8 +3,8 @@
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::alerts::backoff::MAX_ATTEMPTS;
 use super::{json, parsed};
+use crate::alerts::backoff::MAX_ATTEMPTS;
 use crate::policy::{Channel, Severity};
 use crate::tell::Notice;
 
