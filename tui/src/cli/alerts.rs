@@ -85,7 +85,7 @@ pub(super) struct RequeueArgs {
     #[arg(long)]
     all_dead: bool,
     /// With --all-dead: only on this channel
-    #[arg(long, requires = "all_dead")]
+    #[arg(long, requires = "all_dead", conflicts_with = "id")]
     channel: Option<AlertChannel>,
 }
 

@@ -60,10 +60,9 @@ fn on(channel: Option<AlertChannel>, unknown: Option<&Untrusted>) -> String {
     }
 }
 
-/// `expiration_alert 7d`
+/// An alert by its threshold, anything else by its kind.
 fn what(alert: &Alert) -> String {
-    let kind = text::safe(&alert.kind);
-    alert.threshold.map_or_else(|| kind.clone(), |days| format!("{kind} {}", threshold(days)))
+    alert.threshold.map_or_else(|| text::safe(&alert.kind), threshold)
 }
 
 /// `7 days before`, `at the end`, `3 days after`

@@ -7,7 +7,7 @@ use super::super::Style;
 use super::*;
 
 fn view() -> View {
-    View { style: Style::new(false, None), now: at("2027-01-24T08:00:00Z") }
+    View { style: Style::new(false, Some(200)), now: at("2027-01-24T08:00:00Z") }
 }
 
 fn at(text: &str) -> Timestamp {
@@ -103,7 +103,7 @@ fn what_failed_says_when_it_is_tried_again() {
     let shown = list(&[failed, skipped], view());
     let lines: Vec<&str> = shown.lines().collect();
     assert!(lines[1].contains("failed (2), again in 3m 0s") && lines[1].ends_with("503"), "{shown}");
-    assert!(lines[1].contains("expiration_alert 7 days before"), "{shown}");
+    assert!(lines[1].contains("Slack                        7 days before"), "{shown}");
     assert!(lines[2].contains("Pigeon, which is no channel") && lines[2].contains("1 day after"), "{shown}");
     assert_eq!(list(&[], view()), "no messages\n");
 }
@@ -153,6 +153,7 @@ fn nothing_that_came_from_outside_is_obeyed() {
         resource_id: hostile.to_owned(),
         channel: None,
         unknown_channel: Some(hostile.into()),
+        threshold: None,
         ..alert(AlertState::Dead)
     };
     let tried_one = tried(&TestAlertResult { alert: bad.clone() }, view());
