@@ -25,6 +25,8 @@ pub(crate) mod testing;
 pub use configured::{Configured, Reaches};
 pub use message::{Audience, Kind, Message, Token};
 pub use outcome::{Outcome, Reached, Receipt};
+#[cfg(test)]
+pub(crate) use send::servers;
 pub use settings::NotifySettings;
 
 use send::command::CommandChannel;
@@ -110,6 +112,18 @@ impl Channels {
         });
         let problems = problems.collect();
         (Self { carriers }, problems)
+    }
+
+    /// As [`Channels::open`], where a channel that cannot be used any more stays as it is in `before`.
+    pub fn reopen(settings: &NotifySettings, before: &Self) -> (Self, Vec<Problem>) {
+        let (mut opened, problems) = Self::open(settings);
+        for (channel, carrier) in opened.carriers.iter_mut().filter(|(_, carrier)| carrier.is_err()) {
+            let usable = before.carriers.iter().find(|(known, carrier)| known == channel && carrier.is_ok());
+            if let Some((_, kept)) = usable {
+                *carrier = kept.clone();
+            }
+        }
+        (opened, problems)
     }
 
     /// Those that are configured, usable or not.

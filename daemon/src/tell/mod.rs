@@ -7,8 +7,11 @@
 pub mod certificate;
 pub mod expiry;
 pub mod requests;
+pub mod switchboard;
 
 use countersign_shared::digest::Digest;
+pub use switchboard::{Switchboard, routes};
+
 use countersign_shared::error::ApiError;
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;

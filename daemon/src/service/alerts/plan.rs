@@ -13,9 +13,10 @@ use rusqlite::Connection as Sqlite;
 
 use super::{sight_of, wire_channel, wire_severity};
 use crate::alerts::matrix::{self, Cell, Reach, matrix};
+use crate::alerts::plans::{Plans, UNOWNED};
 use crate::alerts::rows::{Watched, past};
 use crate::alerts::stage::DAY;
-use crate::alerts::{AlertPlan, Stage, State, Target, Validity};
+use crate::alerts::{Stage, State, Target, Validity};
 use crate::ipc::Connection;
 use crate::notify::Reaches;
 use crate::policy::{Channel, Policy};
@@ -30,15 +31,6 @@ use crate::tell::{certificate, expiry};
 
 /// Cells and accounts that a page has, about: an answer is one line of 1 MiB at most.
 const MOST: usize = 4000;
-
-/// What a profile's renewal policy says of alerts, and that policy's id; what holds without one.
-pub(super) fn rules_of<'p>(policy: &'p Policy, profile: Option<&str>) -> (AlertPlan, Option<&'p str>) {
-    let named = profile.and_then(|id| policy.profile(id)).and_then(|profile| profile.rules().renewal_policy.as_deref());
-    match named.and_then(|id| policy.renewal_policy(id)) {
-        Some(rules) => (AlertPlan::of(rules), Some(&rules.id)),
-        None => (AlertPlan::default(), None),
-    }
-}
 
 /// A page of certificates with their matrices.
 pub async fn plan(
@@ -66,9 +58,10 @@ pub async fn plan(
             if let (Some(id), [], None) = (&params.certificate, rows.as_slice(), until) {
                 return Err(unwatched(&snapshot, id, &sight)?.into());
             }
-            let mut page = Page { policy: &policy, reaches: &reaches, now, plans: BTreeMap::new() };
+            let plans = Plans::of(&policy);
+            let operators = BTreeMap::new();
+            let mut page = Page { policy: &policy, reaches: &reaches, now, plans: &plans, operators };
             let result = page.of(&snapshot, rows, window.limit as usize)?;
-            drop(page);
             snapshot.finish()?;
             Ok(result)
         })
@@ -98,8 +91,9 @@ struct Page<'a> {
     policy: &'a Policy,
     reaches: &'a Reaches,
     now: Timestamp,
-    /// Made once for each profile: its alerts, its renewal policy, and the accounts of its operators.
-    plans: BTreeMap<Option<String>, (AlertPlan, Option<&'a str>, Vec<Untrusted>)>,
+    plans: &'a Plans<'a>,
+    /// The accounts of each profile's operators, made once.
+    operators: BTreeMap<String, Vec<Untrusted>>,
 }
 
 impl Page<'_> {
@@ -133,17 +127,17 @@ impl Page<'_> {
         let subject = certificate::subject(connection, row.id.as_str())?;
         let owner = subject.owner.as_ref().and_then(|owner| expiry::address(self.policy, owner)).map(Untrusted::from);
         let (policy, now, reaches) = (self.policy, self.now, self.reaches);
-        let (plan, renewal_policy, operators) =
-            self.plans.entry(row.profile_id.clone()).or_insert_with_key(|profile| {
-                let (plan, id) = rules_of(policy, profile.as_deref());
-                let operators = policy.operators(profile.as_deref().unwrap_or_default(), now);
-                (plan, id, operators.iter().map(|account| Untrusted::new(account.to_string())).collect())
-            });
+        let profile = row.profile_id.clone().unwrap_or_else(|| UNOWNED.to_owned());
+        let rules = self.plans.rules(&profile);
+        let operators = self.operators.entry(profile.clone()).or_insert_with_key(|profile| {
+            let accounts = policy.operators(profile, now);
+            accounts.iter().map(|account| Untrusted::new(account.to_string())).collect()
+        });
         let watched = Watched {
             certificate_id: row.id.to_string(),
             version: row.version,
             validity: Validity { not_before: row.not_before, not_after: row.not_after },
-            profile_id: row.profile_id.clone().unwrap_or_default(),
+            profile_id: profile,
             seq: row.seq,
         };
         let past = past(connection, &watched, Some(Stage::new(i32::MAX)))?;
@@ -151,7 +145,7 @@ impl Page<'_> {
             true => Reach::To(Vec::new()),
             false => Reach::NotConfigured,
         };
-        let cells = matrix(plan, row.not_after, &past, now, reach);
+        let cells = matrix(rules.alerts, row.not_after, &past, now, reach);
         named.extend(cells.iter().filter_map(|cell| match cell.target {
             Target::Channel(channel) => Some(channel),
             Target::Unknown(_) | Target::Nobody => None,
@@ -162,7 +156,7 @@ impl Page<'_> {
             version: row.version,
             not_after: row.not_after,
             days_left: expiry::days_left(row.not_after, now),
-            renewal_policy: renewal_policy.map(str::to_owned),
+            renewal_policy: rules.renewal.map(|renewal| renewal.id.clone()),
             mail: owner.filter(|_| by(Channel::Email)),
             accounts: if by(Channel::Wall) { operators.clone() } else { Vec::new() },
             alerts: cells.into_iter().map(planned).collect(),

@@ -10,9 +10,9 @@ use countersign_shared::protocol::{Alert, AlertState, AuditAction, Category, Tes
 use countersign_shared::time::Span;
 use tokio::time::Instant;
 
-use super::plan::rules_of;
 use super::{channel, operates, sight_of};
 use crate::alerts::Stage;
+use crate::alerts::plans::{Plans, UNOWNED};
 use crate::ipc::Connection;
 use crate::policy::Policy;
 use crate::service::actor::Actor;
@@ -108,9 +108,10 @@ fn queue(
             .hint("it was never issued, or was dealt with; try another certificate (countersign alerts plan)")
             .into());
     };
-    let (plan, _) = rules_of(policy, profile.as_deref());
-    let (stage, channel) = (Stage::new(i32::from(params.threshold)), channel(params.channel));
-    let severity = plan.severity(stage);
+    let channel = channel(params.channel);
+    let plans = Plans::of(policy);
+    let rules = plans.rules(profile.as_deref().unwrap_or(UNOWNED));
+    let severity = rules.alerts.severity(Stage::new(i32::from(params.threshold)));
     let draft = actor
         .draft(AuditAction::AlertTested, Category::CertLifecycle, "certificate", id)
         .number("version", i64::try_from(watch.version).unwrap_or(i64::MAX))

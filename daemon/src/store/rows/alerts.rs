@@ -174,19 +174,6 @@ pub fn profile_of(connection: &Connection, resource_id: &str) -> rusqlite::Resul
         .query_row([resource_id], |row| row.get(0))
 }
 
-/// Incident services on which an alert of the newest version was sent, or may have been: what it opened there is to be
-/// closed when the version is replaced.
-pub fn told_elsewhere(connection: &Connection, certificate_id: &str) -> rusqlite::Result<Vec<Channel>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT DISTINCT a.target FROM alert_events a CROSS JOIN notification_events n ON n.id = a.notification_id
-         WHERE a.certificate_id = ?1 AND a.target IN ('PagerDuty', 'OpsGenie') AND n.state <> 'skipped'
-             AND a.version = (SELECT max(v.version) FROM certificate_versions v
-                              WHERE v.certificate_id = ?1 AND v.state <> 'quarantined')",
-    )?;
-    let rows = statement.query_map([certificate_id], |row| parsed(row, "target"))?;
-    rows.collect()
-}
-
 /// A version that somebody has to look after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchedRow {
