@@ -80,7 +80,7 @@ fn unwatched(connection: &Sqlite, id: &CertificateId, sight: &Sight) -> Result<A
 
 /// The end and the id that a page ended with.
 fn cursor(raw: &str) -> Result<After, ApiError> {
-    let given = raw.split_once(' ').filter(|(end, id)| end.parse::<Timestamp>().is_ok() && id.len() <= 64);
+    let given = raw.split_once('/').filter(|(end, id)| end.parse::<Timestamp>().is_ok() && id.len() <= 64);
     let (not_after, id) = given
         .ok_or_else(|| ApiError::invalid("`cursor` is not one that a page gave").hint("pass next_cursor unchanged"))?;
     Ok(After { not_after: not_after.to_owned(), id: id.to_owned() })
@@ -114,7 +114,7 @@ impl Page<'_> {
             configured: self.reaches.contains_key(&channel),
             to: self.reaches.get(&channel).cloned().unwrap_or_default(),
         });
-        let next_cursor = certificates.last().filter(|_| more).map(|last| format!("{} {}", last.not_after, last.id));
+        let next_cursor = certificates.last().filter(|_| more).map(|last| format!("{}/{}", last.not_after, last.id));
         Ok(AlertPlanPage { channels: channels.collect(), certificates, next_cursor })
     }
 
