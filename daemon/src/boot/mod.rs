@@ -23,6 +23,7 @@ use crate::identity::directory::{Directory, SystemDirectory};
 use crate::identity::peer::pin_kind;
 use crate::ipc::{self, Limits, Listener};
 use crate::metrics::{self, Metrics};
+use crate::notify::Configured;
 use crate::schedule::alerts::Watch;
 use crate::schedule::courier::Courier;
 use crate::schedule::crl::CrlPublisher;
@@ -181,6 +182,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         health: health.clone(),
         line: line.clone(),
         policy: policy.clone(),
+        channels: Configured::of(&settings.notify),
         directory: directory.clone(),
         metrics,
         moved,

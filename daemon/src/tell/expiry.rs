@@ -12,7 +12,7 @@ use super::{Composed, House, Letter, Notice, database};
 use crate::alerts::stage::DAY;
 use crate::identity::directory::Account;
 use crate::notify::{Audience, Kind, Message};
-use crate::policy::{AccountName, Channel};
+use crate::policy::{AccountName, Channel, Policy};
 use crate::store::rows::notifications;
 
 /// An alert that a threshold raised.
@@ -151,7 +151,7 @@ fn parsed<T: serde::de::DeserializeOwned>(notice: &Notice) -> Result<T, ApiError
 
 /// The owner by mail, besides the addresses that get everything; operators of the profile on their terminals.
 fn audience(house: House<'_>, notice: &Notice, subject: &Subject) -> Result<Audience, ApiError> {
-    let address = subject.owner.as_ref().and_then(|owner| address(house, owner));
+    let address = subject.owner.as_ref().and_then(|owner| address(house.policy, owner));
     let mail = address.into_iter().map(Untrusted::from).collect();
     let accounts = match notice.channel {
         Channel::Wall | Channel::Command => operators(house, subject)?,
@@ -162,11 +162,11 @@ fn audience(house: House<'_>, notice: &Notice, subject: &Subject) -> Result<Audi
 
 /// Where the owner reads mail: as the person that they were then, where the policy still has that person; else as whoever
 /// the account belongs to now.
-pub fn address<'p>(house: House<'p>, owner: &PersonRef) -> Option<&'p str> {
-    let then = owner.person.as_deref().filter(|person| house.policy.people().iter().any(|one| one.name == *person));
+pub fn address<'p>(policy: &'p Policy, owner: &PersonRef) -> Option<&'p str> {
+    let then = owner.person.as_deref().filter(|person| policy.people().iter().any(|one| one.name == *person));
     let account = Account { uid: owner.uid, name: Some(owner.account.clone()), unix_groups: Vec::new() };
-    let person = then.or_else(|| house.policy.person_of(&account))?;
-    house.policy.email_of(person)
+    let person = then.or_else(|| policy.person_of(&account))?;
+    policy.email_of(person)
 }
 
 fn operators(house: House<'_>, subject: &Subject) -> Result<Vec<Untrusted>, ApiError> {

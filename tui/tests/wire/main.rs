@@ -1,6 +1,8 @@
 //! The client and the command line against a daemon that answers whatever a test wants.
 
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod batches;

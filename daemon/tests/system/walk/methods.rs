@@ -77,6 +77,11 @@ const WALK: &[Entry] = &[
     Entry { name: "policy.check", answered: true, params: |_| vec![json!({ "document": free() })] },
     Entry { name: "policy.propose", answered: true, params: propose },
     Entry { name: "delegation.revoke", answered: false, params: |_| vec![json!({ "id": "dg-0000000000000" })] },
+    Entry { name: "alert.list", answered: true, params: empty },
+    // Nothing was issued, and nothing is dead.
+    Entry { name: "alert.test", answered: false, params: alert_test },
+    Entry { name: "alert.requeue", answered: true, params: requeue },
+    Entry { name: "alert.plan", answered: true, params: empty },
     Entry { name: "audit.list", answered: true, params: empty },
     Entry { name: "audit.get", answered: false, params: |_| vec![json!({ "event_id": "ev-0000000000000" })] },
     Entry { name: "audit.verify", answered: true, params: empty },
@@ -181,6 +186,15 @@ fn revoke(request: &RequestSummary) -> Vec<Value> {
         json!({ "serial": "4f", "reason": "unspecified", "note": "so", "state": "approved" }),
         json!({ "certificate_id": id, "reason": "certificate_hold", "note": "so" }),
     ]
+}
+
+fn alert_test(request: &RequestSummary) -> Vec<Value> {
+    let trial = |threshold: i32, channel: &str| json!({ "certificate": request.certificate_id, "threshold": threshold, "channel": channel, "timeout": "1s" });
+    vec![trial(7, "Email"), trial(7, "Pigeon"), trial(-1, "Email")]
+}
+
+fn requeue(_: &RequestSummary) -> Vec<Value> {
+    vec![json!({ "id": 1 }), json!({ "all_dead": true }), json!({ "id": 1, "all_dead": true })]
 }
 
 fn delegate(_: &RequestSummary) -> Vec<Value> {
