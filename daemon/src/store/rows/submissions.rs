@@ -49,6 +49,7 @@ impl Submission {
             profile_id: &self.content.profile_id,
             profile_digest: self.content.profile_digest,
             note: self.reason_sha256,
+            ticket: self.ticket.as_ref().map(Untrusted::raw),
         })
     }
 }
