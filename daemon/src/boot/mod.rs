@@ -22,6 +22,7 @@ use crate::identity::directory::{Directory, SystemDirectory};
 use crate::identity::peer::pin_kind;
 use crate::ipc::{self, Limits, Listener};
 use crate::metrics::{self, Metrics};
+use crate::notify::Configured;
 use crate::schedule::courier::Courier;
 use crate::schedule::crl::CrlPublisher;
 use crate::schedule::delegations::Delegations;
@@ -158,6 +159,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         health: health.clone(),
         line: line.clone(),
         policy: policy.clone(),
+        channels: Configured::of(&settings.notify),
         directory: directory.clone(),
         metrics,
         moved,

@@ -10,6 +10,7 @@ use countersign_shared::time::Timestamp;
 
 use crate::policy::Channel;
 
+mod configured;
 pub mod message;
 pub mod outcome;
 pub mod render;
@@ -21,6 +22,7 @@ mod settings_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use configured::{Configured, Reaches};
 pub use message::{Audience, Kind, Message, Token};
 pub use outcome::{Outcome, Reached, Receipt};
 pub use settings::NotifySettings;

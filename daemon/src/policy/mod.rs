@@ -10,6 +10,7 @@ pub mod diff;
 mod document;
 mod issuers;
 pub mod names;
+mod operators;
 mod parts;
 pub mod past;
 mod people;

@@ -9,11 +9,13 @@ use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
 
 use crate::gate::Approved;
 use crate::issuer::{Issued, Mismatch};
+use crate::policy::{Channel, Severity};
 use crate::service::actor::{SCHEDULER, system_draft};
 use crate::store::rows::certificates::{self, NewVersion};
 use crate::store::rows::jobs::JobRow;
-use crate::store::rows::{deliveries, jobs};
-use crate::store::transaction::Failure;
+use crate::store::rows::notifications::{self, NewMessage};
+use crate::store::rows::{alerts, deliveries, jobs};
+use crate::store::transaction::{Failure, Recorded};
 use crate::store::{Effect, Transaction};
 use crate::x509::certificate::{IssuedCertificate, chain_pem};
 
@@ -68,14 +70,41 @@ fn complete(
             .text("not_after", leaf.not_after);
     let recorded = transaction.record(draft)?;
     let (connection, now) = (transaction.connection(), transaction.now());
+    // Before the version is there: what takes the place of an alerted one takes the alerts that wait back.
+    let told = alerts::told_elsewhere(connection, certificate.as_str())?;
     let version = version(VersionState::Active, approved, leaf, &issued.chain_pem, recorded.seq);
     let number = certificates::insert_version(connection, &version)?;
     if to_deliver {
         deliveries::add(connection, certificate, number)?;
     }
     jobs::complete(connection, approved.job(), now)?;
+    for channel in told {
+        close(transaction, certificate.as_str(), number, channel, recorded)?;
+    }
     transaction.tell(AuditAction::CertificateIssued, certificate.as_str(), recorded)?;
     transaction.after_commit(Effect::Moved(approved.job().to_string()));
+    Ok(())
+}
+
+/// Has what alerts of the former version opened at the other side closed there.
+fn close(
+    transaction: &mut Transaction<'_>,
+    certificate: &str,
+    version: u32,
+    channel: Channel,
+    recorded: Recorded,
+) -> Result<(), Failure> {
+    let params = format!("{{\"version\":{version}}}");
+    let message = NewMessage {
+        kind: notifications::RENEWED,
+        resource_id: certificate,
+        severity: Severity::Informational,
+        params: &params,
+        seq: recorded.seq,
+    };
+    let at = (transaction.now(), transaction.tick());
+    notifications::queue(transaction.connection(), &message, channel, at)?;
+    transaction.after_commit(Effect::Queued(channel));
     Ok(())
 }
 

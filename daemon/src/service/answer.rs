@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use super::end::Ending;
 use super::{
-    Service, amend, audit, certificates, comment, daemon, decide, decide_many, delegations, demo, detail, discover,
-    end, events, jobs, list, look_ups, policies, propose, revoke, submit, wait,
+    Service, alerts, amend, audit, certificates, comment, daemon, decide, decide_many, delegations, demo, detail,
+    discover, end, events, jobs, list, look_ups, policies, propose, revoke, submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 
@@ -31,7 +31,7 @@ impl ipc::Service for Answers {
     }
 
     fn runs_aside(&self, method: &str) -> bool {
-        matches!(method, "request.wait" | "audit.verify")
+        matches!(method, "request.wait" | "alert.test" | "audit.verify")
     }
 }
 
@@ -70,6 +70,10 @@ impl Answers {
             "delegation.grant" => reply(delegations::grant(service, connection, params(raw)?).await),
             "delegation.list" => reply(delegations::list(service, connection, params(raw)?).await),
             "delegation.revoke" => reply(delegations::revoke(service, connection, params(raw)?).await),
+            "alert.list" => reply(alerts::list(service, connection, params(raw)?).await),
+            "alert.test" => reply(alerts::test(service, connection, params(raw)?).await),
+            "alert.requeue" => reply(alerts::requeue(service, connection, params(raw)?).await),
+            "alert.plan" => reply(alerts::plan(service, connection, params(raw)?).await),
             "audit.list" => reply(audit::list(service, connection, params(raw)?).await),
             "audit.get" => reply(audit::get(service, connection, params(raw)?).await),
             "audit.verify" => {

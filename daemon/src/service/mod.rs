@@ -2,6 +2,7 @@
 //! through a transaction of the writer.
 
 pub mod actor;
+pub mod alerts;
 pub mod amend;
 pub mod answer;
 pub mod attempts;
@@ -42,6 +43,7 @@ use crate::identity::directory::Directory;
 pub use crate::in_force::PolicyInForce;
 use crate::ipc::Connection;
 use crate::metrics::Metrics;
+use crate::notify::Configured;
 use crate::policy::{Permissions, Policy};
 use crate::store::{CallerReaders, Health, Writer};
 use actor::Actor;
@@ -78,6 +80,8 @@ pub struct Service {
     pub line: TimeLine,
     /// Rules.
     pub policy: PolicyInForce,
+    /// Whom the channels of this host reach.
+    pub channels: Configured,
     /// Accounts.
     pub directory: Arc<dyn Directory>,
     /// Counters.

@@ -4,9 +4,11 @@
 //! meanwhile is not asked again, and what has ended is not asked about. The notification keeps its id, by which the
 //! other side recognises a repeat. Nothing here writes.
 
+pub mod certificate;
 pub mod expiry;
 pub mod requests;
 
+use countersign_shared::digest::Digest;
 use countersign_shared::error::ApiError;
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
@@ -14,7 +16,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::identity::directory::Directory;
-use crate::notify::{Audience, Message};
+use crate::notify::{Audience, Kind, Message, Token};
 use crate::policy::{Channel, Policy, Severity};
 
 /// A notification that is to be sent, as its tables have it.
@@ -53,6 +55,47 @@ pub struct House<'a> {
     pub host: &'a Untrusted,
     /// The moment.
     pub now: Timestamp,
+}
+
+impl House<'_> {
+    /// The id of a notification's message: another one on each installation, and the same at each attempt.
+    ///
+    /// # Errors
+    /// None that a row can cause.
+    pub fn message_id(&self, notice: &Notice) -> Result<Token, ApiError> {
+        let origin = Digest::of(&[self.origin.as_bytes()]).to_string();
+        let token = format!("cs-{}-{}", origin.get(..12).unwrap_or(&origin), notice.id).parse();
+        token.map_err(|why: &str| ApiError::internal(format!("notification {} has no id: {why}", notice.id)))
+    }
+
+    /// A message that says no more than what happened to what.
+    ///
+    /// # Errors
+    /// The object's id is one that no medium carries.
+    pub fn message(&self, notice: &Notice, kind: Kind, names: Vec<Untrusted>) -> Result<Message, ApiError> {
+        let about = notice.resource_id.parse();
+        Ok(Message {
+            id: self.message_id(notice)?,
+            about: about.map_err(|why: &str| ApiError::internal(format!("notification {}: {why}", notice.id)))?,
+            kind,
+            severity: notice.severity,
+            at: notice.created_at,
+            host: self.host.clone(),
+            names,
+            not_after: None,
+            deadline: None,
+            risk: Vec::new(),
+            requester: None,
+            reason: None,
+            command: None,
+            test: false,
+        })
+    }
+}
+
+/// The database failed while a message was composed.
+fn database(error: &rusqlite::Error) -> ApiError {
+    ApiError::internal(format!("the message cannot be composed: {error}"))
 }
 
 /// A message and who gets it.

@@ -86,6 +86,10 @@ closed_set! {
         ExpirationAlertSkippedNoChannels = "expiration_alert_skipped_no_channels",
         /// A stored channel is not of the closed list.
         ExpirationAlertSkippedInvalidChannel = "expiration_alert_skipped_invalid_channel",
+        /// Somebody tried an alert.
+        AlertTested = "alert_tested",
+        /// Somebody had dead messages tried again.
+        AlertRequeued = "alert_requeued",
         /// A policy or configuration took force at a start.
         PolicyLoaded = "policy_loaded",
         /// Somebody proposed another policy.

@@ -80,6 +80,10 @@ methods! {
     DelegationGrant = "delegation.grant": DelegateParams => Delegation, "Hand one's say to a named person for a time.";
     DelegationList = "delegation.list": ListDelegationsParams => DelegationPage, "Delegations by the caller and to the caller; all of them for an admin or auditor.";
     DelegationRevoke = "delegation.revoke": DelegationIdParams => Delegation, "Take one's say back.";
+    AlertList = "alert.list": ListAlertsParams => AlertPage, "Messages and what became of them, newest first.";
+    AlertTest = "alert.test": TestAlertParams => TestAlertResult, "Send an alert for real, marked TEST, and answer what the other side said.";
+    AlertRequeue = "alert.requeue": RequeueParams => RequeueResult, "Have dead messages tried again.";
+    AlertPlan_ = "alert.plan": AlertPlanParams => AlertPlanPage, "Which alert goes when, to whom, on what; sends nothing.";
     AuditList = "audit.list": ListAuditParams => AuditPage, "Ledger records, newest first.";
     AuditGet = "audit.get": AuditGetParams => AuditRecord, "One ledger record with its exact bytes.";
     AuditVerify = "audit.verify": NoParams => VerifyResult, "Verify the whole ledger now.";
@@ -92,13 +96,5 @@ methods! {
 }
 
 /// Methods of the contract that this version refuses by name.
-pub const NOT_BUILT: &[&str] = &[
-    "certificate.renew",
-    "certificate.import",
-    "audit.export",
-    "audit.checkpoint",
-    "audit.proof",
-    "alert.list",
-    "alert.test",
-    "alert.requeue",
-];
+pub const NOT_BUILT: &[&str] =
+    &["certificate.renew", "certificate.import", "audit.export", "audit.checkpoint", "audit.proof"];

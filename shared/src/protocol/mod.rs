@@ -1,6 +1,7 @@
 //! The wire protocol: JSON-RPC 2.0, one object a line. Every method's parameters and result are types here;
 //! the OpenRPC document is generated from them.
 
+pub mod alert;
 pub mod audit;
 pub mod certificate;
 pub mod daemon;
@@ -18,6 +19,7 @@ pub mod revocation;
 pub mod terms;
 pub mod wait;
 
+pub use alert::*;
 pub use audit::*;
 pub use certificate::*;
 pub use daemon::*;

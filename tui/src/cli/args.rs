@@ -6,8 +6,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    amend, approve, audit, certs, comment, completions, delegation, job, ls, not_built, policy, profiles, request,
-    revoke, show, void, wait, withdraw,
+    alerts, amend, approve, audit, certs, comment, completions, delegation, job, ls, not_built, policy, profiles,
+    request, revoke, show, void, wait, withdraw,
 };
 
 /// Where the daemon listens unless told otherwise.
@@ -111,9 +111,9 @@ pub(super) enum Command {
     Renew(not_built::Rest),
     /// Manage a certificate from elsewhere (not built in this version)
     Import(not_built::Rest),
-    /// Notifications (not built in this version)
+    /// Who is told of certificates that end, what became of it, and trying it
     #[command(subcommand)]
-    Alerts(not_built::AlertsVerb),
+    Alerts(alerts::AlertsVerb),
 }
 
 #[cfg(test)]
@@ -182,6 +182,15 @@ mod tests {
             "countersign revoke --reason superseded",
             "countersign revoke ar-1 --reason superseded",
             "countersign revoke --serial 4f --reason certificate_hold",
+            "countersign alerts ls --channel Pigeon",
+            "countersign alerts ls --state open",
+            "countersign alerts test",
+            "countersign alerts test --certificate mc-1 --threshold 7",
+            "countersign alerts test --certificate mc-1 --threshold 366 --channel Email",
+            "countersign alerts test --dry-run --channel Email",
+            "countersign alerts requeue",
+            "countersign alerts requeue 7 --all-dead",
+            "countersign alerts requeue 7 --channel Email",
             "countersign frobnicate",
         ] {
             let error = Cli::try_parse_from(line.split(' ')).expect_err(line);

@@ -1,8 +1,10 @@
 //! The command line: one file a verb, every verb a call of the daemon and a way to show its answer.
 //!
 //! Exit status (design §6): 0 done, 1 internal, 2 usage, 3 refused, 4 not found, 5 conflict, 6 daemon
-//! unreachable; `wait` adds 10 rejected, 11 expired, 12 voided or withdrawn, 13 failed, 124 timed out.
+//! unreachable; `wait` adds 10 rejected, 11 expired, 12 voided or withdrawn, 13 failed, 124 timed out; `alerts test`
+//! ends with 0 accepted, 3 not accepted, 124 no answer in time.
 
+mod alerts;
 mod amend;
 mod approve;
 mod args;
@@ -104,6 +106,6 @@ fn dispatch(command: &Command, context: &mut Context) -> Result<u8, Failure> {
         Command::Revoke(args) => revoke::run(args, context),
         Command::Renew(rest) => not_built::run("renew", "certificate.renew", rest, context),
         Command::Import(rest) => not_built::run("import", "certificate.import", rest, context),
-        Command::Alerts(verb) => not_built::alerts(verb, context),
+        Command::Alerts(verb) => alerts::run(verb, context),
     }
 }

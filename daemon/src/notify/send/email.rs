@@ -91,7 +91,11 @@ impl Email {
 
     fn addressed(&self, audience: &Audience) -> Post {
         let fallback = self.to.iter().map(|address| Untrusted::new(address.to_string()));
-        let to: Vec<Untrusted> = if audience.mail.is_empty() { fallback.collect() } else { audience.mail.clone() };
+        let mut to = audience.mail.clone();
+        if audience.mail.is_empty() || audience.and_default {
+            let more: Vec<Untrusted> = fallback.filter(|address| !to.contains(address)).collect();
+            to.extend(more);
+        }
         let to = to.into_iter().map(|raw| match raw.raw().parse::<Address>() {
             // Other letters need SMTPUTF8 all the way to the reader.
             Ok(address) if raw.raw().is_ascii() => (raw, Some(address), None),

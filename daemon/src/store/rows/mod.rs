@@ -1,5 +1,6 @@
 //! Rows: each table's own file, with the statements that read and change it.
 
+pub mod alerts;
 pub mod amendments;
 pub mod attempts;
 pub mod audit;
@@ -39,7 +40,7 @@ where
 }
 
 /// The same, where the column may be empty.
-fn parsed_if<T: FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>>
+pub(crate) fn parsed_if<T: FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>>
 where
     T::Err: std::fmt::Display,
 {

@@ -67,6 +67,20 @@ impl Conditions {
         self.values.extend(values);
     }
 
+    /// Rows for which one of the queries finds something: each a `SELECT 1 FROM …` without conditions, and those.
+    pub fn any_exists(&mut self, queries: Vec<(&str, Conditions)>) {
+        self.begin();
+        let exists = queries.iter().map(|(query, of)| format!("EXISTS ({query}{})", of.sql));
+        self.sql.push_str(&format!("({})", exists.collect::<Vec<_>>().join(" OR ")));
+        self.values.extend(queries.into_iter().flat_map(|(_, of)| of.values));
+    }
+
+    /// Rows that satisfy `condition`, which has no `?`.
+    pub fn plain(&mut self, condition: &str) {
+        self.begin();
+        self.sql.push_str(condition);
+    }
+
     /// ` WHERE …`, or nothing.
     pub fn sql(&self) -> &str {
         &self.sql

@@ -1,5 +1,6 @@
 //! Text for people: pure functions from results to lines of at most the width of the screen.
 
+pub(in crate::cli) mod alert;
 pub(in crate::cli) mod audit;
 pub(in crate::cli) mod batch;
 pub(in crate::cli) mod certificate;
