@@ -13,6 +13,7 @@ use prometheus::{
 };
 
 use self::attempts::Attempts;
+use crate::inventory::Problem;
 use crate::policy::{CHANGES, Policy, Profile};
 use crate::store::Effect;
 use crate::store::rows::metrics::Outcome;
@@ -34,6 +35,7 @@ pub struct Metrics {
     pending: IntGauge,
     oldest_pending: Gauge,
     jobs: IntGaugeVec,
+    problems: IntGaugeVec,
 }
 
 /// What decisions are counted under: the profiles of a policy, and changes of the policy itself.
@@ -53,6 +55,8 @@ pub struct Gauges {
     pub oldest_pending_at: Option<Timestamp>,
     /// Jobs in each state.
     pub jobs: Vec<(String, u64)>,
+    /// What was in the way of the last scan of the inventory, by problem.
+    pub problems: Vec<(String, u64)>,
 }
 
 impl Metrics {
@@ -66,6 +70,13 @@ impl Metrics {
         let jobs = IntGaugeVec::new(Opts::new("countersign_jobs", "Jobs by state."), &["state"])?;
         for state in JobState::ALL {
             jobs.with_label_values(&[state.as_str()]);
+        }
+        let problems = IntGaugeVec::new(
+            Opts::new("countersign_inventory_findings", "What was in the way of the last scan, by problem."),
+            &["problem"],
+        )?;
+        for problem in Problem::KINDS {
+            problems.with_label_values(&[problem]);
         }
         let build = IntGaugeVec::new(Opts::new("countersign_build_info", "Always 1."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -94,6 +105,7 @@ impl Metrics {
                 "How long the oldest pending request has waited.",
             )?,
             jobs,
+            problems,
             registry,
         };
         metrics.register(build)?;
@@ -123,6 +135,7 @@ impl Metrics {
         registry.register(Box::new(self.queue_depth.clone()))?;
         registry.register(Box::new(self.pending.clone()))?;
         registry.register(Box::new(self.oldest_pending.clone()))?;
+        registry.register(Box::new(self.problems.clone()))?;
         registry.register(Box::new(self.jobs.clone()))
     }
 
@@ -140,7 +153,12 @@ impl Metrics {
             Effect::PolicyChanged(next) => self.know(subjects(next.policy())),
             Effect::Refused { rule } => self.refused(rule, 1),
             Effect::AttemptsRepeated => self.alarmed(1),
-            Effect::JobReady | Effect::Moved(_) | Effect::Queued(_) | Effect::Delegated | Effect::Revoked => {}
+            Effect::JobReady
+            | Effect::Moved(_)
+            | Effect::Queued(_)
+            | Effect::Watched
+            | Effect::Delegated
+            | Effect::Revoked => {}
         }
     }
 
@@ -194,6 +212,10 @@ impl Metrics {
             let count = gauges.jobs.iter().find(|(name, _)| name == state.as_str()).map_or(0, |(_, count)| *count);
             self.jobs.with_label_values(&[state.as_str()]).set(whole(count));
         }
+        for problem in Problem::KINDS {
+            let count = gauges.problems.iter().find(|(name, _)| name == problem).map_or(0, |(_, count)| *count);
+            self.problems.with_label_values(&[problem]).set(whole(count));
+        }
         let mut text = Vec::new();
         TextEncoder::new()
             .encode(&self.registry.gather(), &mut text)
@@ -208,7 +230,14 @@ mod tests {
 
     fn gauges() -> Gauges {
         let now = Timestamp::from_unix_millis(10_000).unwrap();
-        Gauges { now, queue_depth: 0, ledger_size: 3, oldest_pending_at: Some(Timestamp::EPOCH), jobs: vec![] }
+        Gauges {
+            now,
+            queue_depth: 0,
+            ledger_size: 3,
+            oldest_pending_at: Some(Timestamp::EPOCH),
+            jobs: vec![],
+            problems: vec![("missing".into(), 2)],
+        }
     }
 
     #[test]
@@ -237,6 +266,8 @@ mod tests {
             "countersign_approval_pending_age_seconds_bucket{le=\"+Inf\"} 1",
             "countersign_approval_oldest_pending_age_seconds 10",
             "countersign_jobs{state=\"awaiting_approval\"} 0",
+            "countersign_inventory_findings{problem=\"missing\"} 2",
+            "countersign_inventory_findings{problem=\"special\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

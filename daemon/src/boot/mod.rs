@@ -27,6 +27,7 @@ use crate::schedule::courier::Courier;
 use crate::schedule::crl::CrlPublisher;
 use crate::schedule::delegations::Delegations;
 use crate::schedule::executor::Executor;
+use crate::schedule::inventory::Inventory;
 use crate::schedule::reaper::Reaper;
 use crate::schedule::timekeeper::Timekeeper;
 use crate::service::answer::Answers;
@@ -120,7 +121,11 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
                     Effect::Revoked => revoked.notify_one(),
                     // Jobs that wait are judged again under it.
                     Effect::PolicyChanged(_) => ready.notify_one(),
-                    Effect::Queued(_) | Effect::Decided { .. } | Effect::Refused { .. } | Effect::AttemptsRepeated => {}
+                    Effect::Queued(_)
+                    | Effect::Watched
+                    | Effect::Decided { .. }
+                    | Effect::Refused { .. }
+                    | Effect::AttemptsRepeated => {}
                 }
             }
         }
@@ -170,6 +175,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         checks: Default::default(),
         streams: Default::default(),
         verification: Default::default(),
+        imports: Default::default(),
     });
 
     let (end, stopping) = watch::channel(false);
@@ -200,6 +206,15 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         directory: state.path().join(CRLS),
         revoked,
     };
+    let (inventory_settings, looked_at) = watch::channel(settings.inventory.clone());
+    let inventory = Inventory {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        policy: policy.clone(),
+        directory: directory.clone(),
+        line: line.clone(),
+        settings: looked_at,
+    };
     let stop = stop_background.clone();
     let executor = Executor {
         writer: writer.clone(),
@@ -217,6 +232,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     vital.start("delegations", delegations.run(stop_background.clone()));
     vital.start("courier", courier.run(stop_background.clone()));
     vital.start("revocation lists", crls.run(stop_background.clone()));
+    vital.start("inventory", inventory.run(stop_background.clone()));
     vital.start("executor", executor.run());
 
     vital.start("policy file", compare::run(policy, adoption.file.clone(), service.clone(), stop_background.clone()));
@@ -231,7 +247,13 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     let signals = Signals::take().map_err(during("taking signals"))?;
     let listener = listen(&settings, directory.as_ref())?;
     let watchdog = tokio::spawn(watchdog::run(writer.clone(), stop_background));
-    let signals = tokio::spawn(signals.run(end, settings.config.clone(), adoption.file.clone(), service.clone()));
+    let signals = tokio::spawn(signals.run(
+        end,
+        settings.config.clone(),
+        adoption.file.clone(),
+        service.clone(),
+        inventory_settings,
+    ));
     systemd::ready().map_err(during("telling the service manager"))?;
     tracing::info!(socket = %settings.socket.display(), demo = settings.demo, read_only = health.damage().is_some(), "serving");
 

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::adopt;
-use crate::config::check_file;
+use crate::config::{InventorySettings, reread};
 use crate::service::Service;
 use crate::systemd;
 
@@ -37,6 +37,7 @@ impl Signals {
         config: Option<PathBuf>,
         policy: Option<PathBuf>,
         service: Arc<Service>,
+        inventory: watch::Sender<InventorySettings>,
     ) -> std::io::Result<()> {
         loop {
             tokio::select! {
@@ -44,7 +45,7 @@ impl Signals {
                 _ = self.interrupt.recv() => break,
                 _ = self.hang_up.recv() => {
                     systemd::reloading()?;
-                    reload(config.as_ref(), policy.as_ref(), &service).await;
+                    reload(config.as_ref(), policy.as_ref(), &service, &inventory).await;
                     systemd::ready()?;
                 }
             }
@@ -55,12 +56,17 @@ impl Signals {
     }
 }
 
-/// The configuration is judged and its digest recorded; what it changes takes a restart. The policy file is
-/// compared with the policy in force.
-async fn reload(config: Option<&PathBuf>, policy: Option<&PathBuf>, service: &Service) {
-    let config_sha256 = match config.map(|path| check_file(path)) {
-        None => Digest::of(&[]),
-        Some(Ok(digest)) => digest,
+/// The configuration is judged and its digest recorded; what it says of the inventory takes force then, and all else takes
+/// a restart. The policy file is compared with the policy in force.
+async fn reload(
+    config: Option<&PathBuf>,
+    policy: Option<&PathBuf>,
+    service: &Service,
+    inventory: &watch::Sender<InventorySettings>,
+) {
+    let (config_sha256, looked_at) = match config.map(|path| reread(path)) {
+        None => (Digest::of(&[]), None),
+        Some(Ok(read)) => (read.sha256, Some(read.inventory)),
         Some(Err(error)) => {
             tracing::error!("reload: {error}; what was read at the start stays");
             return;
@@ -77,7 +83,12 @@ async fn reload(config: Option<&PathBuf>, policy: Option<&PathBuf>, service: &Se
         Err(error) => tracing::error!("reload: {error}"),
     }
     match adopt::record_reload(&service.writer, in_force, config_sha256).await {
-        Ok(()) => tracing::info!(config_sha256 = %config_sha256, "reload: recorded; changed settings take a restart"),
+        Ok(()) => {
+            if let Some(looked_at) = looked_at {
+                inventory.send_if_modified(|now| std::mem::replace(now, looked_at.clone()) != looked_at);
+            }
+            tracing::info!(config_sha256 = %config_sha256, "reload: recorded; but for [inventory], changed settings take a restart");
+        }
         Err(error) => tracing::error!("reload could not be recorded: {error}"),
     }
 }

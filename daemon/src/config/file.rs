@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::notify::NotifySettings;
 
-use super::{ConfigError, LogLevel, SocketMode};
+use super::{ConfigError, InventorySettings, LogLevel, SocketMode};
 
 /// The keys of `countersign.toml`. All may be left out; an unknown one is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -22,14 +22,25 @@ pub(super) struct ConfigFile {
     pub(super) demo: Option<bool>,
     pub(super) log_level: Option<LogLevel>,
     pub(super) notify: Option<NotifySettings>,
+    pub(super) inventory: Option<InventorySettings>,
 }
 
-/// Judges a file without taking it; gives the digest of its octets.
+/// What of a file takes force without a restart.
+#[derive(Clone, Debug)]
+pub struct Reread {
+    /// SHA-256 of its octets.
+    pub sha256: Digest,
+    /// What is looked at.
+    pub inventory: InventorySettings,
+}
+
+/// Reads a file again.
 ///
 /// # Errors
-/// As at boot: the file, the line and the key.
-pub fn check_file(path: &Path) -> Result<Digest, ConfigError> {
-    ConfigFile::read(path).map(|(_, digest)| digest)
+/// As at boot: the file, the line and the key. Nothing of it takes force then.
+pub fn reread(path: &Path) -> Result<Reread, ConfigError> {
+    let (file, sha256) = ConfigFile::read(path)?;
+    Ok(Reread { sha256, inventory: file.inventory.unwrap_or_default() })
 }
 
 /// The largest configuration file: 1 MiB.
@@ -90,6 +101,7 @@ mod tests {
             demo: Some(false),
             log_level: "debug".parse().ok(),
             notify: None,
+            inventory: None,
         };
         assert_eq!(whole.unwrap(), expected);
     }

@@ -8,6 +8,7 @@ pub mod crl;
 pub mod deadline;
 pub mod delegations;
 pub mod executor;
+pub mod inventory;
 pub mod outcome;
 mod places;
 pub mod reaper;

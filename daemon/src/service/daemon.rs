@@ -7,16 +7,17 @@ use super::actor::Actor;
 use super::{Service, attempts};
 use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
-use crate::store::rows::{jobs, requests};
+use crate::store::rows::{inventory_scans, jobs, requests};
 
 /// State, alarms and sizes: for everybody who may connect. It names nobody but those whose attempts raised an alarm.
 pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
     let tick = service.line.tick();
     let read = move |connection: &rusqlite::Connection| {
-        Ok((requests::oldest_pending(connection)?, attempts::alarms(connection, tick)?))
+        let inventory = inventory_scans::status(connection)?;
+        Ok((requests::oldest_pending(connection)?, attempts::alarms(connection, tick)?, inventory))
     };
     // Where the database cannot be read, the alarm still has to reach every surface.
-    let (oldest_pending_at, attempts) = match service.readers.read_at_once(read).await {
+    let (oldest_pending_at, attempts, inventory) = match service.readers.read_at_once(read).await {
         Ok(read) => read,
         Err(_) if service.health.damage().is_some() => Default::default(),
         Err(error) => return Err(error),
@@ -24,6 +25,7 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
     let tail = service.writer.tail();
     Ok(StatusResult {
         attempts,
+        inventory,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol: PROTOCOL_VERSION,
         origin: service.facts.origin.clone(),
@@ -72,10 +74,11 @@ pub async fn described(service: &Service, actor: Actor) -> Result<WhoamiResult, 
 pub async fn metrics(service: &Service, connection: &Connection) -> Result<MetricsResult, ApiError> {
     service.actor(connection)?.has_any_role("reads the metrics")?;
     let (now, depth, size) = (service.line.wall(), service.writer.queue_depth(), service.writer.tail().size());
-    let (oldest, states) = service
+    let (oldest, states, problems) = service
         .readers
         .read_for(connection.peer.uid(), |connection| {
-            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?))
+            let problems = inventory_scans::problems(connection)?;
+            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?, problems))
         })
         .await?;
     let text = service.metrics.text(&crate::metrics::Gauges {
@@ -84,6 +87,7 @@ pub async fn metrics(service: &Service, connection: &Connection) -> Result<Metri
         ledger_size: size,
         oldest_pending_at: oldest,
         jobs: states,
+        problems,
     })?;
     Ok(MetricsResult { content_type: "text/plain; version=0.0.4; charset=utf-8".to_owned(), text })
 }

@@ -19,6 +19,7 @@ pub mod detail;
 pub mod discover;
 pub mod end;
 pub mod events;
+pub mod inventory;
 pub mod jobs;
 pub mod list;
 pub mod look_ups;
@@ -102,6 +103,8 @@ pub struct Service {
     pub streams: events::Streams,
     /// The verification of the ledger that runs now.
     pub verification: audit::Verification,
+    /// Imports of certificates.
+    pub imports: inventory::import::Imports,
 }
 
 impl Service {

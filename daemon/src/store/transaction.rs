@@ -70,6 +70,8 @@ pub enum Effect {
     Queued(Channel),
     /// A certificate was revoked: the list of its issuer says so next.
     Revoked,
+    /// A certificate is watched from now on, with another end, or no longer: when alerts are due is to be looked at anew.
+    Watched,
     /// A say was handed over, and has to come back at its time.
     Delegated,
     /// A rule stopped somebody, and that is on record.

@@ -132,6 +132,9 @@ impl Step<'_> {
             owner: self.actor.person_ref(),
             created_at: transaction.now(),
             current: None,
+            days_left: None,
+            places: Vec::new(),
+            places_total: 0,
         };
         certificates::insert(connection, &new)?;
         Ok(new)
