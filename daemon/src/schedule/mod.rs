@@ -11,5 +11,6 @@ pub mod executor;
 pub mod outcome;
 mod places;
 pub mod reaper;
+pub mod renewals;
 pub mod revoke;
 pub mod timekeeper;

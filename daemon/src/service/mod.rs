@@ -41,6 +41,7 @@ use crate::identity::Caller;
 use crate::identity::directory::Directory;
 pub use crate::in_force::PolicyInForce;
 use crate::ipc::Connection;
+use crate::made_key::Keys;
 use crate::metrics::Metrics;
 use crate::policy::{Permissions, Policy};
 use crate::store::{CallerReaders, Health, Writer};
@@ -86,6 +87,8 @@ pub struct Service {
     pub moved: broadcast::Sender<String>,
     /// What is fixed.
     pub facts: Facts,
+    /// Keys that are made for renewals.
+    pub keys: Keys,
     /// Refusals of each user.
     pub patience: Arc<Patience>,
     /// Look-ups of callers.

@@ -70,6 +70,8 @@ pub enum Effect {
     Queued(Channel),
     /// A certificate was revoked: the list of its issuer says so next.
     Revoked,
+    /// When a certificate is renewed was planned anew, and may be sooner.
+    RenewalPlanned,
     /// A say was handed over, and has to come back at its time.
     Delegated,
     /// A rule stopped somebody, and that is on record.
