@@ -156,6 +156,7 @@ impl Metrics {
             Effect::JobReady
             | Effect::Moved(_)
             | Effect::Queued(_)
+            | Effect::RenewalPlanned
             | Effect::Watched
             | Effect::Delegated
             | Effect::Revoked => {}

@@ -9,6 +9,7 @@ mod vital;
 mod watchdog;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -21,6 +22,7 @@ use crate::identity::Attestation;
 use crate::identity::directory::{Directory, SystemDirectory};
 use crate::identity::peer::pin_kind;
 use crate::ipc::{self, Limits, Listener};
+use crate::made_key::Keys;
 use crate::metrics::{self, Metrics};
 use crate::notify::Configured;
 use crate::schedule::courier::Courier;
@@ -29,6 +31,7 @@ use crate::schedule::delegations::Delegations;
 use crate::schedule::executor::Executor;
 use crate::schedule::inventory::Inventory;
 use crate::schedule::reaper::Reaper;
+use crate::schedule::renewals::Renewals;
 use crate::schedule::timekeeper::Timekeeper;
 use crate::service::answer::Answers;
 use crate::service::{Facts, Service};
@@ -57,6 +60,9 @@ impl std::error::Error for BootError {}
 fn during<E: std::error::Error>(what: &'static str) -> impl Fn(E) -> BootError {
     move |error| BootError(format!("{what}: {error}"))
 }
+
+/// Where keys that were made for renewals stand in the state directory.
+const KEYS: &str = "keys";
 
 /// Where the lists of what was revoked stand in the state directory.
 const CRLS: &str = "crl";
@@ -95,11 +101,13 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
 
     let (earlier, due, ready) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (granted, revoked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let planned = Arc::new(Notify::new());
+    let keys = open_keys(state.path(), &health, planned.clone())?;
     let moved = broadcast::channel(MOVED).0;
     let after_commit = {
         let (metrics, earlier, due) = (metrics.clone(), earlier.clone(), due.clone());
         let (ready, granted, revoked, moved) = (ready.clone(), granted.clone(), revoked.clone(), moved.clone());
-        let policy = policy.clone();
+        let (policy, planned) = (policy.clone(), planned.clone());
         move |effects: Vec<Effect>| {
             // Before anything else: whatever comes next is judged by it.
             for effect in &effects {
@@ -117,15 +125,14 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
                     Effect::JobReady => ready.notify_one(),
                     // Nobody may be waiting.
                     Effect::Moved(job) => drop(moved.send(job)),
+                    Effect::RenewalPlanned => planned.notify_one(),
                     Effect::Delegated => granted.notify_one(),
                     Effect::Revoked => revoked.notify_one(),
                     // Jobs that wait are judged again under it.
                     Effect::PolicyChanged(_) => ready.notify_one(),
-                    Effect::Queued(_)
-                    | Effect::Watched
-                    | Effect::Decided { .. }
-                    | Effect::Refused { .. }
-                    | Effect::AttemptsRepeated => {}
+                    // The key that was made for it may not be needed any more.
+                    Effect::Decided { .. } => planned.notify_one(),
+                    Effect::Queued(_) | Effect::Watched | Effect::Refused { .. } | Effect::AttemptsRepeated => {}
                 }
             }
         }
@@ -168,7 +175,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         directory: directory.clone(),
         metrics,
         moved,
-        facts,
+        facts: facts.clone(),
+        keys: keys.clone(),
         patience: Default::default(),
         look_ups: Default::default(),
         quota: Default::default(),
@@ -196,6 +204,16 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         health: health.clone(),
         policy: policy.clone(),
         issued: issued.clone(),
+        keys: keys.clone(),
+    };
+    let renewals = Renewals {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        policy: policy.clone(),
+        line: line.clone(),
+        facts,
+        keys: keys.clone(),
+        planned,
     };
     let crls = CrlPublisher {
         writer: writer.clone(),
@@ -224,6 +242,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         ready,
         issued,
         line,
+        keys,
         stop,
     };
     let mut vital = Vital::new(writer.clone());
@@ -233,6 +252,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     vital.start("courier", courier.run(stop_background.clone()));
     vital.start("revocation lists", crls.run(stop_background.clone()));
     vital.start("inventory", inventory.run(stop_background.clone()));
+    vital.start("renewals", renewals.run(stop_background.clone()));
     vital.start("executor", executor.run());
 
     vital.start("policy file", compare::run(policy, adoption.file.clone(), service.clone(), stop_background.clone()));
@@ -300,6 +320,16 @@ fn listen(settings: &Settings, directory: &dyn Directory) -> Result<Listener, Bo
         }
     };
     Listener::bind(&settings.socket, settings.socket_mode.bits(), group).map_err(during("opening the socket"))
+}
+
+/// On a damaged installation nothing is issued, and no key is looked for.
+fn open_keys(state: &Path, health: &Health, planned: Arc<Notify>) -> Result<Keys, BootError> {
+    let directory = state.join(KEYS);
+    if health.damage().is_some() {
+        return Ok(Keys::at(directory, planned));
+    }
+    let shown = directory.display().to_string();
+    Keys::open(directory, planned).map_err(|error| BootError(format!("{shown}: {error}")))
 }
 
 fn refused(what: &'static str) -> impl Fn(ApiError) -> BootError {

@@ -12,5 +12,6 @@ pub mod inventory;
 pub mod outcome;
 mod places;
 pub mod reaper;
+pub mod renewals;
 pub mod revoke;
 pub mod timekeeper;

@@ -43,6 +43,7 @@ use crate::identity::Caller;
 use crate::identity::directory::Directory;
 pub use crate::in_force::PolicyInForce;
 use crate::ipc::Connection;
+use crate::made_key::Keys;
 use crate::metrics::Metrics;
 use crate::notify::Configured;
 use crate::policy::{Permissions, Policy};
@@ -91,6 +92,8 @@ pub struct Service {
     pub moved: broadcast::Sender<String>,
     /// What is fixed.
     pub facts: Facts,
+    /// Keys that are made for renewals.
+    pub keys: Keys,
     /// Refusals of each user.
     pub patience: Arc<Patience>,
     /// Look-ups of callers.

@@ -72,6 +72,8 @@ pub enum Effect {
     Revoked,
     /// A certificate is watched from now on, with another end, or no longer: when alerts are due is to be looked at anew.
     Watched,
+    /// When a certificate is renewed was planned anew, and may be sooner.
+    RenewalPlanned,
     /// A say was handed over, and has to come back at its time.
     Delegated,
     /// A rule stopped somebody, and that is on record.

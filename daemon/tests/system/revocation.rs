@@ -384,7 +384,8 @@ fn a_revocation_names_the_ticket_that_its_profile_asks_for() {
     assert_eq!(host.user(ALICE).wait(&submitted.job.id).outcome, Outcome::Issued);
 
     // The ticket of the issuance is not one for its end.
-    for (ticket, said) in [(None, "requires a ticket"), (Some(" "), "requires a ticket"), (Some("X-1"), "does not match")]
+    for (ticket, said) in
+        [(None, "requires a ticket"), (Some(" "), "requires a ticket"), (Some("X-1"), "does not match")]
     {
         let params = RevokeParams { ticket: ticket.map(Into::into), ..end(&submitted) };
         let refused = host.user(ALICE).refused::<CertificateRevoke>(&params, ErrorKind::Forbidden);

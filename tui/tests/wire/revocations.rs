@@ -60,7 +60,12 @@ fn a_refusal_is_told_and_a_reason_of_no_list_is_never_sent() {
     let ran = daemon.run("revoke mc-1 --reason superseded");
     assert!(ran.code != 0 && ran.out.is_empty() && !ran.err.is_empty(), "{ran:?}");
     let refused = daemon.calls().len();
-    for wrong in ["revoke mc-1", "revoke --reason superseded", "revoke mc-1 --reason certificate_hold", "revoke ar-1 --reason superseded"] {
+    for wrong in [
+        "revoke mc-1",
+        "revoke --reason superseded",
+        "revoke mc-1 --reason certificate_hold",
+        "revoke ar-1 --reason superseded",
+    ] {
         assert_eq!(daemon.run(wrong).code, 2, "{wrong}");
     }
     assert_eq!(daemon.calls().len(), refused);
