@@ -15,6 +15,7 @@ pub mod inventory;
 pub mod ipc;
 pub mod issuer;
 pub mod ledger;
+pub mod made_key;
 pub mod metrics;
 pub mod notify;
 pub mod policy;

@@ -15,6 +15,7 @@ use prometheus::{
 
 pub use self::alerts::{AlertGauges, AlertResult, Alerts};
 use self::attempts::Attempts;
+use crate::inventory::Problem;
 use crate::policy::{CHANGES, Policy, Profile};
 use crate::store::Effect;
 use crate::store::rows::metrics::Outcome;
@@ -37,6 +38,7 @@ pub struct Metrics {
     pending: IntGauge,
     oldest_pending: Gauge,
     jobs: IntGaugeVec,
+    problems: IntGaugeVec,
 }
 
 /// What decisions are counted under: the profiles of a policy, and changes of the policy itself.
@@ -58,6 +60,8 @@ pub struct Gauges {
     pub jobs: Vec<(String, u64)>,
     /// Of certificates that end, and of messages.
     pub alerts: AlertGauges,
+    /// What was in the way of the last scan of the inventory, by problem.
+    pub problems: Vec<(String, u64)>,
 }
 
 impl Metrics {
@@ -71,6 +75,13 @@ impl Metrics {
         let jobs = IntGaugeVec::new(Opts::new("countersign_jobs", "Jobs by state."), &["state"])?;
         for state in JobState::ALL {
             jobs.with_label_values(&[state.as_str()]);
+        }
+        let problems = IntGaugeVec::new(
+            Opts::new("countersign_inventory_findings", "What was in the way of the last scan, by problem."),
+            &["problem"],
+        )?;
+        for problem in Problem::KINDS {
+            problems.with_label_values(&[problem]);
         }
         let build = IntGaugeVec::new(Opts::new("countersign_build_info", "Always 1."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -100,6 +111,7 @@ impl Metrics {
                 "How long the oldest pending request has waited.",
             )?,
             jobs,
+            problems,
             registry,
         };
         metrics.register(build)?;
@@ -130,6 +142,7 @@ impl Metrics {
         registry.register(Box::new(self.queue_depth.clone()))?;
         registry.register(Box::new(self.pending.clone()))?;
         registry.register(Box::new(self.oldest_pending.clone()))?;
+        registry.register(Box::new(self.problems.clone()))?;
         registry.register(Box::new(self.jobs.clone()))
     }
 
@@ -161,6 +174,7 @@ impl Metrics {
             Effect::JobReady
             | Effect::Moved(_)
             | Effect::Queued(_)
+            | Effect::RenewalPlanned
             | Effect::Watched
             | Effect::Delegated
             | Effect::Revoked => {}
@@ -223,6 +237,10 @@ impl Metrics {
             self.jobs.with_label_values(&[state.as_str()]).set(whole(count));
         }
         self.alerts.show(&gauges.alerts);
+        for problem in Problem::KINDS {
+            let count = gauges.problems.iter().find(|(name, _)| name == problem).map_or(0, |(_, count)| *count);
+            self.problems.with_label_values(&[problem]).set(whole(count));
+        }
         let mut text = Vec::new();
         TextEncoder::new()
             .encode(&self.registry.gather(), &mut text)
@@ -244,6 +262,7 @@ mod tests {
             oldest_pending_at: Some(Timestamp::EPOCH),
             jobs: vec![],
             alerts: AlertGauges::default(),
+            problems: vec![("missing".into(), 2)],
         }
     }
 
@@ -273,6 +292,8 @@ mod tests {
             "countersign_approval_pending_age_seconds_bucket{le=\"+Inf\"} 1",
             "countersign_approval_oldest_pending_age_seconds 10",
             "countersign_jobs{state=\"awaiting_approval\"} 0",
+            "countersign_inventory_findings{problem=\"missing\"} 2",
+            "countersign_inventory_findings{problem=\"special\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

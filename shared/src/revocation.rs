@@ -69,6 +69,8 @@ pub struct Grounds<'a> {
     pub profile_digest: Digest,
     /// The salted digest of the note: the text can be erased where law demands it, the digest stands.
     pub note: Option<Digest>,
+    /// The change ticket.
+    pub ticket: Option<&'a str>,
 }
 
 impl Revocation {
@@ -85,6 +87,7 @@ impl Revocation {
             .string("reason", self.reason.as_str())
             .string("serial", &self.serial)
             .string("sha256", &self.sha256.to_string())
+            .string_if("ticket", grounds.ticket)
             .integer("version", i64::from(self.version))
             .finish()?;
         Ok(Digest::of(&[b"countersign-revocation-v1\0", bytes.as_bytes()]))
@@ -107,11 +110,12 @@ mod tests {
                 sha256: Digest::of(&[b"der"]),
                 reason: RevocationReason::Unspecified,
             };
-            let mut grounds = Grounds { profile_id: "p-web", profile_digest: Digest::of(&[b"profile"]), note: None };
+            let profile_digest = Digest::of(&[b"profile"]);
+            let mut grounds = Grounds { profile_id: "p-web", profile_digest, note: None, ticket: None };
             edit(&mut revocation, &mut grounds);
             revocation.digest(&grounds).unwrap()
         };
-        let edits: [&Edit; 10] = [
+        let edits: [&Edit; 11] = [
             &|_, _| {},
             &|r, _| r.certificate_id = CertificateId::fresh(0, 2),
             &|r, _| r.version = 2,
@@ -122,6 +126,7 @@ mod tests {
             &|_, g| g.profile_id = "p-other",
             &|_, g| g.profile_digest = Digest::of(&[b"other"]),
             &|_, g| g.note = Some(Digest::of(&[b"why"])),
+            &|_, g| g.ticket = Some("SECOPS-1"),
         ];
         let digests: std::collections::BTreeSet<Digest> = edits.iter().map(|edit| digest(edit)).collect();
         assert_eq!(digests.len(), edits.len());

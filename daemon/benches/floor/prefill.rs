@@ -124,6 +124,9 @@ impl Template {
                 owner: self.requester.clone(),
                 created_at: now,
                 current: None,
+                days_left: None,
+                places: Vec::new(),
+                places_total: 0,
             },
         )?;
         let submission_id = submissions::insert(connection, &submission)?;

@@ -45,6 +45,11 @@ pub(super) const RENEW: &str =
      WHERE w.renew_at <= ?1 ORDER BY w.renew_at LIMIT ?2";
 pub(super) const NEXT: &str =
     "SELECT due_at FROM expiry_watch INDEXED BY expiry_watch_due WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1";
+pub(super) const NEXT_RENEWAL: &str = "SELECT renew_at FROM expiry_watch INDEXED BY expiry_watch_renew
+     WHERE renew_at IS NOT NULL ORDER BY renew_at LIMIT 1";
+pub(super) const ONE: &str =
+    "SELECT w.certificate_id, w.version, w.not_before, w.not_after, w.seq, coalesce(c.profile_id, '') AS profile_id
+     FROM expiry_watch w LEFT JOIN certificates c ON c.id = w.certificate_id WHERE w.certificate_id = ?1";
 pub(super) const PAST: &str = "SELECT a.days, a.target, a.raised_at, n.state
      FROM alert_events a CROSS JOIN notification_events n ON n.id = a.notification_id
      WHERE a.certificate_id = ?1 AND a.version = ?2 AND a.days <= ?3";
@@ -67,6 +72,16 @@ pub fn stale(connection: &Connection, epoch: u64, limit: u32) -> rusqlite::Resul
 /// Those whose renewal is due at `now`.
 pub fn to_renew(connection: &Connection, now: Timestamp, limit: u32) -> rusqlite::Result<Vec<Watched>> {
     watched(connection, RENEW, params![now.to_string(), limit])
+}
+
+/// One that is watched.
+pub fn get(connection: &Connection, certificate_id: &str) -> rusqlite::Result<Option<Watched>> {
+    Ok(watched(connection, ONE, params![certificate_id])?.pop())
+}
+
+/// When the next renewal is due.
+pub fn next_renewal(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    connection.prepare_cached(NEXT_RENEWAL)?.query_row([], |row| parsed(row, "renew_at")).optional()
 }
 
 fn watched(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<Vec<Watched>> {

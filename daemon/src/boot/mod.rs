@@ -10,6 +10,7 @@ mod vital;
 mod watchdog;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -22,6 +23,7 @@ use crate::identity::Attestation;
 use crate::identity::directory::{Directory, SystemDirectory};
 use crate::identity::peer::pin_kind;
 use crate::ipc::{self, Limits, Listener};
+use crate::made_key::Keys;
 use crate::metrics::{self, Metrics};
 use crate::notify::Configured;
 use crate::schedule::alerts::Watch;
@@ -29,7 +31,9 @@ use crate::schedule::courier::Courier;
 use crate::schedule::crl::CrlPublisher;
 use crate::schedule::delegations::Delegations;
 use crate::schedule::executor::Executor;
+use crate::schedule::inventory::Inventory;
 use crate::schedule::reaper::Reaper;
+use crate::schedule::renewals::Renewals;
 use crate::schedule::sender::{self, Office, Sender};
 use crate::schedule::timekeeper::Timekeeper;
 use crate::service::answer::Answers;
@@ -59,6 +63,9 @@ impl std::error::Error for BootError {}
 fn during<E: std::error::Error>(what: &'static str) -> impl Fn(E) -> BootError {
     move |error| BootError(format!("{what}: {error}"))
 }
+
+/// Where keys that were made for renewals stand in the state directory.
+const KEYS: &str = "keys";
 
 /// Where the lists of what was revoked stand in the state directory.
 const CRLS: &str = "crl";
@@ -101,12 +108,14 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     let (granted, revoked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (watched, bells) = (Arc::new(Notify::new()), sender::bells());
     let switchboard = messages::open(settings.notify.clone()).await?;
+    let planned = Arc::new(Notify::new());
+    let keys = open_keys(state.path(), &health, planned.clone())?;
     let moved = broadcast::channel(MOVED).0;
     let after_commit = {
         let (metrics, earlier, due) = (metrics.clone(), earlier.clone(), due.clone());
         let (ready, granted, revoked, moved) = (ready.clone(), granted.clone(), revoked.clone(), moved.clone());
         let (watched, bells, switchboard) = (watched.clone(), bells.clone(), switchboard.clone());
-        let policy = policy.clone();
+        let (policy, planned) = (policy.clone(), planned.clone());
         move |effects: Vec<Effect>| {
             // Before anything else: whatever comes next is judged by it.
             for effect in &effects {
@@ -125,6 +134,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
                     Effect::JobReady => ready.notify_one(),
                     // Nobody may be waiting.
                     Effect::Moved(job) => drop(moved.send(job)),
+                    Effect::RenewalPlanned => planned.notify_one(),
                     Effect::Delegated => granted.notify_one(),
                     Effect::Revoked => revoked.notify_one(),
                     // Jobs that wait are judged again under it.
@@ -135,8 +145,9 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
                             bell.notify_one();
                         }
                     }
-                    Effect::Decided { .. }
-                    | Effect::Refused { .. }
+                    // The key that was made for it may not be needed any more.
+                    Effect::Decided { .. } => planned.notify_one(),
+                    Effect::Refused { .. }
                     | Effect::AttemptsRepeated
                     | Effect::Alerted { .. }
                     | Effect::Deduped { .. }
@@ -186,13 +197,15 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         directory: directory.clone(),
         metrics,
         moved,
-        facts,
+        facts: facts.clone(),
+        keys: keys.clone(),
         patience: Default::default(),
         look_ups: Default::default(),
         quota: Default::default(),
         checks: Default::default(),
         streams: Default::default(),
         verification: Default::default(),
+        imports: Default::default(),
     });
 
     let (end, stopping) = watch::channel(false);
@@ -213,6 +226,16 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         health: health.clone(),
         policy: policy.clone(),
         issued: issued.clone(),
+        keys: keys.clone(),
+    };
+    let renewals = Renewals {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        policy: policy.clone(),
+        line: line.clone(),
+        facts,
+        keys: keys.clone(),
+        planned,
     };
     let crls = CrlPublisher {
         writer: writer.clone(),
@@ -235,6 +258,15 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         origin: service.facts.origin.as_str().into(),
         host: Arc::new(messages::host()),
     };
+    let (inventory_settings, looked_at) = watch::channel(settings.inventory.clone());
+    let inventory = Inventory {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        policy: policy.clone(),
+        directory: directory.clone(),
+        line: line.clone(),
+        settings: looked_at,
+    };
     let stop = stop_background.clone();
     let executor = Executor {
         writer: writer.clone(),
@@ -244,6 +276,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         ready,
         issued,
         line,
+        keys,
         stop,
     };
     let mut vital = Vital::new(writer.clone());
@@ -252,6 +285,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     vital.start("delegations", delegations.run(stop_background.clone()));
     vital.start("courier", courier.run(stop_background.clone()));
     vital.start("revocation lists", crls.run(stop_background.clone()));
+    vital.start("inventory", inventory.run(stop_background.clone()));
+    vital.start("renewals", renewals.run(stop_background.clone()));
     vital.start("executor", executor.run());
     vital.start("watch", watch.run(stop_background.clone()));
     for (channel, queued) in bells {
@@ -274,6 +309,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         policy: adoption.file.clone(),
         service: service.clone(),
         switchboard,
+        inventory: inventory_settings,
     };
     let watchdog = tokio::spawn(watchdog::run(writer.clone(), stop_background));
     let signals = tokio::spawn(signals.run(end, reload));
@@ -323,6 +359,16 @@ fn listen(settings: &Settings, directory: &dyn Directory) -> Result<Listener, Bo
         }
     };
     Listener::bind(&settings.socket, settings.socket_mode.bits(), group).map_err(during("opening the socket"))
+}
+
+/// On a damaged installation nothing is issued, and no key is looked for.
+fn open_keys(state: &Path, health: &Health, planned: Arc<Notify>) -> Result<Keys, BootError> {
+    let directory = state.join(KEYS);
+    if health.damage().is_some() {
+        return Ok(Keys::at(directory, planned));
+    }
+    let shown = directory.display().to_string();
+    Keys::open(directory, planned).map_err(|error| BootError(format!("{shown}: {error}")))
 }
 
 fn refused(what: &'static str) -> impl Fn(ApiError) -> BootError {

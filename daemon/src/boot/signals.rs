@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::adopt;
-use crate::config::reread;
+use crate::config::{InventorySettings, Reread, reread};
 use crate::notify::NotifySettings;
 use crate::service::Service;
 use crate::systemd;
@@ -61,22 +61,28 @@ pub struct Reload {
     pub service: Arc<Service>,
     /// The channels that the configuration names.
     pub switchboard: Switchboard,
+    /// What the inventory looks at.
+    pub inventory: watch::Sender<InventorySettings>,
 }
 
 impl Reload {
-    /// The configuration is judged and its digest recorded; the channels are opened anew, with their secrets, and all else
-    /// that it changes takes a restart. The policy file is compared with the policy in force.
+    /// The configuration is judged and its digest recorded; the channels are opened anew, with their secrets, what is
+    /// looked at for the inventory takes force, and all else takes a restart. The policy file is compared with the policy in force.
     async fn reload(&self) {
-        let (notify, config_sha256) = match self.config.as_ref().map(|path| reread(path)) {
+        let (read, config_sha256) = match self.config.as_ref().map(|path| reread(path)) {
             None => (None, Digest::of(&[])),
-            Some(Ok((notify, digest))) => (Some(notify), digest),
+            Some(Ok(read)) => {
+                let sha256 = read.sha256;
+                (Some(read), sha256)
+            }
             Some(Err(error)) => {
                 tracing::error!("reload: {error}; what was read at the start stays");
                 return;
             }
         };
-        if let Some(notify) = notify {
+        if let Some(Reread { notify, inventory, .. }) = read {
             self.reopen(notify).await;
+            self.inventory.send_if_modified(|now| std::mem::replace(now, inventory.clone()) != inventory);
         }
         let in_force = self.service.policy.now().sha256();
         match adopt::differs(self.policy.as_ref(), in_force) {
@@ -93,7 +99,7 @@ impl Reload {
         match adopt::record_reload(&self.service.writer, in_force, config_sha256).await {
             Ok(()) => tracing::info!(
                 config_sha256 = %config_sha256,
-                "reload: recorded; the channels are those of the file, other settings take a restart"
+                "reload: recorded; channels and inventory are those of the file, other settings take a restart"
             ),
             Err(error) => tracing::error!("reload could not be recorded: {error}"),
         }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::notify::NotifySettings;
 
-use super::{ConfigError, LogLevel, SocketMode};
+use super::{ConfigError, InventorySettings, LogLevel, SocketMode};
 
 /// The keys of `countersign.toml`. All may be left out; an unknown one is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -22,14 +22,28 @@ pub(super) struct ConfigFile {
     pub(super) demo: Option<bool>,
     pub(super) log_level: Option<LogLevel>,
     pub(super) notify: Option<NotifySettings>,
+    pub(super) inventory: Option<InventorySettings>,
 }
 
-/// Reads a file again: the channels that it names, and the digest of its octets. What else it changes takes a restart.
+/// What of a file takes force without a restart.
+#[derive(Clone, Debug)]
+pub struct Reread {
+    /// SHA-256 of its octets.
+    pub sha256: Digest,
+    /// The channels.
+    pub notify: NotifySettings,
+    /// What is looked at.
+    pub inventory: InventorySettings,
+}
+
+/// Reads a file again.
 ///
 /// # Errors
-/// As at boot: the file, the line and the key.
-pub fn reread(path: &Path) -> Result<(NotifySettings, Digest), ConfigError> {
-    ConfigFile::read(path).map(|(file, digest)| (file.notify.unwrap_or_default(), digest))
+/// As at boot: the file, the line and the key. Nothing of it takes force then.
+pub fn reread(path: &Path) -> Result<Reread, ConfigError> {
+    let (file, sha256) = ConfigFile::read(path)?;
+    let (notify, inventory) = (file.notify.unwrap_or_default(), file.inventory.unwrap_or_default());
+    Ok(Reread { sha256, notify, inventory })
 }
 
 /// The largest configuration file: 1 MiB.
@@ -90,6 +104,7 @@ mod tests {
             demo: Some(false),
             log_level: "debug".parse().ok(),
             notify: None,
+            inventory: None,
         };
         assert_eq!(whole.unwrap(), expected);
     }

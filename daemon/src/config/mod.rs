@@ -5,11 +5,13 @@
 mod environment;
 mod file;
 mod flags;
+mod inventory;
 mod settings;
 mod value;
 
 pub use environment::Environment;
-pub use file::reread;
+pub use file::{Reread, reread};
 pub use flags::Flags;
+pub use inventory::InventorySettings;
 pub use settings::{ConfigError, Settings};
 pub use value::{LogLevel, SocketMode};

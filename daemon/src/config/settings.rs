@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::notify::NotifySettings;
 
 use super::file::ConfigFile;
-use super::{Environment, Flags, LogLevel, SocketMode};
+use super::{Environment, Flags, InventorySettings, LogLevel, SocketMode};
 
 const CONFIG: &str = "/etc/countersign/countersign.toml";
 const POLICY: &str = "/etc/countersign/policy.toml";
@@ -53,6 +53,8 @@ pub struct Settings {
     pub log_level: LogLevel,
     /// The channels of this host.
     pub notify: NotifySettings,
+    /// Which certificates of this host are looked for.
+    pub inventory: InventorySettings,
     /// How long a request waits for people where its profile does not say.
     pub awaiting_approval_timeout: Span,
     /// Development only: approve everything at once.
@@ -101,6 +103,7 @@ impl Settings {
             demo,
             log_level: flags.log_level.or(file.log_level).unwrap_or(LogLevel::DEFAULT),
             notify: file.notify.unwrap_or_default(),
+            inventory: file.inventory.unwrap_or_default(),
             awaiting_approval_timeout: environment.awaiting_approval_timeout,
             approval_bypass: environment.approval_bypass,
             temporary,

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::fs::Permissions;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ use directory::Owner;
 
 /// The mode of a delivered file where the rule names none.
 const DEFAULT_MODE: u32 = 0o644;
+/// The mode of a delivered key.
+const KEY_MODE: u32 = 0o600;
 /// What stands for the certificate's identifier in a rule's path.
 const PLACEHOLDER: &str = "{certificate}";
 
@@ -122,6 +125,59 @@ impl DeliverRule {
 /// See [`DeliverError`]. No temporary file stays behind.
 pub fn deliver(rule: &DeliverRule, certificate: &CertificateId, chain_pem: &str) -> Result<PathBuf, DeliverError> {
     write(rule, certificate.as_str(), chain_pem.as_bytes())
+}
+
+/// A chain and the key for it, each with where it is written.
+pub struct Pair<'a> {
+    /// Where the chain goes.
+    pub chain: &'a DeliverRule,
+    /// PEM, leaf first.
+    pub chain_pem: &'a str,
+    /// Where the key goes; its mode is 0600, whatever the rule says.
+    pub key: &'a DeliverRule,
+    /// PKCS#8 in PEM.
+    pub key_pem: &'a str,
+}
+
+/// Writes a chain and its key, the one with the other or neither, and returns the path of the chain. As [`deliver`].
+pub fn deliver_pair(pair: &Pair<'_>, certificate: &CertificateId) -> Result<PathBuf, DeliverError> {
+    let (key, chain) = (Target::of(pair.key, certificate)?, Target::of(pair.chain, certificate)?);
+    let mode = pair.chain.permissions()?;
+    if key.path == chain.path {
+        return Err(DeliverError::Rule("the key and the chain have one path".to_owned()));
+    }
+    let mut key = place::Beside::made(key.place(), |file| {
+        place::fill(file, pair.key_pem.as_bytes(), key.owner.as_ref(), KEY_MODE)
+    })?;
+    let mut chain_beside = place::Beside::made(chain.place(), |file| {
+        place::fill(file, pair.chain_pem.as_bytes(), chain.owner.as_ref(), mode)
+    })?;
+    place::place_both(&mut key, &mut chain_beside)?;
+    drop(chain_beside);
+    Ok(chain.path)
+}
+
+/// Where a file goes, the way to it walked.
+struct Target {
+    directory: OwnedFd,
+    file: String,
+    path: PathBuf,
+    owner: Option<Owner>,
+}
+
+impl Target {
+    fn of(rule: &DeliverRule, certificate: &CertificateId) -> Result<Self, DeliverError> {
+        let (directories, file) = rule.components(certificate.as_str())?;
+        let owner = rule.owner.as_deref().map(Owner::look_up).transpose()?;
+        let (directory, path) = directory::walk(&directories, owner.as_ref())?;
+        let path = path.join(&file);
+        place::refuse_special(&directory, &file, &path)?;
+        Ok(Self { directory, file, path, owner })
+    }
+
+    fn place(&self) -> place::Place<'_> {
+        place::Place { directory: &self.directory, name: &self.file, path: &self.path }
+    }
 }
 
 /// Writes what is of no single certificate where `rule` says, unless it stands there already. As [`deliver`].

@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstatat};
-use nix::unistd::{UnlinkatFlags, fchown, fsync, unlinkat};
+use nix::unistd::{UnlinkatFlags, fchown, fsync, linkat, unlinkat};
 
 use super::directory::Owner;
 use super::{DeliverError, shown};
@@ -36,23 +36,109 @@ pub(super) fn place(
     path: &Path,
     fill: impl FnOnce(&mut File) -> Result<(), String>,
 ) -> Result<(), DeliverError> {
-    let failed = |what: &str, why: &str| DeliverError::Failed(format!("cannot {what} {}: {why}", shown(path)));
-    let random = Serial::random().map_err(|_| failed("name a temporary file for", "the system has no randomness"))?;
-    let name_beside = format!(".countersign-{random}.tmp");
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let file = openat(directory, name_beside.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)
-        .map_err(|error| failed("make a file beside", error.desc()))?;
-    let mut temporary = Temporary { directory, name: &name_beside, renamed: false };
-    fill(&mut File::from(file)).map_err(|why| failed("write", &why))?;
-    renameat(directory, name_beside.as_str(), directory, name).map_err(|error| failed("replace", error.desc()))?;
-    temporary.renamed = true;
-    fsync(directory).map_err(|error| {
-        DeliverError::Failed(format!(
-            "{} was replaced, but may be lost in a power cut: cannot sync its directory: {}",
-            shown(path),
-            error.desc()
-        ))
-    })
+    let mut beside = Beside::made(Place { directory, name, path }, fill)?;
+    beside.put()?;
+    beside.place.keep()
+}
+
+/// Two files that belong together, the `key` and the `chain` for it: each is whole and on the disk beside its place
+/// before the first of them is renamed. No file system renames two at once: for the moment between two system calls
+/// the new key stands beside the old chain. Where the second is refused, the first is taken back.
+pub(super) fn place_both(key: &mut Beside<'_>, chain: &mut Beside<'_>) -> Result<(), DeliverError> {
+    let mut earlier = key.earlier()?;
+    key.put()?;
+    if let Err(error) = chain.put() {
+        let back = match &mut earlier {
+            Some(earlier) => earlier.put(),
+            None => key.take_away(),
+        };
+        return Err(match back {
+            Ok(()) => error,
+            Err(second) => {
+                DeliverError::Failed(format!("{error}; and the new key stands beside the old chain: {second}"))
+            }
+        });
+    }
+    key.place.keep()?;
+    chain.place.keep()
+}
+
+/// Where a file belongs.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub directory: &'a OwnedFd,
+    pub name: &'a str,
+    pub path: &'a Path,
+}
+
+impl Place<'_> {
+    fn failed(&self, what: &str, why: &str) -> DeliverError {
+        DeliverError::Failed(format!("cannot {what} {}: {why}", shown(self.path)))
+    }
+
+    fn name_beside(&self) -> Result<String, DeliverError> {
+        let random =
+            Serial::random().map_err(|_| self.failed("name a temporary file for", "the system has no randomness"))?;
+        Ok(format!(".countersign-{random}.tmp"))
+    }
+
+    /// Makes the rename last through a power cut.
+    fn keep(&self) -> Result<(), DeliverError> {
+        fsync(self.directory).map_err(|error| {
+            DeliverError::Failed(format!(
+                "{} was replaced, but may be lost in a power cut: cannot sync its directory: {}",
+                shown(self.path),
+                error.desc()
+            ))
+        })
+    }
+}
+
+/// A file beside its place, under a temporary name; removed unless it was put there.
+pub(super) struct Beside<'a> {
+    place: Place<'a>,
+    name: String,
+    put: bool,
+}
+
+impl<'a> Beside<'a> {
+    /// Makes it (mode 0600), and lets `fill` complete it.
+    pub(super) fn made(
+        place: Place<'a>,
+        fill: impl FnOnce(&mut File) -> Result<(), String>,
+    ) -> Result<Self, DeliverError> {
+        let name = place.name_beside()?;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let file = openat(place.directory, name.as_str(), flags, Mode::S_IRUSR | Mode::S_IWUSR)
+            .map_err(|error| place.failed("make a file beside", error.desc()))?;
+        let beside = Self { place, name, put: false };
+        fill(&mut File::from(file)).map_err(|why| place.failed("write", &why))?;
+        Ok(beside)
+    }
+
+    /// What stands in its place now, under a second name; none where nothing does.
+    fn earlier(&self) -> Result<Option<Self>, DeliverError> {
+        let (place, name) = (self.place, self.place.name_beside()?);
+        match linkat(place.directory, place.name, place.directory, name.as_str(), AtFlags::empty()) {
+            Ok(()) => Ok(Some(Self { place, name, put: false })),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(error) => Err(place.failed("keep the earlier", error.desc())),
+        }
+    }
+
+    fn put(&mut self) -> Result<(), DeliverError> {
+        let Place { directory, name, .. } = self.place;
+        renameat(directory, self.name.as_str(), directory, name)
+            .map_err(|error| self.place.failed("replace", error.desc()))?;
+        self.put = true;
+        Ok(())
+    }
+
+    /// Takes it from its place, where nothing stood before.
+    fn take_away(&self) -> Result<(), DeliverError> {
+        unlinkat(self.place.directory, self.place.name, UnlinkatFlags::NoRemoveDir)
+            .map_err(|error| self.place.failed("remove", error.desc()))
+    }
 }
 
 /// Writes, hands over, opens up and syncs, in this order: nobody else can read half a file.
@@ -66,18 +152,11 @@ pub(super) fn fill(file: &mut File, contents: &[u8], owner: Option<&Owner>, mode
     file.sync_all().map_err(|error| format!("cannot sync it: {error}"))
 }
 
-/// A file that is removed unless it reached its place.
-struct Temporary<'a> {
-    directory: &'a OwnedFd,
-    name: &'a str,
-    renamed: bool,
-}
-
-impl Drop for Temporary<'_> {
+impl Drop for Beside<'_> {
     fn drop(&mut self) {
-        if !self.renamed {
+        if !self.put {
             // The error that led here is the one to tell.
-            let _ = unlinkat(self.directory, self.name, UnlinkatFlags::NoRemoveDir);
+            let _ = unlinkat(self.place.directory, self.name.as_str(), UnlinkatFlags::NoRemoveDir);
         }
     }
 }

@@ -105,6 +105,17 @@ pub fn intake(
     Ok(Intake { profile: profile.clone(), content, changes, checks, risks, primary_name })
 }
 
+/// The ticket alone, of what is asked for without a CSR.
+///
+/// # Errors
+///
+/// As those of [`intake`] about the ticket.
+pub fn ticket(ticket: Option<&Untrusted>, profile: &Profile) -> Result<Vec<Check>, ApiError> {
+    let mut notes = Notes::default();
+    purpose::ticket(ticket, profile, &mut notes)?;
+    Ok(notes.checks)
+}
+
 fn check_size(csr: &ParsedCsr) -> Result<(), ApiError> {
     for (count, what) in [
         (csr.sans.len(), "SANs"),

@@ -165,20 +165,12 @@ pub fn compare(before: &[Seen], after: Later<'_>) -> Changes {
             });
         }
         changes.appeared.extend(new.into_iter().cloned());
-        let certain = within_any(place, after.covered) && !within_any(place, after.unseen);
+        let certain = place.within_any(after.covered) && !place.within_any(after.unseen);
         let rest = if certain { &mut changes.gone } else { &mut changes.unknown };
         rest.extend(gone.into_iter().cloned());
     }
     changes.appeared.extend(added.into_values().flatten().cloned());
     changes
-}
-
-/// True where the place is one of these, or below one.
-fn within_any(place: &Place, areas: &BTreeSet<Place>) -> bool {
-    match place {
-        Place::File(path) => path.ancestors().any(|area| areas.contains(&Place::File(area.to_owned()))),
-        Place::Listener(..) => areas.contains(place),
-    }
 }
 
 /// Takes out of both lists what belongs together, by the strongest lineage first and within one the same alias first.

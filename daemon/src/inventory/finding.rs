@@ -69,6 +69,29 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Every name of a kind.
+    pub const KINDS: [&'static str; 19] = [
+        "permission_denied",
+        "missing",
+        "changed",
+        "needs_password",
+        "wrong_password",
+        "password_file",
+        "unreadable",
+        "no_certificate",
+        "too_large",
+        "limit",
+        "out_of_time",
+        "leads_out",
+        "dead_link",
+        "special",
+        "not_listed",
+        "refused",
+        "no_answer",
+        "not_tls",
+        "failed",
+    ];
+
     /// The stable name of the kind, for the table, filters and metrics.
     pub const fn kind(&self) -> &'static str {
         match self {

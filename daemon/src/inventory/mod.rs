@@ -8,15 +8,7 @@
 //! - `walk`: files below a root; `forms`: what stands in them; `password`: of keystores
 //! - `listener`: what is presented
 //! - `chain`: leaves and what leads up from them; `scan`: all of it; `compare`: two of them
-//! - `register`: what a store has to do with a scan
-//!
-//! # The tables that a store would have
-//!
-//! Proposed for a migration; the tests of `register` run against them.
-//!
-//! ```sql
-#![doc = include_str!("tables.sql")]
-//! ```
+//! - `register`: what a store has to do with a scan; `service::inventory::Book` is the one there is
 
 mod chain;
 mod compare;
@@ -37,7 +29,7 @@ mod register_tests;
 #[cfg(test)]
 mod scan_tests;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use chain::{Chain, MAX_CHAIN, Role, chains, presented};
 pub use compare::{Changes, Duplicate, Later, Lineage, Seen, Succession, compare, duplicates, names};

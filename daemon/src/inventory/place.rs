@@ -1,5 +1,6 @@
 //! Where a certificate was seen.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
@@ -43,6 +44,14 @@ impl Place {
         match (self, area) {
             (Self::File(path), Self::File(area)) => path.starts_with(area),
             (place, area) => place == area,
+        }
+    }
+
+    /// True where this is one of these, or below one: as many look-ups as the path has parts.
+    pub fn within_any(&self, areas: &BTreeSet<Self>) -> bool {
+        match self {
+            Self::File(path) => path.ancestors().any(|area| areas.contains(&Self::File(area.to_owned()))),
+            Self::Listener(..) => areas.contains(self),
         }
     }
 }

@@ -7,7 +7,7 @@ use countersign_shared::time::Timestamp;
 
 /// A directory with an authority (`ca.pem`), an intermediate (`sub.pem`) and a leaf under it (`leaf.pem`, key in
 /// `leaf.key`, both with what leads up in `bundle.pem`).
-pub(super) struct Pki {
+pub(crate) struct Pki {
     pub directory: tempfile::TempDir,
 }
 

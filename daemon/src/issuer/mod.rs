@@ -30,6 +30,9 @@ pub struct Order {
     pub not_before: Timestamp,
 }
 
+/// What the reason of a failed job says where a certificate may exist that nobody here has seen.
+pub const OUTCOME_UNKNOWN: &str = "it is not known whether";
+
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IssueError {
@@ -44,7 +47,7 @@ impl fmt::Display for IssueError {
         match self {
             Self::Refused(reason) => write!(f, "the issuer refused: {reason}"),
             Self::OutcomeUnknown(reason) => {
-                write!(f, "it is not known whether the issuer issued a certificate: {reason}")
+                write!(f, "{OUTCOME_UNKNOWN} the issuer issued a certificate: {reason}")
             }
         }
     }

@@ -107,6 +107,11 @@ pub struct Permissions {
 }
 
 impl Permissions {
+    /// Nothing at all.
+    pub const fn none() -> Self {
+        Self { roles: Vec::new() }
+    }
+
     /// What `account` may do under `policy` at `now`.
     pub fn of(policy: &Policy, account: &Account, now: Timestamp) -> Self {
         Self { roles: policy.roles(account, now) }

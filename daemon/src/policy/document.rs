@@ -149,6 +149,10 @@ pub(super) struct ProfileTable {
     pub approval_timeout: Option<Span>,
     /// The `id` of a renewal policy.
     pub renewal_policy: Option<String>,
+    /// Which key a renewal is for where nobody brings one; `same` when left out. `new` needs `deliver`, and elliptic
+    /// curves alone in `keys`.
+    #[serde(default)]
+    pub renew_key: RenewKey,
     /// Whether SANs such as `*.corp.example` are given; false when left out.
     #[serde(default)]
     pub allow_wildcards: bool,
@@ -192,6 +196,32 @@ pub(super) struct ChangeControlTable {
     pub reject_threshold: u32,
     /// How long a proposal waits for people, `1s` to `365d`; `7d` when left out.
     pub approval_timeout: Option<Span>,
+}
+
+/// Which key a renewal is for where nobody brings one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewKey {
+    /// The one of the certificate in force.
+    #[default]
+    Same,
+    /// One that the daemon makes, delivers beside the certificate, and does not keep.
+    New,
+}
+
+impl RenewKey {
+    /// As the policy writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::New => "new",
+        }
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field by reference")]
+    pub(super) const fn is_same(&self) -> bool {
+        matches!(self, Self::Same)
+    }
 }
 
 /// Whether a request has to say why.
@@ -250,6 +280,8 @@ pub(super) struct DeliverTable {
     /// Octal permission bits, writable by the owner alone; `0644` when left out.
     #[serde(default = "readable")]
     pub mode: String,
+    /// Where a key that the daemon made is written, mode 0600, as `path`; `path` with the extension `.key` when left out.
+    pub key_path: Option<String>,
 }
 
 fn readable() -> String {

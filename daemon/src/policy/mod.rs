@@ -37,7 +37,7 @@ pub use calendar::Calendar;
 pub use diff::{Effect, PolicyDifference, differences};
 pub use document::{AlertChannels, Channel, Severity};
 pub use parts::{ChangeControl, CrlRules, Issuer, IssuerKind, Person, RenewalPolicy};
-pub use profile::{Delivery, Justification, Profile, Rules, TicketPattern};
+pub use profile::{Delivery, Justification, Profile, RenewKey, Rules, TicketPattern};
 pub use quorum::{Escalation, QuorumOrder, QuorumStep, Route};
 pub use read::MAX_DOCUMENT;
 pub use subject::{AccountName, Member};

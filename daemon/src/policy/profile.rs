@@ -9,7 +9,7 @@ use countersign_shared::time::Span;
 use regex_lite::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-pub use super::document::Justification;
+pub use super::document::{Justification, RenewKey};
 use super::names::NamePattern;
 use super::quorum;
 pub use super::rules::{Delivery, Rules};

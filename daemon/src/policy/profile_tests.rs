@@ -22,6 +22,7 @@ fn rules() -> Rules {
         ticket_pattern: Some(TicketPattern::new("^SECOPS-[0-9]+$").unwrap()),
         approval_timeout: None,
         renewal_policy: None,
+        renew_key: RenewKey::Same,
         allow_wildcards: false,
         allow_ca: false,
         allow_ip: false,
@@ -111,8 +112,8 @@ fn a_default_that_is_written_out_is_no_other_rule() {
 
 #[test]
 fn every_rule_changes_the_digest_and_the_display_name_does_not() {
-    let delivery = || Delivery { path: "/a/{certificate}".to_owned(), owner: None, mode: 0o644 };
-    let edits: [&dyn Fn(&mut Rules); 49] = [
+    let delivery = || Delivery { path: "/a/{certificate}".to_owned(), owner: None, mode: 0o644, key_path: None };
+    let edits: [&dyn Fn(&mut Rules); 51] = [
         &|_| {},
         &|r| r.id = "p-x".to_owned(),
         &|r| r.environment = "test".to_owned(),
@@ -136,6 +137,8 @@ fn every_rule_changes_the_digest_and_the_display_name_does_not() {
         &|r| r.deliver = Some(delivery()),
         &|r| r.deliver = Some(Delivery { mode: 0o600, ..delivery() }),
         &|r| r.deliver = Some(Delivery { owner: Some("www".to_owned()), ..delivery() }),
+        &|r| r.deliver = Some(Delivery { key_path: Some("/b/{certificate}".to_owned()), ..delivery() }),
+        &|r| r.renew_key = RenewKey::New,
         &|r| r.quorum.push(step("leads", 1)),
         &|r| r.quorum.insert(0, step("leads", 1)),
         &|r| r.quorum = vec![step("pki", 2), step("leads", 2)],

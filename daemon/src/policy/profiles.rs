@@ -9,7 +9,7 @@ use countersign_shared::time::Span;
 
 use super::agreement;
 use super::check::{Declared, Surroundings};
-use super::document::{DeliverTable, ProfileTable};
+use super::document::{DeliverTable, ProfileTable, RenewKey};
 use super::parts::{Issuer, IssuerKind};
 use super::profile::{Delivery, Profile, Rules, TicketPattern};
 use super::read::Entry;
@@ -48,6 +48,7 @@ pub(super) fn profiles(
         let calendar = agreement::calendar(table, around.calendars, declared, place, report);
         let ticket_pattern = table.ticket_pattern.as_deref().and_then(|raw| ticket_pattern(raw, place, report));
         let deliver = table.deliver.as_ref().and_then(|table| delivery(table, place, report));
+        check_renew_key(table, deliver.as_ref(), place, report);
         let table = table.clone();
         let usages: BTreeSet<_> = table.extended_key_usage.into_iter().collect();
         let rules = Rules {
@@ -65,6 +66,7 @@ pub(super) fn profiles(
             ticket_pattern,
             approval_timeout: table.approval_timeout,
             renewal_policy: table.renewal_policy,
+            renew_key: table.renew_key,
             allow_wildcards: table.allow_wildcards,
             allow_ca: table.allow_ca,
             allow_ip: table.allow_ip,
@@ -169,6 +171,29 @@ fn check_references(table: &ProfileTable, issuers: &[Issuer], declared: &Declare
     }
 }
 
+/// Whether the daemon can make keys under it, and somebody gets them.
+fn check_renew_key(table: &ProfileTable, deliver: Option<&Delivery>, place: &Place, report: &mut Report) {
+    let mut wrong = |what: &str| report.error(place, "renew_key", what);
+    if table.renew_key == RenewKey::Same {
+        if table.deliver.as_ref().is_some_and(|deliver| deliver.key_path.is_some()) {
+            report.warning(place, "deliver", "key_path has no effect without renew_key = \"new\"");
+        }
+        return;
+    }
+    if table.deliver.is_none() {
+        wrong("\"new\" needs `deliver`: a key that the daemon makes is given to nobody else");
+    }
+    if deliver.is_some_and(|deliver| deliver.key_place() == deliver.path) {
+        wrong("\"new\": the key would take the place of the chain; name another one as deliver.key_path");
+    }
+    if table.keys.iter().any(|key| matches!(key, KeyAlgorithm::Rsa(_))) {
+        wrong("\"new\": the daemon makes no RSA keys; allow elliptic curves alone, or renew with the same key");
+    }
+    if table.allow_ca {
+        wrong("\"new\": the daemon makes no keys of certification authorities");
+    }
+}
+
 fn ticket_pattern(raw: &str, place: &Place, report: &mut Report) -> Option<TicketPattern> {
     if !(raw.starts_with('^') && raw.ends_with('$')) {
         report.warning(place, "ticket_pattern", "without ^ and $ a ticket matches that has the pattern anywhere in it");
@@ -180,17 +205,14 @@ fn ticket_pattern(raw: &str, place: &Place, report: &mut Report) -> Option<Ticke
 const PLACEHOLDER: &str = "{certificate}";
 
 fn delivery(table: &DeliverTable, place: &Place, report: &mut Report) -> Option<Delivery> {
-    let rest = table.path.replacen(PLACEHOLDER, "", 1);
-    let plain =
-        Path::new(&table.path).components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
-    let literal = !table.path.contains("//") && !table.path.contains("/./") && !table.path.ends_with('/');
-    let one = rest.len() + PLACEHOLDER.len() == table.path.len() && !rest.contains(['{', '}']);
-    if !table.path.starts_with('/') || !plain || !literal || !one || !is_plain(&table.path, 1024) {
-        report.error(
-            place,
-            "deliver",
-            format!("path is absolute, without `..`, with {PLACEHOLDER} once and no other braces"),
-        );
+    for (key, path) in [("path", Some(&table.path)), ("key_path", table.key_path.as_ref())] {
+        if path.is_some_and(|path| !is_place(path)) {
+            report.error(
+                place,
+                "deliver",
+                format!("{key} is absolute, without `..`, with {PLACEHOLDER} once and no other braces"),
+            );
+        }
     }
     let mut owner = table.owner.iter().flat_map(|owner| owner.splitn(2, ':'));
     // Root may own a file that it alone changes; it is only as a decider that root is nobody.
@@ -198,15 +220,22 @@ fn delivery(table: &DeliverTable, place: &Place, report: &mut Report) -> Option<
         report.error(place, "deliver", "owner is user or user:group");
     }
     let octal = (3..=4).contains(&table.mode.len()) && table.mode.bytes().all(|b| (b'0'..=b'7').contains(&b));
-    match u32::from_str_radix(&table.mode, 8) {
-        Ok(mode) if octal && mode & !0o755 == 0 && mode & 0o400 != 0 => {
-            Some(Delivery { path: table.path.clone(), owner: table.owner.clone(), mode })
-        }
-        _ => {
-            report.error(place, "deliver", "mode is octal, readable by its owner and writable by nobody else: 0644");
-            None
-        }
-    }
+    let mode = u32::from_str_radix(&table.mode, 8).ok();
+    let Some(mode) = mode.filter(|mode| octal && mode & !0o755 == 0 && mode & 0o400 != 0) else {
+        report.error(place, "deliver", "mode is octal, readable by its owner and writable by nobody else: 0644");
+        return None;
+    };
+    let key_path = table.key_path.clone();
+    Some(Delivery { path: table.path.clone(), owner: table.owner.clone(), mode, key_path })
+}
+
+/// An absolute path, as it is written, of one certificate.
+fn is_place(path: &str) -> bool {
+    let rest = path.replacen(PLACEHOLDER, "", 1);
+    let plain = Path::new(path).components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let literal = !path.contains("//") && !path.contains("/./") && !path.ends_with('/');
+    let one = rest.len() + PLACEHOLDER.len() == path.len() && !rest.contains(['{', '}']);
+    path.starts_with('/') && plain && literal && one && is_plain(path, 1024)
 }
 
 /// Reports an id that is not the prefix and a name.

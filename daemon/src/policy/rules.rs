@@ -1,5 +1,7 @@
 //! The rules of a profile, and their one canonical form.
 
+use std::path::Path;
+
 use countersign_shared::canonical::{CanonicalError, Object};
 use countersign_shared::content::{ExtendedKeyUsage, KeyAlgorithm, SubjectAttribute};
 use countersign_shared::digest::Digest;
@@ -7,7 +9,7 @@ use countersign_shared::time::Span;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
-use super::document::Justification;
+use super::document::{Justification, RenewKey};
 use super::names::NamePattern;
 use super::profile::TicketPattern;
 use super::quorum::{self, Escalation, QuorumOrder, QuorumStep, Route};
@@ -48,6 +50,9 @@ pub struct Rules {
     pub approval_timeout: Option<Span>,
     /// The renewal policy's id.
     pub renewal_policy: Option<String>,
+    /// Which key a renewal is for where nobody brings one.
+    #[serde(default, skip_serializing_if = "RenewKey::is_same")]
+    pub renew_key: RenewKey,
     /// Whether wildcard SANs are given.
     pub allow_wildcards: bool,
     /// Whether certification authorities are signed.
@@ -122,6 +127,17 @@ pub struct Delivery {
     pub owner: Option<String>,
     /// Permission bits; writable by the owner alone.
     pub mode: u32,
+    /// Where a key that the daemon made is written, as `path`; see [`Delivery::key_place`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_path: Option<String>,
+}
+
+impl Delivery {
+    /// Where a key that the daemon made is written: as the policy says, or `path` with the extension `key`.
+    pub fn key_place(&self) -> String {
+        let beside = || Path::new(&self.path).with_extension("key").to_string_lossy().into_owned();
+        self.key_path.clone().unwrap_or_else(beside)
+    }
 }
 
 /// The largest canonical form of a profile.
@@ -165,6 +181,7 @@ impl Rules {
         }
         if let Some(deliver) = &self.deliver {
             let inner = Object::new()
+                .string_if("key_path", deliver.key_path.as_deref())
                 .integer("mode", i64::from(deliver.mode))
                 .string_if("owner", deliver.owner.as_deref())
                 .string("path", &deliver.path)
@@ -188,6 +205,9 @@ impl Rules {
         quorum::write(&mut form, &self.quorum, self.quorum_order)?;
         if self.reject_threshold != 1 {
             form.integer("reject_threshold", i64::from(self.reject_threshold));
+        }
+        if self.renew_key == RenewKey::New {
+            form.string("renew_key", self.renew_key.as_str());
         }
         let subject = self.subject.iter().map(|(attribute, value)| format!("{attribute}:{value}"));
         form.string_if("renewal_policy", self.renewal_policy.as_deref())

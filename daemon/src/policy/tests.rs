@@ -132,6 +132,23 @@ fn a_mistake_names_its_line_table_and_key() {
             "deliver = { path = \"/{certificate}\", owner = \"a:b:c\" }",
             "deliver: owner is",
         ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "deliver = { path = \"/{certificate}.pem\", key_path = \"/x.key\" }",
+            "deliver: key_path is absolute",
+        ),
+        ("renewal_policy = \"rp-std\"", "renew_key = \"new\"", "renew_key: \"new\" needs `deliver`"),
+        ("renewal_policy = \"rp-std\"", "renew_key = \"other\"", "renew_key: unknown variant"),
+        (
+            "renewal_policy = \"rp-std\"",
+            "renew_key = \"new\"\ndeliver = { path = \"/{certificate}.pem\" }",
+            "renew_key: \"new\": the daemon makes no RSA keys",
+        ),
+        (
+            "renewal_policy = \"rp-std\"",
+            "renew_key = \"new\"\nallow_ca = true\ndeliver = { path = \"/{certificate}.key\" }",
+            "renew_key: \"new\": the key would take the place of the chain",
+        ),
         ("need = 1", "need = 3", "quorum: 3 different people have to agree, but only 2 could decide"),
         ("need = 1", "need = 0", "quorum: need is at least 1"),
         ("[{ group = \"pki\", need = 1 }]", "[]", "quorum: an empty quorum"),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use countersign_shared::error::{ApiError, ErrorKind};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::deliver::{DeliverRule, deliver};
+use crate::deliver::{DeliverRule, Pair, deliver, deliver_pair};
+use crate::made_key::Keys;
+use crate::policy::Delivery;
 use crate::service::PolicyInForce;
 use crate::store::rows::deliveries::{self, Fate, Parcel};
 use crate::store::{Health, Readers, Writer};
@@ -34,6 +37,8 @@ pub struct Courier {
     pub policy: PolicyInForce,
     /// Something was issued that is to be delivered.
     pub issued: Arc<Notify>,
+    /// Keys that were made for renewals.
+    pub keys: Keys,
 }
 
 /// When each certificate that could not be delivered is tried again. A restart tries all of them at once.
@@ -100,44 +105,67 @@ impl Courier {
         let id = certificate.to_owned();
         let parcel = self.readers.read(move |connection| Ok(deliveries::get(connection, &id)?)).await?;
         let wait = wait_after(parcel.attempts);
-        let (certificate, version) = (parcel.certificate_id.clone(), parcel.version);
+        let (certificate, version, spki) = (parcel.certificate_id.clone(), parcel.version, parcel.spki_sha256);
         let policy = self.policy.now();
         let rule = policy.profile(&parcel.profile_id).and_then(|profile| profile.rules().deliver.clone());
         let fate = match rule {
             _ if !parcel.in_force => Fate::Dropped("it is not in force any more"),
+            None if parcel.made_key => Fate::Failed("the policy delivers it and its key nowhere any more".to_owned()),
             None => Fate::Dropped("the policy delivers it nowhere any more"),
-            Some(rule) => {
-                write(DeliverRule { path: rule.path, owner: rule.owner, mode: Some(rule.mode) }, parcel).await
-            }
+            Some(rule) => write(rule, parcel, self.keys.clone()).await,
         };
         if let Fate::Dropped(why) = &fate {
             tracing::info!(%certificate, version, "not delivered: {why}");
         }
-        let noted = fate.clone();
+        let (noted, id) = (fate.clone(), certificate.clone());
         self.writer
             .write(move |transaction| Ok(deliveries::note(transaction.connection(), &certificate, version, &noted)?))
             .await?;
-        Ok(matches!(fate, Fate::Failed(_)).then_some(wait))
+        if matches!(fate, Fate::Failed(_)) {
+            return Ok(Some(wait));
+        }
+        // Not before the database says so: until then it may have to be delivered again.
+        if let Err(error) = self.keys.forget(&id, spki) {
+            tracing::error!(certificate = %id, "a key that was delivered could not be forgotten, tried again: {error}");
+            self.keys.look();
+        }
+        Ok(None)
     }
 }
 
 /// A certificate that cannot be delivered stands in the store all the same; the log says what is in the way.
-async fn write(rule: DeliverRule, parcel: Parcel) -> Fate {
+async fn write(rule: Delivery, parcel: Parcel, keys: Keys) -> Fate {
     let certificate = parcel.certificate_id.clone();
-    match tokio::task::spawn_blocking(move || deliver(&rule, &parcel.certificate_id, &parcel.chain_pem)).await {
+    match tokio::task::spawn_blocking(move || put(&rule, &parcel, &keys)).await {
         Ok(Ok(path)) => {
             tracing::info!(%certificate, path = %path.display(), "delivered");
             Fate::Done
         }
         Ok(Err(error)) => {
             tracing::error!(%certificate, "issued, and not delivered: {error}");
-            Fate::Failed(error.to_string())
+            Fate::Failed(error)
         }
         Err(_) => {
             tracing::error!(%certificate, "issued, and not delivered: the thread ended");
             Fate::Failed("a fault of the daemon ended the thread that wrote".to_owned())
         }
     }
+}
+
+/// The chain, with the key where the daemon made it: never the one without the other.
+fn put(rule: &Delivery, parcel: &Parcel, keys: &Keys) -> Result<PathBuf, String> {
+    let at = |path: String| DeliverRule { path, owner: rule.owner.clone(), mode: Some(rule.mode) };
+    let (chain, certificate) = (at(rule.path.clone()), &parcel.certificate_id);
+    if !parcel.made_key {
+        return deliver(&chain, certificate, &parcel.chain_pem).map_err(|error| error.to_string());
+    }
+    let key = keys.read(certificate, parcel.spki_sha256);
+    let key_pem = key
+        .map_err(|error| format!("the key that was made for it cannot be read: {error}"))?
+        .ok_or("the key that was made for it is not here any more: have it renewed (countersign renew)")?;
+    let pair =
+        Pair { chain: &chain, chain_pem: &parcel.chain_pem, key: &at(rule.key_place()), key_pem: key_pem.as_str() };
+    deliver_pair(&pair, certificate).map_err(|error| error.to_string())
 }
 
 /// The wait after a refusal that so many came before.

@@ -19,10 +19,11 @@ use super::places::Places;
 use super::revoke::{Ended, revoke};
 use crate::clock::TimeLine;
 use crate::gate::{Approved, Shut, prove};
-use crate::issuer::{Issued, Issuer, Mismatch, Order, Serial};
+use crate::issuer::{Issued, Issuer, Mismatch, OUTCOME_UNKNOWN, Order, Serial};
+use crate::made_key::Keys;
 use crate::service::PolicyInForce;
-use crate::store::rows::jobs;
 use crate::store::rows::jobs::JobRow;
+use crate::store::rows::{jobs, submissions};
 use crate::store::transaction::Failure;
 use crate::store::{Health, Readers, Transaction, Writer};
 
@@ -46,6 +47,8 @@ pub struct Executor {
     pub issued: Arc<Notify>,
     /// Time.
     pub line: TimeLine,
+    /// Keys that were made for renewals.
+    pub keys: Keys,
     /// Turns true when the daemon ends.
     pub stop: watch::Receiver<bool>,
 }
@@ -162,8 +165,8 @@ impl Executor {
         };
         if left && !self.policy.whole().issuer(&issuer).is_some_and(|issuer| issuer.survives_restart()) {
             // A certificate may have left the process, or the issuer: only a person tries again.
-            let why = "the daemon ended while the issuer worked: it is not known whether a certificate was issued";
-            return self.fail(job, why.to_owned(), None).await;
+            let why = format!("the daemon ended while the issuer worked: {OUTCOME_UNKNOWN} a certificate was issued");
+            return self.fail(job, why, None).await;
         }
         let Some(claim) = self.claim(job).await? else { return Ok(()) };
         // Most jobs wait for their place most of the time: what comes after it is not held until then.
@@ -189,8 +192,8 @@ impl Executor {
 
     /// Claims a job. `None` where it is not there to be claimed or may not be signed; the reason is on record.
     async fn claim(&self, job: JobRow) -> Result<Option<Claim>, ApiError> {
-        let (policy, id) = (self.policy.clone(), job.job.id.clone());
-        match self.writer.write(move |transaction| claim(transaction, &policy, &id)).await? {
+        let (policy, keys, id) = (self.policy.clone(), self.keys.clone(), job.job.id.clone());
+        match self.writer.write(move |transaction| claim(transaction, &policy, &keys, &id)).await? {
             Claimed::Yes(claim) => Ok(Some(*claim)),
             Claimed::Gone => Ok(None),
             Claimed::Refused(why) => {
@@ -234,7 +237,9 @@ impl Executor {
 
     async fn store(&self, job: JobRow, approved: Approved, issued: Issued) -> Result<(), ApiError> {
         let policy = self.policy.now();
-        let to_deliver = policy.profile(&job.job.profile_id).is_some_and(|profile| profile.rules().deliver.is_some());
+        let ruled = policy.profile(&job.job.profile_id).is_some_and(|profile| profile.rules().deliver.is_some());
+        // A key that was made for it waits until there is a place for it.
+        let to_deliver = ruled || self.keys.holds(approved.certificate(), approved.content().spki_sha256);
         let result = Arc::new((job, approved, issued));
         let steps =
             move |transaction: &mut Transaction<'_>| store(transaction, &result.0, &result.1, &result.2, to_deliver);
@@ -288,7 +293,12 @@ enum Claimed {
     Tampered(String),
 }
 
-fn claim(transaction: &mut Transaction<'_>, policy: &PolicyInForce, id: &JobId) -> Result<Claimed, Failure> {
+fn claim(
+    transaction: &mut Transaction<'_>,
+    policy: &PolicyInForce,
+    keys: &Keys,
+    id: &JobId,
+) -> Result<Claimed, Failure> {
     let Some(job) = jobs::get(transaction.connection(), id)? else { return Ok(Claimed::Gone) };
     let serial = match &job.serial {
         Some(reserved) => {
@@ -310,6 +320,11 @@ fn claim(transaction: &mut Transaction<'_>, policy: &PolicyInForce, id: &JobId) 
         jobs::claim(transaction.connection(), id, transaction.now(), Some(&serial.to_string()))?;
     }
     match proof {
+        Ok(approved) if !has_its_key(transaction, keys, &job, &approved)? => {
+            let why = "the key that was made for it is not here any more: nobody could use the certificate";
+            fail(transaction, &job, why, None)?;
+            Ok(Claimed::Refused(why.to_owned()))
+        }
         Ok(approved) => {
             let issuer = rules.issuer(&approved.content().issuer);
             Ok(Claimed::Yes(Box::new(Claim { job, approved, order, issuer })))
@@ -321,4 +336,10 @@ fn claim(transaction: &mut Transaction<'_>, policy: &PolicyInForce, id: &JobId) 
         Err(Shut::Tampered(text)) => Ok(Claimed::Tampered(text)),
         Err(Shut::Unreadable(failure)) => Err(failure),
     }
+}
+
+/// Somebody else has the key, or the daemon that made it still has it.
+fn has_its_key(transaction: &Transaction<'_>, keys: &Keys, job: &JobRow, approved: &Approved) -> Result<bool, Failure> {
+    let made = submissions::key_is_made(transaction.connection(), job.submission_id)?;
+    Ok(!made || keys.holds(approved.certificate(), approved.content().spki_sha256))
 }

@@ -121,6 +121,7 @@ pub fn fail(
     }
     jobs::fail(connection, id, now, &why)?;
     transaction.tell(AuditAction::JobFailed, id.as_str(), recorded)?;
+    transaction.after_commit(Effect::RenewalPlanned);
     transaction.after_commit(Effect::Moved(id.to_string()));
     Ok(())
 }

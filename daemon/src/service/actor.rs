@@ -10,8 +10,8 @@ use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 
 use crate::gate::two_person::Party;
-use crate::identity::Caller;
 use crate::identity::directory::Account;
+use crate::identity::{Attestation, Caller};
 use crate::ledger::Draft;
 use crate::policy::{Permissions, Policy};
 use crate::service::delegations::Held;
@@ -50,9 +50,38 @@ pub struct Actor {
     pub held: Vec<Held>,
     /// How often rules may still refuse this user, where the verb puts refusals on record.
     pub patience: Option<Arc<Patience>>,
+    /// True for the daemon itself: it is nobody's human, and asks for what the policy tells it to.
+    pub is_daemon: bool,
 }
 
 impl Actor {
+    /// The daemon itself, where it asks for what the policy tells it to.
+    pub fn scheduler(policy: &Policy) -> Self {
+        let account = Account { uid: 0, name: None, unix_groups: Vec::new() };
+        let caller = Caller {
+            uid: 0,
+            gid: 0,
+            pid: std::process::id(),
+            login_uid: None,
+            session: None,
+            attestation: Attestation::Pidfd,
+            account: account.clone(),
+            login_account: None,
+            demo_person: None,
+        };
+        Self {
+            party: Party::system(SCHEDULER),
+            account,
+            permissions: Permissions::none(),
+            session: None,
+            caller,
+            policy: policy.sha256(),
+            held: Vec::new(),
+            patience: None,
+            is_daemon: true,
+        }
+    }
+
     /// Resolves a caller under `policy`.
     pub fn resolve(policy: &Policy, caller: Caller, now: Timestamp) -> Self {
         match caller.demo_person.clone() {
@@ -78,13 +107,16 @@ impl Actor {
         };
         let permissions = Permissions::of(policy, &account, now);
         let policy = policy.sha256();
-        Self { party, account, permissions, session: caller.session, caller, policy, held: Vec::new(), patience: None }
+        let session = caller.session;
+        let (held, patience) = (Vec::new(), None);
+        Self { party, account, permissions, session, caller, policy, held, patience, is_daemon: false }
     }
 
     /// The same caller as `policy` knows it: another one may have taken force while a command waited. Says that were
     /// handed over come along; each is held against the policy where it is used.
     pub fn under(&self, policy: &Policy, now: Timestamp) -> Cow<'_, Self> {
-        if self.policy == policy.sha256() {
+        // Nothing that a policy says makes the daemon somebody else.
+        if self.policy == policy.sha256() || self.is_daemon {
             return Cow::Borrowed(self);
         }
         let resolved = Self::resolve(policy, self.caller.clone(), now);
@@ -103,7 +135,8 @@ impl Actor {
         };
         let permissions = Permissions::of(policy, &account, now);
         let policy = policy.sha256();
-        Self { party, account, permissions, session: None, caller, policy, held: Vec::new(), patience: None }
+        let (held, patience) = (Vec::new(), None);
+        Self { party, account, permissions, session: None, caller, policy, held, patience, is_daemon: false }
     }
 
     /// Who has logged in to the caller's session.
@@ -139,6 +172,9 @@ impl Actor {
         resource_type: &'static str,
         resource_id: impl ToString,
     ) -> Draft {
+        if self.is_daemon {
+            return system_draft(SCHEDULER, action, category, resource_type, resource_id);
+        }
         let draft = Draft {
             actor: self.party.account.clone(),
             actor_type: ActorType::User,

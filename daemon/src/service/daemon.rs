@@ -9,16 +9,17 @@ use crate::alerts::counts;
 use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
 use crate::metrics::AlertGauges;
-use crate::store::rows::{jobs, requests};
+use crate::store::rows::{inventory_scans, jobs, requests};
 
 /// State, alarms and sizes: for everybody who may connect. It names nobody but those whose attempts raised an alarm.
 pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
     let tick = service.line.tick();
     let read = move |connection: &rusqlite::Connection| {
-        Ok((requests::oldest_pending(connection)?, attempts::alarms(connection, tick)?))
+        let inventory = inventory_scans::status(connection)?;
+        Ok((requests::oldest_pending(connection)?, attempts::alarms(connection, tick)?, inventory))
     };
     // Where the database cannot be read, the alarm still has to reach every surface.
-    let (oldest_pending_at, attempts) = match service.readers.read_at_once(read).await {
+    let (oldest_pending_at, attempts, inventory) = match service.readers.read_at_once(read).await {
         Ok(read) => read,
         Err(_) if service.health.damage().is_some() => Default::default(),
         Err(error) => return Err(error),
@@ -26,6 +27,7 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
     let tail = service.writer.tail();
     Ok(StatusResult {
         attempts,
+        inventory,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol: PROTOCOL_VERSION,
         origin: service.facts.origin.clone(),
@@ -74,12 +76,13 @@ pub async fn described(service: &Service, actor: Actor) -> Result<WhoamiResult, 
 pub async fn metrics(service: &Service, connection: &Connection) -> Result<MetricsResult, ApiError> {
     service.actor(connection)?.has_any_role("reads the metrics")?;
     let (now, depth, size) = (service.line.wall(), service.writer.queue_depth(), service.writer.tail().size());
-    let (oldest, states, alerts) = service
+    let (oldest, states, alerts, problems) = service
         .readers
         .read_for(connection.peer.uid(), move |connection| {
             let alerts =
                 AlertGauges { queued: counts::queued(connection)?, days_left: counts::days_left(connection, now)? };
-            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?, alerts))
+            let problems = inventory_scans::problems(connection)?;
+            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?, alerts, problems))
         })
         .await?;
     let text = service.metrics.text(&crate::metrics::Gauges {
@@ -89,6 +92,7 @@ pub async fn metrics(service: &Service, connection: &Connection) -> Result<Metri
         oldest_pending_at: oldest,
         jobs: states,
         alerts,
+        problems,
     })?;
     Ok(MetricsResult { content_type: "text/plain; version=0.0.4; charset=utf-8".to_owned(), text })
 }

@@ -91,8 +91,13 @@ fn may_retry(transaction: &Transaction<'_>, policy: &Policy, actor: &Actor, fail
 
 /// Only the newest job of a certificate is retried, once, and not long after it was agreed to: an old approval
 /// never takes the place of what came later.
-fn nothing_came_after(transaction: &Transaction<'_>, policy: &Policy, failed: &JobRow) -> Result<(), Failure> {
-    let (connection, id) = (transaction.connection(), &failed.job.id);
+pub fn nothing_came_after(
+    connection: &rusqlite::Connection,
+    tick: i64,
+    policy: &Policy,
+    failed: &JobRow,
+) -> Result<(), Failure> {
+    let id = &failed.job.id;
     let in_the_way = |message: String| {
         let error = ApiError::new(ErrorKind::Conflict, message).hint("make a new request");
         Err(error.rule("retry_too_late").into())
@@ -115,7 +120,7 @@ fn nothing_came_after(transaction: &Transaction<'_>, policy: &Policy, failed: &J
         None => None,
     };
     let agreed = agreed.ok_or_else(|| ApiError::internal(format!("the record that {id} names is missing")))?;
-    let age = Span::from_millis(u64::try_from(transaction.tick().saturating_sub(agreed)).unwrap_or(0));
+    let age = Span::from_millis(u64::try_from(tick.saturating_sub(agreed)).unwrap_or(0));
     let within = profile.rules().carry_out_within();
     if age > within {
         let message = format!(
@@ -135,7 +140,19 @@ fn make(transaction: &mut Transaction<'_>, policy: &PolicyInForce, actor: &Actor
     sight::of(actor, &policy)?;
     let failed = jobs::get(transaction.connection(), id)?.ok_or_else(|| not_found(id))?;
     may_retry(transaction, &policy, actor, &failed)?;
-    nothing_came_after(transaction, &policy, &failed)?;
+    nothing_came_after(transaction.connection(), transaction.tick(), &policy, &failed)?;
+    let new = again(transaction, &policy, actor, &failed)?;
+    Ok(jobs::get(transaction.connection(), &new)?.ok_or_else(|| not_found(&new))?.job)
+}
+
+/// Makes the job that takes the place of one that failed.
+pub fn again(
+    transaction: &mut Transaction<'_>,
+    policy: &Policy,
+    actor: &Actor,
+    failed: &JobRow,
+) -> Result<JobId, Failure> {
+    let id = &failed.job.id;
     let submission = submissions::get(transaction.connection(), failed.submission_id)?;
     let new = transaction.fresh_job()?;
     let profile = &failed.job.profile_id;
@@ -169,5 +186,5 @@ fn make(transaction: &mut Transaction<'_>, policy: &PolicyInForce, actor: &Actor
     )?;
     transaction.after_commit(Effect::JobReady);
     transaction.after_commit(Effect::Moved(id.to_string()));
-    Ok(jobs::get(transaction.connection(), &new)?.ok_or_else(|| not_found(&new))?.job)
+    Ok(new)
 }

@@ -19,6 +19,7 @@ pub mod detail;
 pub mod discover;
 pub mod end;
 pub mod events;
+pub mod inventory;
 pub mod jobs;
 pub mod list;
 pub mod look_ups;
@@ -42,6 +43,7 @@ use crate::identity::Caller;
 use crate::identity::directory::Directory;
 pub use crate::in_force::PolicyInForce;
 use crate::ipc::Connection;
+use crate::made_key::Keys;
 use crate::metrics::Metrics;
 use crate::notify::Configured;
 use crate::policy::{Permissions, Policy};
@@ -90,6 +92,8 @@ pub struct Service {
     pub moved: broadcast::Sender<String>,
     /// What is fixed.
     pub facts: Facts,
+    /// Keys that are made for renewals.
+    pub keys: Keys,
     /// Refusals of each user.
     pub patience: Arc<Patience>,
     /// Look-ups of callers.
@@ -102,6 +106,8 @@ pub struct Service {
     pub streams: events::Streams,
     /// The verification of the ledger that runs now.
     pub verification: audit::Verification,
+    /// Imports of certificates.
+    pub imports: inventory::import::Imports,
 }
 
 impl Service {

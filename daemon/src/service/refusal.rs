@@ -49,10 +49,13 @@ pub fn record(
         .draft(AuditAction::ApprovalRefused, Category::Auth, resource_type, resource_id)
         .text("verb", verb)
         .text("rule", rule)
-        .text("kind", error.kind)
-        .text("human", actor.party.human());
-    transaction.record(draft)?;
+        .text("kind", error.kind);
     transaction.after_commit(Effect::Refused { rule });
+    if actor.is_daemon {
+        transaction.record(draft)?;
+        return Ok(error);
+    }
+    transaction.record(draft.text("human", actor.party.human()))?;
     attempts::look(transaction, actor, rule)?;
     Ok(error)
 }

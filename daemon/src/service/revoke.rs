@@ -8,11 +8,12 @@ use countersign_shared::text::Untrusted;
 
 use super::actor::Actor;
 use super::decide::not_found;
-use super::submit::content::Reason;
+use super::submit::content::{Reason, given};
 use super::submit::step::Stored;
 use super::submit::{attended, unattended};
 use super::{Facts, Service, permissions_now, refusal, sight};
 use crate::gate::two_person::own_session;
+use crate::intake;
 use crate::ipc::Connection;
 use crate::policy::{IssuerKind, Justification, Permission, Policy, Profile};
 use crate::store::Transaction;
@@ -254,16 +255,17 @@ impl Step<'_> {
         let mut content = version.content.clone();
         profile.id().clone_into(&mut content.profile_id);
         content.profile_digest = profile.digest();
+        let checks = intake::ticket(self.params.ticket.as_ref(), profile)?;
         let mut submission = Submission {
             content,
             profile: profile.clone(),
             policy_sha256: self.policy.sha256(),
             changes: Vec::new(),
-            checks: Vec::new(),
+            checks,
             reason: Untrusted::default(),
             reason_salt: Vec::new(),
             reason_sha256: None,
-            ticket: None,
+            ticket: given(self.params.ticket.as_ref()),
             ..issued
         };
         Reason::fresh(self.params.note.as_ref())?.put_into(&mut submission);
@@ -305,6 +307,7 @@ mod tests {
                 serial: Some(serial.to_owned()),
                 reason: RevocationReason::Superseded,
                 note: None,
+                ticket: None,
             })
         };
         for (raw, read) in [("4F:0A", "4f0a"), ("4f0a", "4f0a"), (&"a".repeat(40), &*"a".repeat(40))] {

@@ -37,6 +37,11 @@ pub const MIGRATIONS: &[Migration] = &[
         up: include_str!("../../../migrations/0004_alerts.up.sql"),
         down: include_str!("../../../migrations/0004_alerts.down.sql"),
     },
+    Migration {
+        version: 5,
+        up: include_str!("../../../migrations/0005_inventory.up.sql"),
+        down: include_str!("../../../migrations/0005_inventory.down.sql"),
+    },
 ];
 
 /// The version that this program works with.

@@ -70,6 +70,21 @@ impl Sight {
         conditions.any(alternatives);
     }
 
+    /// For `found_certificates f`: they belong to no profile. Whoever sees every profile sees them all, everybody else
+    /// those of their own account or person.
+    pub fn limit_found(&self, conditions: &mut Conditions) {
+        let Self::Some { own, .. } = self else { return };
+        let mut alternatives: Vec<(String, Box<dyn ToSql>)> = Vec::new();
+        if let Some(own) = own {
+            let account = format!("(f.owner_uid = {} AND f.owner_account = ?)", own.uid);
+            alternatives.push((account, Box::new(own.account.clone())));
+            if let Some(person) = &own.person {
+                alternatives.push(("f.owner_person = ?".to_owned(), Box::new(person.clone())));
+            }
+        }
+        conditions.any(alternatives);
+    }
+
     fn limit(&self, conditions: &mut Conditions, table: &str, who: &str) {
         let Self::Some { profiles, own } = self else { return };
         let mut alternatives: Vec<(String, Box<dyn ToSql>)> = Vec::new();

@@ -69,8 +69,6 @@ pub enum Effect {
     Moved(String),
     /// A channel has a message to send.
     Queued(Channel),
-    /// There is another certificate version to watch.
-    Watched,
     /// An attempt to send an alert is on record.
     Alerted {
         /// On which channel.
@@ -93,6 +91,10 @@ pub enum Effect {
     Died,
     /// A certificate was revoked: the list of its issuer says so next.
     Revoked,
+    /// A certificate is watched from now on, with another end, or no longer: when alerts are due is to be looked at anew.
+    Watched,
+    /// When a certificate is renewed was planned anew, and may be sooner.
+    RenewalPlanned,
     /// A say was handed over, and has to come back at its time.
     Delegated,
     /// A rule stopped somebody, and that is on record.

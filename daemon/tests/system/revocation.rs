@@ -41,6 +41,7 @@ fn end(submitted: &SubmitResult) -> RevokeParams {
         serial: None,
         reason: RevocationReason::KeyCompromise,
         note: Some("the key was on a stick that is lost".into()),
+        ticket: None,
     }
 }
 
@@ -369,4 +370,38 @@ fn somebody_who_may_not_see_a_certificate_learns_nothing_of_it() {
     let silent = RevokeParams { note: None, ..end(&submitted) };
     let refused = host.user(ALICE).refused::<CertificateRevoke>(&silent, ErrorKind::Forbidden);
     assert!(refused.message.contains("requires a reason"), "{}", refused.message);
+}
+
+#[test]
+fn a_revocation_names_the_ticket_that_its_profile_asks_for() {
+    if !possible() {
+        return;
+    }
+    let host = Host::serving(&policy_with(1, "ticket_pattern = \"^SECOPS-[0-9]+$\"", ""));
+    let params = SubmitParams { ticket: Some("SECOPS-7".into()), ..ask(&["web1.corp.example"]) };
+    let submitted = host.user(ALICE).call::<RequestSubmit>(&params);
+    host.user(BOB).approve(submitted.request.as_ref().unwrap());
+    assert_eq!(host.user(ALICE).wait(&submitted.job.id).outcome, Outcome::Issued);
+
+    // The ticket of the issuance is not one for its end.
+    for (ticket, said) in
+        [(None, "requires a ticket"), (Some(" "), "requires a ticket"), (Some("X-1"), "does not match")]
+    {
+        let params = RevokeParams { ticket: ticket.map(Into::into), ..end(&submitted) };
+        let refused = host.user(ALICE).refused::<CertificateRevoke>(&params, ErrorKind::Forbidden);
+        assert!(refused.message.contains(said), "{ticket:?}: {}", refused.message);
+    }
+    let count: u64 = host.value("SELECT count(*) FROM jobs WHERE kind = 'revoke'");
+    assert_eq!(count, 0);
+
+    let params = RevokeParams { ticket: Some("SECOPS-8".into()), ..end(&submitted) };
+    let request = host.user(ALICE).call::<CertificateRevoke>(&params).request.unwrap();
+    assert_eq!(request.ticket.as_ref().map(|ticket| ticket.raw()), Some("SECOPS-8"));
+    let seen = host.user(BOB).call::<RequestGet>(&RequestIdParams { id: request.id.clone() });
+    let [check] = &seen.checks[..] else { panic!("{:#?}", seen.checks) };
+    assert!(check.rule == "ticket" && check.text.starts_with("SECOPS-8 matches"), "{check:?}");
+    // The digest binds it: the gate takes it again from what is stored before anything ends.
+    host.user(BOB).approve(&request);
+    assert_eq!(host.user(ALICE).wait(&request.id).outcome, Outcome::Revoked);
+    assert!(!is_active(&host, &submitted));
 }

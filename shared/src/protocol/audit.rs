@@ -70,7 +70,7 @@ closed_set! {
         RevocationRequested = "revocation_requested",
         /// A certificate was signed, compared and stored.
         CertificateIssued = "certificate_issued",
-        /// A certificate from elsewhere is managed now.
+        /// A certificate that was not issued here was found, or imported, for the first time.
         CertificateImported = "certificate_imported",
         /// A certificate was revoked.
         CertificateRevoked = "certificate_revoked",

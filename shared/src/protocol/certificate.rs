@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PersonRef, Revoked};
+use super::{CertificateSource, FoundCertificate, FoundPlace, PersonRef, Revoked};
 use crate::content::{KeyAlgorithm, San};
 use crate::digest::Digest;
 use crate::id::{CertificateId, JobId, RequestId};
@@ -30,6 +30,20 @@ pub struct Certificate {
     /// The version in force; absent until one is issued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current: Option<CertificateVersion>,
+    /// Whole days until that ends, rounded down; negative after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days_left: Option<i64>,
+    /// The first ten places where the inventory sees that version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<FoundPlace>,
+    /// How many places there are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub places_total: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 closed_set! {
@@ -75,7 +89,7 @@ pub struct CertificateVersion {
     pub revoked: Option<Revoked>,
 }
 
-/// `certificate.list`: newest first.
+/// `certificate.list`: those that were issued, newest first, then those that were found, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListCertificatesParams {
@@ -88,6 +102,13 @@ pub struct ListCertificatesParams {
     /// Only with this text in the id or the primary name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Where they come from; those that were issued here where it is left out. What was found has no profile and no
+    /// environment: a filter by one leaves it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<CertificateSource>,
+    /// Only what ends within so many days, or has ended: 0 to 36500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_within: Option<u32>,
     /// 1 to 500; 100 where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
@@ -100,8 +121,11 @@ pub struct ListCertificatesParams {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificatePage {
-    /// The rows.
+    /// Those that were issued here, or are to be.
     pub certificates: Vec<Certificate>,
+    /// Those that were found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<FoundCertificate>,
     /// Where the next page begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
@@ -119,11 +143,16 @@ pub struct CertificateIdParams {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateDetail {
-    /// The certificate.
-    pub certificate: Certificate,
-    /// The newest 100 versions, newest first.
+    /// The certificate, where it was issued here or is to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
+    /// The certificate, where it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<FoundCertificate>,
+    /// The newest 100 versions, newest first; none of what was found.
     pub versions: Vec<CertificateVersion>,
-    /// The chain of the version in force, PEM, leaf first.
+    /// The chain of the version in force, PEM, leaf first; of a found one the certificate and what stands with it at the
+    /// first of its places.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain_pem: Option<String>,
 }

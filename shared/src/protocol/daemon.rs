@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Damage;
+use super::{Damage, InventoryStatus};
 use crate::digest::Digest;
 use crate::time::Timestamp;
 
@@ -50,6 +50,9 @@ pub struct StatusResult {
     /// Users whose attempts rules stopped again and again in the last 24 hours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempts>,
+    /// The inventory, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<InventoryStatus>,
 }
 
 /// One user's refused attempts: see `attempts_repeated` in the ledger.

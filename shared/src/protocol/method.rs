@@ -66,8 +66,9 @@ methods! {
     RequestAmend = "request.amend": AmendParams => AmendResult, "Put other content in place of one's own pending request; its votes are void.";
     RequestComment = "request.comment": CommentParams => CommentResult, "Remark on a request.";
     RequestWait = "request.wait": WaitParams => WaitResult, "Answer when the request or job has ended, or the time is up.";
-    CertificateList = "certificate.list": ListCertificatesParams => CertificatePage, "Managed certificates, newest first.";
-    CertificateGet = "certificate.get": CertificateIdParams => CertificateDetail, "One certificate with its versions and chain.";
+    CertificateList = "certificate.list": ListCertificatesParams => CertificatePage, "Certificates that were issued, and those that were found, newest first.";
+    CertificateGet = "certificate.get": CertificateIdParams => CertificateDetail, "One certificate with its versions or places, and its chain.";
+    CertificateImport = "certificate.import": ImportParams => ImportResult, "Make certificates known that the caller has read from files.";
     CertificateRevoke = "certificate.revoke": RevokeParams => RevokeResult, "Ask for the end of a certificate before its time.";
     JobList = "job.list": ListJobsParams => JobPage, "Jobs, newest first.";
     JobGet = "job.get": JobIdParams => Job, "One job.";
@@ -96,5 +97,4 @@ methods! {
 }
 
 /// Methods of the contract that this version refuses by name.
-pub const NOT_BUILT: &[&str] =
-    &["certificate.renew", "certificate.import", "audit.export", "audit.checkpoint", "audit.proof"];
+pub const NOT_BUILT: &[&str] = &["certificate.renew", "audit.export", "audit.checkpoint", "audit.proof"];

@@ -25,6 +25,9 @@ pub struct RevokeParams {
     /// Why, in words, at most 4 KiB; required where the profile requires a justification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Untrusted>,
+    /// The change ticket, at most 256 octets; required where the profile has a pattern for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Untrusted>,
 }
 
 /// The answer to `certificate.revoke`.

@@ -25,6 +25,9 @@ pub(super) struct RevokeArgs {
     /// Why, in words, at most 4 KiB
     #[arg(long)]
     note: Option<String>,
+    /// The change ticket, where the profile asks for one
+    #[arg(long)]
+    ticket: Option<String>,
 }
 
 pub(super) fn run(args: &RevokeArgs, context: &mut Context) -> Result<u8, Failure> {
@@ -33,6 +36,7 @@ pub(super) fn run(args: &RevokeArgs, context: &mut Context) -> Result<u8, Failur
         serial: args.serial.clone(),
         reason: args.reason,
         note: args.note.as_deref().map(Untrusted::from),
+        ticket: args.ticket.as_deref().map(Untrusted::from),
     };
     context.answer::<CertificateRevoke>(&params, render::revocation::asked)?;
     Ok(0)

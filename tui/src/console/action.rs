@@ -1,16 +1,18 @@
 //! What happens to the console, and what the console wants done: the only ways in and out of [`super::update`].
 
 use countersign_shared::error::ErrorKind;
-use countersign_shared::id::RequestId;
+use countersign_shared::id::{CertificateId, RequestId};
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::{
-    AuditPage, CommentParams, CommentResult, DecideManyParams, DecideManyResult, DecideParams, DecideResult, EndParams,
-    EndResult, Event, ListAuditParams, ListRequestsParams, RequestDetail, RequestPage, StatusResult, VerifyResult,
-    WhoamiResult,
+    AlertPage, AuditPage, CertificatePage, CommentParams, CommentResult, DecideManyParams, DecideManyResult,
+    DecideParams, DecideResult, EndParams, EndResult, Event, ListAlertsParams, ListAuditParams, ListCertificatesParams,
+    ListRequestsParams, RenewParams, RequestDetail, RequestPage, RequeueParams, RequeueResult, RevokeParams,
+    RevokeResult, StatusResult, SubmitResult, VerifyResult, WhoamiResult,
 };
 use countersign_shared::time::Timestamp;
 
 use super::key::Key;
+use super::state::Dossier;
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -91,6 +93,12 @@ pub enum Answer {
     Audit(Result<Box<AuditPage>, Refusal>),
     /// To [`Call::Verify`].
     Verified(Result<Box<VerifyResult>, Refusal>),
+    /// To [`Call::Certificates`].
+    Certificates(Result<Box<CertificatePage>, Refusal>),
+    /// To [`Call::Certificate`].
+    Certificate(Result<Box<Dossier>, Refusal>),
+    /// To [`Call::Alerts`].
+    Alerts(Result<Box<AlertPage>, Refusal>),
     /// To [`Call::ActAs`].
     ActedAs(Result<Box<WhoamiResult>, Refusal>),
 }
@@ -108,17 +116,23 @@ pub enum Call {
     Request(RequestId),
     /// `request.get` for each of these.
     Each(Vec<RequestId>),
-    /// Anything that changes a request.
+    /// Anything that changes something.
     Do(Deed),
     /// `audit.list`
     Audit(ListAuditParams),
     /// `audit.verify`
     Verify,
+    /// `certificate.list`
+    Certificates(ListCertificatesParams),
+    /// `certificate.get`, and what stands around it.
+    Certificate(CertificateId),
+    /// `alert.list`
+    Alerts(ListAlertsParams),
     /// `demo.act_as`
     ActAs(String),
 }
 
-/// What a person does to requests; it cannot be called back.
+/// What a person does; it cannot be called back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deed {
     /// `request.approve` or `request.reject`
@@ -131,6 +145,12 @@ pub enum Deed {
     Void(EndParams),
     /// `request.comment`
     Comment(CommentParams),
+    /// `certificate.revoke`
+    Revoke(RevokeParams),
+    /// `certificate.renew`
+    Renew(RenewParams),
+    /// `alert.requeue`
+    Requeue(RequeueParams),
 }
 
 /// What came of a [`Deed`].
@@ -144,6 +164,12 @@ pub enum Done {
     Ended(EndResult),
     /// Of [`Deed::Comment`].
     Commented(CommentResult),
+    /// Of [`Deed::Revoke`].
+    Revoked(RevokeResult),
+    /// Of [`Deed::Renew`].
+    Renewed(SubmitResult),
+    /// Of [`Deed::Requeue`].
+    Requeued(RequeueResult),
 }
 
 /// Something that the console wants done.

@@ -24,6 +24,10 @@ pub enum Command {
     ShowDetail,
     /// The audit history.
     ShowAudit,
+    /// Managed certificates.
+    ShowCertificates,
+    /// Messages and what became of them.
+    ShowAlerts,
     /// Read everything again.
     Reload,
     /// Act as another person of a demo.
@@ -64,6 +68,14 @@ pub enum Command {
     NextState,
     /// Verify the ledger.
     Verify,
+    /// Review to ask for a successor of a certificate.
+    Renew,
+    /// Review to ask for the end of a certificate.
+    Revoke,
+    /// Review to have a dead message tried again.
+    Requeue,
+    /// Open what it is about.
+    Jump,
 }
 
 /// Where a binding holds.
@@ -77,9 +89,25 @@ pub enum Scope {
     Detail,
     /// On the audit history.
     Audit,
+    /// On the certificates.
+    Certificates,
+    /// On one certificate.
+    Certificate,
+    /// On the alerts.
+    Alerts,
+    /// On one alert.
+    Alert,
     /// On queue and detail.
     Requests,
-    /// On queue and audit.
+    /// On the certificates and one of them.
+    Managed,
+    /// On the alerts and one of them.
+    Messages,
+    /// On everything that lists or shows certificates or messages.
+    Linked,
+    /// On queue, certificates and alerts.
+    Rows,
+    /// On every list.
     Lists,
     /// In the review dialog; the dialog itself reads these keys.
     Review,
@@ -93,15 +121,33 @@ impl Scope {
             Self::Queue => "Queue",
             Self::Detail => "Detail",
             Self::Audit => "Audit",
+            Self::Certificates => "Certificates",
+            Self::Certificate => "Certificate",
+            Self::Alerts => "Alerts",
+            Self::Alert => "Alert",
             Self::Requests => "Queue and detail",
-            Self::Lists => "Queue and audit",
+            Self::Managed => "Certificates, and one of them",
+            Self::Messages => "Alerts, and one of them",
+            Self::Linked => "Certificates and alerts, and one of them",
+            Self::Rows => "Queue, certificates and alerts",
+            Self::Lists => "Every list",
             Self::Review => "Review dialog",
         }
     }
 
     /// Every scope in the order of the help.
-    pub const ALL: &'static [Self] =
-        &[Self::Requests, Self::Lists, Self::Queue, Self::Audit, Self::Review, Self::Everywhere];
+    pub const ALL: &'static [Self] = &[
+        Self::Requests,
+        Self::Queue,
+        Self::Managed,
+        Self::Messages,
+        Self::Linked,
+        Self::Rows,
+        Self::Lists,
+        Self::Audit,
+        Self::Review,
+        Self::Everywhere,
+    ];
 }
 
 /// One row of the table.
@@ -149,7 +195,13 @@ pub const BINDINGS: &[Binding] = &[
         "reject",
         "Review the request, or every marked one, and reject it; the note is required",
     ),
-    bind(Command::Open, &[Enter, Char('l')], Scope::Queue, "open", "Open the request with everything a decision needs"),
+    bind(
+        Command::Open,
+        &[Enter, Char('l')],
+        Scope::Rows,
+        "open",
+        "Open the request with everything a decision needs, the certificate or the message",
+    ),
     bind(Command::Withdraw, &[Char('w')], Scope::Requests, "withdraw", "Take your own pending request back"),
     bind(
         Command::Void,
@@ -166,6 +218,28 @@ pub const BINDINGS: &[Binding] = &[
         "amend",
         "Show the command that amends the request; it takes a CSR, so it is typed in a shell",
     ),
+    bind(Command::Renew, &[Char('n')], Scope::Managed, "renew", "Review the certificate and ask for a successor to it"),
+    bind(
+        Command::Revoke,
+        &[Char('x')],
+        Scope::Managed,
+        "revoke",
+        "Review the certificate and ask for its end before its time; its name is typed out",
+    ),
+    bind(
+        Command::Requeue,
+        &[Char('u')],
+        Scope::Messages,
+        "send again",
+        "Review a dead message and have it tried again",
+    ),
+    bind(
+        Command::Jump,
+        &[Char('o')],
+        Scope::Linked,
+        "its request",
+        "Go to what it is about: of a certificate the request that waits or the newest, of a message its request or certificate",
+    ),
     bind(Command::Verify, &[Char('v')], Scope::Audit, "verify", "Verify the whole ledger now"),
     bind(
         Command::Filter,
@@ -177,9 +251,9 @@ pub const BINDINGS: &[Binding] = &[
     bind(
         Command::NextState,
         &[Char('s')],
-        Scope::Queue,
+        Scope::Rows,
         "state",
-        "Show another state: pending, all, approved, rejected …",
+        "Show others: of requests and messages those of the next state, of certificates what ends soon, was issued or found",
     ),
     bind(
         Command::Mark,
@@ -206,6 +280,20 @@ pub const BINDINGS: &[Binding] = &[
     bind(Command::ShowQueue, &[Char('1')], Scope::Everywhere, "", "The queue"),
     bind(Command::ShowDetail, &[Char('2')], Scope::Everywhere, "", "The selected request in detail"),
     bind(Command::ShowAudit, &[Char('3')], Scope::Everywhere, "", "The audit history"),
+    bind(
+        Command::ShowCertificates,
+        &[Char('4')],
+        Scope::Everywhere,
+        "",
+        "The managed certificates, soonest to end first",
+    ),
+    bind(
+        Command::ShowAlerts,
+        &[Char('5')],
+        Scope::Everywhere,
+        "",
+        "Alerts and other messages, and what became of them",
+    ),
     bind(Command::Reload, &[Ctrl('r')], Scope::Everywhere, "", "Read everything again"),
     bind(Command::ActAs, &[Char('A')], Scope::Everywhere, "", "Act as another person (demo daemons only)"),
     bind(Command::Palette, &[Char(':')], Scope::Everywhere, "", "Every action by name"),
@@ -233,6 +321,7 @@ pub const BINDINGS: &[Binding] = &[
         "",
         "With a button in focus, scroll the summary by a line or a page",
     ),
+    tell(&[Left, Right], Scope::Review, "", "With the reason of a revocation in focus, choose another one"),
     tell(&[Esc], Scope::Review, "cancel", "Close without doing anything"),
 ];
 
@@ -249,7 +338,11 @@ pub fn holds_on(scope: Scope, screen: Scope) -> bool {
     match scope {
         Scope::Everywhere => screen != Scope::Review,
         Scope::Requests => matches!(screen, Scope::Queue | Scope::Detail),
-        Scope::Lists => matches!(screen, Scope::Queue | Scope::Audit),
+        Scope::Managed => matches!(screen, Scope::Certificates | Scope::Certificate),
+        Scope::Messages => matches!(screen, Scope::Alerts | Scope::Alert),
+        Scope::Linked => holds_on(Scope::Managed, screen) || holds_on(Scope::Messages, screen),
+        Scope::Rows => matches!(screen, Scope::Queue | Scope::Certificates | Scope::Alerts),
+        Scope::Lists => screen == Scope::Audit || holds_on(Scope::Rows, screen),
         other => other == screen,
     }
 }
@@ -281,12 +374,29 @@ mod tests {
 
     #[test]
     fn no_key_means_two_things_on_one_screen() {
-        for screen in [Scope::Queue, Scope::Detail, Scope::Audit, Scope::Review] {
+        let screens = [
+            Scope::Queue,
+            Scope::Detail,
+            Scope::Audit,
+            Scope::Certificates,
+            Scope::Certificate,
+            Scope::Alerts,
+            Scope::Alert,
+            Scope::Review,
+        ];
+        for screen in screens {
             let mut seen = Vec::new();
             for key in BINDINGS.iter().filter(|b| holds_on(b.scope, screen)).flat_map(|b| b.keys) {
                 assert!(!seen.contains(key), "{key} twice on {screen:?}");
                 seen.push(*key);
             }
+        }
+    }
+
+    #[test]
+    fn every_binding_has_a_place_in_the_help() {
+        for binding in BINDINGS {
+            assert!(Scope::ALL.contains(&binding.scope), "{:?}", binding.command);
         }
     }
 

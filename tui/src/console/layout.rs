@@ -24,12 +24,12 @@ pub fn layout(state: &State) -> Layout {
     let header = 2;
     let footer = 2;
     let alarms = alarms(state);
-    let headings = u16::from(state.screen != Screen::Detail);
+    let headings = u16::from(!state.screen.is_page());
     let rest = state.height.saturating_sub(header + alarms + headings + footer);
     let preview = match state.screen {
-        Screen::Detail => 0,
+        Screen::Detail | Screen::Certificate | Screen::Alert => 0,
         // A rule and up to seven lines, and never more than two fifths of the room.
-        Screen::Queue | Screen::Audit => (rest * 2 / 5).min(8),
+        Screen::Queue | Screen::Audit | Screen::Certificates | Screen::Alerts => (rest * 2 / 5).min(8),
     };
     Layout { header, alarms, headings, body: rest - preview, preview, footer }
 }

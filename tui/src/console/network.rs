@@ -10,10 +10,13 @@ use countersign_shared::error::ErrorKind;
 use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::method::{
-    AuditList, AuditVerify, DaemonStatus, DaemonWhoami, RequestApprove, RequestComment, RequestDecide, RequestGet,
-    RequestList, RequestReject, RequestVoid, RequestWithdraw,
+    AlertList, AlertRequeue, AuditList, AuditVerify, CertificateList, CertificateRenew, CertificateRevoke,
+    DaemonStatus, DaemonWhoami, RequestApprove, RequestComment, RequestDecide, RequestGet, RequestList, RequestReject,
+    RequestVoid, RequestWithdraw,
 };
 use countersign_shared::protocol::{NoParams, RequestIdParams};
+
+mod dossier;
 
 use super::ConsoleOptions;
 use super::action::{Action, Answer, Call, Deed, Done, Effect, Refusal};
@@ -201,6 +204,9 @@ impl Worker {
             Call::Do(deed) => outcome(perform(client, deed), Answer::Done),
             Call::Audit(params) => outcome(client.call::<AuditList>(&params), Answer::Audit),
             Call::Verify => outcome(client.call::<AuditVerify>(&none), Answer::Verified),
+            Call::Certificates(params) => outcome(client.call::<CertificateList>(&params), Answer::Certificates),
+            Call::Certificate(id) => outcome(dossier::read(client, id), Answer::Certificate),
+            Call::Alerts(params) => outcome(client.call::<AlertList>(&params), Answer::Alerts),
             Call::ActAs(person) => {
                 let result = client.act_as(&person);
                 if result.is_ok() {
@@ -258,7 +264,11 @@ fn replaces(later: &Effect, earlier: &Effect) -> bool {
     };
     matches!(
         (later, earlier),
-        (Call::Requests(_), Call::Requests(_)) | (Call::Audit(_), Call::Audit(_)) | (Call::Status, Call::Status)
+        (Call::Requests(_), Call::Requests(_))
+            | (Call::Audit(_), Call::Audit(_))
+            | (Call::Certificates(_), Call::Certificates(_))
+            | (Call::Alerts(_), Call::Alerts(_))
+            | (Call::Status, Call::Status)
     )
 }
 
@@ -270,6 +280,9 @@ fn perform(client: &mut Client, deed: Deed) -> Result<Done, ClientError> {
         Deed::Withdraw(params) => client.call::<RequestWithdraw>(&params).map(Done::Ended),
         Deed::Void(params) => client.call::<RequestVoid>(&params).map(Done::Ended),
         Deed::Comment(params) => client.call::<RequestComment>(&params).map(Done::Commented),
+        Deed::Revoke(params) => client.call::<CertificateRevoke>(&params).map(Done::Revoked),
+        Deed::Renew(params) => client.call::<CertificateRenew>(&params).map(Done::Renewed),
+        Deed::Requeue(params) => client.call::<AlertRequeue>(&params).map(Done::Requeued),
     }
 }
 

@@ -119,7 +119,11 @@ impl Console {
 
     /// True where a review, or its end, has just been drawn for the first time.
     fn wants_arming(&self) -> bool {
-        matches!(&self.state.dialog, Some(Dialog::Review(review)) if review.awaits_eyes())
+        match &self.state.dialog {
+            Some(Dialog::Review(review)) => review.awaits_eyes(),
+            Some(Dialog::Errand(errand)) => errand.awaits_eyes(),
+            _ => false,
+        }
     }
 
     /// Throws away what was typed before the review could be read, then says that it can be. What leaves or closes is

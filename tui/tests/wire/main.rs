@@ -25,6 +25,8 @@ mod policies;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod revocations;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod stories;

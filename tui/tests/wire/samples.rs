@@ -5,6 +5,7 @@ use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::lifecycle::{JobKind, JobState, RequestKind, RequestState, Verdict};
 use countersign_shared::protocol::*;
+use countersign_shared::revocation::{Revocation, RevocationReason};
 use countersign_shared::time::{Span, Timestamp};
 
 pub const REQUEST: &str = "ar-01k8z3v5d2fq7m";
@@ -36,6 +37,24 @@ pub fn job(state: JobState) -> Job {
         error: None,
         created_at: time(),
         finished_at: None,
+    }
+}
+
+/// The end of a certificate, as it was asked for.
+pub fn revoked(name: &str) -> RevokeResult {
+    let mut job = job(JobState::AwaitingApproval);
+    job.kind = JobKind::Revoke;
+    RevokeResult {
+        request: Some(RequestSummary { kind: RequestKind::CertRevocation, ..request(name) }),
+        job,
+        revocation: Revocation {
+            certificate_id: "mc-1".parse().unwrap(),
+            version: 3,
+            issuer: "local-ca".to_owned(),
+            serial: "4f0a".to_owned(),
+            sha256: Digest::of(&[b"certificate"]),
+            reason: RevocationReason::KeyCompromise,
+        },
     }
 }
 

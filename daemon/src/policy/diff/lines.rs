@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_shared::content::KeyAlgorithm;
 
-use super::super::document::Channel;
+use super::super::document::{Channel, RenewKey};
 use super::super::parts::{Grant, IssuerKind};
 use super::super::profile::{Justification, Profile, Rules, TicketPattern};
 use super::super::quorum::{self, QuorumOrder, QuorumStep};
@@ -162,6 +162,7 @@ fn of_profile(rules: &Rules, other: Option<&Rules>) -> Lines {
     lines.value_if("ticket_pattern", rules.ticket_pattern.as_ref().map(TicketPattern::as_str));
     lines.value_if("approval_timeout", rules.approval_timeout);
     lines.value_if("renewal_policy", rules.renewal_policy.as_ref());
+    lines.value_or("renew_key", rules.renew_key.as_str(), rules.renew_key == RenewKey::Same);
     lines.value_or("allow_wildcards", rules.allow_wildcards, !rules.allow_wildcards);
     lines.value_or("allow_ca", rules.allow_ca, !rules.allow_ca);
     lines.value_or("allow_ip", rules.allow_ip, !rules.allow_ip);
@@ -170,7 +171,8 @@ fn of_profile(rules: &Rules, other: Option<&Rules>) -> Lines {
     lines.value_or("require_login_session", rules.require_login_session, !rules.require_login_session);
     let delivery = rules.deliver.as_ref().map(|deliver| {
         let owner = deliver.owner.as_deref().unwrap_or("the daemon's own");
-        format!("{}, owner {owner}, mode {:04o}", deliver.path, deliver.mode)
+        let key = deliver.key_path.as_ref().map(|path| format!(", key {path}")).unwrap_or_default();
+        format!("{}, owner {owner}, mode {:04o}{key}", deliver.path, deliver.mode)
     });
     lines.value_if("deliver", delivery);
     lines

@@ -25,7 +25,7 @@ use crate::service::{Facts, PolicyInForce, sight};
 use crate::store::Transaction;
 use crate::store::rows::amendments::{self, NewVersion};
 use crate::store::rows::requests::{RequestRow, Work};
-use crate::store::rows::submissions::Submission;
+use crate::store::rows::submissions::{MADE_KEY, Submission};
 use crate::store::rows::terms::{Scheduled, TermsRow};
 use crate::store::rows::{certificates, requests, submissions, terms};
 use crate::store::sight::Sight;
@@ -120,7 +120,11 @@ impl Step<'_> {
             ticket: params.ticket.as_ref().or(old.ticket.as_ref()),
             valid_for: Some(params.valid_for.unwrap_or(old.content.valid_for)),
         };
-        allowed(policy, self.actor, transaction.now(), csr, &ask)
+        let mut intake = allowed(policy, self.actor, transaction.now(), csr, &ask)?;
+        // The key is still the one that the daemon made.
+        let of_the_key = old.checks.iter().find(|check| check.rule == MADE_KEY);
+        intake.checks.extend(of_the_key.filter(|_| old.content.spki_sha256 == csr.spki_sha256).cloned());
+        Ok(intake)
     }
 
     fn make(

@@ -5,6 +5,7 @@ pub mod attended;
 pub mod clock;
 pub mod content;
 pub mod possession;
+pub mod renewing;
 pub mod risks;
 pub mod step;
 pub mod unattended;
@@ -35,7 +36,7 @@ pub async fn submit(
         .writer
         .write(move |transaction| {
             let profile = params.profile.as_deref().filter(|id| is_id(id)).unwrap_or("any");
-            let step = Step { policy, actor: &asking, params: &params, csr: parsed, facts: &facts };
+            let step = Step { policy, actor: &asking, params: &params, csr: parsed, facts: &facts, renewing: None };
             refusal::or_record(transaction, &asking, "request.submit", ("profile", profile), |transaction| {
                 step.carry_out(transaction)
             })

@@ -10,6 +10,7 @@ use countersign_shared::revocation::Revocation;
 
 use super::allowed::allowed;
 use super::content::{Reason, Why, given, submission};
+use super::renewing::Renewing;
 use super::risks::risks;
 use super::{attended, clock, unattended};
 use crate::intake::{Ask, Intake};
@@ -38,6 +39,8 @@ pub struct Step<'a> {
     pub csr: ParsedCsr,
     /// What is fixed for the process.
     pub facts: &'a Facts,
+    /// The certificate that it has to renew; none where its names alone say what it is for.
+    pub renewing: Option<&'a Renewing>,
 }
 
 /// A submission that is stored: the first gets its job, one that amends another takes its place.
@@ -89,8 +92,11 @@ impl Step<'_> {
             ticket: self.params.ticket.as_ref(),
             valid_for: self.params.valid_for,
         };
-        let intake = allowed(policy, self.actor, transaction.now(), &self.csr, &ask)?;
+        let mut intake = allowed(policy, self.actor, transaction.now(), &self.csr, &ask)?;
         let certificate = self.certificate(transaction, &intake)?;
+        if let Some(renewing) = self.renewing {
+            renewing.judge(&mut intake, &certificate)?;
+        }
         nothing_in_the_way(transaction, &certificate)?;
         self.make(transaction, policy, intake, &certificate)
     }
@@ -132,6 +138,9 @@ impl Step<'_> {
             owner: self.actor.person_ref(),
             created_at: transaction.now(),
             current: None,
+            days_left: None,
+            places: Vec::new(),
+            places_total: 0,
         };
         certificates::insert(connection, &new)?;
         Ok(new)

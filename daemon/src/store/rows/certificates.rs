@@ -182,11 +182,16 @@ pub fn page(
     filter: &ListCertificatesParams,
     window: Window,
     sight: &Sight,
+    now: Timestamp,
 ) -> rusqlite::Result<(Vec<Certificate>, Option<String>)> {
     let mut conditions = Conditions::default();
     conditions.and("c.row < ?", window.before);
     conditions.and_if("c.profile_id = ?", filter.profile.clone());
     conditions.and_if("c.environment = ?", filter.environment.clone());
+    conditions.and_if(
+        "c.id IN (SELECT v.certificate_id FROM certificate_versions v WHERE v.state = 'active' AND v.not_after <= ?)",
+        filter.expires_within.map(|days| super::found::ends_by(now, days)),
+    );
     sight.limit_certificates(&mut conditions);
     let mut stretch_end = None;
     if let Some(text) = filter.text.as_deref().filter(|text| !text.is_empty()) {
@@ -248,6 +253,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Certificate> {
         },
         created_at: parsed(row, "created_at")?,
         current: None,
+        days_left: None,
+        places: Vec::new(),
+        places_total: 0,
     })
 }
 

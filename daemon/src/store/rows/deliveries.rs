@@ -1,9 +1,10 @@
 //! `deliveries`: what has to be written where the policy says; for each certificate the version issued last.
 
+use countersign_shared::digest::Digest;
 use countersign_shared::id::CertificateId;
 use rusqlite::{Connection, params};
 
-use super::parsed;
+use super::{parsed, submissions};
 
 /// A chain on its way.
 #[derive(Clone, Debug)]
@@ -16,6 +17,10 @@ pub struct Parcel {
     pub profile_id: String,
     /// PEM, leaf first.
     pub chain_pem: String,
+    /// The key that it is for.
+    pub spki_sha256: Digest,
+    /// Whether the daemon made that key.
+    pub made_key: bool,
     /// How often it was tried in vain.
     pub attempts: u32,
     /// False where another version has taken its place, or it was revoked.
@@ -48,8 +53,10 @@ pub fn open(connection: &Connection) -> rusqlite::Result<Vec<(String, u32)>> {
 pub fn get(connection: &Connection, certificate: &str) -> rusqlite::Result<Parcel> {
     connection
         .prepare_cached(
-            "SELECT d.*, c.profile_id, v.chain_pem, v.state = 'active' AS in_force FROM deliveries d JOIN certificates c ON c.id = d.certificate_id
-             JOIN certificate_versions v USING (certificate_id, version) WHERE d.certificate_id = ?1",
+            "SELECT d.*, c.profile_id, v.chain_pem, v.spki_sha256, v.state = 'active' AS in_force, j.submission_id
+             FROM deliveries d JOIN certificates c ON c.id = d.certificate_id
+             JOIN certificate_versions v USING (certificate_id, version) JOIN jobs j ON j.id = v.job_id
+             WHERE d.certificate_id = ?1",
         )?
         .query_row([certificate], |row| {
             Ok(Parcel {
@@ -57,10 +64,26 @@ pub fn get(connection: &Connection, certificate: &str) -> rusqlite::Result<Parce
                 version: row.get("version")?,
                 profile_id: row.get("profile_id")?,
                 chain_pem: row.get("chain_pem")?,
+                spki_sha256: parsed(row, "spki_sha256")?,
+                made_key: submissions::key_is_made(connection, row.get("submission_id")?)?,
                 attempts: row.get("attempts")?,
                 in_force: row.get("in_force")?,
             })
         })
+}
+
+/// Whether the version in force has this key and is still to be delivered.
+pub fn waits_with_key(
+    connection: &Connection,
+    certificate: &CertificateId,
+    spki_sha256: Digest,
+) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN certificate_versions v USING (certificate_id, version)
+                 WHERE d.certificate_id = ?1 AND d.state IN ('pending', 'failed') AND v.state = 'active' AND v.spki_sha256 = ?2)",
+        )?
+        .query_row(params![certificate.as_str(), spki_sha256.to_string()], |row| row.get(0))
 }
 
 /// Drops what is still to be delivered of a version that was revoked.

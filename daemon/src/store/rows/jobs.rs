@@ -1,5 +1,6 @@
 //! `jobs`: the work, one step at a time.
 
+use countersign_shared::digest::Digest;
 use countersign_shared::id::{CertificateId, JobId, RequestId};
 use countersign_shared::lifecycle::{JobKind, JobState};
 use countersign_shared::protocol::{Job, ListJobsParams, PersonRef};
@@ -8,7 +9,8 @@ use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page::{Conditions, Window, cut};
-use super::{InOrder, one, parsed};
+use super::{InOrder, one, parsed, parsed_if};
+use crate::alerts::Efforts;
 use crate::store::sight::Sight;
 
 /// A job as the gate and the executor need it.
@@ -203,14 +205,60 @@ pub fn complete(connection: &Connection, id: &JobId, at: Timestamp) -> rusqlite:
         .and_then(one)
 }
 
-/// Fails a running job.
+/// What was done to get a successor to a version of a certificate: all jobs for one since the one that made it.
+pub fn efforts(connection: &Connection, certificate: &CertificateId, version: u32) -> rusqlite::Result<Efforts> {
+    connection
+        .prepare_cached(
+            "WITH tried AS (
+                 SELECT row, state, finished_at FROM jobs WHERE certificate_id = ?1 AND kind <> 'revoke' AND row >
+                     (SELECT j.row FROM certificate_versions v JOIN jobs j ON j.id = v.job_id
+                      WHERE v.certificate_id = ?1 AND v.version = ?2))
+             SELECT EXISTS (SELECT 1 FROM tried WHERE state IN ('awaiting_approval', 'pending', 'running')) AS open,
+                 coalesce((SELECT state FROM tried ORDER BY row DESC LIMIT 1) = 'cancelled', 0) AS refused,
+                 (SELECT count(*) FROM tried WHERE state = 'failed') AS failures,
+                 (SELECT max(finished_at) FROM tried WHERE state = 'failed') AS failed_at",
+        )?
+        .query_row(params![certificate.as_str(), version], |row| {
+            Ok(Efforts {
+                open: row.get("open")?,
+                refused: row.get("refused")?,
+                failures: row.get("failures")?,
+                failed_at: parsed_if(row, "failed_at")?,
+            })
+        })
+}
+
+/// The newest job for a version of a certificate, where it is for this key.
+pub fn newest_for_key(
+    connection: &Connection,
+    certificate: &CertificateId,
+    spki_sha256: Digest,
+) -> rusqlite::Result<Option<JobRow>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM jobs j JOIN submissions s ON s.id = j.submission_id
+             WHERE j.row = (SELECT max(row) FROM jobs WHERE certificate_id = ?1 AND kind <> 'revoke')
+                 AND s.content ->> '$.spki_sha256' = ?2"
+        ))?
+        .query_row(params![certificate.as_str(), spki_sha256.to_string()], read)
+        .optional()
+}
+
+/// Fails a running job. Whoever renews looks at the certificate again.
 pub fn fail(connection: &Connection, id: &JobId, at: Timestamp, why: &str) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE jobs SET state = 'failed', finished_at = ?2, error = ?3 WHERE id = ?1 AND state = 'running'",
         )?
         .execute(params![id.as_str(), at.to_string(), why])
-        .and_then(one)
+        .and_then(one)?;
+    connection
+        .prepare_cached(
+            "UPDATE expiry_watch SET renew_at = ?2
+             WHERE certificate_id = (SELECT certificate_id FROM jobs WHERE id = ?1 AND kind <> 'revoke')",
+        )?
+        .execute(params![id.as_str(), at.to_string()])?;
+    Ok(())
 }
 
 /// A page, newest first.

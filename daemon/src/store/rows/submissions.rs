@@ -13,6 +13,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{InOrder, json, parsed, parsed_if, to_json};
 use crate::policy::{Policy, Profile};
 
+/// The rule of the check by which people, and the daemon itself, know a key that the daemon made.
+pub const MADE_KEY: &str = "renew_key";
+
 /// A submission as it is kept.
 #[derive(Clone, Debug)]
 pub struct Submission {
@@ -49,6 +52,7 @@ impl Submission {
             profile_id: &self.content.profile_id,
             profile_digest: self.content.profile_digest,
             note: self.reason_sha256,
+            ticket: self.ticket.as_ref().map(Untrusted::raw),
         })
     }
 }
@@ -81,6 +85,16 @@ pub fn insert(connection: &Connection, submission: &Submission) -> rusqlite::Res
 /// Reads one.
 pub fn get(connection: &Connection, id: i64) -> rusqlite::Result<Submission> {
     connection.prepare_cached("SELECT * FROM submissions WHERE id = ?1")?.query_row([id], read)
+}
+
+/// Whether it is for a key that the daemon made.
+pub fn key_is_made(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM submissions s, json_each(s.checks) c
+                            WHERE s.id = ?1 AND c.value ->> '$.rule' = ?2)",
+        )?
+        .query_row(params![id, MADE_KEY], |row| row.get(0))
 }
 
 /// The names alone.

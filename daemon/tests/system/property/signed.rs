@@ -95,6 +95,7 @@ fn end_digest(db: &Connection, job: &Job, content: &CertificateContent, note: Op
         profile_id: &job.profile,
         profile_digest: content.profile_digest,
         note: note.map(|digest| digest.parse().unwrap()),
+        ticket: None,
     };
     named.digest(&grounds).map(|digest| digest.to_string()).map_err(|error| error.to_string())
 }

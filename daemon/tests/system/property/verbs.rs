@@ -235,6 +235,7 @@ impl Crowd {
             serial: self.chance.one_in(2).then(|| serial.clone()),
             reason: *self.chance.pick(RevocationReason::ALL),
             note: Some("not wanted any more".into()),
+            ticket: None,
         };
         format!("revoke {certificate} {serial}: {}", self.call::<CertificateRevoke>(session, &params))
     }

@@ -23,6 +23,14 @@ pub enum Slot {
     Verify,
     /// Another acting person.
     ActAs,
+    /// A page of certificates.
+    Certificates,
+    /// The certificate that is open.
+    Certificate,
+    /// The certificate that something is about to be done to.
+    Errand,
+    /// A page of messages.
+    Alerts,
     /// The event stream.
     Events,
 }

@@ -1,8 +1,9 @@
 //! What can lie over a screen.
 
 use countersign_shared::lifecycle::RequestState;
+use countersign_shared::protocol::AlertState;
 
-use super::{Field, Results, Review};
+use super::{Errand, Field, Results, Review};
 use crate::console::keymap::Command;
 
 /// The one dialog that is open.
@@ -17,6 +18,8 @@ pub enum Dialog {
     Palette(Palette),
     /// Something about to be done.
     Review(Box<Review>),
+    /// Something about to be done to a certificate or a message.
+    Errand(Box<Errand>),
     /// What became of each of many.
     Results(Results),
     /// Something that has to be read.
@@ -65,6 +68,8 @@ pub enum Run {
     ActAs(&'static str),
     /// Show this state of the queue.
     ShowState(Option<RequestState>),
+    /// Show messages of this state.
+    ShowMessages(Option<AlertState>),
 }
 
 impl Palette {

@@ -1,24 +1,32 @@
 //! Everything that the console knows. Views draw it, [`super::update`] changes it; there is nothing else.
 
 mod act;
+mod alerts;
 mod audit;
 mod calls;
 mod detail;
 mod dialog;
+mod errand;
 mod field;
 mod list;
+mod managed;
+mod paged;
 mod queue;
 mod results;
 mod review;
 mod risk;
 
 pub use act::{Act, who_may};
+pub use alerts::{Alerts, OpenAlert};
 pub use audit::{Audit, Verification};
 pub use calls::{Calls, Slot};
 pub use detail::Detail;
 pub use dialog::{Dialog, Message, Palette, PaletteEntry, Run};
+pub use errand::{Errand, Matter, Stop, Task};
 pub use field::Field;
 pub use list::List;
+pub use managed::{Certificates, Dossier, Listed, Managed, SOON, Wanted};
+pub use paged::{Paged, Reading, Row};
 pub use queue::{NextPage, Queue};
 pub use results::{Outcome, Results};
 pub use review::{Focus, Item, Review};
@@ -45,6 +53,14 @@ pub enum Screen {
     Detail,
     /// The ledger.
     Audit,
+    /// Managed certificates.
+    Certificates,
+    /// One of them.
+    Certificate,
+    /// Messages and what became of them.
+    Alerts,
+    /// One of them.
+    Alert,
 }
 
 impl Screen {
@@ -54,7 +70,16 @@ impl Screen {
             Self::Queue => Scope::Queue,
             Self::Detail => Scope::Detail,
             Self::Audit => Scope::Audit,
+            Self::Certificates => Scope::Certificates,
+            Self::Certificate => Scope::Certificate,
+            Self::Alerts => Scope::Alerts,
+            Self::Alert => Scope::Alert,
         }
+    }
+
+    /// True where it shows one thing in full, which scrolls.
+    pub const fn is_page(self) -> bool {
+        matches!(self, Self::Detail | Self::Certificate | Self::Alert)
     }
 }
 
@@ -108,6 +133,18 @@ pub struct State {
     pub detail: Option<Detail>,
     /// The ledger.
     pub audit: Audit,
+    /// Managed certificates.
+    pub certificates: Certificates,
+    /// The certificate that is open.
+    pub managed: Option<Managed>,
+    /// Messages.
+    pub alerts: Alerts,
+    /// How many messages are dead, and whether there are more; none where it is not known.
+    pub dead: Option<(usize, bool)>,
+    /// The message that is open.
+    pub alert: Option<OpenAlert>,
+    /// The screen that a request or certificate was gone to from, where Esc leads back to.
+    pub came_from: Option<Screen>,
     /// What lies over the screen.
     pub dialog: Option<Dialog>,
     /// What just happened.
@@ -135,6 +172,12 @@ impl State {
             queue: Queue::default(),
             detail: None,
             audit: Audit::default(),
+            certificates: Certificates::default(),
+            managed: None,
+            alerts: Alerts::default(),
+            dead: None,
+            alert: None,
+            came_from: None,
             dialog: None,
             notice: None,
             calls: Calls::default(),
@@ -164,6 +207,17 @@ impl State {
             return Some("READ-ONLY: the daemon found damage and decides nothing.".into());
         }
         None
+    }
+
+    /// The filter that is being typed on this screen.
+    pub fn filtering(&mut self) -> Option<&mut Field> {
+        match self.screen {
+            Screen::Queue if self.queue.filtering => Some(&mut self.queue.filter),
+            Screen::Audit if self.audit.filtering => Some(&mut self.audit.filter),
+            Screen::Certificates if self.certificates.paged.filtering => Some(&mut self.certificates.paged.filter),
+            Screen::Alerts if self.alerts.paged.filtering => Some(&mut self.alerts.paged.filter),
+            _ => None,
+        }
     }
 
     /// Shows one line about something that went well or did not.

@@ -27,13 +27,16 @@ pub fn confirmation(seen: &RequestDetail) -> Option<String> {
     if !seen.request.risks.iter().any(|risk| is_high(*risk)) {
         return None;
     }
-    let wanted = words(seen);
-    // What nobody can type as it is shown is replaced by the request's id.
+    Some(typeable(&words(seen), seen.request.id.as_str()))
+}
+
+/// The words, or where nobody can type them as they are shown, the id.
+pub fn typeable(wanted: &str, id: &str) -> String {
     let typeable = !wanted.is_empty()
         && wanted.chars().all(|c| c.is_ascii_graphic() || c == ' ')
         && wanted.trim() == wanted
         && !wanted.contains("  ");
-    Some(if typeable { wanted } else { seen.request.id.to_string() })
+    if typeable { wanted.to_owned() } else { id.to_owned() }
 }
 
 /// The A-label for an IDNA name, the wildcard for a wildcard, else the primary name; of a policy what it is.

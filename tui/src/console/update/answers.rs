@@ -4,7 +4,7 @@ use countersign_shared::error::ErrorKind;
 use countersign_shared::id::RequestId;
 use countersign_shared::protocol::{AuditPage, RequestDetail, RequestPage};
 
-use super::{deeds, loading, queue, review};
+use super::{alerts, deeds, loading, managed, queue, review};
 use crate::console::action::{Answer, Call, Effect, Refusal};
 use crate::console::layout::list_height;
 use crate::console::state::{Dialog, NextPage, Screen, Slot, State, Verification};
@@ -20,6 +20,8 @@ pub fn arrived(state: &mut State, generation: u64, answer: Answer) -> Vec<Effect
             let height = list_height(state);
             state.queue.list.keep_visible(height);
             state.audit.list.keep_visible(height);
+            state.certificates.paged.list.keep_visible(height);
+            state.alerts.paged.list.keep_visible(height);
             let mut effects = follow_without_queue(state);
             if std::mem::take(&mut state.status_stale) {
                 effects.push(loading::call(state, Slot::Status, Call::Status));
@@ -59,6 +61,14 @@ pub fn arrived(state: &mut State, generation: u64, answer: Answer) -> Vec<Effect
             });
             vec![loading::call(state, Slot::Status, Call::Status)]
         }
+        Answer::Certificates(result) if state.calls.finish(Slot::Certificates, generation) => {
+            managed::arrived(state, result)
+        }
+        Answer::Certificate(result) if state.calls.finish(Slot::Certificate, generation) => {
+            managed::opened(state, result)
+        }
+        Answer::Certificate(result) if state.calls.finish(Slot::Errand, generation) => managed::reviewed(state, result),
+        Answer::Alerts(result) if state.calls.finish(Slot::Alerts, generation) => alerts::arrived(state, result),
         Answer::ActedAs(result) if state.calls.finish(Slot::ActAs, generation) => acted_as(state, result),
         _ => Vec::new(),
     }
@@ -144,7 +154,7 @@ fn request(state: &mut State, generation: u64, result: Result<Box<RequestDetail>
             Ok(_) => {}
             Err(refusal) => detail.refused = Some(refusal),
         }
-        super::commands::clamp_detail(state);
+        super::commands::clamp_page(state);
     }
     loading::stale_rows(state)
 }
@@ -196,6 +206,12 @@ fn acted_as(
             state.queue.marks.clear();
             state.queue.refused = None;
             state.audit = Default::default();
+            state.certificates = Default::default();
+            state.alerts = Default::default();
+            state.alert = None;
+            if let Some(managed) = &mut state.managed {
+                (managed.seen, managed.refused) = (None, None);
+            }
             let height = list_height(state);
             state.queue.arrange(height);
             if let Some(detail) = &mut state.detail {

@@ -3,14 +3,25 @@
 use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::{RequestState, Verdict};
 
-use super::{audit, dialogs, loading, marks, opening, queue};
+use super::{alerts, dialogs, errand, filter, jumps, loading, managed, marks, opening};
 use crate::console::action::{Call, Effect};
 use crate::console::keymap::Command;
 use crate::console::layout::{layout, list_height};
-use crate::console::state::{Act, Detail, Dialog, Screen, Slot, State, Verification};
+use crate::console::state::{Act, Detail, Dialog, List, Screen, Slot, State, Task, Verification};
 use crate::console::view;
 
 pub fn run(state: &mut State, command: Command) -> Vec<Effect> {
+    let elsewhere = [
+        Command::ShowQueue,
+        Command::ShowDetail,
+        Command::ShowAudit,
+        Command::ShowCertificates,
+        Command::ShowAlerts,
+        Command::NextScreen,
+    ];
+    if elsewhere.contains(&command) {
+        state.came_from = None;
+    }
     match command {
         Command::Help => state.dialog = Some(Dialog::Help { scroll: 0 }),
         Command::Palette => state.dialog = Some(Dialog::Palette(dialogs::palette(state, ""))),
@@ -20,8 +31,11 @@ pub fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Back => return back(state),
         Command::NextScreen => return next_screen(state),
         Command::ShowQueue => state.screen = Screen::Queue,
-        Command::ShowDetail | Command::Open => return open(state),
+        Command::ShowDetail => return open(state),
+        Command::Open => return open_selected(state),
         Command::ShowAudit => return show_audit(state),
+        Command::ShowCertificates => return managed::show(state),
+        Command::ShowAlerts => return alerts::show(state),
         Command::Reload => return loading::everything(state),
         Command::Down | Command::Up | Command::PageDown | Command::PageUp | Command::First | Command::Last => {
             return moved(state, command);
@@ -34,38 +48,65 @@ pub fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Void => return opening::review_one(state, Act::Void),
         Command::Comment => return opening::review_one(state, Act::Comment),
         Command::Amend => opening::amend(state),
-        Command::Filter if state.screen == Screen::Queue => state.queue.filtering = true,
-        Command::Filter => state.audit.filtering = true,
-        Command::NextState => {
-            let next = state.queue.next_state();
-            return show_state(state, next);
-        }
+        Command::Filter => filter::begin(state),
+        Command::NextState => return next_state(state),
         Command::Verify => {
             state.audit.verification = Some(Verification::Running);
             return vec![loading::call(state, Slot::Verify, Call::Verify)];
         }
+        Command::Renew => return jumps::review(state, Task::Renew),
+        Command::Revoke => return jumps::review(state, Task::Revoke),
+        Command::Requeue => errand::requeue(state),
+        Command::Jump => return jumps::jump(state),
     }
     Vec::new()
 }
 
+fn next_state(state: &mut State) -> Vec<Effect> {
+    match state.screen {
+        Screen::Certificates => {
+            let next = state.certificates.wanted.next();
+            managed::show_wanted(state, next)
+        }
+        Screen::Alerts => {
+            let next = state.alerts.next_state();
+            alerts::show_state(state, next)
+        }
+        _ => {
+            let next = state.queue.next_state();
+            show_state(state, next)
+        }
+    }
+}
+
 /// Leaves only where nothing is open; on another screen than the queue it goes back first.
 fn quit(state: &mut State) -> Vec<Effect> {
-    if state.screen == Screen::Detail { back(state) } else { vec![Effect::Quit] }
+    if state.screen.is_page() { back(state) } else { vec![Effect::Quit] }
 }
 
 /// One level out: a filter first, then the marks, then the screen.
 fn back(state: &mut State) -> Vec<Effect> {
-    match state.screen {
-        Screen::Queue if state.queue.filter.text().is_empty() => {
+    if let Some(effects) = filter::clear(state) {
+        return effects;
+    }
+    match (state.screen, state.came_from.take()) {
+        (Screen::Queue, _) => {
             marks::clear(state);
             Vec::new()
         }
-        Screen::Queue => queue::clear_filter(state),
-        Screen::Audit if !state.audit.filter.text().is_empty() => {
-            audit::clear_filter(state);
+        (Screen::Detail | Screen::Certificate, Some(Screen::Certificates)) | (Screen::Certificate, _) => {
+            managed::show(state)
+        }
+        (Screen::Detail, Some(Screen::Certificate)) => {
+            state.screen = Screen::Certificate;
+            managed::read_open(state)
+        }
+        (Screen::Detail, Some(Screen::Alert)) => {
+            state.screen = Screen::Alert;
             Vec::new()
         }
-        Screen::Audit | Screen::Detail => {
+        (Screen::Alert, _) | (Screen::Detail, Some(Screen::Alerts)) => alerts::show(state),
+        (Screen::Detail | Screen::Audit | Screen::Certificates | Screen::Alerts, _) => {
             if state.queue.refused.is_none() {
                 state.screen = Screen::Queue;
             }
@@ -78,7 +119,9 @@ fn next_screen(state: &mut State) -> Vec<Effect> {
     match state.screen {
         Screen::Queue if selected(state).is_some() => open(state),
         Screen::Queue | Screen::Detail => show_audit(state),
-        Screen::Audit => {
+        Screen::Audit => managed::show(state),
+        Screen::Certificates | Screen::Certificate => alerts::show(state),
+        Screen::Alerts | Screen::Alert => {
             state.screen = Screen::Queue;
             Vec::new()
         }
@@ -119,7 +162,9 @@ fn act_as(state: &mut State) -> Vec<Effect> {
 /// The request that a command is about.
 pub fn selected(state: &State) -> Option<RequestId> {
     match state.screen {
-        Screen::Detail => state.detail.as_ref().map(|detail| detail.id.clone()),
+        Screen::Detail | Screen::Certificates | Screen::Certificate | Screen::Alerts | Screen::Alert => {
+            state.detail.as_ref().map(|detail| detail.id.clone())
+        }
         Screen::Queue => state.queue.list.selected().cloned(),
         Screen::Audit => {
             let record = state.audit.selected()?;
@@ -128,11 +173,32 @@ pub fn selected(state: &State) -> Option<RequestId> {
     }
 }
 
+fn open_selected(state: &mut State) -> Vec<Effect> {
+    match state.screen {
+        Screen::Certificates => match state.certificates.paged.list.selected().cloned() {
+            Some(id) => managed::open(state, id),
+            None => {
+                state.tell(false, "No certificate is selected.");
+                Vec::new()
+            }
+        },
+        Screen::Alerts => alerts::open(state),
+        _ => open(state),
+    }
+}
+
 fn open(state: &mut State) -> Vec<Effect> {
-    let Some(id) = selected(state).or_else(|| state.queue.list.selected().cloned()) else {
-        state.tell(false, "No request is selected.");
-        return Vec::new();
-    };
+    match selected(state).or_else(|| state.queue.list.selected().cloned()) {
+        Some(id) => open_request(state, id),
+        None => {
+            state.tell(false, "No request is selected.");
+            Vec::new()
+        }
+    }
+}
+
+/// Shows a request in full.
+pub fn open_request(state: &mut State, id: RequestId) -> Vec<Effect> {
     state.screen = Screen::Detail;
     if state.detail.as_ref().is_none_or(|detail| detail.id != id) {
         state.detail = Some(Detail::of(id.clone()));
@@ -153,36 +219,57 @@ fn moved(state: &mut State, command: Command) -> Vec<Effect> {
     };
     match state.screen {
         Screen::Queue => {
-            match ends {
-                Some(end) => state.queue.list.move_to(end, height),
-                None => state.queue.list.move_by(rows, height),
-            }
+            go(&mut state.queue.list, rows, ends, height);
             // The row that stayed only because it was selected leaves now.
             state.queue.arrange(height);
             loading::queue_further(state)
         }
         Screen::Audit => {
-            match ends {
-                Some(end) => state.audit.list.move_to(end, height),
-                None => state.audit.list.move_by(rows, height),
-            }
+            go(&mut state.audit.list, rows, ends, height);
             loading::audit_further(state)
         }
-        Screen::Detail => {
-            if let Some(detail) = &mut state.detail {
-                detail.scroll = ends.unwrap_or_else(|| detail.scroll.saturating_add_signed(rows));
+        Screen::Certificates => {
+            go(&mut state.certificates.paged.list, rows, ends, height);
+            managed::further(state)
+        }
+        Screen::Alerts => {
+            go(&mut state.alerts.paged.list, rows, ends, height);
+            alerts::further(state)
+        }
+        Screen::Detail | Screen::Certificate | Screen::Alert => {
+            let scroll = match state.screen {
+                Screen::Detail => state.detail.as_mut().map(|page| &mut page.scroll),
+                Screen::Certificate => state.managed.as_mut().map(|page| &mut page.scroll),
+                _ => state.alert.as_mut().map(|page| &mut page.scroll),
+            };
+            if let Some(scroll) = scroll {
+                *scroll = ends.unwrap_or_else(|| scroll.saturating_add_signed(rows));
             }
-            clamp_detail(state);
+            clamp_page(state);
             Vec::new()
         }
     }
 }
 
-/// Keeps the detail's window within its text.
-pub fn clamp_detail(state: &mut State) {
+fn go<K: Clone + PartialEq>(list: &mut List<K>, rows: isize, end: Option<usize>, height: usize) {
+    match end {
+        Some(end) => list.move_to(end, height),
+        None => list.move_by(rows, height),
+    }
+}
+
+/// Keeps the window of each page within its text.
+pub fn clamp_page(state: &mut State) {
     let room = usize::from(layout(state).body);
-    let lines = view::detail_height(state);
-    if let Some(detail) = &mut state.detail {
-        detail.scroll = detail.scroll.min(lines.saturating_sub(room));
+    let lines = [view::detail_height(state), view::certificate_height(state), view::alert_height(state)];
+    let pages = [
+        state.detail.as_mut().map(|page| &mut page.scroll),
+        state.managed.as_mut().map(|page| &mut page.scroll),
+        state.alert.as_mut().map(|page| &mut page.scroll),
+    ];
+    for (scroll, lines) in pages.into_iter().zip(lines) {
+        if let Some(scroll) = scroll {
+            *scroll = (*scroll).min(lines.saturating_sub(room));
+        }
     }
 }

@@ -7,7 +7,7 @@ use countersign_shared::protocol::{
 };
 use countersign_shared::text::Untrusted;
 
-use super::loading;
+use super::{alerts, loading, managed};
 use crate::console::action::{Call, Deed, Done, Effect, Refusal};
 use crate::console::state::{Act, Dialog, Focus, Message, Outcome, Results, Review, Slot, State};
 
@@ -52,6 +52,7 @@ fn deed(review: &Review) -> Option<Deed> {
 pub fn done(state: &mut State, result: Result<Box<Done>, Refusal>) -> Vec<Effect> {
     let review = match state.dialog.take() {
         Some(Dialog::Review(review)) => Some(review),
+        Some(Dialog::Errand(_)) => None,
         other => {
             state.dialog = other;
             None
@@ -86,6 +87,25 @@ fn told(state: &mut State, review: Option<Box<Review>>, done: Done) {
             state.tell(true, format!("The remark stands (record {}).", done.remark.seq));
         }
         Done::Many(done) => many(state, review, done),
+        Done::Revoked(done) => {
+            let what = format!("version {} of {}", done.revocation.version, done.revocation.certificate_id);
+            let text = match &done.request {
+                Some(request) => format!("{} asks for the end of {what}; o opens it.", request.id),
+                None => format!("{} ends {what}.", done.job.id),
+            };
+            state.tell(true, text);
+        }
+        Done::Renewed(done) => {
+            let text = match &done.request {
+                Some(request) => format!("{} asks for a successor of {}; o opens it.", request.id, done.certificate_id),
+                None => format!("{} makes a successor of {}.", done.job.id, done.certificate_id),
+            };
+            state.tell(true, text);
+        }
+        Done::Requeued(done) => match done.seq {
+            Some(seq) if done.requeued > 0 => state.tell(true, format!("It waits for another attempt (record {seq}).")),
+            _ => state.tell(false, "It was dead no longer: nothing was done."),
+        },
     }
 }
 
@@ -125,7 +145,7 @@ fn many(state: &mut State, review: Option<Box<Review>>, done: DecideManyResult) 
 
 fn refused(state: &mut State, refusal: Refusal) {
     let (title, hint) = if refusal.uncertain {
-        ("Not known whether it counts", "Look at the request before doing it again.".to_owned())
+        ("Not known whether it counts", "Look at what it was about before doing it again.".to_owned())
     } else {
         ("Refused", refusal.hint)
     };
@@ -137,6 +157,8 @@ fn refused(state: &mut State, refusal: Refusal) {
 /// Reads again what may have changed.
 fn refreshed(state: &mut State, about: Vec<RequestId>) -> Vec<Effect> {
     let mut effects = vec![loading::call(state, Slot::Status, Call::Status)];
+    effects.extend(managed::happened(state));
+    effects.extend(alerts::happened(state));
     let open = state.detail.as_ref().map(|detail| detail.id.clone()).filter(|id| about.contains(id));
     effects.extend(open.map(|id| loading::call(state, Slot::Detail, Call::Request(id))));
     if state.queue.refused.is_none() {

@@ -1,8 +1,9 @@
 //! Keys while a dialog is open.
 
 use countersign_shared::lifecycle::RequestState;
+use countersign_shared::protocol::AlertState;
 
-use super::{commands, review};
+use super::{alerts, commands, errand, review};
 use crate::console::action::Effect;
 use crate::console::key::Key;
 use crate::console::keymap::{self, BINDINGS, Command};
@@ -23,6 +24,7 @@ pub fn key(state: &mut State, key: Key) -> Vec<Effect> {
         }
         Some(Dialog::Palette(palette)) => palette_key(state, palette, key),
         Some(Dialog::Review(open)) => review::key(state, open, key),
+        Some(Dialog::Errand(open)) => errand::key(state, open, key),
         Some(Dialog::Results(results)) => {
             state.dialog = results_key(state, results, key);
             Vec::new()
@@ -86,6 +88,12 @@ pub fn palette(state: &State, typed: &str) -> Palette {
         keys: String::new(),
         run: Run::ShowState(wanted),
     }));
+    let states = std::iter::once(None).chain(AlertState::ALL.iter().copied().map(Some));
+    entries.extend(states.map(|wanted| PaletteEntry {
+        label: format!("Show {} messages", wanted.map_or("all", AlertState::as_str)),
+        keys: String::new(),
+        run: Run::ShowMessages(wanted),
+    }));
     if state.demo() {
         entries.extend(DEMO_PEOPLE.map(|person| PaletteEntry {
             label: format!("Act as {person} (DEMO)"),
@@ -106,6 +114,7 @@ fn palette_key(state: &mut State, mut palette: Palette, key: Key) -> Vec<Effect>
                 Some(Run::Command(command)) => commands::run(state, command),
                 Some(Run::ActAs(person)) => commands::act_as_person(state, person),
                 Some(Run::ShowState(wanted)) => commands::show_state(state, wanted),
+                Some(Run::ShowMessages(wanted)) => alerts::show_state(state, wanted),
                 None => {
                     state.dialog = Some(Dialog::Palette(palette));
                     Vec::new()

@@ -4,7 +4,7 @@ use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::{AuditAction, Event, RequestSummary};
 
-use super::loading;
+use super::{alerts, loading, managed};
 use crate::console::action::{Call, Effect};
 use crate::console::state::{Dialog, Link, Slot, State};
 
@@ -20,12 +20,19 @@ pub fn arrived(state: &mut State, generation: u64, event: Event) -> Vec<Effect> 
             {
                 effects.extend(about_request(state, id));
             }
+            if matches!(resource_type.as_str(), "certificate" | "request" | "job" | "policy") {
+                effects.extend(managed::happened(state));
+            }
+            // A message is made with the record that causes it.
+            effects.extend(alerts::happened(state));
             effects.extend(ledger_grew(state));
             effects
         }
         Event::Resync { .. } => {
             // The stream goes on by itself; only the lists have to be read again.
             let mut effects = loading::queue_anew(state);
+            effects.extend(managed::happened(state));
+            effects.extend(alerts::happened(state));
             effects.extend(ledger_grew(state));
             effects
         }

@@ -2,9 +2,10 @@
 
 use countersign_shared::protocol::{ListAuditParams, ListRequestsParams};
 
+use super::{alerts, managed};
 use crate::console::action::{Call, Effect};
 use crate::console::layout::list_height;
-use crate::console::state::{Dialog, NextPage, Slot, State};
+use crate::console::state::{Dialog, NextPage, Screen, Slot, State};
 
 /// Rows a page.
 pub const PAGE: u32 = 200;
@@ -30,10 +31,29 @@ pub fn everything(state: &mut State) -> Vec<Effect> {
         let id = detail.id.clone();
         effects.push(call(state, Slot::Detail, Call::Request(id)));
     }
+    effects.extend(shown(state));
     if let Some(Dialog::Review(review)) = &mut state.dialog {
         review.stale.extend(review.items.iter().map(|item| item.id.clone()));
         state.calls.drop_slot(Slot::Review);
         effects.extend(review_items(state));
+    }
+    effects
+}
+
+/// Reads what is shown of certificates and messages; the rest when it is shown again.
+fn shown(state: &mut State) -> Vec<Effect> {
+    state.certificates.paged.stale = true;
+    state.alerts.paged.stale = true;
+    state.calls.drop_slot(Slot::Errand);
+    let mut effects = match state.screen {
+        Screen::Certificates => managed::anew(state),
+        Screen::Certificate => managed::read_open(state),
+        Screen::Alerts | Screen::Alert => alerts::anew(state),
+        Screen::Queue | Screen::Detail | Screen::Audit => Vec::new(),
+    };
+    if let Some(Dialog::Errand(errand)) = &mut state.dialog {
+        errand.stale = true;
+        effects.extend(managed::read_errand(state));
     }
     effects
 }
@@ -114,7 +134,7 @@ pub fn audit_further(state: &mut State) -> Vec<Effect> {
 }
 
 /// False, and said so, where no more rows are kept.
-fn has_room(state: &mut State, rows: usize, instead: &str) -> bool {
+pub fn has_room(state: &mut State, rows: usize, instead: &str) -> bool {
     let room = rows < MOST_ROWS;
     if !room {
         state.tell(false, format!("{rows} rows are loaded and no more are kept: {instead}."));

@@ -1,12 +1,17 @@
 //! How the state changes: by actions alone, without I/O and without a clock. Time arrives as an action.
 
+mod alerts;
 mod answers;
 mod audit;
 mod commands;
 mod deeds;
 mod dialogs;
+mod errand;
 mod events;
+mod filter;
+mod jumps;
 mod loading;
+mod managed;
 mod marks;
 mod opening;
 mod queue;
@@ -16,7 +21,7 @@ use super::action::{Action, Effect};
 use super::key::Key;
 use super::keymap::{self, Command};
 use super::layout::list_height;
-use super::state::{Dialog, Link, Screen, State};
+use super::state::{Dialog, Link, State};
 
 /// Applies one action; what comes back is for the runtime to do, in this order.
 pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
@@ -30,14 +35,18 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
             let height = list_height(state);
             state.queue.list.keep_visible(height);
             state.audit.list.keep_visible(height);
-            commands::clamp_detail(state);
+            state.certificates.paged.list.keep_visible(height);
+            state.alerts.paged.list.keep_visible(height);
+            commands::clamp_page(state);
             review::settle(state);
+            errand::settle(state);
             Vec::new()
         }
         Action::Key(key) => key_pressed(state, key),
         Action::Paste(text) => pasted(state, &text),
         Action::Armed => {
             review::arm(state);
+            errand::arm(state);
             Vec::new()
         }
         Action::Connected => {
@@ -66,12 +75,8 @@ fn key_pressed(state: &mut State, key: Key) -> Vec<Effect> {
     if state.dialog.is_some() {
         return dialogs::key(state, key);
     }
-    if state.screen == Screen::Queue && state.queue.filtering {
-        return queue::filter_key(state, key);
-    }
-    if state.screen == Screen::Audit && state.audit.filtering {
-        audit::filter_key(state, key);
-        return Vec::new();
+    if state.filtering().is_some() {
+        return filter::key(state, key);
     }
     match keymap::lookup(state.screen.scope(), key) {
         Some(command) => {
@@ -89,21 +94,13 @@ fn pasted(state: &mut State, text: &str) -> Vec<Effect> {
     }
     match &mut state.dialog {
         Some(Dialog::Review(review)) => review::paste(review, text),
+        Some(Dialog::Errand(errand)) => errand::paste(errand, text),
         Some(Dialog::Palette(palette)) => {
             palette.filter.insert(text);
             palette.selected = 0;
         }
         Some(Dialog::Help { .. } | Dialog::Message(_) | Dialog::Results(_)) => {}
-        None if state.screen == Screen::Queue && state.queue.filtering => {
-            state.queue.filter.insert(text);
-            return queue::filter_changed(state);
-        }
-        None if state.screen == Screen::Audit && state.audit.filtering => {
-            state.audit.filter.insert(text);
-            let height = list_height(state);
-            state.audit.arrange(height);
-        }
-        None => {}
+        None => return filter::pasted(state, text),
     }
     Vec::new()
 }

@@ -7,29 +7,18 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::cells::{left, shown};
+use super::cells::shown;
 use super::difference::{changed, differing, differs};
-use super::page::Page;
-use super::paint::{Ink, lines};
+use super::page::{self, Page};
+use super::paint::Ink;
 use super::{deciding, history, policy, terms, words};
 use crate::console::state::State;
 use crate::console::theme::Role;
 
 pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
-    let text = document(state, ink, room_of(area));
+    let text = document(state, ink, usize::from(area.width));
     let scroll = state.detail.as_ref().map_or(0, |detail| detail.scroll);
-    let room = usize::from(area.height);
-    let first = scroll.min(text.len().saturating_sub(room));
-    lines(buffer, area, text.get(first..).unwrap_or_default());
-    let below = text.len().saturating_sub(first + room);
-    if below > 0 {
-        let mark = left(&format!("  … {} more lines: j, Ctrl-D, G", below + 1), room_of(area));
-        buffer.set_string(area.x, area.bottom() - 1, mark, ink.style(Role::Warn));
-    }
-}
-
-fn room_of(area: Rect) -> usize {
-    usize::from(area.width)
+    page::scrolled(ink, buffer, area, &text, scroll);
 }
 
 /// Lines that the detail takes at the state's width.

@@ -23,11 +23,8 @@ fn said(state: &State, ink: Ink, room: usize) -> Line<'static> {
         line.spans.insert(0, ink.span(Role::Strong, " Filter: "));
         line
     };
-    if state.screen == Screen::Queue && state.queue.filtering {
-        return typed(&state.queue.filter);
-    }
-    if state.screen == Screen::Audit && state.audit.filtering {
-        return typed(&state.audit.filter);
+    if let Some(filter) = filtering(state) {
+        return typed(filter);
     }
     if let Some(notice) = &state.notice {
         let role = if notice.good { Role::Good } else { Role::Warn };
@@ -39,8 +36,21 @@ fn said(state: &State, ink: Ink, room: usize) -> Line<'static> {
     Line::default()
 }
 
+/// The filter that is being typed.
+fn filtering(state: &State) -> Option<&Field> {
+    let (typed, filter) = match state.screen {
+        Screen::Queue => (state.queue.filtering, &state.queue.filter),
+        Screen::Audit => (state.audit.filtering, &state.audit.filter),
+        Screen::Certificates => (state.certificates.paged.filtering, &state.certificates.paged.filter),
+        Screen::Alerts => (state.alerts.paged.filtering, &state.alerts.paged.filter),
+        Screen::Detail | Screen::Certificate | Screen::Alert => return None,
+    };
+    typed.then_some(filter)
+}
+
 fn keys(state: &State, ink: Ink, room: usize) -> Line<'static> {
-    let scope = if matches!(state.dialog, Some(Dialog::Review(_))) { Scope::Review } else { state.screen.scope() };
+    let reviews = matches!(state.dialog, Some(Dialog::Review(_) | Dialog::Errand(_)));
+    let scope = if reviews { Scope::Review } else { state.screen.scope() };
     let named = BINDINGS.iter().filter(|binding| holds_on(binding.scope, scope) && is_named(state, binding));
     let named: Vec<(bool, String, String)> = named
         .filter_map(|binding| {
@@ -92,6 +102,7 @@ fn label(state: &State, binding: &Binding) -> String {
         Some(Command::Approve | Command::Reject) if marks > 0 && state.screen == Screen::Queue => {
             format!("{} {marks} marked", binding.label)
         }
+        Some(Command::Jump) if holds_on(Scope::Messages, state.screen.scope()) => "what it is about".into(),
         _ => binding.label.to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! Who is here, how the daemon is, which screen this is, and every alarm.
 
+use countersign_shared::protocol::AlertState;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -7,7 +8,7 @@ use ratatui::text::Line;
 use super::cells::{cut, shown, width};
 use super::paint::{Ink, bar, lines, row};
 use super::words;
-use crate::console::state::{Link, Queue, Screen, State};
+use crate::console::state::{Link, Paged, Queue, Row, Screen, State};
 use crate::console::theme::Role;
 
 pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
@@ -17,6 +18,7 @@ pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
     let mut left = vec![(Role::Strong, "countersign".to_owned()), (Role::Plain, who)];
     if let Some(daemon) = &state.daemon {
         left.push((if daemon.pending > 0 { Role::Strong } else { Role::Plain }, format!("{} pending", daemon.pending)));
+        left.extend(dead(state).map(|dead| (Role::Alarm, format!(" {dead} dead "))));
         let unanchored = if room >= 120 {
             format!("{} of {} records unanchored", daemon.unanchored, daemon.ledger_size)
         } else {
@@ -61,6 +63,12 @@ fn spread(ink: Ink, pieces: Vec<(Role, String)>, end: (Role, String), room: usiz
     Line::from(spans)
 }
 
+/// How many messages wait for somebody because no attempt follows by itself.
+fn dead(state: &State) -> Option<String> {
+    let (count, more) = state.dead?;
+    (count > 0).then(|| format!("{count}{}", if more { "+" } else { "" }))
+}
+
 fn who(state: &State, with_roles: bool) -> String {
     let roles = |all: &[String]| if with_roles { roles(all) } else { String::new() };
     match &state.me {
@@ -92,16 +100,29 @@ fn offline_age(state: &State, since: countersign_shared::time::Timestamp) -> Str
 }
 
 fn tabs(state: &State) -> Vec<(Role, String)> {
-    [(Screen::Queue, "1 Queue"), (Screen::Detail, "2 Detail"), (Screen::Audit, "3 Audit")]
-        .into_iter()
-        .map(|(screen, title)| {
-            if screen == state.screen {
-                (Role::Selected, format!("[{title}]"))
-            } else {
-                (Role::Dim, format!(" {title} "))
-            }
-        })
-        .collect()
+    let shown = match state.screen {
+        Screen::Certificate => Screen::Certificates,
+        Screen::Alert => Screen::Alerts,
+        screen => screen,
+    };
+    let certificates = if state.width < 100 { "4 Certs" } else { "4 Certificates" };
+    let tabs = [
+        (Screen::Queue, "1 Queue"),
+        (Screen::Detail, "2 Detail"),
+        (Screen::Audit, "3 Audit"),
+        (Screen::Certificates, certificates),
+        (Screen::Alerts, "5 Alerts"),
+    ];
+    let drawn = tabs.into_iter().map(|(screen, title)| {
+        if screen == shown {
+            (Role::Selected, format!("[{title}]"))
+        } else if state.width < 100 {
+            (Role::Dim, title.to_owned())
+        } else {
+            (Role::Dim, format!(" {title} "))
+        }
+    });
+    drawn.collect()
 }
 
 fn count(state: &State) -> String {
@@ -116,6 +137,16 @@ fn count(state: &State) -> String {
             format!("{what}: {}{more}{filter}{}", queue.list.count(), marked(queue))
         }
         Screen::Detail => state.detail.as_ref().map_or_else(String::new, |detail| detail.id.to_string()),
+        Screen::Certificates => {
+            let list = &state.certificates;
+            listed(list.wanted.words(), &list.paged, list.soon_first)
+        }
+        Screen::Certificate => state.managed.as_ref().map_or_else(String::new, |managed| managed.id.to_string()),
+        Screen::Alerts => {
+            let list = &state.alerts;
+            listed(list.state.map_or("all messages", AlertState::as_str), &list.paged, false)
+        }
+        Screen::Alert => state.alert.as_ref().map_or_else(String::new, |open| format!("message {}", open.seen.id)),
         Screen::Audit => {
             let audit = &state.audit;
             let more = if audit.cursor.is_some() { "+" } else { "" };
@@ -127,6 +158,17 @@ fn count(state: &State) -> String {
             }
         }
     }
+}
+
+/// What is listed, how many rows there are, and what they are filtered by.
+fn listed<R: Row>(what: &str, paged: &Paged<R>, more_follows: bool) -> String {
+    if paged.refused.is_some() {
+        return "not open to you".into();
+    }
+    let more = if paged.cursor.is_some() || more_follows { "+" } else { "" };
+    let filter = paged.filter.text();
+    let filter = if filter.is_empty() { String::new() } else { format!(" with \"{}\"", shown(filter)) };
+    format!("{what}: {}{more}{filter}", paged.list.count())
 }
 
 /// How many are marked, and how many of these the filter hides.

@@ -1,15 +1,22 @@
 //! Draws the state. Nothing here performs I/O, reads a clock or changes anything.
 
+mod alert;
+mod alerts;
 mod audit;
 mod cells;
+mod certificate;
+mod certificates;
+mod controls;
 mod deciding;
 mod detail;
 mod difference;
+mod errand;
 mod footer;
 mod header;
 mod help;
 mod history;
 mod item;
+mod listing;
 mod page;
 mod paint;
 mod palette;
@@ -20,7 +27,10 @@ mod review;
 mod terms;
 mod words;
 
+pub use alert::height as alert_height;
+pub use certificate::height as certificate_height;
 pub use detail::height as detail_height;
+pub use errand::{overflow as errand_overflow, page as errand_page};
 pub use help::{height as help_height, room as help_room};
 pub use results::overflow as results_overflow;
 pub use review::{overflow as review_overflow, page as review_page};
@@ -53,14 +63,15 @@ fn draw_into(state: &State, buffer: &mut Buffer, area: Rect) {
     let top = header + alarms;
     let middle = part(top, headings + body + preview);
     header::draw(state, ink, buffer, part(0, top));
+    let (list, below) = (part(top, headings + body), part(top + headings + body, preview));
     match state.screen {
-        Screen::Queue => {
-            queue::draw(state, ink, buffer, part(top, headings + body), part(top + headings + body, preview))
-        }
+        Screen::Queue => queue::draw(state, ink, buffer, list, below),
         Screen::Detail => detail::draw(state, ink, buffer, middle),
-        Screen::Audit => {
-            audit::draw(state, ink, buffer, part(top, headings + body), part(top + headings + body, preview))
-        }
+        Screen::Audit => audit::draw(state, ink, buffer, list, below),
+        Screen::Certificates => certificates::draw(state, ink, buffer, list, below),
+        Screen::Certificate => certificate::draw(state, ink, buffer, middle),
+        Screen::Alerts => alerts::draw(state, ink, buffer, list, below),
+        Screen::Alert => alert::draw(state, ink, buffer, middle),
     }
     if matches!(state.link, Link::Offline { .. }) {
         buffer.set_style(middle, ink.style(Role::Dim).remove_modifier(Modifier::BOLD));
@@ -72,6 +83,7 @@ fn draw_into(state: &State, buffer: &mut Buffer, area: Rect) {
         Some(Dialog::Help { scroll }) => help::draw(state, ink, buffer, over, *scroll),
         Some(Dialog::Palette(open)) => palette::draw(open, ink, buffer, over),
         Some(Dialog::Review(open)) => review::draw(state, open, ink, buffer, over),
+        Some(Dialog::Errand(open)) => errand::draw(state, open, ink, buffer, over),
         Some(Dialog::Results(results)) => results::draw(state, results, ink, buffer, over),
         Some(Dialog::Message(message)) => draw_message(message, ink, buffer, over),
     }
@@ -124,6 +136,11 @@ pub fn shows_seconds(state: &State) -> bool {
         Screen::Detail => {
             state.detail.as_ref().and_then(|detail| detail.seen.as_ref()).is_some_and(|seen| row(&seen.request))
         }
-        Screen::Audit => false,
+        Screen::Alerts => {
+            let height = super::layout::list_height(state);
+            let rows = &state.alerts.paged;
+            rows.list.window(height).iter().filter_map(|id| rows.rows.get(id)).any(|row| near(row.created_at))
+        }
+        Screen::Audit | Screen::Certificates | Screen::Certificate | Screen::Alert => false,
     }
 }

@@ -1,9 +1,12 @@
 //! Labels with values, under headings.
 
 use countersign_shared::digest::Digest;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::paint::Ink;
+use super::cells::left;
+use super::paint::{Ink, lines};
 use crate::console::theme::Role;
 
 /// A label and a value: what the detail and the review both show.
@@ -62,5 +65,17 @@ impl Page {
         for (i, part) in groups.chunks(together).enumerate() {
             self.add(if i == 0 { label } else { "" }, Role::Plain, &part.join("  "));
         }
+    }
+}
+
+/// Draws a text from this line on, and how much of it is below.
+pub fn scrolled(ink: Ink, buffer: &mut Buffer, area: Rect, text: &[Line<'_>], scroll: usize) {
+    let room = usize::from(area.height);
+    let first = scroll.min(text.len().saturating_sub(room));
+    lines(buffer, area, text.get(first..).unwrap_or_default());
+    let below = text.len().saturating_sub(first + room);
+    if below > 0 {
+        let mark = left(&format!("  … {} more lines: j, Ctrl-D, G", below + 1), usize::from(area.width));
+        buffer.set_string(area.x, area.bottom() - 1, mark, ink.style(Role::Warn));
     }
 }

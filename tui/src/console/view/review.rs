@@ -3,20 +3,19 @@
 use countersign_shared::lifecycle::Verdict;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
-use super::cells::{cut, left, shown, width, wrap};
+use super::cells::{left, shown, wrap};
+use super::controls::{self, Buttons};
 use super::item;
 use super::page::Entry;
-use super::paint::{Ink, field, lines, window};
+use super::paint::{Ink, lines, window};
 use crate::console::layout::layout;
 use crate::console::state::{Act, Focus, Review, State};
 use crate::console::theme::Role;
 
 /// The widest box.
 const WIDEST: u16 = 100;
-/// Cells of the label of a field.
-const LABEL: usize = 14;
 
 pub fn draw(state: &State, review: &Review, ink: Ink, buffer: &mut Buffer, over: Rect) {
     let room = room(over.width);
@@ -87,13 +86,7 @@ fn summary(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'s
 fn controls(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'static>> {
     let mut text = vec![ink.line(Role::Dim, "─".repeat(room))];
     let typed = |label: &str, of: (&str, &str), focus: Focus, empty: &str| {
-        let mut line = field(ink, of, room.saturating_sub(LABEL), review.focus == focus);
-        if of == ("", "") {
-            line.spans.push(ink.span(Role::Dim, cut(empty, room.saturating_sub(LABEL + 1))));
-        }
-        let role = if review.focus == focus { Role::Strong } else { Role::Dim };
-        line.spans.insert(0, ink.span(role, left(label, LABEL)));
-        line
+        controls::typed(ink, label, of, review.focus == focus, empty, room)
     };
     if let Some((words, at, count)) = review.confirmation() {
         let place = if count > 1 { format!("Risk {at} of {count}.") } else { "This is risky.".into() };
@@ -118,37 +111,18 @@ fn asked_text(act: Act) -> (&'static str, &'static str) {
     }
 }
 
-/// The buttons and what is still missing: beside them, or below where it has no room there.
+/// The buttons and what is still missing.
 fn buttons(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'static>> {
     let missing = state.decisions_stopped().or_else(|| review.missing());
     let usable = missing.is_none() && review.armed;
-    let button = |focus: Focus, name: &str, usable: bool| {
-        let (role, open, close) = match (review.focus == focus, usable) {
-            (true, _) => (Role::Selected, "[>", "<]"),
-            (false, true) => (Role::Strong, "[ ", " ]"),
-            (false, false) => (Role::Dim, "( ", " )"),
-        };
-        ink.span(role, format!("{open}{name}{close}"))
-    };
     // Said once the keys count: before, whatever is typed is thrown away.
     let said = match missing {
         Some(missing) if review.armed || !review.is_loaded() => missing,
         None if usable && !matches!(review.focus, Focus::Note | Focus::Confirm) => format!("y {}", review.act.does()),
         _ => String::new(),
     };
-    let gap = || Span::raw("  ");
-    let mut line = Line::from(vec![
-        button(Focus::Cancel, "Cancel", true),
-        gap(),
-        button(Focus::Commit, &commit_name(review), usable),
-        gap(),
-    ]);
-    if line.width() + width(&said) <= room {
-        line.spans.push(ink.span(Role::Dim, said));
-        return vec![line];
-    }
-    let below = wrap(&said, room).into_iter().map(|text| ink.line(Role::Warn, text));
-    std::iter::once(line).chain(below).collect()
+    let (cancel, commit) = (review.focus == Focus::Cancel, review.focus == Focus::Commit);
+    Buttons { cancel, commit, name: &commit_name(review), usable, said: &said }.draw(ink, room)
 }
 
 /// The deciding button says how many it is for.

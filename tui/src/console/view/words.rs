@@ -34,6 +34,23 @@ pub fn time_left(now: Timestamp, then: Timestamp) -> String {
     if left <= 0 { "over".into() } else { short(left) }
 }
 
+/// What is left until an end, in words: `12 d left`, `30 h left`, `EXPIRED 3 d ago`; the nearer, the louder.
+pub fn days_left(now: Timestamp, end: Timestamp) -> (Role, String) {
+    const DAY: i64 = 86_400;
+    let left = (end.unix_millis() - now.unix_millis()).div_euclid(1_000);
+    let span = |seconds: i64| match seconds {
+        0..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / DAY),
+    };
+    match left {
+        ..0 => (Role::Bad, format!("EXPIRED {} ago", span(-left))),
+        0..604_800 => (Role::Bad, format!("{} left", span(left))),
+        604_800..2_592_000 => (Role::Warn, format!("{} left", span(left))),
+        _ => (Role::Plain, format!("{} left", span(left))),
+    }
+}
+
 /// A point in time to the second, in UTC.
 pub fn moment(at: Timestamp) -> String {
     at.datetime().format("%Y-%m-%d %H:%M:%S UTC").to_string()
@@ -156,6 +173,25 @@ mod tests {
             (i64::MAX, "999d"),
         ] {
             assert_eq!(short(millis), expected);
+        }
+    }
+
+    #[test]
+    fn an_end_is_told_in_words_and_louder_as_it_comes() {
+        let now = Timestamp::from_unix_millis(1_800_000_000_000).unwrap();
+        for (seconds, role, expected) in [
+            (90 * 86_400, Role::Plain, "90 d left"),
+            (30 * 86_400, Role::Plain, "30 d left"),
+            (30 * 86_400 - 1, Role::Warn, "29 d left"),
+            (7 * 86_400 - 1, Role::Bad, "6 d left"),
+            (2 * 86_400 - 1, Role::Bad, "47 h left"),
+            (7_199, Role::Bad, "119 min left"),
+            (0, Role::Bad, "0 min left"),
+            (-1, Role::Bad, "EXPIRED 0 min ago"),
+            (-3 * 86_400, Role::Bad, "EXPIRED 3 d ago"),
+        ] {
+            let end = Timestamp::from_unix_millis(now.unix_millis() + seconds * 1_000).unwrap();
+            assert_eq!(days_left(now, end), (role, expected.to_owned()), "{seconds}");
         }
     }
 

@@ -1,0 +1,236 @@
+//! The inventory in the tables of the migration: what is watched, and until when.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use countersign_shared::time::Timestamp;
+use rusqlite::Connection;
+
+use std::collections::BTreeSet;
+
+use super::{Book, Owners, Seer};
+use crate::clock::{SystemClock, TimeLine};
+use crate::inventory::testing::Pki;
+use crate::inventory::{Place, Plan, Scan, scan, take_in};
+use crate::ledger::Tail;
+use crate::store::migrations::{migrate, newest};
+use crate::store::rows::found;
+use crate::store::rows::inventory::Scope;
+use crate::store::settings::{apply_to_writer, writer_flags};
+use crate::store::{Health, Writer};
+
+/// A database with its writer, and files to look at.
+struct Host {
+    pki: Pki,
+    writer: Writer,
+    db: Connection,
+    _place: tempfile::TempDir,
+}
+
+impl Host {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("countersign.db");
+        let open = || {
+            let connection = Connection::open_with_flags(&path, writer_flags()).unwrap();
+            apply_to_writer(&connection).unwrap();
+            connection
+        };
+        let mut connection = open();
+        migrate(&mut connection, newest()).unwrap();
+        let line = TimeLine::resume(Arc::new(SystemClock), None, 0);
+        let (writer, _) = Writer::start(connection, Tail::default(), line, Health::default(), |_| {}).unwrap();
+        Self { pki: Pki::new(), writer, db: open(), _place: place }
+    }
+
+    async fn look(&self, names: &[&str]) -> (usize, u64) {
+        let roots: Vec<PathBuf> = names.iter().map(|name| self.pki.path(name)).collect();
+        let plan = Plan { roots, ..Plan::default() };
+        self.take(scan(&plan, now(), &AtomicBool::new(false)), Scope::Everything).await
+    }
+
+    /// How many were new, and how many sightings ended.
+    async fn take(&self, mut scan: Scan, scope: Scope) -> (usize, u64) {
+        let named = scan.covered.clone();
+        // Parts name single places.
+        scan.covered.extend(scan.sightings.iter().map(|sighting| sighting.place.clone()));
+        self.writer
+            .write(move |transaction| {
+                let owners = Owners::new();
+                let mut book = Book::open(transaction, Seer::Scan(&owners), scope, &named);
+                take_in(&mut book, &scan)?;
+                Ok((book.new.len(), book.ended))
+            })
+            .await
+            .unwrap()
+    }
+
+    fn rows(&self, sql: &str) -> Vec<String> {
+        let mut statement = self.db.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    fn states(&self) -> Vec<String> {
+        self.rows("SELECT state FROM inventory ORDER BY row")
+    }
+
+    /// Name, version and end of what is watched.
+    fn watched(&self) -> Vec<String> {
+        self.rows(
+            "SELECT c.primary_name || ' ' || w.version FROM expiry_watch w JOIN found_certificates f ON f.id = w.certificate_id
+             JOIN inventory_certificates c ON c.sha256 = f.sha256 WHERE w.not_after = f.usable_until ORDER BY f.row",
+        )
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_unix_millis(1_800_000_000_000).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_life_on_disk() {
+    let host = Host::new();
+    assert_eq!(host.look(&["leaf.pem"]).await, (1, 0));
+    assert_eq!(host.watched(), ["www.corp.example 1"]);
+    assert_eq!(host.look(&["leaf.pem"]).await, (0, 0));
+    let first = host.rows("SELECT id FROM found_certificates").remove(0);
+    host.pki.leaf("leaf", "www.corp.example", 180);
+    assert_eq!(host.look(&["leaf.pem"]).await, (1, 1));
+    assert_eq!(host.states(), ["succeeded", "present"]);
+    assert_eq!(host.watched().len(), 1);
+    assert_ne!(host.rows("SELECT certificate_id FROM expiry_watch"), [first.clone()]);
+    let told = found::get(&host.db, &first.parse().unwrap(), &crate::store::sight::Sight::All, now()).unwrap().unwrap();
+    assert_eq!(told.successor.unwrap().id.unwrap().as_str(), host.rows("SELECT certificate_id FROM expiry_watch")[0]);
+    assert!(!told.there && !told.watched && told.places_total == 1);
+
+    // A keystore nobody can open hides what was there; it goes on being watched. A file that went away does not.
+    host.pki.openssl("pkcs12 -export -in leaf.pem -inkey leaf.key -out leaf.p12 -passout pass:s3cret");
+    std::fs::rename(host.pki.path("leaf.p12"), host.pki.path("leaf.pem")).unwrap();
+    host.look(&["leaf.pem"]).await;
+    assert_eq!((host.states()[1].as_str(), host.watched().len()), ("unknown", 1));
+    std::fs::remove_file(host.pki.path("leaf.pem")).unwrap();
+    host.look(&["leaf.pem"]).await;
+    assert_eq!((host.states()[1].as_str(), host.watched().len()), ("gone", 0));
+    let records = host.rows("SELECT action || ' ' || resource_id FROM audit_events ORDER BY seq");
+    assert_eq!(records.len(), 2);
+    assert_eq!(records[0], format!("certificate_imported {first}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_what_was_succeeded_is_not_watched_and_one_that_comes_back_is() {
+    let host = Host::new();
+    std::fs::copy(host.pki.path("leaf.pem"), host.pki.path("old.pem")).unwrap();
+    let both = ["leaf.pem", "old.pem"];
+    host.look(&both).await;
+    assert_eq!((host.watched().len(), host.states().len()), (1, 2));
+    host.pki.leaf("leaf", "www.corp.example", 180);
+    host.look(&both).await;
+    assert_eq!(host.watched().len(), 1);
+    assert_eq!(host.rows("SELECT there || watched FROM found_certificates ORDER BY row"), ["10", "11"]);
+    // Somebody goes back: the old one is in use again, and was told of under the same version before.
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    std::fs::copy(host.pki.path("old.pem"), host.pki.path("leaf.pem")).unwrap();
+    host.look(&both).await;
+    assert_eq!(host.rows("SELECT there || watched FROM found_certificates ORDER BY row"), ["11", "00"]);
+    assert_eq!(host.watched(), ["www.corp.example 1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_intermediate_that_ends_first_takes_its_leaf_with_it_and_another_end_is_another_version() {
+    let host = Host::new();
+    host.pki.openssl(
+        "req -x509 -key sub.key -days 30 -subj /CN=Sub -out short.pem -CA ca.pem -CAkey ca.key -addext \
+         basicConstraints=critical,CA:TRUE",
+    );
+    let with = |name: &str| host.pki.write("both.pem", host.pki.text("leaf.pem") + &host.pki.text(name));
+    with("short.pem");
+    host.look(&["both.pem"]).await;
+    let ends = "SELECT w.not_after < c.not_after || ' ' || w.version FROM expiry_watch w JOIN found_certificates f
+                ON f.id = w.certificate_id JOIN inventory_certificates c ON c.sha256 = f.sha256";
+    assert_eq!(host.rows(ends), ["1 1"]);
+    with("sub.pem");
+    host.look(&["both.pem"]).await;
+    assert_eq!(host.rows(ends), ["0 2"]);
+    assert_eq!(host.watched(), ["www.corp.example 2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authorities_are_watched_where_their_file_was_named() {
+    let host = Host::new();
+    std::fs::create_dir(host.pki.path("store")).unwrap();
+    std::fs::copy(host.pki.path("ca.pem"), host.pki.path("store/ca.pem")).unwrap();
+    assert_eq!(host.look(&["store"]).await, (0, 0));
+    assert_eq!(host.states(), ["present"]);
+    assert_eq!(host.look(&["store", "ca.pem"]).await, (1, 0));
+    assert_eq!(host.watched(), ["Root 1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_importers_word_ends_nothing_that_others_see() {
+    let host = Host::new();
+    host.look(&["leaf.pem"]).await;
+    let path = host.pki.path("leaf.pem");
+    let of = |uid: u32| Scope::Of(format!("uid:{uid}"));
+    let said = |octets: Vec<u8>| crate::inventory::scan_octets(&path, octets, None, 7, Default::default(), now());
+    // Somebody says that another certificate stands there, or none.
+    host.pki.leaf("other", "other.corp.example", 9);
+    assert_eq!(host.take(said(host.pki.bytes("other.pem")), of(7)).await, (1, 0));
+    assert_eq!(host.take(said(Vec::new()), of(8)).await, (0, 0));
+    assert_eq!(host.watched(), ["www.corp.example 1", "other.corp.example 1"]);
+    assert_eq!(host.take(said(Vec::new()), of(7)).await, (0, 1));
+    assert_eq!(host.watched(), ["www.corp.example 1"]);
+    // The daemon has the last word.
+    host.take(said(host.pki.bytes("other.pem")), of(7)).await;
+    host.look(&["leaf.pem"]).await;
+    assert_eq!(host.watched(), ["www.corp.example 1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_looked_at_no_longer_is_left_out() {
+    let host = Host::new();
+    host.look(&["leaf.pem"]).await;
+    let place = Place::File(host.pki.path("leaf.pem"));
+    host.writer
+        .write(move |transaction| {
+            let (owners, named) = (Owners::new(), BTreeSet::new());
+            Book::open(transaction, Seer::Scan(&owners), Scope::Everything, &named).leave_out(&BTreeSet::from([place]))
+        })
+        .await
+        .unwrap();
+    assert_eq!((host.states(), host.watched()), (vec!["left_out".to_owned()], vec![]));
+    host.look(&["leaf.pem"]).await;
+    assert_eq!(host.watched(), ["www.corp.example 1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tables_refuse_what_cannot_be() {
+    let host = Host::new();
+    host.look(&["leaf.pem"]).await;
+    for (sql, why) in [
+        ("UPDATE inventory_certificates SET not_after = '2999-01-01T00:00:00.000Z'", "does not change"),
+        ("DELETE FROM inventory_certificates", "is kept"),
+        ("DELETE FROM inventory", "are kept"),
+        ("DELETE FROM found_certificates", "is kept"),
+        ("UPDATE inventory SET place = 'file:/x'", "stays the same"),
+        ("UPDATE inventory SET state = 'gone'", "CHECK"),
+        ("UPDATE inventory SET state = 'succeeded', ended_at = last_seen", "CHECK"),
+        ("UPDATE inventory SET state = 'succeeded', ended_at = last_seen, successor = sha256, lineage = 'key'", "CHECK"),
+        (
+            "INSERT INTO inventory SELECT 99, place, alias, sha256, seen_by, role, counts, chain, usable_until, owner_uid,
+                 state, first_seen, last_seen, ended_at, successor, lineage FROM inventory",
+            "UNIQUE",
+        ),
+        ("UPDATE found_certificates SET owner_uid = 7, owner_account = 'x'", "stays the one"),
+        ("UPDATE found_certificates SET usable_until = '2999-01-01T00:00:00.000Z'", "another version"),
+        ("UPDATE found_certificates SET version = version + 1", "another version"),
+        ("UPDATE found_certificates SET there = 0", "CHECK"),
+        ("INSERT INTO inventory_findings VALUES ('file:/x', 'odd', '', '', '', 1)", "CHECK"),
+    ] {
+        let error = host.db.execute(sql, []).unwrap_err().to_string();
+        assert!(error.contains(why), "{sql}: {error}");
+    }
+    host.db.execute("UPDATE inventory SET state = 'gone', ended_at = last_seen", []).unwrap();
+    let back = host.db.execute("UPDATE inventory SET state = 'present', ended_at = NULL", []).unwrap_err();
+    assert!(back.to_string().contains("seen anew"), "{back}");
+}
