@@ -6,8 +6,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    alerts, amend, approve, audit, certs, comment, completions, delegation, job, ls, not_built, policy, profiles,
-    request, revoke, show, void, wait, withdraw,
+    alerts, amend, approve, audit, certs, comment, completions, delegation, import, job, ls, not_built, policy,
+    profiles, request, revoke, show, void, wait, withdraw,
 };
 
 /// Where the daemon listens unless told otherwise.
@@ -80,7 +80,7 @@ pub(super) enum Command {
     Void(void::VoidArgs),
     /// Wait until a request or job has ended
     Wait(wait::WaitArgs),
-    /// List managed certificates
+    /// List certificates, those that were issued and those that were found
     Certs(certs::CertsArgs),
     /// Ask for the end of a certificate before its time
     Revoke(revoke::RevokeArgs),
@@ -109,8 +109,8 @@ pub(super) enum Command {
     Demo,
     /// Ask for a successor to a certificate (not built in this version)
     Renew(not_built::Rest),
-    /// Manage a certificate from elsewhere (not built in this version)
-    Import(not_built::Rest),
+    /// Make certificates known that stand in files
+    Import(import::ImportArgs),
     /// Who is told of certificates that end, what became of it, and trying it
     #[command(subcommand)]
     Alerts(alerts::AlertsVerb),
@@ -179,6 +179,11 @@ mod tests {
             "countersign policy propose p.toml --reason x --base 00",
             "countersign policy diff",
             "countersign revoke mc-1",
+            "countersign import",
+            "countersign import x --gone --password-file p",
+            "countersign certs --found --issued",
+            "countersign certs --found --profile p-web",
+            "countersign certs --expires-within soon",
             "countersign revoke --reason superseded",
             "countersign revoke ar-1 --reason superseded",
             "countersign revoke --serial 4f --reason certificate_hold",

@@ -21,6 +21,7 @@ mod delegation;
 pub mod demo;
 mod exit;
 mod failure;
+mod import;
 mod job;
 mod key_file;
 mod ls;
@@ -105,7 +106,7 @@ fn dispatch(command: &Command, context: &mut Context) -> Result<u8, Failure> {
         Command::Demo => Err(Failure::usage("`demo` stands alone")),
         Command::Revoke(args) => revoke::run(args, context),
         Command::Renew(rest) => not_built::run("renew", "certificate.renew", rest, context),
-        Command::Import(rest) => not_built::run("import", "certificate.import", rest, context),
+        Command::Import(args) => import::run(args, context),
         Command::Alerts(verb) => alerts::run(verb, context),
     }
 }

@@ -135,7 +135,6 @@ fn what_is_not_built_says_so() {
     let daemon = FakeDaemon::start(|_, _| Answer::Silence);
     for line in [
         "renew mc-1",
-        "import cert.pem",
         "audit export",
         "audit checkpoint",
         "audit proof ev-1",

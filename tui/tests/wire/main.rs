@@ -15,6 +15,8 @@ mod fake_daemon;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod many;

@@ -70,7 +70,8 @@ const WALK: &[Entry] = &[
     Entry { name: "job.list", answered: true, params: empty },
     Entry { name: "certificate.get", answered: true, params: certificate },
     Entry { name: "certificate.revoke", answered: false, params: revoke },
-    Entry { name: "certificate.list", answered: true, params: empty },
+    Entry { name: "certificate.list", answered: true, params: |_| vec![json!({}), json!({ "source": "all" })] },
+    Entry { name: "certificate.import", answered: true, params: import },
     Entry { name: "profile.list", answered: true, params: empty },
     Entry { name: "profile.get", answered: true, params: |_| vec![json!({ "id": "p-web" })] },
     Entry { name: "policy.get", answered: true, params: empty },
@@ -180,6 +181,20 @@ fn revoke(request: &RequestSummary) -> Vec<Value> {
         json!({ "certificate_id": id, "serial": "4f", "reason": "superseded", "note": "so" }),
         json!({ "serial": "4f", "reason": "unspecified", "note": "so", "state": "approved" }),
         json!({ "certificate_id": id, "reason": "certificate_hold", "note": "so" }),
+    ]
+}
+
+/// The request's own name in a certificate from elsewhere; octets that are none; a path of the daemon's own.
+fn import(request: &RequestSummary) -> Vec<Value> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names = vec![request.primary_name.raw().to_owned()];
+    let der = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+    let file = |octets: &[u8]| json!({ "path": "/srv/x.pem", "octets": data_encoding::BASE64.encode(octets) });
+    vec![
+        json!({ "items": [file(der.der())] }),
+        json!({ "items": [file(b"garbage")] }),
+        json!({ "items": [{ "path": "/etc/shadow" }] }),
+        json!({ "items": [file(der.der())], "profile": "p-dev", "state": "approved" }),
     ]
 }
 

@@ -26,6 +26,21 @@ const TASKS: &[(&str, Walk)] = &[
     ("delegations", |scene| scene.host.pass(Span::from_secs(3 * HOUR))),
     ("courier", restart),
     ("revocation lists", |scene| scene.host.pass(Span::from_secs(4 * 24 * HOUR))),
+    // Finds a certificate for a name that waits, at a start and once more when it is time.
+    ("inventory", |scene| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names = vec![scene.pending.primary_name.raw().to_owned()];
+        let found = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+        let path = scene.host.path("found.pem");
+        std::fs::write(&path, found.pem()).unwrap();
+        let settings = format!("[inventory]\npaths = [{path:?}]\nevery = \"1h\"\n");
+        std::fs::write(scene.host.path("countersign.toml"), settings).unwrap();
+        restart(scene);
+        let scans = "SELECT coalesce(max(number), 0) FROM inventory_scans WHERE ended_at IS NOT NULL";
+        until("it is found", || scene.host.value::<i64>(scans) == 1);
+        scene.host.pass(Span::from_secs(2 * HOUR));
+        until("it is looked at again", || scene.host.value::<i64>(scans) == 2);
+    }),
     // Takes up what a process left behind.
     ("executor", |scene| {
         scene.host.kill();
