@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 use super::end::Ending;
 use super::{
     Service, amend, audit, certificates, comment, daemon, decide, decide_many, delegations, demo, detail, discover,
-    end, events, jobs, list, look_ups, policies, propose, revoke, submit, wait,
+    end, events, jobs, list, look_ups, policies, propose, renew, retire,
+    revoke, submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 
@@ -52,6 +53,8 @@ impl Answers {
             "request.wait" => reply(wait::wait(service, connection, params(raw)?).await),
             "certificate.list" => reply(certificates::list(service, connection, params(raw)?).await),
             "certificate.get" => reply(certificates::get(service, connection, params(raw)?).await),
+            "certificate.renew" => reply(renew::renew(service, connection, params(raw)?).await),
+            "certificate.retire" => reply(retire::retire(service, connection, &params(raw)?).await),
             "certificate.revoke" => reply(revoke::revoke(service, connection, params(raw)?).await),
             "job.list" => reply(jobs::list(service, connection, params(raw)?).await),
             "job.get" => reply(jobs::get(service, connection, params(raw)?).await),

@@ -68,6 +68,8 @@ methods! {
     RequestWait = "request.wait": WaitParams => WaitResult, "Answer when the request or job has ended, or the time is up.";
     CertificateList = "certificate.list": ListCertificatesParams => CertificatePage, "Managed certificates, newest first.";
     CertificateGet = "certificate.get": CertificateIdParams => CertificateDetail, "One certificate with its versions and chain.";
+    CertificateRenew = "certificate.renew": RenewParams => SubmitResult, "Ask for a successor to a certificate, for the same names.";
+    CertificateRetire = "certificate.retire": RetireParams => RetireResult, "Stop alerts of a certificate that has expired.";
     CertificateRevoke = "certificate.revoke": RevokeParams => RevokeResult, "Ask for the end of a certificate before its time.";
     JobList = "job.list": ListJobsParams => JobPage, "Jobs, newest first.";
     JobGet = "job.get": JobIdParams => Job, "One job.";
@@ -93,7 +95,6 @@ methods! {
 
 /// Methods of the contract that this version refuses by name.
 pub const NOT_BUILT: &[&str] = &[
-    "certificate.renew",
     "certificate.import",
     "audit.export",
     "audit.checkpoint",

@@ -134,7 +134,6 @@ fn a_reader_that_has_gone_ends_nothing_but_the_writing() {
 fn what_is_not_built_says_so() {
     let daemon = FakeDaemon::start(|_, _| Answer::Silence);
     for line in [
-        "renew mc-1",
         "import cert.pem",
         "audit export",
         "audit checkpoint",

@@ -1,6 +1,6 @@
 //! Managed certificates.
 
-use countersign_shared::protocol::{Certificate, CertificateDetail, CertificateVersion, VersionState};
+use countersign_shared::protocol::{Certificate, CertificateDetail, CertificateVersion, RetireResult, VersionState};
 
 use super::fields::Fields;
 use super::style::Tone;
@@ -28,6 +28,16 @@ pub(in crate::cli) fn list(certificates: &[Certificate], view: View) -> String {
         })
         .collect();
     table(&["ID", "NAME…", "PROFILE…", "OWNER…", "EXPIRES"], &rows, view.style)
+}
+
+/// A certificate that is looked after no more.
+pub(in crate::cli) fn retired(result: &RetireResult, view: View) -> String {
+    let mut fields = Fields::new(view.style);
+    fields
+        .add("retired", format!("{} version {}", result.certificate_id, result.version))
+        .add("expired", when::with_distance(result.not_after, view.now))
+        .add("record", format!("{} {}", result.seq, result.record_sha256));
+    fields.finish()
 }
 
 /// One certificate with its versions, and the chain in force.
