@@ -107,7 +107,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     let after_commit = {
         let (metrics, earlier, due) = (metrics.clone(), earlier.clone(), due.clone());
         let (ready, granted, revoked, moved) = (ready.clone(), granted.clone(), revoked.clone(), moved.clone());
-        let (policy, planned) = (policy.clone(), planned.clone());
+        let (policy, planned, keys) = (policy.clone(), planned.clone(), keys.clone());
         move |effects: Vec<Effect>| {
             // Before anything else: whatever comes next is judged by it.
             for effect in &effects {
@@ -131,7 +131,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
                     // Jobs that wait are judged again under it.
                     Effect::PolicyChanged(_) => ready.notify_one(),
                     // The key that was made for it may not be needed any more.
-                    Effect::Decided { .. } => planned.notify_one(),
+                    Effect::Decided { .. } => keys.look(),
                     Effect::Queued(_) | Effect::Watched | Effect::Refused { .. } | Effect::AttemptsRepeated => {}
                 }
             }

@@ -33,6 +33,7 @@ mod property;
 mod quorum;
 mod quota;
 mod race;
+mod renewal;
 mod review;
 mod revocation;
 mod roles;

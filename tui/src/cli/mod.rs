@@ -32,6 +32,7 @@ mod output;
 mod policy;
 mod profiles;
 mod render;
+mod renew;
 mod request;
 mod revoke;
 mod san;
@@ -104,8 +105,9 @@ fn dispatch(command: &Command, context: &mut Context) -> Result<u8, Failure> {
         Command::Audit(verb) => audit::run(verb, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Demo => Err(Failure::usage("`demo` stands alone")),
+        Command::Renew(args) => renew::renew(args, context),
         Command::Revoke(args) => revoke::run(args, context),
-        Command::Renew(rest) => not_built::run("renew", "certificate.renew", rest, context),
+        Command::Retire(args) => renew::retire(args, context),
         Command::Import(args) => import::run(args, context),
         Command::Alerts(verb) => alerts::run(verb, context),
     }

@@ -69,6 +69,9 @@ const WALK: &[Entry] = &[
     Entry { name: "job.get", answered: true, params: job },
     Entry { name: "job.list", answered: true, params: empty },
     Entry { name: "certificate.get", answered: true, params: certificate },
+    // What waits has no version that could be renewed, or that could have expired.
+    Entry { name: "certificate.renew", answered: false, params: renew },
+    Entry { name: "certificate.retire", answered: false, params: retire },
     Entry { name: "certificate.revoke", answered: false, params: revoke },
     Entry { name: "certificate.list", answered: true, params: |_| vec![json!({}), json!({ "source": "all" })] },
     Entry { name: "certificate.import", answered: true, params: import },
@@ -171,6 +174,19 @@ fn job(request: &RequestSummary) -> Vec<Value> {
 
 fn certificate(request: &RequestSummary) -> Vec<Value> {
     vec![json!({ "id": request.certificate_id })]
+}
+
+fn renew(request: &RequestSummary) -> Vec<Value> {
+    let (id, name) = (&request.certificate_id, request.primary_name.raw());
+    vec![
+        json!({ "certificate_id": id, "reason": "so" }),
+        json!({ "certificate_id": id, "csr": csr(&[name]), "reason": "so" }),
+        json!({ "certificate_id": id, "csr": csr(&["another.corp.example"]), "reason": "so", "profile": "p-dev" }),
+    ]
+}
+
+fn retire(request: &RequestSummary) -> Vec<Value> {
+    vec![json!({ "certificate_id": request.certificate_id, "reason": "unused" })]
 }
 
 /// The certificate that waits, which has no version that could end.

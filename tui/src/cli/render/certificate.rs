@@ -1,6 +1,8 @@
 //! Certificates that were issued, and lists of these and of those that were found.
 
-use countersign_shared::protocol::{Certificate, CertificateDetail, CertificatePage, CertificateVersion, VersionState};
+use countersign_shared::protocol::{
+    Certificate, CertificateDetail, CertificatePage, CertificateVersion, RetireResult, VersionState,
+};
 
 use super::fields::Fields;
 use super::style::Tone;
@@ -30,6 +32,16 @@ fn row(certificate: &Certificate) -> Vec<Cell> {
         Cell::new(text::person(&certificate.owner)),
         certificate.days_left.map_or_else(|| Cell::new(""), inventory::days),
     ]
+}
+
+/// A certificate that is looked after no more.
+pub(in crate::cli) fn retired(result: &RetireResult, view: View) -> String {
+    let mut fields = Fields::new(view.style);
+    fields
+        .add("retired", format!("{} version {}", result.certificate_id, result.version))
+        .add("expired", when::with_distance(result.not_after, view.now))
+        .add("record", format!("{} {}", result.seq, result.record_sha256));
+    fields.finish()
 }
 
 /// One certificate with its versions or places, and its chain.

@@ -255,7 +255,7 @@ fn a_minute_asks_for_what_no_record_tells_and_only_where_it_is_shown() {
     bench.act(Action::Tick(samples::at(61)));
     let asked =
         |call: &Call| bench.open.iter().any(|one| matches!(one, Effect::Call { call: open, .. } if open == call));
-    let limit = Some(super::super::update::PAGE);
+    let limit = Some(200);
     assert!(asked(&Call::Dead) && asked(&Call::Alerts(ListAlertsParams { limit, ..Default::default() })));
     bench.act(Action::Disconnected { why: "gone".into() });
     bench.open.clear();

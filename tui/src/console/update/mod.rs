@@ -19,8 +19,6 @@ mod review;
 
 use countersign_shared::time::Timestamp;
 
-pub use loading::PAGE;
-
 use super::action::{Action, Effect};
 use super::key::Key;
 use super::keymap::{self, Command};
