@@ -185,7 +185,10 @@ fn the_policy() {
 fn nothing_to_show_is_said() {
     assert_eq!(request::list(&[], view()), "no requests\n");
     assert_eq!(job::list(&[], view()), "no jobs\n");
-    assert_eq!(certificate::list(&[], view()), "no certificates\n");
+    assert_eq!(
+        certificate::list(&CertificatePage { certificates: vec![], found: vec![], next_cursor: None }, view()),
+        "no certificates\n"
+    );
     assert_eq!(audit::list(&[], view()), "no records\n");
     assert_eq!(policy::profiles(&[], view()), "no profiles\n");
 }
