@@ -115,7 +115,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         let (metrics, earlier, due) = (metrics.clone(), earlier.clone(), due.clone());
         let (ready, granted, revoked, moved) = (ready.clone(), granted.clone(), revoked.clone(), moved.clone());
         let (watched, bells, switchboard) = (watched.clone(), bells.clone(), switchboard.clone());
-        let (policy, planned) = (policy.clone(), planned.clone());
+        let (policy, planned, keys) = (policy.clone(), planned.clone(), keys.clone());
         move |effects: Vec<Effect>| {
             // Before anything else: whatever comes next is judged by it.
             for effect in &effects {
@@ -146,7 +146,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
                         }
                     }
                     // The key that was made for it may not be needed any more.
-                    Effect::Decided { .. } => planned.notify_one(),
+                    Effect::Decided { .. } => keys.look(),
                     Effect::Refused { .. }
                     | Effect::AttemptsRepeated
                     | Effect::Alerted { .. }

@@ -6,6 +6,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_shared::digest::Digest;
@@ -31,6 +32,8 @@ struct Inner {
     directory: PathBuf,
     /// Keys whose request is being made: no row names them yet.
     asked: Mutex<BTreeSet<(CertificateId, Digest)>>,
+    /// False where there is none for certain.
+    any: AtomicBool,
     /// Told when a key may have become one that nobody needs.
     look: Arc<Notify>,
 }
@@ -74,7 +77,7 @@ impl Keys {
 
     /// The same without a look at the directory: for an installation on which nothing is issued.
     pub fn at(directory: PathBuf, look: Arc<Notify>) -> Self {
-        Self(Arc::new(Inner { directory, asked: Mutex::default(), look }))
+        Self(Arc::new(Inner { directory, asked: Mutex::default(), any: AtomicBool::new(true), look }))
     }
 
     /// Keeps a key, before anything names it. Blocks for the time of two `fsync`.
@@ -84,6 +87,7 @@ impl Keys {
         let beside = self.0.directory.join(format!("{UNFINISHED}{random}"));
         let asked = Asked { keys: self.clone(), of: (certificate.clone(), spki) };
         self.being_asked(|names| names.insert(asked.of.clone()));
+        self.0.any.store(true, Ordering::Release);
         let write = || {
             let flags = OFlag::O_NOFOLLOW.bits();
             let mut file =
@@ -135,6 +139,7 @@ impl Keys {
     pub fn list(&self) -> io::Result<Vec<(CertificateId, Digest)>> {
         // Before the directory is read: a key that appears later is not listed, whatever becomes of its request.
         let asked = self.being_asked(|asked| asked.clone());
+        self.0.any.store(!asked.is_empty(), Ordering::Release);
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.0.directory)? {
             let name = entry?.file_name();
@@ -142,12 +147,17 @@ impl Keys {
             let parsed = named.and_then(|(id, spki)| Some((id.parse().ok()?, spki.parse().ok()?)));
             found.extend(parsed.filter(|key| !asked.contains(key)));
         }
+        if !found.is_empty() {
+            self.0.any.store(true, Ordering::Release);
+        }
         Ok(found)
     }
 
-    /// Tells whoever forgets keys that one may not be needed any more.
+    /// Tells whoever forgets keys that one may not be needed any more, where there is any.
     pub fn look(&self) {
-        self.0.look.notify_one();
+        if self.0.any.load(Ordering::Acquire) {
+            self.0.look.notify_one();
+        }
     }
 
     fn path(&self, certificate: &CertificateId, spki: Digest) -> PathBuf {

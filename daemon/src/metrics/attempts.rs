@@ -17,6 +17,7 @@ pub const RULES: &[&str] = &[
     "no_vote",
     "not_a_demo",
     "not_asked",
+    "not_expired",
     "not_requester",
     "not_the_giver",
     "one_vote",

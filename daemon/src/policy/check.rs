@@ -33,6 +33,8 @@ pub(super) fn check(document: &str, reading: Reading) -> Result<(Policy, Vec<Str
     let profiles = profiles::profiles(&source.profiles, &surroundings, &mut unix_groups, &mut report);
     let change_control = agreement::change_control(source.change_control.as_ref(), &declared, &mut report);
 
+    let found_plan = renewal::found_plan(source.inventory.as_ref(), &declared, &mut report);
+
     let sha256 = Digest::of(&[document.as_bytes()]);
     let document = document.to_owned();
     let policy = Policy {
@@ -48,6 +50,7 @@ pub(super) fn check(document: &str, reading: Reading) -> Result<(Policy, Vec<Str
         issuers,
         calendars,
         change_control,
+        found_plan,
         unix_groups,
     };
     let accounts = policy.known_accounts().len();

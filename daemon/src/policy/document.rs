@@ -43,6 +43,8 @@ pub(super) struct PolicyDocument {
     calendar: Vec<Calendar>,
     /// Who has to agree to another policy.
     change_control: Option<ChangeControlTable>,
+    /// What holds for certificates that were found.
+    inventory: Option<InventoryTable>,
 }
 
 /// One human: one vote, however many accounts.
@@ -222,6 +224,16 @@ impl RenewKey {
     pub(super) const fn is_same(&self) -> bool {
         matches!(self, Self::Same)
     }
+}
+
+/// What holds for certificates that were found on the host and that no profile owns.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Inventory")]
+pub(super) struct InventoryTable {
+    /// The `id` of the renewal policy whose thresholds, severities and channels their alerts have; the defaults of one
+    /// when left out. They are not renewed.
+    pub renewal_policy: Option<String>,
 }
 
 /// Whether a request has to say why.

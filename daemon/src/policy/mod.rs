@@ -64,6 +64,7 @@ pub struct Policy {
     issuers: Vec<Issuer>,
     calendars: Vec<Calendar>,
     change_control: ChangeControl,
+    found_plan: Option<String>,
     unix_groups: BTreeSet<String>,
 }
 
@@ -133,6 +134,12 @@ impl Policy {
     /// Who has to agree to another policy.
     pub fn change_control(&self) -> &ChangeControl {
         &self.change_control
+    }
+
+    /// The renewal policy whose alerts certificates have that were found and that no profile owns; the default alerts
+    /// where there is none.
+    pub fn found_plan(&self) -> Option<&str> {
+        self.found_plan.as_deref()
     }
 
     /// The groups of the name service that the policy names.

@@ -10,7 +10,8 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::calendar::Calendar;
 use super::document::{
-    ChangeControlTable, GrantTable, GroupTable, IssuerTable, PersonTable, ProfileTable, RenewalPolicyTable,
+    ChangeControlTable, GrantTable, GroupTable, InventoryTable, IssuerTable, PersonTable, ProfileTable,
+    RenewalPolicyTable,
 };
 use super::powers::Mask;
 use super::report::{Place, Report};
@@ -45,6 +46,7 @@ pub(super) struct Source {
     pub issuers: Vec<Entry<IssuerTable>>,
     pub calendars: Vec<Entry<Calendar>>,
     pub change_control: Option<Entry<ChangeControlTable>>,
+    pub inventory: Option<Entry<InventoryTable>>,
     /// Table and label of those that could not be read: references to them are not mistakes of their own.
     pub unreadable: Vec<(&'static str, String)>,
 }
@@ -60,8 +62,9 @@ const TABLES: [(&str, usize); 7] = [
     ("calendar", 32),
 ];
 
-/// The one table that is no list.
+/// The tables that are no lists.
 pub(super) const CHANGE_CONTROL: &str = "change_control";
+const INVENTORY: &str = "inventory";
 
 /// What later versions will have, or what stands elsewhere: refused by name, so that nobody believes it to be in force.
 const LATER_TABLES: [(&str, &str); 5] = [
@@ -105,13 +108,20 @@ pub(super) fn read(document: &str, report: &mut Report) -> Source {
         match TABLES.iter().find(|(table, _)| *table == name) {
             Some((table, limit)) => read_array(table, *limit, value, line, &lines, &mut source, report),
             None if name == "version" => {}
-            None if name == CHANGE_CONTROL => read_change_control(value, line, &lines, &mut source, report),
+            None if name == CHANGE_CONTROL => {
+                let Source { change_control, unreadable, .. } = &mut source;
+                *change_control = read_one(CHANGE_CONTROL, value, line, &lines, unreadable, report);
+            }
+            None if name == INVENTORY => {
+                let Source { inventory, unreadable, .. } = &mut source;
+                *inventory = read_one(INVENTORY, value, line, &lines, unreadable, report);
+            }
             None => match LATER_TABLES.iter().find(|(later, _)| *later == name) {
                 Some((_, sentence)) => report.line_error(line, format!("{name}: {sentence}")),
                 None => report.line_error(
                     line,
                     format!(
-                        "unknown key `{name}`: expected version, {CHANGE_CONTROL}, {}",
+                        "unknown key `{name}`: expected version, {CHANGE_CONTROL}, {INVENTORY}, {}",
                         TABLES.map(|(table, _)| table).join(", ")
                     ),
                 ),
@@ -172,21 +182,23 @@ fn read_array(
     }
 }
 
-fn read_change_control(
+fn read_one<T: DeserializeOwned>(
+    table: &'static str,
     value: &Spanned<DeValue<'_>>,
     line: usize,
     lines: &Lines,
-    source: &mut Source,
+    unreadable: &mut Vec<(&'static str, String)>,
     report: &mut Report,
-) {
+) -> Option<Entry<T>> {
     let Some(fields) = value.get_ref().as_table() else {
-        return report.line_error(line, format!("{CHANGE_CONTROL} is one table, written as [{CHANGE_CONTROL}]"));
+        report.line_error(line, format!("{table} is one table, written as [{table}]"));
+        return None;
     };
     let keys = key_lines(fields, lines);
-    let place = Place { table: CHANGE_CONTROL, label: String::new(), line, keys };
+    let place = Place { table, label: String::new(), line, keys };
     let mut entries = Vec::new();
-    keep((fields, value.span()), place, lines, &mut entries, &mut source.unreadable, report);
-    source.change_control = entries.pop();
+    keep((fields, value.span()), place, lines, &mut entries, unreadable, report);
+    entries.pop()
 }
 
 fn place(table: &'static str, number: usize, fields: &DeTable<'_>, span: Range<usize>, lines: &Lines) -> Place {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_shared::text::Untrusted;
 
-use super::document::{AlertChannels, Channel, ChannelNames, RenewalPolicyTable, Severity};
+use super::check::Declared;
+use super::document::{AlertChannels, Channel, ChannelNames, InventoryTable, RenewalPolicyTable, Severity};
 use super::parts::RenewalPolicy;
 use super::profiles::check_id;
 use super::read::{Entry, Reading};
@@ -52,6 +53,20 @@ pub(super) fn renewal_policies(
         policies.push(policy);
     }
     policies
+}
+
+/// What `[inventory]` says of alerts.
+pub(super) fn found_plan(
+    entry: Option<&Entry<InventoryTable>>,
+    declared: &Declared,
+    report: &mut Report,
+) -> Option<String> {
+    let Entry { value: table, place } = entry?;
+    let id = table.renewal_policy.as_ref()?;
+    if !declared.has("renewal_policy", id) {
+        report.error(place, "renewal_policy", format!("there is no [[renewal_policy]] `{id}`"));
+    }
+    Some(id.clone())
 }
 
 fn severities(table: &RenewalPolicyTable, place: &Place, report: &mut Report) -> BTreeMap<u32, Severity> {

@@ -131,3 +131,30 @@ fn names_are_read_as_they_are_written() {
     }
     assert!("pager_duty".parse::<Channel>().is_err() && "Warning".parse::<Severity>().is_err());
 }
+
+#[test]
+fn what_was_found_has_the_plan_that_the_policy_names() {
+    let document = |table: &str| format!("version = 1\n[[renewal_policy]]\nid = \"rp-found\"\n{table}");
+    let parse = |table: &str| Policy::parse(&document(table));
+    assert_eq!(parse("").unwrap().0.found_plan(), None);
+    assert_eq!(parse("[inventory]").unwrap().0.found_plan(), None);
+    let named = parse("[inventory]\nrenewal_policy = \"rp-found\"").unwrap().0;
+    assert_eq!(named.found_plan(), Some("rp-found"));
+    for (table, words) in [
+        (
+            "[inventory]\nrenewal_policy = \"rp-gone\"",
+            "line 5: [inventory]: renewal_policy: there is no [[renewal_policy]] `rp-gone`",
+        ),
+        ("[inventory]\npaths = []", "line 5: [inventory]: paths: unknown field"),
+        ("[[inventory]]", "inventory is one table, written as [inventory]"),
+    ] {
+        let errors = parse(table).unwrap_err();
+        assert!(errors.iter().any(|error| error.contains(words)), "{table}: {errors:?}");
+    }
+    let plain = parse("").unwrap().0;
+    let differences = crate::policy::differences(&plain, &named);
+    let [difference] = differences.as_slice() else { panic!("{differences:?}") };
+    assert_eq!((difference.table.as_str(), difference.key.as_str()), ("inventory", "renewal_policy"));
+    assert_eq!((difference.before.as_deref(), difference.after.as_deref()), (None, Some("rp-found")));
+    assert_eq!(difference.effect, crate::policy::Effect::Neutral);
+}

@@ -176,7 +176,7 @@ impl Rig {
             Ok(AlertGauges { queued: counts::queued(connection)?, days_left: counts::days_left(connection, now)? })
         };
         let alerts = self.office.readers.read(read).await.unwrap();
-        let gauges = Gauges { now, queue_depth: 0, ledger_size: 0, oldest_pending_at: None, jobs: Vec::new(), alerts };
+        let gauges = Gauges { now, queue_depth: 0, ledger_size: 0, oldest_pending_at: None, jobs: Vec::new(), alerts, problems: Vec::new() };
         self.metrics.text(&gauges).unwrap()
     }
 }
@@ -288,6 +288,7 @@ async fn the_matrix_of_the_issue_as_time_passes_against_real_servers() {
         oldest_pending_at: None,
         jobs: Vec::new(),
         alerts: AlertGauges::default(),
+        problems: Vec::new(),
     };
     assert_eq!(on_record(anew.text(&gauges).unwrap()), on_record(shown));
 }

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::end::Ending;
 use super::{
     Service, alerts, amend, audit, certificates, comment, daemon, decide, decide_many, delegations, demo, detail,
-    discover, end, events, inventory, jobs, list, look_ups, policies, propose, revoke, submit, wait,
+    discover, end, events, inventory, jobs, list, look_ups, policies, propose, renew, retire, revoke, submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 
@@ -52,6 +52,8 @@ impl Answers {
             "request.wait" => reply(wait::wait(service, connection, params(raw)?).await),
             "certificate.list" => reply(certificates::list(service, connection, params(raw)?).await),
             "certificate.get" => reply(certificates::get(service, connection, params(raw)?).await),
+            "certificate.renew" => reply(renew::renew(service, connection, params(raw)?).await),
+            "certificate.retire" => reply(retire::retire(service, connection, &params(raw)?).await),
             "certificate.revoke" => reply(revoke::revoke(service, connection, params(raw)?).await),
             "certificate.import" => reply(inventory::import::import(service, connection, params(raw)?).await),
             "job.list" => reply(jobs::list(service, connection, params(raw)?).await),

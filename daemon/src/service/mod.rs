@@ -27,6 +27,8 @@ pub mod policies;
 pub mod propose;
 pub mod quota;
 pub mod refusal;
+pub mod renew;
+pub mod retire;
 pub mod revoke;
 pub mod sight;
 pub mod submit;

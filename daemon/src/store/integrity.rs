@@ -97,13 +97,13 @@ const STATES: &[(&str, &str)] = &[
          OR (r.state = 'withdrawn' AND a.action = 'approval_withdrawn')) LIMIT 1",
         "request",
     ),
-    // Who asked, by every name, and until when, stand in the record of the request.
+    // Who asked, by every name, and until when, stand in the record of the request. The daemon itself has no uid there.
     (
         "SELECT r.id, 'names another requester' FROM approval_requests r
          LEFT JOIN audit_events a ON a.seq = r.requested_seq
          WHERE a.action IS NOT (CASE r.kind WHEN 'policy_change' THEN 'policy_proposed' ELSE 'approval_requested' END)
             OR a.resource_id IS NOT r.id OR a.actor IS NOT r.requester_account
-            OR a.details ->> '$.uid' IS NOT r.requester_uid OR a.details ->> '$.person' IS NOT r.requester_person
+            OR coalesce(a.details ->> '$.uid', iif(a.actor_type = 'System', 0, NULL)) IS NOT r.requester_uid OR a.details ->> '$.person' IS NOT r.requester_person
             OR a.details ->> '$.login_uid' IS NOT r.requester_login_uid
             OR a.details ->> '$.login_person' IS NOT r.requester_login_person
             OR a.details ->> '$.tick' IS NOT r.created_tick
@@ -139,7 +139,8 @@ const STATES: &[(&str, &str)] = &[
          LEFT JOIN audit_events a ON a.seq = j.record_seq
          WHERE (j.request_id IS NOT NULL AND (j.requester_uid IS NOT r.requester_uid
                 OR j.requester_account IS NOT r.requester_account OR j.requester_person IS NOT r.requester_person))
-            OR (j.request_id IS NULL AND j.retry_of IS NULL AND (j.requester_uid IS NOT a.details ->> '$.uid'
+            OR (j.request_id IS NULL AND j.retry_of IS NULL AND (
+                coalesce(a.details ->> '$.uid', iif(a.actor_type = 'System', 0, NULL)) IS NOT j.requester_uid
                 OR j.requester_account IS NOT a.actor OR j.requester_person IS NOT a.details ->> '$.person')) LIMIT 1",
         "job",
     ),

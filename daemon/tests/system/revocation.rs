@@ -82,7 +82,7 @@ fn verdict(host: &Host, chain: &str) -> Output {
 
 fn is_active(host: &Host, submitted: &SubmitResult) -> bool {
     let params = CertificateIdParams { id: submitted.certificate_id.clone() };
-    host.user(CAROL).call::<CertificateGet>(&params).certificate.current.is_some()
+    host.user(CAROL).call::<CertificateGet>(&params).certificate.unwrap().current.is_some()
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_quorum_ends_a_certificate_and_openssl_refuses_it() {
     assert_eq!((waited.outcome, &waited.chain_pem), (Outcome::Revoked, &None));
 
     let detail = host.user(ALICE).call::<CertificateGet>(&CertificateIdParams { id: first.certificate_id.clone() });
-    assert_eq!((detail.certificate.current, detail.chain_pem), (None, None));
+    assert_eq!((detail.certificate.unwrap().current, detail.chain_pem), (None, None));
     let version = &detail.versions[0];
     assert_eq!(version.state, VersionState::Revoked);
     assert_eq!(version.revoked.as_ref().unwrap().reason, RevocationReason::KeyCompromise);

@@ -74,6 +74,8 @@ closed_set! {
         CertificateImported = "certificate_imported",
         /// A certificate was revoked.
         CertificateRevoked = "certificate_revoked",
+        /// An expired certificate is looked after no more.
+        CertificateRetired = "certificate_retired",
         /// A list of what was revoked was signed.
         CrlSigned = "crl_signed",
         /// A job ended without a result.

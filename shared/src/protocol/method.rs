@@ -69,6 +69,8 @@ methods! {
     CertificateList = "certificate.list": ListCertificatesParams => CertificatePage, "Certificates that were issued, and those that were found, newest first.";
     CertificateGet = "certificate.get": CertificateIdParams => CertificateDetail, "One certificate with its versions or places, and its chain.";
     CertificateImport = "certificate.import": ImportParams => ImportResult, "Make certificates known that the caller has read from files.";
+    CertificateRenew = "certificate.renew": RenewParams => SubmitResult, "Ask for a successor to a certificate, for the same names.";
+    CertificateRetire = "certificate.retire": RetireParams => RetireResult, "Stop alerts of a certificate that has expired.";
     CertificateRevoke = "certificate.revoke": RevokeParams => RevokeResult, "Ask for the end of a certificate before its time.";
     JobList = "job.list": ListJobsParams => JobPage, "Jobs, newest first.";
     JobGet = "job.get": JobIdParams => Job, "One job.";
@@ -97,4 +99,4 @@ methods! {
 }
 
 /// Methods of the contract that this version refuses by name.
-pub const NOT_BUILT: &[&str] = &["certificate.renew", "audit.export", "audit.checkpoint", "audit.proof"];
+pub const NOT_BUILT: &[&str] = &["audit.export", "audit.checkpoint", "audit.proof"];

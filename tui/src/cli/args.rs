@@ -6,7 +6,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    alerts, amend, approve, audit, certs, comment, completions, delegation, job, ls, not_built, policy, profiles,
+    alerts, amend, approve, audit, certs, comment, completions, delegation, import, job, ls, policy, profiles, renew,
     request, revoke, show, void, wait, withdraw,
 };
 
@@ -80,10 +80,14 @@ pub(super) enum Command {
     Void(void::VoidArgs),
     /// Wait until a request or job has ended
     Wait(wait::WaitArgs),
-    /// List managed certificates
+    /// List certificates, those that were issued and those that were found
     Certs(certs::CertsArgs),
+    /// Ask for a successor to a certificate, for the same names
+    Renew(renew::RenewArgs),
     /// Ask for the end of a certificate before its time
     Revoke(revoke::RevokeArgs),
+    /// Stop alerts of a certificate that has expired
+    Retire(renew::RetireArgs),
     /// Look at jobs, or try a failed one again
     #[command(visible_alias = "jobs", subcommand)]
     Job(job::JobVerb),
@@ -107,10 +111,8 @@ pub(super) enum Command {
     Completions(completions::CompletionsArgs),
     /// Start a throw-away daemon with example requests and open the console on it
     Demo,
-    /// Ask for a successor to a certificate (not built in this version)
-    Renew(not_built::Rest),
-    /// Manage a certificate from elsewhere (not built in this version)
-    Import(not_built::Rest),
+    /// Make certificates known that stand in files
+    Import(import::ImportArgs),
     /// Who is told of certificates that end, what became of it, and trying it
     #[command(subcommand)]
     Alerts(alerts::AlertsVerb),
@@ -178,7 +180,17 @@ mod tests {
             "countersign policy propose p.toml",
             "countersign policy propose p.toml --reason x --base 00",
             "countersign policy diff",
+            "countersign renew",
+            "countersign renew ar-1",
+            "countersign renew mc-1 --out f",
+            "countersign retire mc-1",
+            "countersign retire mc-1 --reason tired",
             "countersign revoke mc-1",
+            "countersign import",
+            "countersign import x --gone --password-file p",
+            "countersign certs --found --issued",
+            "countersign certs --found --profile p-web",
+            "countersign certs --expires-within soon",
             "countersign revoke --reason superseded",
             "countersign revoke ar-1 --reason superseded",
             "countersign revoke --serial 4f --reason certificate_hold",

@@ -21,6 +21,7 @@ mod delegation;
 pub mod demo;
 mod exit;
 mod failure;
+mod import;
 mod job;
 mod key_file;
 mod ls;
@@ -31,6 +32,7 @@ mod output;
 mod policy;
 mod profiles;
 mod render;
+mod renew;
 mod request;
 mod revoke;
 mod san;
@@ -103,9 +105,10 @@ fn dispatch(command: &Command, context: &mut Context) -> Result<u8, Failure> {
         Command::Audit(verb) => audit::run(verb, context),
         Command::Completions(args) => completions::run(args, context),
         Command::Demo => Err(Failure::usage("`demo` stands alone")),
+        Command::Renew(args) => renew::renew(args, context),
         Command::Revoke(args) => revoke::run(args, context),
-        Command::Renew(rest) => not_built::run("renew", "certificate.renew", rest, context),
-        Command::Import(rest) => not_built::run("import", "certificate.import", rest, context),
+        Command::Retire(args) => renew::retire(args, context),
+        Command::Import(args) => import::run(args, context),
         Command::Alerts(verb) => alerts::run(verb, context),
     }
 }

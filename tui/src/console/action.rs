@@ -99,6 +99,8 @@ pub enum Answer {
     Certificate(Result<Box<Dossier>, Refusal>),
     /// To [`Call::Alerts`].
     Alerts(Result<Box<AlertPage>, Refusal>),
+    /// To [`Call::Dead`].
+    Dead(Result<Box<AlertPage>, Refusal>),
     /// To [`Call::ActAs`].
     ActedAs(Result<Box<WhoamiResult>, Refusal>),
 }
@@ -128,6 +130,8 @@ pub enum Call {
     Certificate(CertificateId),
     /// `alert.list`
     Alerts(ListAlertsParams),
+    /// `alert.list` of what is dead.
+    Dead,
     /// `demo.act_as`
     ActAs(String),
 }

@@ -14,7 +14,7 @@ use countersign_shared::protocol::method::{
     DaemonStatus, DaemonWhoami, RequestApprove, RequestComment, RequestDecide, RequestGet, RequestList, RequestReject,
     RequestVoid, RequestWithdraw,
 };
-use countersign_shared::protocol::{NoParams, RequestIdParams};
+use countersign_shared::protocol::{AlertState, ListAlertsParams, MAX_LIMIT, NoParams, RequestIdParams};
 
 mod dossier;
 
@@ -207,6 +207,11 @@ impl Worker {
             Call::Certificates(params) => outcome(client.call::<CertificateList>(&params), Answer::Certificates),
             Call::Certificate(id) => outcome(dossier::read(client, id), Answer::Certificate),
             Call::Alerts(params) => outcome(client.call::<AlertList>(&params), Answer::Alerts),
+            Call::Dead => {
+                let state = Some(AlertState::Dead);
+                let params = ListAlertsParams { state, limit: Some(MAX_LIMIT), ..ListAlertsParams::default() };
+                outcome(client.call::<AlertList>(&params), Answer::Dead)
+            }
             Call::ActAs(person) => {
                 let result = client.act_as(&person);
                 if result.is_ok() {

@@ -61,7 +61,9 @@ impl Console {
             }
             self.draw()?;
             let (typed, posted) = wait(self.terminal.descriptor(), self.inbox.descriptor(), self.patience())?;
-            self.tick()?;
+            if self.tick()?.is_err() {
+                return Ok(());
+            }
             if !(typed || posted) && self.quiet().is_err() {
                 return Ok(());
             }
@@ -104,7 +106,12 @@ impl Console {
 
     fn apply(&mut self, action: Action) -> Result<(), Leave> {
         self.changed = true;
-        for effect in update(&mut self.state, action) {
+        let effects = update(&mut self.state, action);
+        self.send(effects)
+    }
+
+    fn send(&mut self, effects: Vec<Effect>) -> Result<(), Leave> {
+        for effect in effects {
             if effect == Effect::Quit {
                 return Err(Leave);
             }
@@ -181,12 +188,12 @@ impl Console {
     }
 
     /// Tells the state the time; drawn again only where a unit that is shown has passed.
-    fn tick(&mut self) -> Result<(), ConsoleError> {
+    fn tick(&mut self) -> Result<Result<(), Leave>, ConsoleError> {
         let now = now()?;
         let unit = self.unit();
         self.changed |= now.unix_millis().div_euclid(unit) != self.state.now.unix_millis().div_euclid(unit);
-        update(&mut self.state, Action::Tick(now));
-        Ok(())
+        let effects = update(&mut self.state, Action::Tick(now));
+        Ok(self.send(effects))
     }
 }
 

@@ -7,22 +7,31 @@ mod samples;
 mod bulk;
 mod deeds;
 mod flows;
+mod listed;
+mod managed;
 mod never;
 mod pictures;
 
 use countersign_shared::error::ErrorKind;
 use countersign_shared::id::RequestId;
-use countersign_shared::protocol::{AuditAction, AuditPage, Event, RequestDetail, RequestPage, RequestSummary};
+use countersign_shared::protocol::{
+    Alert, AlertPage, AlertState, AuditAction, AuditPage, CertificatePage, CertificateSource, Event,
+    ListCertificatesParams, RequestDetail, RequestPage, RequestSummary,
+};
 
 use super::action::{Action, Answer, Call, Deed, Done, Effect, Refusal};
 use super::key::Key;
-use super::state::{Dialog, Review, Slot, State};
+use super::state::{Dialog, Dossier, Errand, Review, Slot, State};
 use super::update::update;
 
 /// A console that talks to samples instead of a daemon.
 pub struct Bench {
     pub state: State,
     pub requests: Vec<RequestDetail>,
+    pub certificates: Vec<Dossier>,
+    pub alerts: Vec<Alert>,
+    /// Certificates on a page.
+    pub page: usize,
     /// Effects that nobody has answered yet.
     pub open: Vec<Effect>,
 }
@@ -32,7 +41,8 @@ impl Bench {
     pub fn with(requests: Vec<RequestSummary>, width: u16, height: u16) -> Self {
         let state = State::new(samples::at(0), width, height, false);
         let requests = requests.into_iter().map(samples::detail).collect();
-        let mut bench = Self { state, requests, open: Vec::new() };
+        let (certificates, alerts) = (managed::dossiers(), managed::alerts());
+        let mut bench = Self { state, requests, certificates, alerts, page: 200, open: Vec::new() };
         bench.act(Action::Connected);
         bench.settle();
         bench
@@ -140,8 +150,55 @@ impl Bench {
                 let events = numbered.into_iter().rev().map(event).collect();
                 Answer::Audit(Ok(Box::new(AuditPage { events, next_cursor: None, as_of_seq: 9 })))
             }
+            Call::Certificates(params) => Answer::Certificates(Ok(Box::new(self.certificates(params)))),
+            Call::Certificate(id) => {
+                let found = self.certificates.iter().find(|one| one.id == *id)?;
+                Answer::Certificate(Ok(Box::new(found.clone())))
+            }
+            Call::Alerts(params) => Answer::Alerts(Ok(Box::new(self.alerts(params.state, params.text.as_deref())))),
+            Call::Dead => Answer::Dead(Ok(Box::new(self.alerts(Some(AlertState::Dead), None)))),
             Call::Do(_) | Call::Verify | Call::ActAs(_) => return None,
         };
         Some(Action::Answered { generation: *generation, answer })
+    }
+
+    /// A page as the daemon would give it: a cursor counts rows.
+    fn certificates(&self, params: &ListCertificatesParams) -> CertificatePage {
+        let fits = |one: &&Dossier| {
+            let listed = one.listed().unwrap();
+            let soon = params
+                .expires_within
+                .is_none_or(|days| listed.end().is_some_and(|end| end < samples::at(i64::from(days) * 86_400)));
+            let source = match params.source {
+                None | Some(CertificateSource::Issued) => one.detail.certificate.is_some(),
+                Some(CertificateSource::Found) => one.detail.found.is_some(),
+                Some(CertificateSource::All) => true,
+            };
+            soon && source && params.text.as_ref().is_none_or(|text| listed.name().raw().contains(text.as_str()))
+        };
+        let from: usize = params.cursor.as_ref().map_or(0, |cursor| cursor.parse().unwrap());
+        let all: Vec<&Dossier> = self.certificates.iter().filter(fits).collect();
+        let page = all.iter().skip(from).take(self.page);
+        let next = from + self.page;
+        CertificatePage {
+            certificates: page.clone().filter_map(|one| one.detail.certificate.clone()).collect(),
+            found: page.filter_map(|one| one.detail.found.clone()).collect(),
+            next_cursor: (next < all.len()).then(|| next.to_string()),
+        }
+    }
+
+    fn alerts(&self, state: Option<AlertState>, text: Option<&str>) -> AlertPage {
+        let fits = |one: &&Alert| {
+            state.is_none_or(|state| state == one.state) && text.is_none_or(|text| one.detail.raw().contains(text))
+        };
+        AlertPage { alerts: self.alerts.iter().filter(fits).cloned().collect(), next_cursor: None }
+    }
+
+    /// The errand that is open.
+    pub fn errand(&self) -> &Errand {
+        match &self.state.dialog {
+            Some(Dialog::Errand(errand)) => errand,
+            other => panic!("no errand is open: {other:?}"),
+        }
     }
 }

@@ -172,6 +172,7 @@ pub fn status(pending: u64, ledger_size: u64) -> StatusResult {
         policy_file_differs: false,
         attestation: "pidfd".into(),
         attempts: Vec::new(),
+        inventory: None,
     }
 }
 

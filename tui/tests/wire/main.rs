@@ -17,6 +17,8 @@ mod fake_daemon;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod many;

@@ -396,6 +396,14 @@ pub fn status() -> StatusResult {
             at: "2027-01-31T10:00:00Z".parse().unwrap(),
             seq: 40,
         }],
+        inventory: Some(InventoryStatus {
+            scans: 3,
+            started_at: Some("2027-01-31T07:00:00Z".parse().unwrap()),
+            ended_at: Some("2027-01-31T07:01:00Z".parse().unwrap()),
+            found: 12,
+            watched: 11,
+            problems: 2,
+        }),
     }
 }
 
@@ -412,5 +420,40 @@ pub fn whoami() -> WhoamiResult {
         says: Vec::new(),
         demo: true,
         cannot_decide: None,
+    }
+}
+
+pub fn found() -> FoundCertificate {
+    FoundCertificate {
+        id: "mc-2".parse().unwrap(),
+        primary_name: "shop.corp.example".into(),
+        names: vec!["dns:shop.corp.example".into(), "dns:\u{202e}evil".into()],
+        names_total: 3,
+        subject: "CN=shop.corp.example".into(),
+        issuer: "CN=Corp \u{1b}[2J CA,O=Corp".into(),
+        serial: "4f".to_owned(),
+        sha256: digest(),
+        spki_sha256: digest(),
+        key: "rsa-2048".to_owned(),
+        ca: false,
+        not_before: "2026-01-31T08:00:00Z".parse().unwrap(),
+        not_after: "2027-02-20T08:00:00Z".parse().unwrap(),
+        usable_until: "2027-02-05T08:00:00Z".parse().unwrap(),
+        days_left: 4,
+        source: FoundBy::Scan,
+        owner: Some(person("www-data")),
+        created_at: "2027-01-01T08:00:00Z".parse().unwrap(),
+        there: true,
+        watched: true,
+        places: vec![FoundPlace {
+            place: "file:/etc/ssl/\u{200b}shop.p12".into(),
+            alias: Some("web".into()),
+            state: PlaceState::Present,
+            first_seen: "2027-01-01T08:00:00Z".parse().unwrap(),
+            last_seen: "2027-01-31T07:00:00Z".parse().unwrap(),
+        }],
+        places_total: 3,
+        issued_as: None,
+        successor: None,
     }
 }

@@ -296,3 +296,10 @@ pub(super) fn change_control(policy: &Policy) -> Sheet {
     lines.value_or("approval_timeout", control.approval_timeout, control.approval_timeout == default.approval_timeout);
     Sheet::from([(String::new(), lines)])
 }
+
+/// One table without a label, as `change_control` is.
+pub(super) fn inventory(policy: &Policy) -> Sheet {
+    let mut lines = Lines::default();
+    lines.value_if("renewal_policy", policy.found_plan());
+    Sheet::from([(String::new(), lines)])
+}

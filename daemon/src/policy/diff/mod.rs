@@ -75,6 +75,8 @@ pub fn differences(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
     compare("change_control", [old, new].map(lines::change_control), &|change| {
         weigh::change_control(old.change_control(), new.change_control(), change)
     });
+    // It says who is told, and lets nothing through.
+    compare("inventory", [old, new].map(lines::inventory), &|_| Effect::Neutral);
     found
 }
 

@@ -24,7 +24,6 @@ use crate::made_key::Keys;
 use crate::service::{Facts, PolicyInForce};
 use crate::store::{Readers, Writer};
 use prepare::prepare;
-pub use prepare::{Source, source, submission_in_force};
 
 /// Renewals that one transaction asks for: decisions of people slip in between.
 const BATCH: u32 = 16;

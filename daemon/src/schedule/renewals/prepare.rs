@@ -8,12 +8,11 @@ use rusqlite::Connection;
 use super::step::{Act, decide};
 use super::{Renewals, due_time};
 use crate::alerts::rows::Watched;
-use crate::made_key::{self, Asked, Keys};
-use crate::policy::{Policy, Profile, RenewKey};
-use crate::store::rows::submissions::{self, Submission};
-use crate::store::rows::{certificates, jobs};
+use crate::made_key::Keys;
+use crate::policy::{Policy, Profile};
+use crate::service::submit::successor::{Source, source, submission_in_force};
+use crate::store::rows::submissions::Submission;
 use crate::store::transaction::Failure;
-use crate::x509::{ParsedCsr, csr};
 
 /// A certificate whose renewal is due.
 pub(super) struct Prepared {
@@ -21,16 +20,6 @@ pub(super) struct Prepared {
     pub(super) watched: Watched,
     /// What to ask with, or why there is nothing; none where nothing new is asked for.
     pub(super) source: Option<Result<Source, ApiError>>,
-}
-
-/// What a renewal is asked for with.
-pub struct Source {
-    /// The CSR, its proof of possession checked.
-    pub csr: ParsedCsr,
-    /// The submission of the version in force.
-    pub in_force: Submission,
-    /// The guard of a key that was made for it.
-    pub made: Option<Asked>,
 }
 
 /// Prepares those for which something new is to be asked.
@@ -79,36 +68,6 @@ fn make(
     let profile = policy.profile(profile_id).ok_or_else(missing)?;
     let id: CertificateId = certificate.parse().map_err(ApiError::internal)?;
     source(profile, &id, in_force, keys)
-}
-
-/// The CSR that a renewal is asked for with where nobody brings one: the one of the version in force, or one for a new
-/// key. Blocks.
-pub fn source(
-    profile: &Profile,
-    certificate: &CertificateId,
-    in_force: Submission,
-    keys: &Keys,
-) -> Result<Source, ApiError> {
-    match profile.rules().renew_key {
-        RenewKey::Same => Ok(Source { csr: csr::parse_der(&in_force.csr)?, in_force, made: None }),
-        RenewKey::New => {
-            let kind = made_key::kind(profile, in_force.content.key).ok_or_else(|| {
-                ApiError::new(ErrorKind::Invalid, format!("profile {} allows no key that is made here", profile.id()))
-            })?;
-            let made = made_key::make(kind, &in_force.content)?;
-            let asked = keys.keep(certificate, made.csr.spki_sha256, &made.pem)?;
-            Ok(Source { csr: made.csr, in_force, made: Some(asked) })
-        }
-    }
-}
-
-/// What the version in force was issued for.
-pub fn submission_in_force(connection: &Connection, certificate: &str) -> Result<Submission, Failure> {
-    let missing = || ApiError::internal(format!("what {certificate} was issued for is missing"));
-    let id: CertificateId = certificate.parse().map_err(ApiError::internal)?;
-    let job = certificates::job_in_force(connection, &id)?.ok_or_else(missing)?;
-    let job = jobs::get(connection, &job)?.ok_or_else(missing)?;
-    Ok(submissions::get(connection, job.submission_id)?)
 }
 
 /// Why the daemon asks.

@@ -7,7 +7,7 @@ use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
 
 use super::super::aside::of_the_row;
-use super::prepare::{Prepared, Source, reason};
+use super::prepare::{Prepared, reason};
 use super::{Renewals, due_time};
 use crate::alerts::renewal::{Renewal, renewal};
 use crate::alerts::rows::{self, Watched};
@@ -17,6 +17,7 @@ use crate::policy::{Policy, Profile, RenewalPolicy};
 use crate::service::actor::Actor;
 use crate::service::submit::renewing::Renewing;
 use crate::service::submit::step::Step;
+use crate::service::submit::successor::Source;
 use crate::service::{jobs as retry, refusal};
 use crate::store::Transaction;
 use crate::store::rows::jobs::{self, JobRow};
@@ -54,24 +55,28 @@ pub(super) fn decide(
     let id: CertificateId = watched.certificate_id.parse().map_err(ApiError::internal)?;
     let version = u32::try_from(watched.version).map_err(|_| ApiError::internal("a version out of range"))?;
     let efforts = jobs::efforts(connection, &id, version)?;
-    match renewal(renewal_policy, watched.validity, efforts, now) {
-        Renewal::Now => {}
-        other => return Ok(Act::Plan(other.next())),
+    let due = renewal(renewal_policy, watched.validity, efforts, now);
+    if !matches!(due, Renewal::Now | Renewal::At(_)) {
+        return Ok(Act::Plan(due.next()));
     }
-    let newest = match jobs::newest_for(connection, &id)? {
+    let failed = match jobs::newest_for(connection, &id)? {
         Some(newest) if efforts.failures > 0 => jobs::get(connection, &newest)?,
         _ => None,
     };
-    let Some(failed) = newest else { return Ok(Act::Ask) };
-    let why = failed.job.error.as_ref().map_or("", |error| error.raw());
+    let why = failed.as_ref().and_then(|failed| failed.job.error.as_ref()).map_or("", |error| error.raw());
     if why.contains(OUTCOME_UNKNOWN) {
         // A second certificate may come of it: that is for people to decide.
         return Ok(Act::Plan(None));
     }
-    if can_go_on(connection, tick, (policy, profile), keys, &failed)? {
-        return Ok(Act::Again(Box::new(failed)));
+    if due != Renewal::Now {
+        return Ok(Act::Plan(due.next()));
     }
-    Ok(Act::Ask)
+    match failed {
+        Some(failed) if can_go_on(connection, tick, (policy, profile), keys, &failed)? => {
+            Ok(Act::Again(Box::new(failed)))
+        }
+        _ => Ok(Act::Ask),
+    }
 }
 
 /// Whether what allowed the failed job still allows another in its place.

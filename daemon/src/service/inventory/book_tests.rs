@@ -146,7 +146,7 @@ async fn an_intermediate_that_ends_first_takes_its_leaf_with_it_and_another_end_
     let with = |name: &str| host.pki.write("both.pem", host.pki.text("leaf.pem") + &host.pki.text(name));
     with("short.pem");
     host.look(&["both.pem"]).await;
-    let ends = "SELECT w.not_after < c.not_after || ' ' || w.version FROM expiry_watch w JOIN found_certificates f
+    let ends = "SELECT (w.not_after < c.not_after) || ' ' || w.version FROM expiry_watch w JOIN found_certificates f
                 ON f.id = w.certificate_id JOIN inventory_certificates c ON c.sha256 = f.sha256";
     assert_eq!(host.rows(ends), ["1 1"]);
     with("sub.pem");

@@ -8,6 +8,7 @@ pub mod possession;
 pub mod renewing;
 pub mod risks;
 pub mod step;
+pub mod successor;
 pub mod unattended;
 
 use countersign_shared::error::ApiError;

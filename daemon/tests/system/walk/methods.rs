@@ -69,8 +69,12 @@ const WALK: &[Entry] = &[
     Entry { name: "job.get", answered: true, params: job },
     Entry { name: "job.list", answered: true, params: empty },
     Entry { name: "certificate.get", answered: true, params: certificate },
+    // What waits has no version that could be renewed, or that could have expired.
+    Entry { name: "certificate.renew", answered: false, params: renew },
+    Entry { name: "certificate.retire", answered: false, params: retire },
     Entry { name: "certificate.revoke", answered: false, params: revoke },
-    Entry { name: "certificate.list", answered: true, params: empty },
+    Entry { name: "certificate.list", answered: true, params: |_| vec![json!({}), json!({ "source": "all" })] },
+    Entry { name: "certificate.import", answered: true, params: import },
     Entry { name: "profile.list", answered: true, params: empty },
     Entry { name: "profile.get", answered: true, params: |_| vec![json!({ "id": "p-web" })] },
     Entry { name: "policy.get", answered: true, params: empty },
@@ -177,6 +181,19 @@ fn certificate(request: &RequestSummary) -> Vec<Value> {
     vec![json!({ "id": request.certificate_id })]
 }
 
+fn renew(request: &RequestSummary) -> Vec<Value> {
+    let (id, name) = (&request.certificate_id, request.primary_name.raw());
+    vec![
+        json!({ "certificate_id": id, "reason": "so" }),
+        json!({ "certificate_id": id, "csr": csr(&[name]), "reason": "so" }),
+        json!({ "certificate_id": id, "csr": csr(&["another.corp.example"]), "reason": "so", "profile": "p-dev" }),
+    ]
+}
+
+fn retire(request: &RequestSummary) -> Vec<Value> {
+    vec![json!({ "certificate_id": request.certificate_id, "reason": "unused" })]
+}
+
 /// The certificate that waits, which has no version that could end.
 fn revoke(request: &RequestSummary) -> Vec<Value> {
     let id = &request.certificate_id;
@@ -195,6 +212,20 @@ fn alert_test(request: &RequestSummary) -> Vec<Value> {
 
 fn requeue(_: &RequestSummary) -> Vec<Value> {
     vec![json!({ "id": 1 }), json!({ "all_dead": true }), json!({ "id": 1, "all_dead": true })]
+}
+
+/// The request's own name in a certificate from elsewhere; octets that are none; a path of the daemon's own.
+fn import(request: &RequestSummary) -> Vec<Value> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names = vec![request.primary_name.raw().to_owned()];
+    let der = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+    let file = |octets: &[u8]| json!({ "path": "/srv/x.pem", "octets": data_encoding::BASE64.encode(octets) });
+    vec![
+        json!({ "items": [file(der.der())] }),
+        json!({ "items": [file(b"garbage")] }),
+        json!({ "items": [{ "path": "/etc/shadow" }] }),
+        json!({ "items": [file(der.der())], "profile": "p-dev", "state": "approved" }),
+    ]
 }
 
 fn delegate(_: &RequestSummary) -> Vec<Value> {

@@ -13,6 +13,8 @@ use crate::support::{ALICE, BOB, Host, ask, can_be_people, on, skipped};
 pub struct Scene {
     pub host: Host,
     pub pending: RequestSummary,
+    /// Certificates that people agreed to.
+    pub issued: usize,
     names: u32,
 }
 
@@ -40,14 +42,16 @@ impl Scene {
         let host = issuing_under(&signing(), "30s", |policy| {
             let timed = policy.replacen(
                 "justification = \"required\"",
-                "justification = \"required\"\napproval_timeout = \"8h\"\nauto_approve_after = \"1h\"\n\
+                "justification = \"required\"\napproval_timeout = \"8h\"\nrenewal_policy = \"rp-walk\"\nauto_approve_after = \"1h\"\n\
                  escalate = [{ after = \"1h\", groups = [\"pki\"] }]",
                 1,
             );
-            timed + BY_THE_GROUP
+            timed
+                + "[[renewal_policy]]\nid = \"rp-walk\"\nalert_severity_map = { \"0\" = \"critical\" }\n"
+                + BY_THE_GROUP
         });
         let pending = host.user(ALICE).request(&["web0.corp.example"]);
-        Self { host, pending, names: 0 }
+        Self { host, pending, issued: 0, names: 0 }
     }
 
     /// Another request that waits, for another name.

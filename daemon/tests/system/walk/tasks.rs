@@ -6,7 +6,8 @@ use countersign_shared::time::Span;
 use nix::sys::signal::Signal;
 
 use super::scene::{Scene, possible};
-use crate::support::until;
+use crate::renewal::expires;
+use crate::support::{ALICE, BOB, until};
 
 const HOUR: u64 = 3600;
 
@@ -26,6 +27,33 @@ const TASKS: &[(&str, Walk)] = &[
     ("delegations", |scene| scene.host.pass(Span::from_secs(3 * HOUR))),
     ("courier", restart),
     ("revocation lists", |scene| scene.host.pass(Span::from_secs(4 * 24 * HOUR))),
+    // Finds a certificate for a name that waits, at a start and once more when it is time.
+    ("inventory", |scene| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names = vec![scene.pending.primary_name.raw().to_owned()];
+        let found = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+        let path = scene.host.path("found.pem");
+        std::fs::write(&path, found.pem()).unwrap();
+        let settings = format!("[inventory]\npaths = [{path:?}]\nevery = \"1h\"\n");
+        std::fs::write(scene.host.path("countersign.toml"), settings).unwrap();
+        restart(scene);
+        let scans = "SELECT coalesce(max(number), 0) FROM inventory_scans WHERE ended_at IS NOT NULL";
+        until("it is found", || scene.host.value::<i64>(scans) == 1);
+        scene.host.pass(Span::from_secs(2 * HOUR));
+        until("it is looked at again", || scene.host.value::<i64>(scans) == 2);
+    }),
+    // One is due, of a certificate that people agreed to.
+    ("renewals", |scene| {
+        let request = scene.host.user(ALICE).request(&["renewed.corp.example"]);
+        scene.host.user(BOB).approve(&request);
+        scene.issued += 1;
+        scene.was_ordered(&request, 1);
+        expires(&mut scene.host, request.certificate_id.as_ref().unwrap());
+        until("its renewal is asked for", || {
+            let asked = "SELECT count(*) FROM approval_requests WHERE requester_account = 'system-scheduler'";
+            scene.host.value::<i64>(asked) == 1
+        });
+    }),
     // Takes up what a process left behind.
     ("executor", |scene| {
         scene.host.kill();
@@ -89,7 +117,7 @@ fn no_task_and_no_signal_reaches_an_issuer() {
         act(&mut scene);
         // Once more, so that whatever it left behind would be taken up.
         restart(&mut scene);
-        scene.only(0, name);
+        scene.only(scene.issued, name);
         assert_eq!(scene.host.oneself().status().damage, None, "{name}");
     }
 }

@@ -1,46 +1,56 @@
-//! Managed certificates.
+//! Certificates that were issued, and lists of these and of those that were found.
 
-use countersign_shared::protocol::{Certificate, CertificateDetail, CertificateVersion, VersionState};
+use countersign_shared::protocol::{
+    Certificate, CertificateDetail, CertificatePage, CertificateVersion, RetireResult, VersionState,
+};
 
 use super::fields::Fields;
 use super::style::Tone;
 use super::table::{Cell, table};
-use super::{View, text, when};
+use super::{View, inventory, text, when};
 
-/// A page of certificates.
-pub(in crate::cli) fn list(certificates: &[Certificate], view: View) -> String {
-    if certificates.is_empty() {
+/// A page of certificates: those that were issued, then those that were found.
+pub(in crate::cli) fn list(page: &CertificatePage, view: View) -> String {
+    if page.certificates.is_empty() && page.found.is_empty() {
         return "no certificates\n".to_owned();
     }
-    let rows: Vec<Vec<Cell>> = certificates
-        .iter()
-        .map(|certificate| {
-            vec![
-                Cell::new(certificate.id.as_str()),
-                Cell::new(text::name(&certificate.primary_name)),
-                Cell::new(text::safe(&certificate.profile_id)),
-                Cell::new(text::person(&certificate.owner)),
-                match &certificate.current {
-                    Some(version) => Cell::new(when::distance(version.not_after, view.now)),
-                    None => Cell::toned("not issued", Tone::Faint),
-                },
-            ]
-        })
-        .collect();
-    table(&["ID", "NAME…", "PROFILE…", "OWNER…", "EXPIRES"], &rows, view.style)
+    let rows: Vec<Vec<Cell>> = page.certificates.iter().map(row).chain(page.found.iter().map(inventory::row)).collect();
+    table(&["ID", "NAME…", "ISSUED BY…", "KEY…", "WHERE…", "OWNER…", "DAYS"], &rows, view.style)
 }
 
-/// One certificate with its versions, and the chain in force.
-pub(in crate::cli) fn detail(detail: &CertificateDetail, view: View) -> String {
-    let certificate = &detail.certificate;
+fn row(certificate: &Certificate) -> Vec<Cell> {
+    let current = certificate.current.as_ref();
+    vec![
+        Cell::new(certificate.id.as_str()),
+        Cell::new(text::name(&certificate.primary_name)),
+        Cell::new(text::safe(&certificate.profile_id)),
+        Cell::new(current.map_or_else(String::new, |version| version.key.to_string())),
+        match current {
+            Some(_) => Cell::new(inventory::places(&certificate.places, certificate.places_total)),
+            None => Cell::toned("not issued", Tone::Faint),
+        },
+        Cell::new(text::person(&certificate.owner)),
+        certificate.days_left.map_or_else(|| Cell::new(""), inventory::days),
+    ]
+}
+
+/// A certificate that is looked after no more.
+pub(in crate::cli) fn retired(result: &RetireResult, view: View) -> String {
     let mut fields = Fields::new(view.style);
     fields
-        .add("certificate", certificate.id.as_str())
-        .add("name", text::name(&certificate.primary_name))
-        .add("profile", text::safe(&certificate.profile_id))
-        .add("environment", text::safe(&certificate.environment))
-        .add("owner", text::person(&certificate.owner))
-        .add("asked for", when::with_distance(certificate.created_at, view.now));
+        .add("retired", format!("{} version {}", result.certificate_id, result.version))
+        .add("expired", when::with_distance(result.not_after, view.now))
+        .add("record", format!("{} {}", result.seq, result.record_sha256));
+    fields.finish()
+}
+
+/// One certificate with its versions or places, and its chain.
+pub(in crate::cli) fn detail(detail: &CertificateDetail, view: View) -> String {
+    let mut fields = match (&detail.certificate, &detail.found) {
+        (Some(certificate), _) => managed(certificate, view),
+        (None, Some(found)) => inventory::detail(found, view),
+        (None, None) => Fields::new(view.style),
+    };
     for found in &detail.versions {
         version(&mut fields, found, view);
     }
@@ -49,6 +59,26 @@ pub(in crate::cli) fn detail(detail: &CertificateDetail, view: View) -> String {
         return fields.finish() + &text::document(chain);
     }
     fields.finish()
+}
+
+fn managed(certificate: &Certificate, view: View) -> Fields {
+    let mut fields = Fields::new(view.style);
+    fields
+        .add("certificate", certificate.id.as_str())
+        .add("name", text::name(&certificate.primary_name))
+        .add("profile", text::safe(&certificate.profile_id))
+        .add("environment", text::safe(&certificate.environment))
+        .add("owner", text::person(&certificate.owner))
+        .add("asked for", when::with_distance(certificate.created_at, view.now));
+    if let Some(days) = certificate.days_left {
+        fields.add("days left", days.to_string());
+    }
+    fields.list("places", certificate.places.iter().map(|found| inventory::one_place(found, view)));
+    let more = certificate.places_total.saturating_sub(certificate.places.len() as u64);
+    if more > 0 {
+        fields.add("", format!("and {more} more"));
+    }
+    fields
 }
 
 fn version(fields: &mut Fields, version: &CertificateVersion, view: View) {

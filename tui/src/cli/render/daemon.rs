@@ -4,7 +4,7 @@ use countersign_shared::protocol::{StatusResult, WhoamiResult};
 
 use super::fields::Fields;
 use super::style::Tone;
-use super::{View, audit, text, when};
+use super::{View, audit, inventory, text, when};
 
 /// State, alarms and sizes. Times are told against the daemon's own clock.
 pub(in crate::cli) fn status(status: &StatusResult, view: View) -> String {
@@ -22,8 +22,11 @@ pub(in crate::cli) fn status(status: &StatusResult, view: View) -> String {
         .add("ledger", format!("{} records, {} not anchored off the host", status.ledger_size, status.unanchored))
         .add("root", status.ledger_root.to_string())
         .add("policy", status.policy_sha256.to_string())
-        .add("attestation", text::safe(&status.attestation))
-        .finish()
+        .add("attestation", text::safe(&status.attestation));
+    if let Some(inventory) = &status.inventory {
+        fields.add("inventory", inventory::status(inventory, status.now));
+    }
+    fields.finish()
 }
 
 fn alarms(fields: &mut Fields, status: &StatusResult) {

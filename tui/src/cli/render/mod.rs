@@ -11,6 +11,7 @@ pub(in crate::cli) mod decision;
 pub(in crate::cli) mod delegation;
 pub(in crate::cli) mod detail;
 mod fields;
+pub(in crate::cli) mod inventory;
 pub(in crate::cli) mod job;
 pub(in crate::cli) mod life;
 pub(in crate::cli) mod policy;

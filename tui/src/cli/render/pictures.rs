@@ -5,7 +5,8 @@ use countersign_shared::protocol::*;
 use insta::assert_snapshot;
 
 use super::{
-    Style, View, audit, certificate, daemon, decision, delegation, detail, job, life, policy, request, samples,
+    Style, View, audit, certificate, daemon, decision, delegation, detail, inventory, job, life, policy, request,
+    samples,
 };
 
 fn view() -> View {
@@ -114,10 +115,14 @@ fn jobs_and_certificates() {
         owner: samples::person("alice"),
         created_at: view().now,
         current: None,
+        days_left: None,
+        places: vec![],
+        places_total: 0,
     };
+    let page = CertificatePage { certificates: vec![certificate], found: vec![samples::found()], next_cursor: None };
     let jobs = job::list(&[failed.clone(), samples::job(JobState::AwaitingApproval)], view());
     let one = job::one(&failed, view());
-    assert_snapshot!([jobs, one, certificate::list(&[certificate], view())].join("\n"));
+    assert_snapshot!([jobs, one, certificate::list(&page, view())].join("\n"));
 }
 
 #[test]
@@ -180,7 +185,46 @@ fn the_policy() {
 fn nothing_to_show_is_said() {
     assert_eq!(request::list(&[], view()), "no requests\n");
     assert_eq!(job::list(&[], view()), "no jobs\n");
-    assert_eq!(certificate::list(&[], view()), "no certificates\n");
+    assert_eq!(
+        certificate::list(&CertificatePage { certificates: vec![], found: vec![], next_cursor: None }, view()),
+        "no certificates\n"
+    );
     assert_eq!(audit::list(&[], view()), "no records\n");
     assert_eq!(policy::profiles(&[], view()), "no profiles\n");
+}
+
+#[test]
+fn what_was_found() {
+    let mut found = samples::found();
+    found.successor = Some(Successor {
+        sha256: found.sha256,
+        id: Some("mc-3".parse().unwrap()),
+        lineage: LineageKind::NamesAndKey,
+        at: "2027-01-31T07:00:00Z".parse().unwrap(),
+    });
+    let detail =
+        CertificateDetail { certificate: None, found: Some(found), versions: vec![], chain_pem: Some("PEM\n".into()) };
+    assert_snapshot!(certificate::detail(&detail, view()));
+}
+
+#[test]
+fn an_import() {
+    let certificate = ImportedCertificate {
+        id: Some("mc-2".parse().unwrap()),
+        issued: false,
+        new: true,
+        alias: None,
+        primary_name: "shop.corp.example".into(),
+        sha256: samples::found().sha256,
+        not_after: "2027-02-05T08:00:00Z".parse().unwrap(),
+        usable_until: "2027-02-05T08:00:00Z".parse().unwrap(),
+    };
+    let item = |path: &str| ImportedItem { path: path.into(), certificates: vec![], problems: vec![], ended: 0 };
+    let result = ImportResult {
+        items: vec![
+            ImportedItem { certificates: vec![certificate], ended: 1, ..item("/etc/ssl/shop.pem") },
+            ImportedItem { problems: vec!["it needs a password".into()], ..item("/srv/\u{1b}k.p12") },
+        ],
+    };
+    assert_snapshot!(inventory::imported(&result, false, view()));
 }

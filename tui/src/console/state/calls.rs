@@ -31,6 +31,8 @@ pub enum Slot {
     Errand,
     /// A page of messages.
     Alerts,
+    /// How many messages are dead.
+    Dead,
     /// The event stream.
     Events,
 }

@@ -249,6 +249,8 @@ fn check(review: &Review, sent: &Deed) -> Result<(), TestCaseError> {
             prop_assert!(review.act == Act::Void && seen(&params.id).you_may.contains(&Verb::Void));
             prop_assert!(params.reason.as_ref().is_some_and(|reason| !reason.is_blank()));
         }
+        // Errands have no part in this property: see `listed`.
+        Deed::Revoke(_) | Deed::Renew(_) | Deed::Requeue(_) => prop_assert!(false, "sent from a review of requests"),
         Deed::Comment(params) => {
             prop_assert!(review.act == Act::Comment && seen(&params.id).you_may.contains(&Verb::Comment));
             prop_assert!(!params.text.is_blank());

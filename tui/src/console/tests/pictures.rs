@@ -83,6 +83,28 @@ fn scenes_of_two_people() -> Vec<(&'static str, Vec<Key>)> {
     ]
 }
 
+/// Certificates and messages.
+fn scenes_of_ends() -> Vec<(&'static str, Vec<Key>)> {
+    use Key::*;
+    let end = |more: &[Key]| [&[Char('4'), Char('x')], more].concat();
+    vec![
+        ("certificates", vec![Char('4')]),
+        ("certificates_filter", vec![Char('4'), Char('/'), Char('p'), Char('a')]),
+        ("certificates_found", vec![Char('4'), Char('s'), Char('s'), Char('s')]),
+        ("certificate", vec![Char('4'), Down, Enter]),
+        ("certificate_end", vec![Char('4'), Down, Enter, Char('G')]),
+        ("certificate_found", vec![Char('4'), Char('s'), Char('s'), Char('s'), Enter]),
+        ("revoke", end(&[])),
+        ("revoke_reason", end(&[PageDown, PageDown, Tab, Right, Right, Tab, Char('o')])),
+        ("renew", vec![Char('4'), Down, Char('n')]),
+        ("alerts", vec![Char('5')]),
+        ("alerts_dead", vec![Char('5'), Char('s')]),
+        ("alert", vec![Char('5'), Enter]),
+        ("requeue", vec![Char('5'), Char('u')]),
+        ("requeue_refused", vec![Char('5'), Down, Char('u')]),
+    ]
+}
+
 fn scene(requests: Vec<RequestSummary>, size: (u16, u16), keys: &[Key]) -> Bench {
     // The way there needs room; the terminal shrinks at the end.
     let mut bench = Bench::with(requests, size.0.max(60), size.1.max(15));
@@ -99,9 +121,12 @@ fn every_screen_in_every_size() {
     for size in SIZES {
         let usual = scenes().into_iter().map(|(name, keys)| (name, queue(), keys));
         let two = scenes_of_two_people().into_iter().map(|(name, keys)| (name, two_person(), keys));
-        for (name, requests, keys) in usual.chain(two) {
+        let ends = scenes_of_ends().into_iter().map(|(name, keys)| (name, queue(), keys));
+        for (name, requests, keys) in usual.chain(two).chain(ends) {
             let bench = scene(requests, size, &keys);
-            if bench.state.too_small() && !["queue", "review_approve", "review_many"].contains(&name) {
+            if bench.state.too_small()
+                && !["queue", "review_approve", "review_many", "certificates", "revoke"].contains(&name)
+            {
                 continue;
             }
             insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), picture(&bench));
@@ -165,7 +190,8 @@ fn alarms_take_the_whole_width() {
 #[test]
 fn before_the_first_answer_there_is_a_frame() {
     let state = State::new(samples::at(0), 80, 24, true);
-    let bench = Bench { state, requests: Vec::new(), open: Vec::new() };
+    let (certificates, alerts) = (Vec::new(), Vec::new());
+    let bench = Bench { state, requests: Vec::new(), certificates, alerts, page: 1, open: Vec::new() };
     assert!(picture(&bench).contains("Connecting to the daemon"));
 }
 
@@ -173,7 +199,8 @@ fn before_the_first_answer_there_is_a_frame() {
 fn sixteen_colours_or_none() {
     let usual = scenes().into_iter().map(|(_, keys)| (queue(), keys));
     let two = scenes_of_two_people().into_iter().map(|(_, keys)| (two_person(), keys));
-    for (requests, keys) in usual.chain(two) {
+    let ends = scenes_of_ends().into_iter().map(|(_, keys)| (queue(), keys));
+    for (requests, keys) in usual.chain(two).chain(ends) {
         for colour in [true, false] {
             let mut bench = scene(requests.clone(), (120, 40), &keys);
             bench.state.colour = colour;
@@ -306,6 +333,25 @@ fn hostile_text_stays_text() {
                 }
                 bench.act(Action::Paste(text.into()));
                 bench.state.tell(false, text);
+                bench.act(Action::Resize { width: size.0, height: size.1 });
+                assert_fits(&picture(&bench), size, name);
+            }
+        }
+    }
+}
+
+#[test]
+fn hostile_text_stays_text_where_certificates_end() {
+    for text in HOSTILE {
+        for size in SIZES {
+            for (name, keys) in scenes_of_ends() {
+                let mut bench = Bench::with(queue(), size.0.max(60), size.1.max(15));
+                super::managed::poison(&mut bench.certificates, &mut bench.alerts, text);
+                for key in keys {
+                    bench.keys(&[key]);
+                    bench.settle();
+                }
+                bench.act(Action::Paste(text.into()));
                 bench.act(Action::Resize { width: size.0, height: size.1 });
                 assert_fits(&picture(&bench), size, name);
             }

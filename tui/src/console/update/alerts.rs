@@ -5,7 +5,7 @@ use countersign_shared::protocol::{AlertPage, AlertState, ListAlertsParams};
 use super::loading;
 use crate::console::action::{Call, Effect, Refusal};
 use crate::console::layout::list_height;
-use crate::console::state::{Alerts, OpenAlert, Reading, Screen, Slot, State};
+use crate::console::state::{Alerts, Link, OpenAlert, Reading, Screen, Slot, State};
 
 /// The list, read when it is shown for the first time or something happened since.
 pub fn show(state: &mut State) -> Vec<Effect> {
@@ -94,6 +94,30 @@ pub fn open(state: &mut State) -> Vec<Effect> {
         None => state.tell(false, "No message is selected."),
     }
     Vec::new()
+}
+
+/// How many are dead was read. Who may not know is told nothing of it.
+pub fn counted(state: &mut State, result: Result<Box<AlertPage>, Refusal>) {
+    match result {
+        Ok(page) => state.dead = Some((page.alerts.len(), page.next_cursor.is_some())),
+        Err(refusal) if refusal.kind.is_some() => state.dead = None,
+        Err(_) => {}
+    }
+}
+
+/// Counts what is dead, one call at a time.
+pub fn count_dead(state: &mut State) -> Vec<Effect> {
+    if state.calls.is_open(Slot::Dead) { Vec::new() } else { vec![loading::call(state, Slot::Dead, Call::Dead)] }
+}
+
+/// A minute passed: an attempt that failed leaves no record that would say so, except about an end.
+pub fn minute_passed(state: &mut State) -> Vec<Effect> {
+    if state.link != Link::Online {
+        return Vec::new();
+    }
+    let mut effects = count_dead(state);
+    effects.extend(happened(state));
+    effects
 }
 
 /// Something happened: what is shown of messages is read again, once, however much it was.

@@ -159,6 +159,7 @@ fn refreshed(state: &mut State, about: Vec<RequestId>) -> Vec<Effect> {
     let mut effects = vec![loading::call(state, Slot::Status, Call::Status)];
     effects.extend(managed::happened(state));
     effects.extend(alerts::happened(state));
+    effects.extend(alerts::count_dead(state));
     let open = state.detail.as_ref().map(|detail| detail.id.clone()).filter(|id| about.contains(id));
     effects.extend(open.map(|id| loading::call(state, Slot::Detail, Call::Request(id))));
     if state.queue.refused.is_none() {

@@ -1,0 +1,110 @@
+//! `certificate.import` and the command: by whom, of what, and what stays of it.
+
+use countersign_shared::error::ErrorKind;
+use countersign_shared::protocol::method::CertificateImport;
+use countersign_shared::protocol::{AuditAction, FoundBy, ImportItem, ImportParams, ImportResult};
+use data_encoding::BASE64;
+
+use crate::inventory::{Found, found, possible};
+use crate::support::{ALICE, BOB, CAROL, Caller, DAVE, MALLORY};
+
+fn item(path: &str, octets: Option<&[u8]>) -> ImportItem {
+    let octets = octets.map(|octets| BASE64.encode(octets));
+    ImportItem { path: path.into(), octets, password: None, below: false }
+}
+
+fn import(caller: &mut Caller, items: Vec<ImportItem>) -> ImportResult {
+    caller.call::<CertificateImport>(&ImportParams { items })
+}
+
+#[test]
+fn requesters_import_and_nobody_else() {
+    if !possible() {
+        return;
+    }
+    let mut found = Found::prepared("");
+    found.certificate("web", "web.corp.example", 20);
+    let pem = std::fs::read(found.path("web.pem")).unwrap();
+    // Nothing is looked at.
+    std::fs::write(found.host.path("countersign.toml"), "").unwrap();
+    found.host.start();
+    let params = ImportParams { items: vec![item("/srv/web.pem", Some(&pem))] };
+    for uid in [MALLORY, DAVE, 0] {
+        let refused = found.host.user(uid).refused::<CertificateImport>(&params, ErrorKind::Forbidden);
+        assert!(refused.message.contains("requester"), "{refused:?}");
+    }
+    let refusals = "SELECT count(*) FROM audit_events WHERE action = 'approval_refused'
+                    AND details ->> '$.verb' = 'certificate.import' AND details ->> '$.rule' = 'not_requester'";
+    assert_eq!(found.host.value::<i64>(refusals), 3);
+    assert_eq!(found.host.value::<i64>("SELECT count(*) FROM inventory_certificates"), 0);
+
+    let mut alice = found.host.user(ALICE);
+    let taken = import(&mut alice, params.items.clone());
+    let [certificate] = &taken.items[0].certificates[..] else { panic!("{taken:?}") };
+    assert!(certificate.new && !certificate.issued);
+    let id = certificate.id.clone().unwrap();
+    let again = import(&mut alice, params.items);
+    assert!(!again.items[0].certificates[0].new);
+    let list = self::found(&mut found.host.user(CAROL));
+    assert_eq!(
+        (list[0].id.clone(), list[0].source, list[0].owner.as_ref().unwrap().uid),
+        (id.clone(), FoundBy::Import, ALICE)
+    );
+    assert_eq!(list[0].places[0].place.raw(), "file:/srv/web.pem");
+    let record = &found.host.user(DAVE).records(&id)[0];
+    assert_eq!((record.action, record.details["uid"].as_u64()), (AuditAction::CertificateImported, Some(ALICE.into())));
+    assert_eq!(found.watched(), 1);
+}
+
+#[test]
+fn all_of_a_call_or_nothing_and_no_word_about_what_others_have_imported() {
+    if !possible() {
+        return;
+    }
+    let mut found = Found::prepared("");
+    found.certificate("web", "web.corp.example", 20);
+    found.certificate("new", "web.corp.example", 200);
+    found.openssl("pkcs12 -export -in web.pem -inkey ../web.key -out web.p12 -passout pass:s3cret");
+    let read = |name: &str| std::fs::read(found.path(name)).unwrap();
+    let (web, new, p12) = (read("web.pem"), read("new.pem"), read("web.p12"));
+    std::fs::write(found.host.path("countersign.toml"), "").unwrap();
+    found.host.start();
+    let (mut alice, mut bob, mut carol) = (found.host.user(ALICE), found.host.user(BOB), found.host.user(CAROL));
+
+    let broken = ImportItem { octets: Some("no base 64".into()), ..item("/b", None) };
+    let bad = |items| ImportParams { items };
+    for items in [
+        vec![item("/a", Some(&web)), broken],
+        vec![item("/a", Some(&web)), item("relative", Some(&web))],
+        vec![item("/a", Some(&web)), item("/a", Some(&web))],
+        vec![],
+    ] {
+        alice.refused::<CertificateImport>(&bad(items), ErrorKind::Invalid);
+    }
+    assert_eq!(found.host.value::<i64>("SELECT count(*) FROM inventory_certificates"), 0);
+
+    let locked =
+        |password: Option<&str>| ImportItem { password: password.map(str::to_owned), ..item("/srv/k.p12", Some(&p12)) };
+    let taken = import(&mut alice, vec![item("/srv/garbage", Some(b"garbage")), locked(None)]);
+    assert!(taken.items.iter().all(|item| item.certificates.is_empty() && item.problems.len() == 1), "{taken:?}");
+    let wrong = import(&mut alice, vec![locked(Some("hunter2"))]);
+    assert!(wrong.items[0].problems[0].raw().contains("password"), "{wrong:?}");
+    let opened = import(&mut alice, vec![locked(Some("s3cret"))]);
+    assert_eq!(opened.items[0].certificates.len(), 1);
+    for secret in ["hunter2", "s3cret"] {
+        assert!(!found.host.log().contains(secret));
+        let rows = format!("SELECT count(*) FROM audit_events WHERE instr(record, '{secret}') > 0");
+        assert_eq!(found.host.value::<i64>(&rows), 0);
+    }
+
+    import(&mut bob, vec![item("/srv/web.pem", Some(&web))]);
+    // Of what bob has imported from there alice can say nothing.
+    assert_eq!(import(&mut alice, vec![item("/srv/web.pem", None)]).items[0].ended, 0);
+    import(&mut alice, vec![item("/srv/k.p12", None)]);
+    assert_eq!(found.watched(), 1);
+    let renewed = import(&mut bob, vec![item("/srv/web.pem", Some(&new))]);
+    assert_eq!((renewed.items[0].ended, found.watched()), (1, 1));
+    // An admin can, when bob has left.
+    assert_eq!(import(&mut carol, vec![item("/srv/web.pem", None)]).items[0].ended, 1);
+    assert_eq!(found.watched(), 0);
+}
