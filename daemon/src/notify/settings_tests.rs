@@ -136,7 +136,8 @@ async fn one_channel_that_cannot_be_used_stops_no_other() {
 #[test]
 fn the_example_that_is_installed_shows_every_channel_as_it_is_taken() {
     let example = include_str!("../../../packaging/countersign.toml");
-    let is_setting = |line: &str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let is_setting =
+        |line: &str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
     let settings = example.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| is_setting(line));
     let mut document: toml::Table = toml::from_str(&settings.collect::<Vec<_>>().join("\n")).unwrap();
     let notify: NotifySettings = document.remove("notify").unwrap().try_into().unwrap();
