@@ -4,6 +4,7 @@ mod caller;
 mod host;
 pub mod ledger;
 mod people;
+pub mod web;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
