@@ -246,7 +246,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         directory: state.path().join(CRLS),
         revoked,
     };
-    let watch = Watch { writer: writer.clone(), policy: policy.clone(), line: line.clone(), watched };
+    let planned = Arc::new(Notify::new());
+    let watch = Watch { writer: writer.clone(), policy: policy.clone(), line: line.clone(), watched, planned };
     let office = Office {
         writer: writer.clone(),
         readers: readers.clone(),
@@ -292,6 +293,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     for (channel, queued) in bells {
         vital.start("senders", Sender::new(&office, channel, queued).run(stop_background.clone()));
     }
+    // The writer ends with its last handle.
+    drop(office);
 
     vital.start("policy file", compare::run(policy, adoption.file.clone(), service.clone(), stop_background.clone()));
 

@@ -88,10 +88,10 @@ mod tests {
         let settings: NotifySettings = toml::from_str(
             r#"
 email = { host = "mx", from = "pki@corp.example", to = ["ops@corp.example", "night@corp.example"] }
-slack = { webhook = { file = "/none" } }
-teams = { webhook = { file = "/none" }, base_url = "https://relay:8443/teams/s3cret" }
-opsgenie = { key = { file = "/none" } }
-webhook = { url = "https://hook.corp.example/s3cret?token=s3cret", secret = { file = "/none" } }
+slack = { webhook = "file:/none" }
+teams = { webhook = "file:/none", base_url = "https://relay:8443/teams/s3cret" }
+opsgenie = { key = "file:/none" }
+webhook = { url = "https://hook.corp.example/s3cret?token=s3cret", secret = "file:/none" }
 syslog = { protocol = "journal" }
 command = { command = ["/usr/local/bin/tell", "--token", "s3cret"] }
 wall = {}

@@ -5,10 +5,12 @@ use std::time::Duration;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Span;
+use tokio::task::JoinSet;
 
 use super::complete::{Ended, complete};
 use super::{Office, RETRY_MILLIS};
 use crate::alerts::backoff::Refusal;
+use crate::alerts::kept;
 use crate::alerts::outbox::Claimed;
 use crate::notify::{Audience, Outcome, Receipt};
 use crate::policy::Channel;
@@ -20,8 +22,15 @@ const LONGEST: Duration = Duration::from_secs(720);
 
 /// Makes the attempt, and writes down what came of it.
 pub async fn make(office: Office, channel: Channel, claimed: Claimed) {
-    let ended = match tokio::time::timeout(LONGEST, send(&office, channel, &claimed)).await {
-        Ok(ended) => ended,
+    // On a task of its own: a fault in it is the failure of one message, and no reason for the daemon to end.
+    let mut sending = JoinSet::new();
+    sending.spawn({
+        let (office, claimed) = (office.clone(), claimed.clone());
+        async move { send(&office, channel, &claimed).await }
+    });
+    let ended = match tokio::time::timeout(LONGEST, sending.join_next()).await {
+        Ok(Some(Ok(ended))) => ended,
+        Ok(_) => Ended::later("a fault of the daemon broke the attempt off".to_owned()),
         Err(_) => Ended::later(format!("it had not ended after {}s", LONGEST.as_secs())),
     };
     // What the other side has accepted must not be sent again because the disk was full for a while.
@@ -65,7 +74,7 @@ async fn send(office: &Office, channel: Channel, claimed: &Claimed) -> Ended {
 /// Composes it from one state of the database; none where it was taken back since it was claimed.
 async fn compose(office: &Office, id: i64) -> Result<Option<Composed>, ApiError> {
     let (policy, directory) = (office.policy.now(), office.directory.clone());
-    let (origin, host, now) = (office.origin.clone(), office.host.clone(), office.line.wall());
+    let (origin, host, line) = (office.origin.clone(), office.host.clone(), office.line.clone());
     let read = move |connection: &rusqlite::Connection| {
         let snapshot = connection.unchecked_transaction()?;
         let Some(notice) = notifications::open_notice(&snapshot, id)? else { return Ok(None) };
@@ -75,7 +84,7 @@ async fn compose(office: &Office, id: i64) -> Result<Option<Composed>, ApiError>
             directory: directory.as_ref(),
             origin: &origin,
             host: &host,
-            now,
+            now: kept::now(&snapshot, &line)?,
         };
         let composed = tell::compose(house, &notice)?;
         snapshot.finish()?;

@@ -68,7 +68,8 @@ pub fn page(
     let everything =
         *filter == ListAlertsParams { limit: filter.limit, cursor: filter.cursor.clone(), ..Default::default() };
     let mut stretch_end = None;
-    if !found_by_index && !(everything && *sight == Sight::All) {
+    let bounded = found_by_index || (everything && *sight == Sight::All);
+    if !bounded {
         let newest: i64 =
             connection.query_row("SELECT coalesce(max(id), 0) FROM notification_events", [], |row| row.get(0))?;
         let low = newest.saturating_add(1).min(window.before) - TEXT_STRETCH;
