@@ -121,7 +121,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
             for effect in &effects {
                 if let Effect::PolicyChanged(next) = effect {
                     policy.replace(next.clone());
-                    switchboard.route(next.policy());
+                    switchboard.route(&policy);
                 }
             }
             for effect in effects {
@@ -163,7 +163,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     let routed = (line.clone(), switchboard.routing().clone());
     let (writer, writer_thread) = Writer::routed(connection, tail, routed, health.clone(), after_commit)
         .map_err(during("starting the writer"))?;
-    switchboard.route(&policy.now());
+    switchboard.route(&policy);
 
     if health.damage().is_none() {
         messages::release(&writer).await.map_err(refused("taking up what was being sent"))?;

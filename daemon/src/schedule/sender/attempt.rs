@@ -30,8 +30,8 @@ pub async fn make(office: Office, channel: Channel, claimed: Claimed) {
     });
     let ended = match tokio::time::timeout(LONGEST, sending.join_next()).await {
         Ok(Some(Ok(ended))) => ended,
-        Ok(_) => Ended::later("a fault of the daemon broke the attempt off".to_owned()),
-        Err(_) => Ended::later(format!("it had not ended after {}s", LONGEST.as_secs())),
+        Ok(_) => Ended::later("a fault of the daemon broke the attempt off"),
+        Err(_) => Ended::later(&format!("it had not ended after {}s", LONGEST.as_secs())),
     };
     // What the other side has accepted must not be sent again because the disk was full for a while.
     loop {
@@ -55,12 +55,12 @@ async fn send(office: &Office, channel: Channel, claimed: &Claimed) -> Ended {
         Ok(Some(Composed::Send(letter))) => *letter,
         Ok(Some(Composed::Moot(why))) => return Ended::Moot(why),
         Ok(None) => return Ended::TakenBack,
-        Err(error) => return Ended::later(format!("it cannot be composed: {}", error.message)),
+        Err(error) => return Ended::later(&format!("it cannot be composed: {}", error.message)),
     };
     if let Some(remaining) = &claimed.remaining {
         match serde_json::from_str::<Vec<Untrusted>>(remaining) {
             Ok(remaining) => narrow(&mut letter.audience, channel, remaining),
-            Err(error) => return Ended::later(format!("its recipients cannot be read: {error}")),
+            Err(error) => return Ended::later(&format!("its recipients cannot be read: {error}")),
         }
         if is_nobody(&letter.audience, channel) {
             return Ended::Moot("whoever was still to be reached is not told any more".to_owned());

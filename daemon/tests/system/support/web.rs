@@ -86,9 +86,9 @@ fn talk(stream: TcpStream, says: &Mutex<&'static str>, got: &Mutex<Vec<Got>>) ->
             return Ok(());
         }
     }
-    let length = head.lines().filter_map(|line| line.split_once(": "));
-    let length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value);
-    let mut body = vec![0; length.last().unwrap().parse().unwrap()];
+    let lengths = head.lines().filter_map(|line| line.split_once(": "));
+    let mut lengths = lengths.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value);
+    let mut body = vec![0; lengths.next().unwrap().parse().unwrap()];
     reader.read_exact(&mut body)?;
     got.lock().unwrap().push(Got { head, body: serde_json::from_slice(&body).unwrap() });
     let says = *says.lock().unwrap();
