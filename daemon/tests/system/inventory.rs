@@ -158,10 +158,15 @@ fn files_of_every_form_are_found_with_their_places_and_watched() {
     }
     assert!(status.problems >= 3);
     assert!(found.host.user(DAVE).call::<AuditVerify>(&NoParams {}).intact);
-    // A start on what is there finds everything in order.
+    // A start on what is there finds everything in order, and what was taken away beside the daemon is missed.
     found.host.stop();
     found.host.start();
     assert_eq!(found.host.oneself().status().damage, None);
+    found.host.stop();
+    found.host.tamper("DELETE FROM expiry_watch; DELETE FROM found_certificates WHERE row = 2");
+    found.host.start();
+    let damage = found.host.oneself().status().damage.unwrap();
+    assert!(damage.text.contains("was recorded as found and is there no more"), "{damage:?}");
 }
 
 #[test]
