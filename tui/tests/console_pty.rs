@@ -236,7 +236,7 @@ fn revoke_by_typing_the_name() {
     terminal.until("state       active, version 2");
     // What is typed ahead of the review counts for nothing.
     terminal.send("xy\r");
-    terminal.until("[>Cancel<]  ( Revoke )");
+    terminal.until("[>Cancel<]  ( Revoke )  Choose a reason");
     terminal.send("\t\x1b[C\x1b[C");
     terminal.until("< key compromise >");
     terminal.send("\rmail.corp.example");

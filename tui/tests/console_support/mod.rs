@@ -143,6 +143,7 @@ impl World {
                 let wanted: ListRequestsParams = serde_json::from_value(params).unwrap();
                 let fits = |one: &&RequestDetail| {
                     wanted.state.is_none_or(|state| state == one.request.state)
+                        && (wanted.certificate.is_none() || wanted.certificate == one.request.certificate_id)
                         && wanted
                             .text
                             .as_ref()
