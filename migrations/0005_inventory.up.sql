@@ -91,6 +91,7 @@ CREATE TABLE IF NOT EXISTS found_certificates (
 -- Pages, newest first, and those that end soon.
 CREATE INDEX IF NOT EXISTS found_there ON found_certificates (row) WHERE there = 1;
 CREATE INDEX IF NOT EXISTS found_by_end ON found_certificates (usable_until) WHERE there = 1;
+CREATE INDEX IF NOT EXISTS found_imported ON found_certificates (owner_uid) WHERE source = 'import' AND there = 1;
 CREATE INDEX IF NOT EXISTS versions_by_end ON certificate_versions (not_after, certificate_id) WHERE state = 'active';
 
 CREATE TRIGGER IF NOT EXISTS found_fixed BEFORE UPDATE ON found_certificates

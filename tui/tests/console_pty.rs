@@ -8,6 +8,7 @@ mod terminal;
 
 use console_support::{FakeDaemon, samples};
 use countersign_shared::lifecycle::RequestState;
+use countersign_shared::revocation::RevocationReason;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -221,6 +222,57 @@ fn a_change_under_the_review_stops_it() {
     terminal.send("\r");
     terminal.until_gone("Cancel");
     assert!(daemon.world.lock().unwrap().decisions.is_empty());
+    leave(terminal);
+}
+
+/// Open the certificate, choose a reason, type the name, and the button.
+#[test]
+fn revoke_by_typing_the_name() {
+    let (_directory, daemon, mut terminal) = open();
+    terminal.send("4");
+    terminal.until("> mail.corp.example");
+    terminal.until("5 d left");
+    terminal.send("\r");
+    terminal.until("state       active, version 2");
+    // What is typed ahead of the review counts for nothing.
+    terminal.send("xy\r");
+    terminal.until("[>Cancel<]  ( Revoke )  Choose a reason");
+    terminal.send("\t\x1b[C\x1b[C");
+    terminal.until("< key compromise >");
+    terminal.send("\rmail.corp.example");
+    terminal.until("type it       mail.corp.example");
+    assert!(daemon.world.lock().unwrap().ends.revocations.is_empty());
+    terminal.send("\r");
+    terminal.until("[>Revoke<]");
+    terminal.send("\r");
+    terminal.until("asks for the end of version 2 of mc-01k8z3v5d20024");
+    {
+        let world = daemon.world.lock().unwrap();
+        let [sent] = &world.ends.revocations[..] else { panic!("{:?}", world.ends.revocations) };
+        assert_eq!((sent.serial.as_deref(), sent.reason), (Some("4f0a"), RevocationReason::KeyCompromise));
+        assert_eq!(sent.certificate_id.as_ref(), Some(&world.ends.certificate.id));
+    }
+    terminal.send("q");
+    terminal.until("[4 Certs]");
+    leave(terminal);
+}
+
+#[test]
+fn a_dead_message_is_loud_and_sent_again() {
+    let (_directory, _daemon, mut terminal) = open();
+    terminal.until(" 1 dead ");
+    terminal.send("5");
+    terminal.until("> DEAD    expiry alert");
+    terminal.send("\r");
+    terminal.until("connection refused");
+    terminal.send("u");
+    terminal.until("[>Cancel<]  [ Send again ]  y sends it again");
+    terminal.send("y");
+    terminal.until("It waits for another attempt (record 12).");
+    terminal.until_gone(" 1 dead ");
+    terminal.until("queued");
+    terminal.send("q");
+    terminal.until("> queued  expiry alert");
     leave(terminal);
 }
 

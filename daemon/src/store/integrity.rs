@@ -12,6 +12,7 @@ use crate::ledger::frontier::leaf_hash;
 use crate::ledger::verify::{Verified, stored_frontier, verify};
 use crate::ledger::{Frontier, Tail};
 
+mod found;
 mod installation;
 mod lists;
 mod pending;
@@ -35,6 +36,7 @@ pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
         texts::check,
         versions::check,
         lists::check,
+        found::check,
     ];
     for look in looks {
         if verified.damage.is_none() {

@@ -1,5 +1,6 @@
 //! A daemon that follows a script: real frames over a real socket, from samples.
 
+pub mod ends;
 #[allow(dead_code, unused_imports, reason = "the pictures use the rest")]
 pub mod samples;
 
@@ -34,6 +35,7 @@ pub struct World {
     pub status: StatusResult,
     /// Requests that are decided by somebody else while the decision is on its way.
     pub contested: Vec<RequestId>,
+    pub ends: ends::Ends,
 }
 
 /// A daemon on a socket of its own.
@@ -61,6 +63,7 @@ impl FakeDaemon {
             decisions: Vec::new(),
             status: samples::status(0, 0),
             contested: Vec::new(),
+            ends: ends::Ends::new(),
         };
         let world = Arc::new(Mutex::new(world));
         let daemon = Self { world, socket: directory.join("daemon.sock") };
@@ -140,6 +143,7 @@ impl World {
                 let wanted: ListRequestsParams = serde_json::from_value(params).unwrap();
                 let fits = |one: &&RequestDetail| {
                     wanted.state.is_none_or(|state| state == one.request.state)
+                        && (wanted.certificate.is_none() || wanted.certificate == one.request.certificate_id)
                         && wanted
                             .text
                             .as_ref()
@@ -194,6 +198,11 @@ impl World {
                 self.subscribers.push(stream.try_clone().unwrap());
                 to_value(SubscribeResult { from_seq })
             }
+            method::CertificateList::NAME => to_value(self.ends.list()),
+            method::CertificateGet::NAME => to_value(self.ends.detail()),
+            method::CertificateRevoke::NAME => to_value(self.ends.revoke(serde_json::from_value(params).unwrap())),
+            method::AlertList::NAME => to_value(self.ends.told(&serde_json::from_value(params).unwrap())),
+            method::AlertRequeue::NAME => to_value(self.ends.requeue()),
             other => Err(ApiError::invalid(format!("unknown method {other}"))),
         }
     }

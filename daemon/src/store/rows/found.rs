@@ -117,6 +117,16 @@ pub fn insert(connection: &Connection, new: &NewFound<'_>) -> rusqlite::Result<(
     Ok(())
 }
 
+/// How many certificates a user has made known by importing them that are looked after still.
+pub fn imported_by(connection: &Connection, uid: u32) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM found_certificates INDEXED BY found_imported
+             WHERE owner_uid = ?1 AND source = 'import' AND there = 1",
+        )?
+        .query_row([uid], |row| row.get(0))
+}
+
 /// Brings one to how it stands now; true where its watch begins, ends or has another end.
 pub fn settle(connection: &Connection, stored: &Stored, standing: &Standing) -> rusqlite::Result<bool> {
     let end = standing.usable_until.unwrap_or(stored.usable_until);

@@ -164,7 +164,7 @@ pub fn open_at(
     sha256: &Digest,
 ) -> rusqlite::Result<Vec<(i64, Option<Untrusted>)>> {
     let sql = format!(
-        "SELECT i.row, i.alias FROM inventory i
+        "SELECT i.row, i.alias FROM inventory i INDEXED BY inventory_once_at_a_place
          WHERE i.place = ?1 AND i.ended_at IS NULL AND {} AND i.sha256 = ?3",
         scope.condition()
     );
@@ -213,9 +213,9 @@ pub fn standing(connection: &Connection, sha256: &Digest) -> rusqlite::Result<St
         .prepare_cached(
             "SELECT count(*) FILTER (WHERE i.counts = 1) AS counting, count(*) AS seen,
                  count(*) FILTER (WHERE i.place GLOB 'tls:*') AS presented,
-                 min(i.usable_until) FILTER (WHERE i.counts = 1 AND (i.place GLOB 'tls:*' OR (?2 = 0 AND NOT EXISTS (
-                     SELECT 1 FROM inventory x WHERE x.sha256 = i.sha256 AND x.state = 'succeeded'
-                     AND x.ended_at >= i.first_seen)))) AS usable_until
+                 min(i.usable_until) FILTER (WHERE i.counts = 1 AND (i.place GLOB 'tls:*' OR (?2 = 0 AND i.first_seen > coalesce(
+                     (SELECT max(x.ended_at) FROM inventory x WHERE x.sha256 = ?1 AND x.state = 'succeeded'), ''))))
+                     AS usable_until
              FROM inventory i WHERE i.sha256 = ?1 AND i.ended_at IS NULL",
         )?
         .query_row(params![sha256, by_listeners_alone], |row| {

@@ -222,6 +222,9 @@ impl Errand {
             Matter::Certificate { id, seen: None } => return Some(format!("{id} is not loaded.")),
             Matter::Certificate { id, seen: Some(seen) } => (id, seen),
         };
+        if seen.detail.found.is_some() {
+            return Some(format!("{id} was found and not issued here: that is done where it was issued."));
+        }
         if seen.current().is_none() {
             let why = if seen.is_revoked() { "it is revoked already" } else { "no version of it is in force" };
             return Some(format!("Nothing to do for {id}: {why}."));
@@ -238,6 +241,10 @@ impl Errand {
     /// The stops of Tab in the order of the dialog. The button that does it is one only when it can be pressed.
     pub fn stops(&self) -> Vec<Stop> {
         let mut stops = Vec::with_capacity(6);
+        if self.hinders().is_some() {
+            // Nothing that could be typed would help.
+            return vec![Stop::Cancel];
+        }
         if self.task == Task::Revoke {
             stops.push(Stop::Reason);
         }

@@ -179,7 +179,8 @@ fn what_has_ended_or_was_asked_for_has_nothing_to_review() {
     assert!(bench.errand().missing().is_some_and(|why| why.contains("revoked already")));
     bench.keys(&[Key::Esc, Key::Char('g'), Key::Char('n')]);
     bench.settle();
-    assert!(bench.errand().missing().is_some_and(|why| why.contains("no version of it is in force")), "a found one");
+    assert!(bench.errand().missing().is_some_and(|why| why.contains("was found and not issued here")));
+    assert_eq!(bench.errand().stops(), [Stop::Cancel]);
     let mut bench = self::bench();
     let mut pending = samples::queue()[1].clone();
     pending.decided_at = None;

@@ -2,7 +2,7 @@
 
 use countersign_shared::content::{ExtendedKeyUsage, KeyAlgorithm, San};
 use countersign_shared::digest::Digest;
-use countersign_shared::lifecycle::RequestKind;
+use countersign_shared::lifecycle::{RequestKind, RequestState};
 use countersign_shared::protocol::{
     Alert, AlertChannel, AlertSeverity, AlertState, Certificate, CertificateDetail, CertificateVersion, FoundBy,
     FoundCertificate, FoundPlace, LineageKind, PlaceState, Profile, Revoked, Successor, VersionState,
@@ -10,7 +10,7 @@ use countersign_shared::protocol::{
 use countersign_shared::revocation::RevocationReason;
 use countersign_shared::time::Span;
 
-use super::samples::{at, person, summary};
+use super::samples::{at, ended, person, summary};
 use crate::console::state::Dossier;
 
 const DAY: i64 = 86_400;
@@ -52,9 +52,12 @@ pub fn issued(number: u32, name: &str, days: i64) -> Dossier {
         places: vec![place("file:/etc/nginx/tls/www.pem", PlaceState::Present)],
         places_total: 12,
     };
-    let mut renewal = summary(number, name, &[]);
+    let mut renewal = ended(summary(number, name, &[]), RequestState::Approved, "bob (DEMO)");
     renewal.kind = RequestKind::CertRenewal;
-    renewal.decided_at = Some(at(-60 * DAY));
+    let pem = |text: &str| {
+        let text = data_encoding::BASE64.encode(text.as_bytes());
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+    };
     let mut told = alert(1, AlertState::Sent);
     told.accepted_at = Some(at(-DAY));
     Dossier {
@@ -62,7 +65,7 @@ pub fn issued(number: u32, name: &str, days: i64) -> Dossier {
             certificate: Some(certificate),
             found: None,
             versions: vec![current, old],
-            chain_pem: Some("-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n".repeat(2)),
+            chain_pem: Some(pem(&format!("{name} 2")) + &pem("issuer")),
         },
         profile: Some(profile()),
         requests: Some(vec![renewal]),

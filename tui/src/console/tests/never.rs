@@ -12,7 +12,7 @@ use ratatui::backend::TestBackend;
 
 use super::samples::{ended, summary};
 use super::*;
-use crate::console::state::{Act, Dialog, Focus, Link};
+use crate::console::state::{Act, Dialog, Focus, Link, Stop, Task};
 
 /// One thing that can happen.
 #[derive(Clone, Debug)]
@@ -64,6 +64,11 @@ fn key() -> impl Strategy<Value = Key> {
         Key::Char('1'),
         Key::Char('2'),
         Key::Char('3'),
+        Key::Char('4'),
+        Key::Char('5'),
+        Key::Char('n'),
+        Key::Char('u'),
+        Key::Char('o'),
         Key::Char('A'),
         Key::Char('m'),
         Key::Char('w'),
@@ -105,6 +110,11 @@ fn beginning() -> impl Strategy<Value = Vec<Step>> {
         2 => Just(text("  r")),
         1 => Just(text("x")),
         1 => Just(text("c")),
+        1 => Just(keys("5u")),
+        1 => Just([keys("4"), keys("jn")].concat()),
+        2 => Just(
+            [keys("4"), keys("jx"), [Key::Tab, Key::Right, Key::Enter].map(Step::Key).to_vec(), vec![Step::Obey]].concat()
+        ),
     ]
 }
 
@@ -134,6 +144,9 @@ fn take(bench: &mut Bench, step: Step) {
             let asked = match &bench.state.dialog {
                 Some(Dialog::Review(review)) if review.focus == Focus::Confirm => review.confirmation(),
                 Some(Dialog::Review(review)) if review.focus == Focus::Note => Some(("a note".into(), 1, 1)),
+                Some(Dialog::Errand(errand)) if errand.focus == Stop::Confirm => {
+                    errand.confirmation().map(|words| (words, 1, 1))
+                }
                 _ => None,
             };
             if let Some((words, ..)) = asked {
@@ -157,7 +170,7 @@ fn take(bench: &mut Bench, step: Step) {
 /// at a button, for exactly the digests that it shows; and no state fails to be drawn.
 #[test]
 fn nothing_leaves_without_a_review() {
-    let (alone, together, other) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let (alone, together, other, errands) = (Cell::new(0), Cell::new(0), Cell::new(0), Cell::new(0));
     let mut runner =
         TestRunner::new(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() });
     let outcome = runner.run(&(beginning(), prop::collection::vec(step(), 1..160)), |(beginning, steps)| {
@@ -182,7 +195,17 @@ fn nothing_leaves_without_a_review() {
             let sent: Vec<Deed> = bench.deeds().into_iter().cloned().collect();
             if sent.len() > known && !removing {
                 let before = before.expect("a key was pressed");
-                let Some(Dialog::Review(review)) = &before.dialog else { panic!("no review was open") };
+                prop_assert_eq!(&before.link, &Link::Online);
+                prop_assert!(!before.too_small());
+                let review = match &before.dialog {
+                    Some(Dialog::Review(review)) => review,
+                    Some(Dialog::Errand(errand)) => {
+                        check_errand(errand, key, sent.last().unwrap())?;
+                        errands.set(errands.get() + 1);
+                        continue;
+                    }
+                    other => panic!("nothing was under review: {other:?}"),
+                };
                 let on_button = matches!(review.focus, Focus::Cancel | Focus::Commit);
                 prop_assert!(
                     (key == Some(Key::Enter) && review.focus == Focus::Commit)
@@ -190,8 +213,6 @@ fn nothing_leaves_without_a_review() {
                 );
                 prop_assert!(review.armed && review.read && !review.sending);
                 prop_assert!(review.items.iter().all(|item| item.changed.is_empty()));
-                prop_assert_eq!(&before.link, &Link::Online);
-                prop_assert!(!before.too_small());
                 check(review, sent.last().unwrap())?;
                 match sent.last() {
                     Some(Deed::DecideMany(_)) => together.set(together.get() + 1),
@@ -208,8 +229,34 @@ fn nothing_leaves_without_a_review() {
     if let Err(error) = outcome {
         panic!("{error}");
     }
-    let counts = [alone.get(), together.get(), other.get()];
+    let counts = [alone.get(), together.get(), other.get(), errands.get()];
     assert!(counts.iter().all(|count| *count > 0), "the property was never put to the test: {counts:?}");
+}
+
+/// What was sent to a certificate or message was armed, read, unchanged, typed out, and is what was shown.
+fn check_errand(errand: &Errand, key: Option<Key>, sent: &Deed) -> Result<(), TestCaseError> {
+    let on_button = matches!(errand.focus, Stop::Cancel | Stop::Commit);
+    prop_assert!(
+        (key == Some(Key::Enter) && errand.focus == Stop::Commit) || (key == Some(Key::Char('y')) && on_button)
+    );
+    prop_assert!(errand.armed && errand.read && !errand.sending && errand.changed.is_none());
+    match sent {
+        Deed::Revoke(params) => {
+            let current = errand.dossier().and_then(|seen| seen.current()).expect("a version was shown");
+            prop_assert_eq!(errand.task, Task::Revoke);
+            prop_assert_eq!(params.serial.as_ref(), Some(&current.serial));
+            prop_assert_eq!(Some(params.reason), errand.reason);
+            prop_assert!(errand.confirmation().is_some_and(|words| words == errand.confirm.text()));
+        }
+        Deed::Renew(params) => {
+            prop_assert_eq!((errand.task, Some(&params.certificate_id)), (Task::Renew, errand.certificate()));
+        }
+        Deed::Requeue(params) => {
+            prop_assert_eq!((errand.task, params.id, params.all_dead), (Task::Requeue, Some(9), false));
+        }
+        _ => prop_assert!(false, "sent from an errand"),
+    }
+    Ok(())
 }
 
 /// What was sent is what the review showed.
@@ -249,7 +296,6 @@ fn check(review: &Review, sent: &Deed) -> Result<(), TestCaseError> {
             prop_assert!(review.act == Act::Void && seen(&params.id).you_may.contains(&Verb::Void));
             prop_assert!(params.reason.as_ref().is_some_and(|reason| !reason.is_blank()));
         }
-        // Errands have no part in this property: see `listed`.
         Deed::Revoke(_) | Deed::Renew(_) | Deed::Requeue(_) => prop_assert!(false, "sent from a review of requests"),
         Deed::Comment(params) => {
             prop_assert!(review.act == Act::Comment && seen(&params.id).you_may.contains(&Verb::Comment));

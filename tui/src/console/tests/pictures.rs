@@ -86,7 +86,7 @@ fn scenes_of_two_people() -> Vec<(&'static str, Vec<Key>)> {
 /// Certificates and messages.
 fn scenes_of_ends() -> Vec<(&'static str, Vec<Key>)> {
     use Key::*;
-    let end = |more: &[Key]| [&[Char('4'), Char('x')], more].concat();
+    let end = |more: &[Key]| [&[Char('4'), Down, Char('x')], more].concat();
     vec![
         ("certificates", vec![Char('4')]),
         ("certificates_filter", vec![Char('4'), Char('/'), Char('p'), Char('a')]),
@@ -96,6 +96,7 @@ fn scenes_of_ends() -> Vec<(&'static str, Vec<Key>)> {
         ("certificate_found", vec![Char('4'), Char('s'), Char('s'), Char('s'), Enter]),
         ("revoke", end(&[])),
         ("revoke_reason", end(&[PageDown, PageDown, Tab, Right, Right, Tab, Char('o')])),
+        ("revoke_found", vec![Char('4'), Char('x')]),
         ("renew", vec![Char('4'), Down, Char('n')]),
         ("alerts", vec![Char('5')]),
         ("alerts_dead", vec![Char('5'), Char('s')]),

@@ -184,7 +184,7 @@ pub fn next(state: &State, one: &Alert) -> String {
         (_, Some(at), _) => format!("next attempt {}", words::coming(state.now, at)),
         (AlertState::Dead, ..) => "no attempt follows by itself: u sends it again".into(),
         (AlertState::Queued | AlertState::Failed, ..) => "an attempt is under way, or follows at once".into(),
-        (AlertState::Sent | AlertState::Skipped, ..) => "nothing".into(),
+        (AlertState::Sent | AlertState::Skipped, ..) => "no attempt follows".into(),
     }
 }
 

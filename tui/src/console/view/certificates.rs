@@ -202,7 +202,7 @@ mod tests {
             let all = columns(room);
             let used: usize = 2 + all.iter().map(|(_, width)| width + 1).sum::<usize>();
             assert!(used <= room, "{room}: {used}");
-            assert!(all.first().is_some_and(|(column, width)| *column == Column::Name && *width >= 20), "{room}");
+            assert!(all.first().is_some_and(|(column, width)| *column == Column::Name && *width >= 15), "{room}");
         }
     }
 }

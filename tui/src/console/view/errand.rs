@@ -132,7 +132,7 @@ fn about(state: &State, task: Task, seen: &Dossier) -> Vec<Entry> {
         entries.push(entry("seen at", Role::Warn, places.join(", ")));
     }
     entries.extend(leads_to(task, seen));
-    if task == Task::Revoke {
+    if task == Task::Revoke && seen.current().is_some() {
         let text = "it cannot be taken back: whoever reads the list refuses the certificate from then on";
         entries.push(entry("FINAL", Role::Warn, text));
     }
@@ -145,7 +145,7 @@ fn about(state: &State, task: Task, seen: &Dossier) -> Vec<Entry> {
 
 /// Who has to agree before it happens.
 fn leads_to(task: Task, seen: &Dossier) -> Option<Entry> {
-    let certificate = seen.detail.certificate.as_ref()?;
+    let certificate = seen.detail.certificate.as_ref().filter(|one| one.current.is_some())?;
     let done = match task {
         Task::Revoke => "it ends",
         Task::Renew | Task::Requeue => "its successor is issued",
@@ -173,12 +173,12 @@ fn controls(state: &State, errand: &Errand, ink: Ink, room: usize) -> Vec<Line<'
     if stops.contains(&Stop::Reason) {
         text.push(reason(errand, ink, room));
     }
-    if let Some(words) = errand.confirmation() {
+    if let Some(words) = errand.confirmation().filter(|_| stops.contains(&Stop::Confirm)) {
         let asked = format!("This is risky. To go on, type: {}", shown(&words));
         text.extend(wrap(&asked, room).into_iter().map(|line| ink.line(Role::Warn, line)));
         text.push(typed(ink, "type it", errand.confirm.halves(), at(Stop::Confirm), "", room));
     }
-    if let Some(pattern) = errand.ticket_pattern() {
+    if let Some(pattern) = errand.ticket_pattern().filter(|_| stops.contains(&Stop::Ticket)) {
         let empty = format!("required; matches {}", shown(pattern));
         text.push(typed(ink, "ticket", errand.ticket.halves(), at(Stop::Ticket), &empty, room));
     }
