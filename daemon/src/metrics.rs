@@ -140,7 +140,12 @@ impl Metrics {
             Effect::PolicyChanged(next) => self.know(subjects(next.policy())),
             Effect::Refused { rule } => self.refused(rule, 1),
             Effect::AttemptsRepeated => self.alarmed(1),
-            Effect::JobReady | Effect::Moved(_) | Effect::RenewalPlanned | Effect::Queued(_) | Effect::Delegated | Effect::Revoked => {}
+            Effect::JobReady
+            | Effect::Moved(_)
+            | Effect::RenewalPlanned
+            | Effect::Queued(_)
+            | Effect::Delegated
+            | Effect::Revoked => {}
         }
     }
 

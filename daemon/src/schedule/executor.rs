@@ -22,8 +22,8 @@ use crate::gate::{Approved, Shut, prove};
 use crate::issuer::{Issued, Issuer, Mismatch, OUTCOME_UNKNOWN, Order, Serial};
 use crate::made_key::Keys;
 use crate::service::PolicyInForce;
-use crate::store::rows::{jobs, submissions};
 use crate::store::rows::jobs::JobRow;
+use crate::store::rows::{jobs, submissions};
 use crate::store::transaction::Failure;
 use crate::store::{Health, Readers, Transaction, Writer};
 
@@ -339,12 +339,7 @@ fn claim(
 }
 
 /// Somebody else has the key, or the daemon that made it still has it.
-fn has_its_key(
-    transaction: &Transaction<'_>,
-    keys: &Keys,
-    job: &JobRow,
-    approved: &Approved,
-) -> Result<bool, Failure> {
+fn has_its_key(transaction: &Transaction<'_>, keys: &Keys, job: &JobRow, approved: &Approved) -> Result<bool, Failure> {
     let made = submissions::key_is_made(transaction.connection(), job.submission_id)?;
     Ok(!made || keys.holds(approved.certificate(), approved.content().spki_sha256))
 }

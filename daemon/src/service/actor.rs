@@ -10,8 +10,8 @@ use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 
 use crate::gate::two_person::Party;
-use crate::identity::{Attestation, Caller};
 use crate::identity::directory::Account;
+use crate::identity::{Attestation, Caller};
 use crate::ledger::Draft;
 use crate::policy::{Permissions, Policy};
 use crate::service::delegations::Held;

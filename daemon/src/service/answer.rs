@@ -13,8 +13,7 @@ use serde_json::value::RawValue;
 use super::end::Ending;
 use super::{
     Service, amend, audit, certificates, comment, daemon, decide, decide_many, delegations, demo, detail, discover,
-    end, events, jobs, list, look_ups, policies, propose, renew, retire,
-    revoke, submit, wait,
+    end, events, jobs, list, look_ups, policies, propose, renew, retire, revoke, submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 

@@ -35,11 +35,8 @@ pub async fn renew(service: &Service, connection: &Connection, params: RenewPara
     let found = find(service, &actor, &params, connection.peer.uid()).await?;
     let rules = service.policy.now();
     let (csr, made) = csr(service, &actor, &rules, &params, &found).await?;
-    let renewing = Renewing {
-        certificate: params.certificate_id.clone(),
-        version: found.version,
-        made_key: made.is_some(),
-    };
+    let renewing =
+        Renewing { certificate: params.certificate_id.clone(), version: found.version, made_key: made.is_some() };
     let longest = rules.profile(&found.profile).map(|profile| profile.rules().max_validity);
     let valid_for = found.in_force.content.valid_for;
     let submit = SubmitParams {
@@ -60,8 +57,7 @@ pub async fn renew(service: &Service, connection: &Connection, params: RenewPara
     let made = service.writer.write(move |transaction| {
         let _guard = guard;
         let resource = ("certificate", renewing.certificate.as_str());
-        let step =
-            Step { policy, actor: &actor, params: &submit, csr, facts: &facts, renewing: Some(&renewing) };
+        let step = Step { policy, actor: &actor, params: &submit, csr, facts: &facts, renewing: Some(&renewing) };
         refusal::or_record(transaction, &actor, VERB, resource, |transaction| step.carry_out(transaction))
     });
     let result = made.await;
@@ -103,8 +99,7 @@ async fn csr(
     found: &Found,
 ) -> Result<(ParsedCsr, Option<Asked>), ApiError> {
     let id = &params.certificate_id;
-    let may_submit =
-        permissions_now(policy, actor, service.line.wall()).allows(Permission::Submit(&found.profile));
+    let may_submit = permissions_now(policy, actor, service.line.wall()).allows(Permission::Submit(&found.profile));
     let makes_key = |profile: &crate::policy::Profile| profile.rules().renew_key == RenewKey::New;
     let profile = policy.profile(&found.profile).filter(|profile| may_submit && makes_key(profile));
     let source = match (&params.csr, profile) {
@@ -114,7 +109,8 @@ async fn csr(
             let (profile, id, keys) = (profile.clone(), id.clone(), service.keys.clone());
             let in_force = found.in_force.clone();
             let made = tokio::task::spawn_blocking(move || successor::source(&profile, &id, in_force, &keys));
-            let made = made.await.map_err(|_| ApiError::new(ErrorKind::Unavailable, "the daemon is shutting down"))??;
+            let made =
+                made.await.map_err(|_| ApiError::new(ErrorKind::Unavailable, "the daemon is shutting down"))??;
             return Ok((made.csr, made.made));
         }
     };

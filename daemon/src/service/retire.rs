@@ -67,7 +67,8 @@ fn carry_out(
     })?;
     let not_after = watched.validity.not_after;
     if not_after >= transaction.now() {
-        let message = format!("version {} of {id} is valid until {not_after}: only what has expired is retired", watched.version);
+        let message =
+            format!("version {} of {id} is valid until {not_after}: only what has expired is retired", watched.version);
         return Err(ApiError::new(ErrorKind::Conflict, message)
             .hint(format!("end it before its time with countersign revoke {id}, or let it expire"))
             .rule("not_expired")

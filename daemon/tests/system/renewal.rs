@@ -12,13 +12,15 @@ use countersign_shared::protocol::method::{
     CertificateGet, CertificateRenew, CertificateRetire, JobRetry, RequestApprove, RequestGet, RequestReject,
 };
 use countersign_shared::protocol::{
-    CertificateIdParams, JobIdParams, Outcome, RenewParams, RequestIdParams, RequestSummary, RetireParams, RetireReason,
-    Risk, SubmitResult,
+    CertificateIdParams, JobIdParams, Outcome, RenewParams, RequestIdParams, RequestSummary, RetireParams,
+    RetireReason, Risk, SubmitResult,
 };
 use countersign_shared::time::Timestamp;
 
 use crate::exec::{SIGN, issuing_under, runs, write};
-use crate::support::{ALICE, BOB, CAROL, DAVE, Host, MALLORY, ask, can_be_people, csr, on, policy_with, skipped, until};
+use crate::support::{
+    ALICE, BOB, CAROL, DAVE, Host, MALLORY, ask, can_be_people, csr, on, policy_with, skipped, until,
+};
 
 const DAY: i64 = 86_400_000;
 
@@ -237,7 +239,9 @@ fn an_outcome_that_is_not_known_is_left_to_people() {
     until("nothing is planned", || count(&host, "expiry_watch WHERE renew_at IS NOT NULL") == 0);
     host.stop();
     let past = time(now() - DAY);
-    host.tamper(&format!("UPDATE jobs SET finished_at = '{past}' WHERE state = 'failed'; UPDATE expiry_watch SET renew_at = '{past}'"));
+    host.tamper(&format!(
+        "UPDATE jobs SET finished_at = '{past}' WHERE state = 'failed'; UPDATE expiry_watch SET renew_at = '{past}'"
+    ));
     host.start();
     until("it is looked at", || count(&host, "expiry_watch WHERE renew_at IS NOT NULL") == 0);
     assert_eq!(count(&host, "jobs"), 2);
@@ -416,7 +420,10 @@ fn only_what_has_expired_is_retired_and_by_who_decides() {
     let retired = host.user(BOB).call::<CertificateRetire>(&params);
     assert_eq!((retired.version, &retired.certificate_id), (1, &id));
     assert_eq!(count(&host, "expiry_watch"), 0);
-    assert_eq!(count(&host, "audit_events WHERE action = 'certificate_retired' AND details ->> '$.reason' = 'unused'"), 1);
+    assert_eq!(
+        count(&host, "audit_events WHERE action = 'certificate_retired' AND details ->> '$.reason' = 'unused'"),
+        1
+    );
     host.user(BOB).refused::<CertificateRetire>(&params, ErrorKind::Conflict);
     in_order(&mut host);
     // A later version is looked after again.
@@ -434,7 +441,8 @@ fn a_ticket_is_that_of_the_version_in_force() {
     let mut host = Host::serving(&renewing("ticket_pattern = \"^A[0-9]+$\"", ""));
     let mut params = ask(&["web1.corp.example"]);
     params.ticket = Some("A1".into());
-    let request = host.user(ALICE).call::<countersign_shared::protocol::method::RequestSubmit>(&params).request.unwrap();
+    let request =
+        host.user(ALICE).call::<countersign_shared::protocol::method::RequestSubmit>(&params).request.unwrap();
     host.user(BOB).approve(&request);
     assert_eq!(host.user(ALICE).wait(&request.id).outcome, Outcome::Issued);
     let id = request.certificate_id.unwrap();

@@ -79,7 +79,8 @@ impl Renewals {
                 return Ok(None);
             }
             let wall = self.line.wall();
-            let due = move |connection: &Connection| Ok(rows::to_renew(connection, due_time(connection, wall)?, BATCH)?);
+            let due =
+                move |connection: &Connection| Ok(rows::to_renew(connection, due_time(connection, wall)?, BATCH)?);
             let due = self.readers.read(due).await?;
             if due.is_empty() {
                 break;

@@ -73,7 +73,11 @@ pub fn get(connection: &Connection, certificate: &str) -> rusqlite::Result<Parce
 }
 
 /// Whether the version in force has this key and is still to be delivered.
-pub fn waits_with_key(connection: &Connection, certificate: &CertificateId, spki_sha256: Digest) -> rusqlite::Result<bool> {
+pub fn waits_with_key(
+    connection: &Connection,
+    certificate: &CertificateId,
+    spki_sha256: Digest,
+) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN certificate_versions v USING (certificate_id, version)

@@ -6,8 +6,9 @@ use countersign_shared::digest::Digest;
 use countersign_shared::id::CertificateId;
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::method::{
-    CertificateRenew, CertificateRetire, CertificateRevoke, DelegationGrant, DelegationRevoke, JobRetry, Method, PolicyPropose, RequestAmend,
-    RequestApprove, RequestComment, RequestDecide, RequestReject, RequestSubmit, RequestVoid, RequestWithdraw,
+    CertificateRenew, CertificateRetire, CertificateRevoke, DelegationGrant, DelegationRevoke, JobRetry, Method,
+    PolicyPropose, RequestAmend, RequestApprove, RequestComment, RequestDecide, RequestReject, RequestSubmit,
+    RequestVoid, RequestWithdraw,
 };
 use countersign_shared::protocol::{
     AmendParams, CommentParams, DecideItem, DecideManyParams, DecideParams, DelegateParams, DelegationIdParams,
@@ -254,12 +255,8 @@ impl Crowd {
         };
         let name = if self.chance.one_in(4) { "other.one.example".to_owned() } else { name };
         let csr = self.chance.one_in(2).then(|| csr(&[&name]));
-        let params = RenewParams {
-            certificate_id: id.parse().unwrap(),
-            csr,
-            reason: Some("it ends".into()),
-            ticket: None,
-        };
+        let params =
+            RenewParams { certificate_id: id.parse().unwrap(), csr, reason: Some("it ends".into()), ticket: None };
         format!("renew {id}: {}", self.call::<CertificateRenew>(session, &params))
     }
 

@@ -46,7 +46,9 @@ impl Scene {
                  escalate = [{ after = \"1h\", groups = [\"pki\"] }]",
                 1,
             );
-            timed + "[[renewal_policy]]\nid = \"rp-walk\"\nalert_severity_map = { \"0\" = \"critical\" }\n" + BY_THE_GROUP
+            timed
+                + "[[renewal_policy]]\nid = \"rp-walk\"\nalert_severity_map = { \"0\" = \"critical\" }\n"
+                + BY_THE_GROUP
         });
         let pending = host.user(ALICE).request(&["web0.corp.example"]);
         Self { host, pending, issued: 0, names: 0 }
