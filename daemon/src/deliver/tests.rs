@@ -177,3 +177,66 @@ fn wrong_rules_are_told_by_the_policy_check() {
     let long = DeliverRule { path: format!("/{}", "a".repeat(256)), owner: None, mode: None };
     assert!(long.check().is_err());
 }
+
+impl Bench {
+    /// Delivers a chain with its key.
+    fn deliver_pair(&self, chain_pem: &str, key_pem: &str) -> Result<PathBuf, DeliverError> {
+        let (chain, key) = (self.rule("ssl/{certificate}.pem"), self.rule("ssl/{certificate}.key"));
+        deliver_pair(&Pair { chain: &chain, chain_pem, key: &key, key_pem }, &self.certificate)
+    }
+
+    fn read(&self, extension: &str) -> String {
+        fs::read_to_string(self.path(&format!("ssl/{}.{extension}", self.certificate))).unwrap()
+    }
+}
+
+#[test]
+fn a_key_arrives_with_its_chain_for_its_owner_alone() {
+    let bench = Bench::new();
+    for (chain, key) in [("CHAIN 1", "KEY 1"), ("CHAIN 2", "KEY 2")] {
+        bench.deliver_pair(chain, key).unwrap();
+        assert_eq!((bench.read("pem").as_str(), bench.read("key").as_str()), (chain, key));
+        let mode = |extension| {
+            let path = bench.path(&format!("ssl/{}.{extension}", bench.certificate));
+            fs::metadata(path).unwrap().permissions().mode() & 0o7777
+        };
+        assert_eq!((mode("pem"), mode("key")), (0o644, 0o600));
+    }
+    assert_eq!(bench.entries().len(), 2);
+}
+
+#[test]
+fn where_one_of_a_pair_cannot_be_placed_neither_is() {
+    let bench = Bench::new();
+    bench.deliver_pair("CHAIN", "KEY").unwrap();
+    let chain = bench.path(&format!("ssl/{}.pem", bench.certificate));
+    fs::remove_file(&chain).unwrap();
+    fs::create_dir(&chain).unwrap();
+    assert!(matches!(bench.deliver_pair("NEW CHAIN", "NEW KEY"), Err(DeliverError::Refused(_))));
+    assert_eq!((bench.read("key").as_str(), bench.entries().len()), ("KEY", 2));
+}
+
+#[test]
+fn a_key_is_taken_back_where_its_chain_is_refused() {
+    for earlier in [true, false] {
+        let bench = Bench::new();
+        if earlier {
+            bench.deliver_pair("CHAIN", "KEY").unwrap();
+        }
+        let (chain, key) = (bench.rule("ssl/{certificate}.pem"), bench.rule("ssl/{certificate}.key"));
+        let (key, chain) =
+            (Target::of(&key, &bench.certificate).unwrap(), Target::of(&chain, &bench.certificate).unwrap());
+        let fill = |text: &'static str| move |file: &mut fs::File| place::fill(file, text.as_bytes(), None, 0o600);
+        let mut chain = place::Beside::made(chain.place(), fill("NEW CHAIN")).unwrap();
+        // Somebody clears the directory up between the two system calls.
+        let temporary = bench.entries().into_iter().find(|name| name.starts_with(".countersign-")).unwrap();
+        fs::remove_file(bench.path(&format!("ssl/{temporary}"))).unwrap();
+        let mut key = place::Beside::made(key.place(), fill("NEW KEY")).unwrap();
+        assert!(matches!(place::place_both(&mut key, &mut chain), Err(DeliverError::Failed(_))));
+        drop((key, chain));
+        if earlier {
+            assert_eq!((bench.read("pem").as_str(), bench.read("key").as_str()), ("CHAIN", "KEY"));
+        }
+        assert_eq!(bench.entries().len(), if earlier { 2 } else { 0 });
+    }
+}

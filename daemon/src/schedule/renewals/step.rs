@@ -2,6 +2,7 @@
 
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::id::CertificateId;
+use countersign_shared::lifecycle::{JobKind, JobState};
 use countersign_shared::protocol::SubmitParams;
 use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
@@ -63,6 +64,7 @@ pub(super) fn decide(
         Some(newest) if efforts.failures > 0 => jobs::get(connection, &newest)?,
         _ => None,
     };
+    let failed = failed.filter(|job| job.job.state == JobState::Failed && job.job.kind != JobKind::Revoke);
     let why = failed.as_ref().and_then(|failed| failed.job.error.as_ref()).map_or("", |error| error.raw());
     if why.contains(OUTCOME_UNKNOWN) {
         // A second certificate may come of it: that is for people to decide.

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use countersign_shared::digest::Digest;
+use countersign_shared::id::CertificateId;
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::method::{
-    CertificateRevoke, DelegationGrant, DelegationRevoke, JobRetry, Method, PolicyPropose, RequestAmend,
-    RequestApprove, RequestComment, RequestDecide, RequestReject, RequestSubmit, RequestVoid, RequestWithdraw,
+    CertificateRenew, CertificateRetire, CertificateRevoke, DelegationGrant, DelegationRevoke, JobRetry, Method,
+    PolicyPropose, RequestAmend, RequestApprove, RequestComment, RequestDecide, RequestReject, RequestSubmit,
+    RequestVoid, RequestWithdraw,
 };
 use countersign_shared::protocol::{
     AmendParams, CommentParams, DecideItem, DecideManyParams, DecideParams, DelegateParams, DelegationIdParams,
-    EndParams, JobIdParams, ProposeParams, RevokeParams, SubmitParams,
+    EndParams, JobIdParams, ProposeParams, RenewParams, RetireParams, RetireReason, RevokeParams, SubmitParams,
 };
 use countersign_shared::revocation::RevocationReason;
 use countersign_shared::time::{Span, Timestamp};
@@ -18,7 +20,8 @@ use nix::sys::signal::Signal;
 
 use super::Chance;
 use super::world::{ADMINS, DOCUMENTS, DOMAINS, NAMES, SESSIONS, document};
-use crate::support::{Caller, Host, ask, csr};
+use crate::renewal::expires;
+use crate::support::{Caller, Host, ask, csr, until};
 
 /// See the module.
 pub struct Crowd {
@@ -48,7 +51,10 @@ impl Crowd {
     pub fn does_something(&mut self) -> String {
         let session = usize::try_from(self.chance.below(SESSIONS.len() as u64)).unwrap();
         let what = match self.chance.below(100) {
-            0..20 => self.submits(session),
+            0..15 => self.submits(session),
+            15..17 => self.renews(session),
+            17..18 => self.retires(session),
+            18..20 => self.lets_one_end(),
             20..24 => self.revokes(session),
             24..56 => self.decides(session),
             56..62 => self.decides_many(session),
@@ -238,6 +244,46 @@ impl Crowd {
             ticket: None,
         };
         format!("revoke {certificate} {serial}: {}", self.call::<CertificateRevoke>(session, &params))
+    }
+
+    /// Any certificate, with the key that it has or another, for its names or others.
+    fn renews(&mut self, session: usize) -> String {
+        let sql = "SELECT id, primary_name FROM certificates ORDER BY row * ?1 % 101 LIMIT 1";
+        let chance = i64::try_from(self.chance.below(100)).unwrap();
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?));
+        let Ok((id, name)) = self.host.db().query_row(sql, [chance], read) else {
+            return "nothing to renew".to_owned();
+        };
+        let name = if self.chance.one_in(4) { "other.one.example".to_owned() } else { name };
+        let csr = self.chance.one_in(2).then(|| csr(&[&name]));
+        let params =
+            RenewParams { certificate_id: id.parse().unwrap(), csr, reason: Some("it ends".into()), ticket: None };
+        format!("renew {id}: {}", self.call::<CertificateRenew>(session, &params))
+    }
+
+    fn retires(&mut self, session: usize) -> String {
+        let Some(id) = self.watched() else { return "nothing to retire".to_owned() };
+        let params = RetireParams { certificate_id: id.clone(), reason: RetireReason::Unused };
+        format!("retire {id}: {}", self.call::<CertificateRetire>(session, &params))
+    }
+
+    fn watched(&mut self) -> Option<CertificateId> {
+        let chance = i64::try_from(self.chance.below(100)).unwrap();
+        let sql = "SELECT w.certificate_id FROM expiry_watch w ORDER BY w.seq * ?1 % 101 LIMIT 1";
+        let id: Option<String> = self.host.db().query_row(sql, [chance], |row| row.get(0)).ok();
+        id.map(|id| id.parse().unwrap())
+    }
+
+    /// The daemon asks for its renewal by itself.
+    fn lets_one_end(&mut self) -> String {
+        let Some(id) = self.watched() else { return "nothing ends".to_owned() };
+        self.callers.clear();
+        expires(&mut self.host, &id);
+        until("its renewal is looked at", || {
+            let due = "SELECT count(*) FROM expiry_watch WHERE renew_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
+            self.host.value::<i64>(due) == 0
+        });
+        format!("{id} is about to end")
     }
 
     fn retries(&mut self, session: usize) -> String {

@@ -128,6 +128,9 @@ to = "uid:{DAVE}"
 [[issuer]]
 id = "local-ca"
 type = "local-ca"
+[[renewal_policy]]
+id = "rp-all"
+alert_severity_map = {{ "0" = "critical" }}
 {}{}{}{}{}{}{}{}{}{}"#,
         profile("one", one),
         profile("two", &format!("requires_approval = true\n{two}")),
@@ -182,6 +185,7 @@ names = ["*.{domain}.example"]
 issuer = "local-ca"
 keys = ["ecdsa-p256"]
 max_validity = "90d"
+renewal_policy = "rp-all"
 {within}
 {rules}
 "#
