@@ -21,7 +21,7 @@ mod settings_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use message::{Audience, Kind, Message, Token};
+pub use message::{Audience, Item, Kind, Message, Token};
 pub use outcome::{Outcome, Reached, Receipt};
 pub use settings::NotifySettings;
 

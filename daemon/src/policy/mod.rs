@@ -9,6 +9,7 @@ mod check;
 pub mod diff;
 mod document;
 mod issuers;
+mod messages;
 pub mod names;
 mod parts;
 pub mod past;
@@ -34,8 +35,8 @@ use countersign_shared::digest::Digest;
 pub use authority::{Permission, Permissions, Role, RoleGrant};
 pub use calendar::Calendar;
 pub use diff::{Effect, PolicyDifference, differences};
-pub use document::{AlertChannels, Channel, Severity};
-pub use parts::{ChangeControl, CrlRules, Issuer, IssuerKind, Person, RenewalPolicy};
+pub use document::{AlertChannels, Channel, MessageChannels, Severity};
+pub use parts::{ChangeControl, CrlRules, Issuer, IssuerKind, Person, RecipientRule, RenewalPolicy};
 pub use profile::{Delivery, Justification, Profile, Rules, TicketPattern};
 pub use quorum::{Escalation, QuorumOrder, QuorumStep, Route};
 pub use read::MAX_DOCUMENT;
@@ -63,6 +64,8 @@ pub struct Policy {
     issuers: Vec<Issuer>,
     calendars: Vec<Calendar>,
     change_control: ChangeControl,
+    messages: MessageChannels,
+    recipients: Vec<RecipientRule>,
     unix_groups: BTreeSet<String>,
 }
 
@@ -132,6 +135,16 @@ impl Policy {
     /// Who has to agree to another policy.
     pub fn change_control(&self) -> &ChangeControl {
         &self.change_control
+    }
+
+    /// On which channels people are told of requests.
+    pub fn messages(&self) -> &MessageChannels {
+        &self.messages
+    }
+
+    /// Who is told of certificates, in the order of the document.
+    pub fn recipients(&self) -> &[RecipientRule] {
+        &self.recipients
     }
 
     /// The groups of the name service that the policy names.

@@ -10,7 +10,8 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::calendar::Calendar;
 use super::document::{
-    ChangeControlTable, GrantTable, GroupTable, IssuerTable, PersonTable, ProfileTable, RenewalPolicyTable,
+    ChangeControlTable, GrantTable, GroupTable, IssuerTable, MessagesTable, PersonTable, ProfileTable, RecipientsTable,
+    RenewalPolicyTable,
 };
 use super::powers::Mask;
 use super::report::{Place, Report};
@@ -45,12 +46,14 @@ pub(super) struct Source {
     pub issuers: Vec<Entry<IssuerTable>>,
     pub calendars: Vec<Entry<Calendar>>,
     pub change_control: Option<Entry<ChangeControlTable>>,
+    pub messages: Option<Entry<MessagesTable>>,
+    pub recipients: Vec<Entry<RecipientsTable>>,
     /// Table and label of those that could not be read: references to them are not mistakes of their own.
     pub unreadable: Vec<(&'static str, String)>,
 }
 
 /// The tables, and how many of each a document may have.
-const TABLES: [(&str, usize); 7] = [
+const TABLES: [(&str, usize); 8] = [
     ("person", 1024),
     ("group", Mask::GROUPS),
     ("grant", 512),
@@ -58,16 +61,18 @@ const TABLES: [(&str, usize); 7] = [
     ("renewal_policy", 256),
     ("issuer", 64),
     ("calendar", 32),
+    ("recipients", 256),
 ];
 
-/// The one table that is no list.
-pub(super) const CHANGE_CONTROL: &str = "change_control";
+/// The tables that are no lists.
+pub(super) const SINGLE: [&str; 2] = [CHANGE_CONTROL, "messages"];
+const CHANGE_CONTROL: &str = "change_control";
 
 /// What later versions will have, or what stands elsewhere: refused by name, so that nobody believes it to be in force.
 const LATER_TABLES: [(&str, &str); 5] = [
     ("role", "roles of the policy's own are not built yet: use requester, operator, admin or auditor"),
     ("delegation", "a delegation is no policy: an approver hands their say to another in the console"),
-    ("routing", "routing of messages is not built yet"),
+    ("routing", "whom messages go to is said by [messages] and [[recipients]]"),
     ("route", "a route is a key of a profile: route = [{ owner = …, quorum = […] }]"),
     ("escalation", "escalation is a key of a profile: escalate = [{ after = …, groups = […] }]"),
 ];
@@ -105,13 +110,14 @@ pub(super) fn read(document: &str, report: &mut Report) -> Source {
         match TABLES.iter().find(|(table, _)| *table == name) {
             Some((table, limit)) => read_array(table, *limit, value, line, &lines, &mut source, report),
             None if name == "version" => {}
-            None if name == CHANGE_CONTROL => read_change_control(value, line, &lines, &mut source, report),
+            None if SINGLE.contains(&name) => read_single(name, value, line, &lines, &mut source, report),
             None => match LATER_TABLES.iter().find(|(later, _)| *later == name) {
                 Some((_, sentence)) => report.line_error(line, format!("{name}: {sentence}")),
                 None => report.line_error(
                     line,
                     format!(
-                        "unknown key `{name}`: expected version, {CHANGE_CONTROL}, {}",
+                        "unknown key `{name}`: expected version, {}, {}",
+                        SINGLE.join(", "),
                         TABLES.map(|(table, _)| table).join(", ")
                     ),
                 ),
@@ -166,13 +172,15 @@ fn read_array(
             "renewal_policy" => {
                 keep(fields, place, lines, &mut source.renewal_policies, &mut source.unreadable, report)
             }
+            "recipients" => keep(fields, place, lines, &mut source.recipients, &mut source.unreadable, report),
             "calendar" => keep(fields, place, lines, &mut source.calendars, &mut source.unreadable, report),
             _ => keep(fields, place, lines, &mut source.issuers, &mut source.unreadable, report),
         }
     }
 }
 
-fn read_change_control(
+fn read_single(
+    name: &str,
     value: &Spanned<DeValue<'_>>,
     line: usize,
     lines: &Lines,
@@ -180,13 +188,27 @@ fn read_change_control(
     report: &mut Report,
 ) {
     let Some(fields) = value.get_ref().as_table() else {
-        return report.line_error(line, format!("{CHANGE_CONTROL} is one table, written as [{CHANGE_CONTROL}]"));
+        return report.line_error(line, format!("{name} is one table, written as [{name}]"));
     };
-    let keys = key_lines(fields, lines);
-    let place = Place { table: CHANGE_CONTROL, label: String::new(), line, keys };
+    let place = |table| Place { table, label: String::new(), line, keys: key_lines(fields, lines) };
+    let fields = (fields, value.span());
+    if name == CHANGE_CONTROL {
+        source.change_control = one(fields, place(CHANGE_CONTROL), lines, &mut source.unreadable, report);
+    } else {
+        source.messages = one(fields, place("messages"), lines, &mut source.unreadable, report);
+    }
+}
+
+fn one<T: DeserializeOwned>(
+    fields: (&DeTable<'_>, Range<usize>),
+    place: Place,
+    lines: &Lines,
+    unreadable: &mut Vec<(&'static str, String)>,
+    report: &mut Report,
+) -> Option<Entry<T>> {
     let mut entries = Vec::new();
-    keep((fields, value.span()), place, lines, &mut entries, &mut source.unreadable, report);
-    source.change_control = entries.pop();
+    keep(fields, place, lines, &mut entries, unreadable, report);
+    entries.pop()
 }
 
 fn place(table: &'static str, number: usize, fields: &DeTable<'_>, span: Range<usize>, lines: &Lines) -> Place {

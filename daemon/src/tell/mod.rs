@@ -4,9 +4,15 @@
 //! meanwhile is not asked again, and what has ended is not asked about. The notification keeps its id, by which the
 //! other side recognises a repeat. Nothing here writes.
 
+mod deciders;
 pub mod expiry;
+mod people;
+mod recipients;
 pub mod requests;
+mod routes;
+mod words;
 
+use countersign_shared::digest::Digest;
 use countersign_shared::error::ApiError;
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
@@ -14,8 +20,10 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::identity::directory::Directory;
-use crate::notify::{Audience, Message};
+use crate::notify::{Audience, Message, Token};
 use crate::policy::{Channel, Policy, Severity};
+pub use recipients::{Recipients, recipients};
+pub use routes::routes;
 
 /// A notification that is to be sent, as its tables have it.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +61,8 @@ pub struct House<'a> {
     pub host: &'a Untrusted,
     /// The moment.
     pub now: Timestamp,
+    /// The same on the time line.
+    pub tick: i64,
 }
 
 /// A message and who gets it.
@@ -84,4 +94,14 @@ pub fn compose(house: House<'_>, notice: &Notice) -> Result<Composed, ApiError> 
         expiry::ALERT | expiry::TEST | expiry::RENEWED => expiry::compose(house, notice),
         _ => requests::compose(house, notice),
     }
+}
+
+/// The id of a notification's message, the same at each attempt: the other side recognises a repeat by it.
+///
+/// # Errors
+/// None that happens: what it is made of fits a [`Token`].
+pub fn message_id(origin: &str, notification: i64) -> Result<Token, ApiError> {
+    let origin = Digest::of(&[origin.as_bytes()]).to_string();
+    let id = format!("cs-{}-{notification}", origin.get(..12).unwrap_or_default());
+    id.parse().map_err(|why| ApiError::internal(format!("{id}: {why}")))
 }

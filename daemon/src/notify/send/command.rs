@@ -71,7 +71,7 @@ mod tests {
 
     fn shell(script: &str, timeout: Duration) -> Outcome {
         let args = vec!["-c".into(), script.into()];
-        let audience = Audience { mail: Vec::new(), accounts: vec!["bob\n".into()] };
+        let audience = Audience { accounts: vec!["bob\n".into()], ..Audience::default() };
         CommandChannel::new("/bin/sh".into(), args, timeout).send(&alert(7), &audience)
     }
 

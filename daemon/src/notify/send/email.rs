@@ -90,8 +90,12 @@ impl Email {
     }
 
     fn addressed(&self, audience: &Audience) -> Post {
-        let fallback = self.to.iter().map(|address| Untrusted::new(address.to_string()));
-        let to: Vec<Untrusted> = if audience.mail.is_empty() { fallback.collect() } else { audience.mail.clone() };
+        let mut to = audience.mail.clone();
+        if to.is_empty() || audience.and_default {
+            let house = self.to.iter().map(|address| Untrusted::new(address.to_string()));
+            let known = |address: &Untrusted| audience.mail.contains(address) || audience.never.contains(address);
+            to.extend(house.filter(|address| !known(address)));
+        }
         let to = to.into_iter().map(|raw| match raw.raw().parse::<Address>() {
             // Other letters need SMTPUTF8 all the way to the reader.
             Ok(address) if raw.raw().is_ascii() => (raw, Some(address), None),

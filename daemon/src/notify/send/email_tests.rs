@@ -31,7 +31,7 @@ fn good() -> Mta {
 }
 
 fn to(addresses: &[&str]) -> Audience {
-    Audience { mail: addresses.iter().map(|address| (*address).into()).collect(), accounts: Vec::new() }
+    Audience { mail: addresses.iter().map(|address| (*address).into()).collect(), ..Audience::default() }
 }
 
 fn later(receipt: &Receipt) -> String {

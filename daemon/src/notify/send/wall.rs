@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn to(accounts: &[&str]) -> Audience {
-        Audience { mail: Vec::new(), accounts: accounts.iter().map(|account| (*account).into()).collect() }
+        Audience { accounts: accounts.iter().map(|account| (*account).into()).collect(), ..Audience::default() }
     }
 
     fn why(receipt: &Receipt) -> String {

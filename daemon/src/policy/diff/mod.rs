@@ -21,7 +21,7 @@ const MAX_CHARS: usize = 240;
 pub struct PolicyDifference {
     /// The table: `profile`.
     pub table: String,
-    /// Its `id` or `name`; `operator to group:pki` for a grant; empty for `change_control`.
+    /// Its `id` or `name`; `operator to group:pki` for a grant; empty for `change_control` and `messages`.
     pub id: String,
     /// The key: `quorum`. What is added or removed as a whole has a difference for each key that it sets.
     pub key: String,
@@ -75,6 +75,10 @@ pub fn differences(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
     compare("change_control", [old, new].map(lines::change_control), &|change| {
         weigh::change_control(old.change_control(), new.change_control(), change)
     });
+    // Whom it tells changes nothing of what a policy lets through.
+    let neutral = |_: &Change<'_>| Effect::Neutral;
+    compare("messages", [old, new].map(lines::messages), &neutral);
+    compare("recipients", [lines::recipients(old, new), lines::recipients(new, old)], &neutral);
     found
 }
 

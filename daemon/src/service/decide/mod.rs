@@ -114,7 +114,7 @@ fn carry_out(
     let request = requests::get(transaction.connection(), &ask.id)?.ok_or_else(|| not_found(&ask.id))?;
     let matter = Matter::read(transaction.connection(), &rules, request)?;
     let (now, tick) = (transaction.now(), transaction.tick());
-    let says = matter.says(transaction.connection(), &rules, actor, now, tick)?;
+    let says = matter.says(transaction.connection(), &rules, actor.who(), now, tick)?;
     let mut judged = judge(&matter.case(&actor.party, &says, &[], tick), ask.verdict, &ask.digest);
     if judged.is_err() {
         // Who else could decide is a question to the whole policy; only a refusal has to answer it.
