@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS expiry_watch (
 CREATE INDEX IF NOT EXISTS expiry_watch_due ON expiry_watch (due_at);
 CREATE INDEX IF NOT EXISTS expiry_watch_renew ON expiry_watch (renew_at);
 CREATE INDEX IF NOT EXISTS expiry_watch_stale ON expiry_watch (epoch);
+-- How many end when: the metrics ask.
+CREATE INDEX IF NOT EXISTS expiry_watch_ends ON expiry_watch (not_after);
 
 -- At most one alert for each version, stage and target. `days` before the end, negative after it; `target` is a channel,
 -- `?` and a name that is none, or nothing where a tier has no channels. What became of it stands in the notification.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use countersign_shared::time::Timestamp;
 use countersignd::alerts::rows::{self, Watched};
-use countersignd::alerts::step::{Desk, Moment, Rules, step};
+use countersignd::alerts::step::{Care, Desk, Moment, Rules, step};
 use countersignd::alerts::{Alert, AlertPlan};
 use countersignd::store::{migrations, settings};
 use rusqlite::{Connection, params};
@@ -35,6 +35,12 @@ impl Desk for Bench {
     }
     fn skipped(&mut self, _: &Watched, _: &Alert) -> rusqlite::Result<u64> {
         Ok(0)
+    }
+    fn apart<T>(
+        &mut self,
+        steps: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<std::result::Result<T, String>> {
+        steps(self).map(Ok)
     }
 }
 
@@ -68,7 +74,7 @@ fn run() -> Result<()> {
     let cold = timed(|| {
         loop {
             desk.0.execute_batch("BEGIN IMMEDIATE")?;
-            let done = step(&mut desk, moment, rules, BATCH)?;
+            let done = step(&mut desk, moment, rules, (BATCH, Care::Together))?;
             desk.0.execute_batch("COMMIT")?;
             if done.looked < BATCH as usize {
                 return Ok(());
@@ -78,7 +84,7 @@ fn run() -> Result<()> {
     let raised: i64 = desk.0.query_row("SELECT count(*) FROM alert_events", [], |row| row.get(0))?;
     let after = memory()?;
     let idle = timed(|| {
-        let done = step(&mut desk, moment, rules, BATCH)?;
+        let done = step(&mut desk, moment, rules, (BATCH, Care::Together))?;
         let next = rows::next_due(&desk.0)?;
         if done.looked == 0 && next > Some(now) { Ok(()) } else { Err("something was due".into()) }
     })?;

@@ -2,6 +2,7 @@
 //!
 //! What counts ledger events starts from the ledger, so that a restart changes nothing.
 
+mod alerts;
 mod attempts;
 
 use countersign_shared::error::ApiError;
@@ -12,6 +13,7 @@ use prometheus::{
     TextEncoder,
 };
 
+pub use self::alerts::{AlertGauges, AlertResult, Alerts};
 use self::attempts::Attempts;
 use crate::policy::{CHANGES, Policy, Profile};
 use crate::store::Effect;
@@ -25,6 +27,7 @@ pub struct Metrics {
     registry: Registry,
     decisions: IntCounterVec,
     attempts: Attempts,
+    alerts: Alerts,
     age: Histogram,
     rows: IntGauge,
     verifications: IntCounter,
@@ -53,6 +56,8 @@ pub struct Gauges {
     pub oldest_pending_at: Option<Timestamp>,
     /// Jobs in each state.
     pub jobs: Vec<(String, u64)>,
+    /// Of certificates that end, and of messages.
+    pub alerts: AlertGauges,
 }
 
 impl Metrics {
@@ -76,6 +81,7 @@ impl Metrics {
         let metrics = Self {
             decisions,
             attempts: Attempts::new()?,
+            alerts: Alerts::new()?,
             age: Histogram::with_opts(age.buckets(AGES.to_vec()))?,
             rows: IntGauge::new("countersign_audit_chain_rows", "Ledger records.")?,
             verifications: IntCounter::new("countersign_audit_chain_verify_total", "Verifications of the ledger.")?,
@@ -115,6 +121,7 @@ impl Metrics {
         registry.register(Box::new(build))?;
         registry.register(Box::new(self.decisions.clone()))?;
         self.attempts.register(registry)?;
+        self.alerts.register(registry)?;
         registry.register(Box::new(self.age.clone()))?;
         registry.register(Box::new(self.rows.clone()))?;
         registry.register(Box::new(self.verifications.clone()))?;
@@ -137,10 +144,26 @@ impl Metrics {
                     self.pending.dec();
                 }
             }
-            Effect::PolicyChanged(next) => self.know(subjects(next.policy())),
+            Effect::PolicyChanged(next) => {
+                self.know(subjects(next.policy()));
+                self.alerts.know(next.policy());
+            }
+            Effect::Alerted { channel, stage, accepted } => {
+                let result = if *accepted { AlertResult::Success } else { AlertResult::Failure };
+                self.alerts.count(*channel, *stage, result, 1);
+            }
+            Effect::Deduped { channel, stage, count } => {
+                self.alerts.count(*channel, *stage, AlertResult::Deduped, *count);
+            }
+            Effect::Died => self.alerts.died(1),
             Effect::Refused { rule } => self.refused(rule, 1),
             Effect::AttemptsRepeated => self.alarmed(1),
-            Effect::JobReady | Effect::Moved(_) | Effect::Queued(_) | Effect::Delegated | Effect::Revoked => {}
+            Effect::JobReady
+            | Effect::Moved(_)
+            | Effect::Queued(_)
+            | Effect::Watched
+            | Effect::Delegated
+            | Effect::Revoked => {}
         }
     }
 
@@ -174,6 +197,11 @@ impl Metrics {
         self.attempts.alarmed(count);
     }
 
+    /// Alerts of certificates that end, and messages.
+    pub fn alerts(&self) -> &Alerts {
+        &self.alerts
+    }
+
     /// Counts a verification.
     pub fn verified(&self, at: Timestamp, intact: bool) {
         self.verifications.inc();
@@ -194,6 +222,7 @@ impl Metrics {
             let count = gauges.jobs.iter().find(|(name, _)| name == state.as_str()).map_or(0, |(_, count)| *count);
             self.jobs.with_label_values(&[state.as_str()]).set(whole(count));
         }
+        self.alerts.show(&gauges.alerts);
         let mut text = Vec::new();
         TextEncoder::new()
             .encode(&self.registry.gather(), &mut text)
@@ -208,7 +237,7 @@ mod tests {
 
     fn gauges() -> Gauges {
         let now = Timestamp::from_unix_millis(10_000).unwrap();
-        Gauges { now, queue_depth: 0, ledger_size: 3, oldest_pending_at: Some(Timestamp::EPOCH), jobs: vec![] }
+        Gauges { now, queue_depth: 0, ledger_size: 3, oldest_pending_at: Some(Timestamp::EPOCH), jobs: vec![], alerts: AlertGauges::default() }
     }
 
     #[test]

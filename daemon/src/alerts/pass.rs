@@ -85,6 +85,8 @@ pub struct Pass {
     /// Open alerts that a tighter one for the same target replaces: they are skipped, so that whoever comes back after
     /// an outage reads one message, and that the current one.
     pub overtaken: Vec<(Stage, Target)>,
+    /// Targets of the tightest stage that know it already, or are about to: nothing is raised for them.
+    pub told: Vec<(Stage, Target)>,
     /// When to look again; none where the end of time comes first.
     pub next: Option<Timestamp>,
 }
@@ -113,9 +115,12 @@ pub fn look(plan: &AlertPlan, not_after: Timestamp, past: &[Past], now: Timestam
             let alert = |again| Alert { stage, severity, target: target.clone(), again };
             match standing(not_after, past, stage, target, now) {
                 Standing::New => pass.due.push(alert(false)),
-                Standing::Told => {}
+                Standing::Told => pass.told.push((stage, target.clone())),
                 // It may still die, and would then be raised again.
-                Standing::Open => next = next.min(now.unix_millis().saturating_add(REVIVE_AFTER)),
+                Standing::Open => {
+                    pass.told.push((stage, target.clone()));
+                    next = next.min(now.unix_millis().saturating_add(REVIVE_AFTER));
+                }
                 Standing::Dead { since } if since.saturating_add(REVIVE_AFTER) <= now.unix_millis() => {
                     pass.due.push(alert(true));
                 }

@@ -6,6 +6,7 @@
 //! nothing is late by more; backward a day, since a clock that lost its battery must not silence the alerts at once.
 
 use countersign_shared::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Differences in milliseconds that are no jump: a clock that is being slewed, a leap second.
 const SLIP: i64 = 60_000;
@@ -15,7 +16,8 @@ pub const AHEAD_SETTLES: i64 = 15 * 60_000;
 pub const BEHIND_SETTLES: i64 = 86_400_000;
 
 /// What is remembered between readings; kept in the database, so that a restart amid a jump believes nothing new.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reckoning {
     /// The line that ticks were read on: [`Mark::offset`](crate::clock::line::Mark), another one after a boot.
     pub line: i64,

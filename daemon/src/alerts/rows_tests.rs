@@ -1,21 +1,21 @@
-//! The tables: what they refuse, by which index they are read, and the life of one certificate through them.
+//! The life of certificates through the tables.
 
 use std::collections::BTreeMap;
 
-use countersign_shared::time::Timestamp;
+use countersign_shared::time::{Span, Timestamp};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 
 use super::backoff;
 use super::backoff::Refusal;
-use super::outbox;
+use super::outbox::{self, Failed};
 use super::pass::{Alert, State};
 use super::pass_tests::{END, time};
 use super::plan::{AlertPlan, Target};
 use super::plan_tests::{MATRIX, plan, renewal_policy};
 use super::rows::{self, Watched};
 use super::stage::{DAY, Stage};
-use super::step::{Desk, Moment, Rules, Step, step};
+use super::step::{Care, Desk, Moment, Rules, SET_ASIDE, Step, step};
 use crate::policy::{Channel, RenewalPolicy, Severity};
 use crate::store::migrations;
 
@@ -36,6 +36,16 @@ impl Desk for House {
     fn skipped(&mut self, watched: &Watched, alert: &Alert) -> rusqlite::Result<u64> {
         self.skipped.push((watched.certificate_id.clone(), alert.clone()));
         Ok(0)
+    }
+    fn apart<T>(
+        &mut self,
+        steps: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Result<T, String>> {
+        self.connection.execute_batch("SAVEPOINT apart")?;
+        let done = steps(self);
+        let undo = if done.is_err() { "ROLLBACK TO apart; " } else { "" };
+        self.connection.execute_batch(&format!("{undo}RELEASE apart"))?;
+        Ok(done.map_err(|error| error.to_string()))
     }
 }
 
@@ -77,7 +87,7 @@ impl House {
         let rules = |_: &str| Rules { alerts: &plan, renewal: renewal.as_ref() };
         let mut sum = Step::default();
         loop {
-            let one = step(self, Moment { now, tick: now.unix_millis(), epoch }, rules, 7).unwrap();
+            let one = step(self, Moment { now, tick: now.unix_millis(), epoch }, rules, (7, Care::Together)).unwrap();
             sum.raised += one.raised;
             sum.skipped += one.skipped;
             sum.looked += one.looked;
@@ -95,12 +105,11 @@ impl House {
             for claimed in outbox::claim(&self.connection, channel, tick, 100).unwrap() {
                 match accept(channel) {
                     Ok(()) => {
-                        assert!(outbox::sent(&self.connection, &claimed, 0).unwrap());
+                        assert!(outbox::sent(&self.connection, &claimed, time(tick), None).unwrap());
                         accepted.push(channel);
                     }
                     Err(refusal) => {
-                        let why = (refusal, "503");
-                        outbox::failed(&self.connection, &claimed, why, tick, 7, 0).unwrap().unwrap();
+                        outbox::failed(&self.connection, &claimed, refused(refusal), tick, None).unwrap().unwrap();
                     }
                 }
             }
@@ -126,10 +135,14 @@ impl House {
         rows.collect::<Result<_, _>>().unwrap()
     }
 
-    fn refuses(&self, sql: &str, why: &str) {
+    pub fn refuses(&self, sql: &str, why: &str) {
         let error = self.connection.execute_batch(sql).unwrap_err().to_string();
         assert!(error.contains(why), "{sql}: {error}");
     }
+}
+
+pub(super) fn refused(refusal: Refusal) -> Failed<'static> {
+    Failed { refusal, why: "503", at_least: Span::from_millis(0), remaining: None, random: 7 }
 }
 
 fn count(sent: &[Channel]) -> BTreeMap<Channel, usize> {
@@ -207,7 +220,7 @@ fn what_was_claimed_before_a_crash_is_sent_again_under_its_id() {
     house.pass(time(END - DAY));
     let claimed = outbox::claim(&house.connection, Channel::Email, END, 600).unwrap();
     for message in &claimed[..300] {
-        assert!(outbox::sent(&house.connection, message, 0).unwrap());
+        assert!(outbox::sent(&house.connection, message, time(END), None).unwrap());
     }
     assert_eq!(outbox::claim(&house.connection, Channel::Email, END, 1000).unwrap().len(), 400);
     assert_eq!(outbox::release(&house.connection).unwrap(), 700);
@@ -215,7 +228,7 @@ fn what_was_claimed_before_a_crash_is_sent_again_under_its_id() {
     assert_eq!(again.len(), 700);
     assert!(claimed[300..].iter().all(|message| again.contains(message)), "the same ids");
     assert!(claimed[..300].iter().all(|message| !again.contains(message)));
-    assert!(!outbox::sent(&house.connection, &claimed[0], 0).unwrap(), "it was completed once");
+    assert!(!outbox::sent(&house.connection, &claimed[0], time(END), None).unwrap(), "it was completed once");
 }
 
 #[test]
@@ -235,9 +248,9 @@ fn what_was_dealt_with_or_renewed_is_told_of_no_more_and_what_was_under_way_is_t
         }
         assert_eq!(house.send(END, |_| Ok(())), []);
         assert_eq!(house.pass(time(END)).raised, 0);
-        assert!(outbox::sent(&house.connection, &under_way[0], 0).unwrap());
-        let refused = (Refusal::Transient, "503");
-        assert_eq!(outbox::failed(&house.connection, &under_way[1], refused, END, 7, 0).unwrap(), None);
+        assert!(outbox::sent(&house.connection, &under_way[0], time(END), None).unwrap());
+        let refused = refused(Refusal::Transient);
+        assert_eq!(outbox::failed(&house.connection, &under_way[1], refused, END, None).unwrap(), None);
         let states = |id| house.alerts(id, 1).into_iter().map(|(.., state)| state).collect::<Vec<_>>();
         assert_eq!(states("mc-1"), [State::Sent, State::Skipped], "renewed: {renewed}");
         assert_eq!(states("mc-2"), [State::Skipped, State::Skipped], "renewed: {renewed}");
@@ -259,176 +272,6 @@ fn another_policy_and_an_earlier_time_plan_everything_anew() {
     assert_eq!(actions, ["expiration_alert_skipped_no_channels", "expiration_alert_skipped_invalid_channel"]);
     house.epoch = 3;
     assert_eq!(house.pass(time(END - 89 * DAY)).skipped, 0, "recorded once");
-}
-
-#[test]
-fn the_tables_refuse_what_the_program_must_not_do() {
-    let mut house = House::new(plan(MATRIX));
-    house.watch("mc-1", 1, END);
-    house.pass(time(END));
-    house.send(END, |channel| if channel == Channel::Email { Ok(()) } else { Err(Refusal::Transient) });
-    for (sql, why) in [
-        (
-            "INSERT INTO alert_events SELECT certificate_id, version, days, target, severity, raised_at, 99
-             FROM alert_events LIMIT 1",
-            "UNIQUE",
-        ),
-        (
-            "INSERT OR REPLACE INTO alert_events SELECT certificate_id, version, days, target, severity, raised_at, 99
-             FROM alert_events LIMIT 1",
-            "alerts are kept",
-        ),
-        ("DELETE FROM alert_events", "alerts are kept"),
-        ("UPDATE alert_events SET days = 9", "stands as it was raised"),
-        ("UPDATE alert_events SET version = 9", "stands as it was raised"),
-        ("UPDATE notification_events SET state = 'queued' WHERE state = 'sent'", "no such transition"),
-        ("UPDATE notification_events SET state = 'dead' WHERE state = 'sent'", "no such transition"),
-        ("UPDATE notification_events SET state = 'queued' WHERE state = 'failed'", "no such transition"),
-        ("UPDATE notification_events SET channel = 'Wall', state = 'sent'", "no such transition"),
-        ("UPDATE notification_events SET state = 'lost' WHERE state = 'failed'", "CHECK"),
-        ("UPDATE notification_events SET channel = 'Wall'", "no such transition"),
-        ("DELETE FROM outbox", "what is open stays"),
-        ("UPDATE outbox SET channel = 'Wall'", "keeps what it is about"),
-        ("UPDATE outbox SET attempts = 5", "CHECK"),
-        (
-            "INSERT INTO outbox SELECT id, channel, resource_id, 0, 0, NULL FROM notification_events WHERE state = 'sent'",
-            "only what is queued",
-        ),
-        ("UPDATE expiry_watch SET version = 0", "newest version"),
-        ("UPDATE expiry_watch SET not_after = not_before", "newest version"),
-        ("UPDATE expiry_watch SET due_at = 'soon'", "CHECK"),
-    ] {
-        house.refuses(sql, why);
-    }
-}
-
-#[test]
-fn an_issued_version_is_watched_by_itself_and_from_before_too() {
-    let house = House::new(plan(""));
-    house.connection.execute_batch("PRAGMA foreign_keys = 0").unwrap();
-    let issue = |version: u32, state: &str, end: i64| {
-        let (id, end) = (format!("job-{version}"), time(end).to_string());
-        house
-            .connection
-            .execute(
-                "INSERT INTO certificate_versions VALUES ('mc-1', ?1, ?2, 'ca', ?3, ?4, ?4, '{}', ?5, ?5, '', ?3, 0)",
-                params![version, state, id, format!("{version:064}"), end],
-            )
-            .unwrap();
-    };
-    let seen = || {
-        let sql = "SELECT group_concat(version || ' ' || not_after || ' ' || epoch) FROM expiry_watch";
-        house.connection.query_row(sql, [], |row| row.get::<_, Option<String>>(0)).unwrap()
-    };
-    issue(1, "quarantined", END);
-    assert_eq!(seen(), None);
-    issue(2, "active", END);
-    assert_eq!(seen().unwrap(), format!("2 {} 0", time(END)));
-    rows::plan_anew(&house.connection, "mc-1", (Some(time(END)), None), 5).unwrap();
-    house.connection.execute_batch("UPDATE certificate_versions SET state = 'superseded' WHERE version = 2").unwrap();
-    issue(3, "active", END + DAY);
-    assert_eq!(seen().unwrap(), format!("3 {} 0", time(END + DAY)), "each issued version anew");
-
-    // Up again over what is there: nothing is watched twice, and what is not watched is again.
-    house.connection.execute_batch("DELETE FROM expiry_watch").unwrap();
-    for _ in 0..2 {
-        house.connection.execute_batch(migrations::MIGRATIONS[3].up).unwrap();
-        assert_eq!(seen().unwrap(), format!("3 {} 0", time(END + DAY)));
-    }
-}
-
-#[test]
-fn every_statement_of_a_pass_seeks_by_an_index_and_sorts_nothing() {
-    let house = House::new(plan(""));
-    for (sql, parameters, steps) in [
-        (
-            rows::DUE,
-            2,
-            &[
-                "SEARCH w USING INDEX expiry_watch_due (due_at<?)",
-                "SEARCH c USING INDEX sqlite_autoindex_certificates_1 (id=?)",
-            ][..],
-        ),
-        (
-            rows::STALE,
-            2,
-            &[
-                "SEARCH w USING INDEX expiry_watch_stale (epoch<?)",
-                "SEARCH c USING INDEX sqlite_autoindex_certificates_1 (id=?)",
-            ],
-        ),
-        (
-            rows::RENEW,
-            2,
-            &[
-                "SEARCH w USING INDEX expiry_watch_renew (renew_at<?)",
-                "SEARCH c USING INDEX sqlite_autoindex_certificates_1 (id=?)",
-            ],
-        ),
-        (rows::NEXT, 0, &["SEARCH expiry_watch USING COVERING INDEX expiry_watch_due (due_at>?)"]),
-        (
-            rows::PAST,
-            3,
-            &[
-                "SEARCH a USING PRIMARY KEY (certificate_id=? AND version=? AND days<?)",
-                "SEARCH n USING INTEGER PRIMARY KEY (rowid=?)",
-            ],
-        ),
-        (
-            rows::OPEN,
-            3,
-            &[
-                "SEARCH o USING COVERING INDEX outbox_by_resource (resource_id=?)",
-                "SEARCH a USING INDEX alert_events_by_notification (notification_id=?)",
-                "SEARCH n USING INTEGER PRIMARY KEY (rowid=?)",
-            ],
-        ),
-        (
-            outbox::CLAIM,
-            3,
-            &[
-                "SEARCH outbox USING INTEGER PRIMARY KEY (rowid=?)",
-                "LIST SUBQUERY 1",
-                "SEARCH outbox USING INDEX outbox_due (channel=? AND next_tick<?)",
-            ],
-        ),
-        // As the triggers that take alerts back have it, which name no index.
-        (
-            "SELECT o.notification_id FROM outbox o CROSS JOIN alert_events a ON a.notification_id = o.notification_id
-             WHERE o.resource_id = ?1 AND a.version < ?2",
-            2,
-            &[
-                "SEARCH o USING COVERING INDEX outbox_by_resource (resource_id=?)",
-                "SEARCH a USING COVERING INDEX alert_events_by_notification (notification_id=?)",
-            ],
-        ),
-        (outbox::NEXT, 1, &["SEARCH outbox USING INDEX outbox_due (channel=?)"]),
-    ] {
-        let mut statement = house.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        assert_eq!(statement.parameter_count(), parameters);
-        let values = rusqlite::params_from_iter(std::iter::repeat_n(0, parameters));
-        let found = statement.query_map(values, |row| row.get::<_, String>("detail")).unwrap();
-        assert_eq!(found.collect::<Result<Vec<_>, _>>().unwrap(), steps, "{sql}");
-    }
-}
-
-#[test]
-fn with_nothing_due_a_pass_reads_nothing_however_many_there_are() {
-    let mut house = House::new(plan(""));
-    house.connection.execute_batch("BEGIN").unwrap();
-    for number in 0..5000 {
-        house.watch(&format!("mc-{number}"), 1, END + number * 1000);
-    }
-    assert_eq!(house.pass(time(END - 100 * DAY)).looked, 5000);
-    for sql in [rows::DUE, rows::STALE] {
-        let mut statement = house.connection.prepare(sql).unwrap();
-        let now = time(END - 99 * DAY).to_string();
-        let found =
-            if sql == rows::DUE { statement.query(params![now, 500]) } else { statement.query(params![1, 500]) };
-        assert!(found.unwrap().next().unwrap().is_none());
-        assert_eq!(statement.get_status(rusqlite::StatementStatus::FullscanStep), 0);
-        assert!(statement.get_status(rusqlite::StatementStatus::VmStep) < 40, "{sql}");
-    }
 }
 
 #[test]
@@ -463,4 +306,58 @@ fn severities_are_kept_with_the_alert() {
     let severity: String =
         house.connection.query_row("SELECT severity FROM alert_events", [], |row| row.get(0)).unwrap();
     assert_eq!(severity.parse(), Ok(Severity::Informational));
+}
+
+#[test]
+fn a_failure_waits_as_long_as_the_other_side_asks_and_keeps_who_is_still_to_be_reached() {
+    let mut house = House::new(plan(""));
+    house.watch("mc-1", 1, END);
+    house.pass(time(END));
+    let claim = |tick| outbox::claim(&house.connection, Channel::Email, tick, 9).unwrap();
+    let first = claim(END).remove(0);
+    assert_eq!((first.attempts, first.severity, first.remaining.as_deref()), (0, Severity::Critical, None));
+    let hour = Span::from_millis(3_600_000);
+    let failure = Failed { at_least: hour, remaining: Some(r#"["b@x"]"#), ..refused(Refusal::Transient) };
+    let next = outbox::failed(&house.connection, &first, failure, END, None).unwrap();
+    assert_eq!(next, Some(backoff::Retry::After(hour)));
+    let at = END + 3_600_000;
+    assert_eq!((claim(at - 1), outbox::next_tick(&house.connection, Channel::Email).unwrap()), (vec![], Some(at)));
+    let second = claim(at).remove(0);
+    assert_eq!((second.attempts, second.remaining.as_deref()), (1, Some(r#"["b@x"]"#)));
+    outbox::put_off(&house.connection, &second, at + 5).unwrap();
+    assert_eq!((claim(at + 4), claim(at + 5)), (vec![], vec![second.clone()]), "no attempt was made");
+    assert!(outbox::skipped(&house.connection, &second, "nothing to say").unwrap());
+    assert_eq!(outbox::state(&house.connection, second.notification_id).unwrap(), State::Skipped);
+    assert!(!outbox::skipped(&house.connection, &second, "twice").unwrap());
+    assert!(outbox::sent(&house.connection, &second, time(at), None).unwrap(), "it was under way");
+    let accepted = "SELECT accepted_at FROM messages";
+    let accepted = house.connection.query_row(accepted, [], |row| row.get::<_, String>(0)).unwrap();
+    assert_eq!(accepted, time(at).to_string());
+}
+
+#[test]
+fn a_row_that_cannot_be_moved_is_in_the_way_of_no_other() {
+    let mut house = House::new(plan(""));
+    for number in 0..5 {
+        house.watch(&format!("mc-{number}"), 1, END);
+    }
+    // What the table would refuse again and again: the alert is there, and its notification is not.
+    house
+        .connection
+        .execute_batch(
+            "PRAGMA foreign_keys = 0;
+             INSERT INTO alert_events VALUES ('mc-2', 1, 0, 'Email', 'critical', '2020-01-01T00:00:00.000Z', 77)",
+        )
+        .unwrap();
+    let plan = house.plan.clone();
+    let rules = |_: &str| Rules { alerts: &plan, renewal: None };
+    let at = Moment { now: time(END), tick: END, epoch: 1 };
+    house.connection.execute_batch("BEGIN").unwrap();
+    assert!(step(&mut house, at, rules, (9, Care::Together)).is_err());
+    house.connection.execute_batch("ROLLBACK").unwrap();
+    let done = step(&mut house, at, rules, (9, Care::Apart)).unwrap();
+    let aside: Vec<&str> = done.aside.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!((done.looked, aside), (5, vec!["mc-2"]));
+    assert_eq!(rows::next_due(&house.connection).unwrap(), Some(time(END + SET_ASIDE)));
+    assert_eq!(step(&mut house, at, rules, (9, Care::Apart)).unwrap().looked, 0, "the pass ends");
 }

@@ -1,12 +1,15 @@
 //! One batch of a pass: what is due is looked at, raised and planned again in the transaction of whoever calls.
 
+use std::collections::BTreeMap;
+
 use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
 
-use super::pass::{Alert, look, tightest};
+use super::pass::{Alert, Pass, look, tightest};
 use super::plan::{AlertPlan, Target};
 use super::renewal::begins;
 use super::rows::{self, Watched};
+use super::stage::Stage;
 use crate::policy::{Channel, RenewalPolicy};
 
 /// The transaction that a batch runs in.
@@ -17,6 +20,12 @@ pub trait Desk {
     fn connection(&self) -> &Connection;
     /// Records that an alert goes to nobody, under [`Target::skipped`], and gives the record's sequence number.
     fn skipped(&mut self, watched: &Watched, alert: &Alert) -> Result<u64, Self::Error>;
+    /// Runs `steps`. Where they fail because of the row that they are about, everything they did is undone, and the
+    /// reason is the answer; other failures are the batch's.
+    fn apart<T>(
+        &mut self,
+        steps: impl FnOnce(&mut Self) -> Result<T, Self::Error>,
+    ) -> Result<Result<T, String>, Self::Error>;
 }
 
 /// By what a batch is judged.
@@ -41,6 +50,22 @@ pub struct Step {
     pub raised: usize,
     /// Alerts that go to nobody, and were recorded.
     pub skipped: usize,
+    /// Alerts that were due and had been raised before, with the number of each.
+    pub deduped: BTreeMap<(Channel, Stage), u64>,
+    /// Certificates that could not be looked at, and why; they are looked at again after [`SET_ASIDE`].
+    pub aside: Vec<(String, String)>,
+}
+
+/// Milliseconds for which a certificate is left alone whose rows cannot be read or moved: an hour.
+pub const SET_ASIDE: i64 = 3_600_000;
+
+/// How a batch goes about its certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Care {
+    /// All together: one that fails takes the batch with it.
+    Together,
+    /// Each so that it can be undone alone, which costs a savepoint each.
+    Apart,
 }
 
 /// What a profile's renewal policy says.
@@ -58,7 +83,7 @@ pub fn step<'p, D: Desk>(
     desk: &mut D,
     at: Moment,
     rules: impl Fn(&str) -> Rules<'p>,
-    limit: u32,
+    (limit, care): (u32, Care),
 ) -> Result<Step, D::Error> {
     let mut watched = rows::due(desk.connection(), at.now, limit)?;
     let anew = watched.is_empty();
@@ -67,36 +92,78 @@ pub fn step<'p, D: Desk>(
     }
     let mut step = Step { looked: watched.len(), ..Step::default() };
     for one in &watched {
-        let Rules { alerts: plan, renewal } = rules(&one.profile_id);
-        let stage = tightest(plan, one.validity.not_after, at.now);
-        let past = rows::past(desk.connection(), one, stage)?;
-        let pass = look(plan, one.validity.not_after, &past, at.now);
-        for (stage, target) in &pass.overtaken {
-            rows::overtake(desk.connection(), one, *stage, target)?;
+        let rules = rules(&one.profile_id);
+        if care == Care::Together {
+            let pass = look_at(desk, at, rules, one, anew)?;
+            step.count(pass);
+            continue;
         }
-        for alert in &pass.due {
-            let seq = match alert.target {
-                Target::Channel(channel) => {
-                    step.raised += 1;
-                    if !step.channels.contains(&channel) {
-                        step.channels.push(channel);
-                    }
-                    one.seq
-                }
-                Target::Unknown(_) | Target::Nobody => {
-                    step.skipped += 1;
-                    desk.skipped(one, alert)?
-                }
-            };
-            rows::raise(desk.connection(), one, alert, (at.now, at.tick), seq)?;
-        }
-        if anew {
-            let renewal = renewal.filter(|policy| policy.auto_renew);
-            let begins = renewal.and_then(|policy| Timestamp::from_unix_millis(begins(policy, one.validity)));
-            rows::plan_anew(desk.connection(), &one.certificate_id, (pass.next, begins), at.epoch)?;
-        } else {
-            rows::plan_look(desk.connection(), &one.certificate_id, pass.next)?;
+        match desk.apart(|desk| look_at(desk, at, rules, one, anew))? {
+            Ok(pass) => step.count(pass),
+            Err(why) => {
+                let later = Timestamp::from_unix_millis(at.now.unix_millis().saturating_add(SET_ASIDE));
+                plan(desk.connection(), one, (later, None), at.epoch, anew)?;
+                step.aside.push((one.certificate_id.clone(), why));
+            }
         }
     }
     Ok(step)
+}
+
+impl Step {
+    fn count(&mut self, pass: Pass) {
+        for alert in pass.due {
+            match alert.target {
+                Target::Channel(channel) => {
+                    self.raised += 1;
+                    if !self.channels.contains(&channel) {
+                        self.channels.push(channel);
+                    }
+                }
+                Target::Unknown(_) | Target::Nobody => self.skipped += 1,
+            }
+        }
+        for (stage, target) in pass.told {
+            if let Target::Channel(channel) = target {
+                *self.deduped.entry((channel, stage)).or_default() += 1;
+            }
+        }
+    }
+}
+
+/// Raises what is due for one certificate, and plans when it is looked at again.
+fn look_at<D: Desk>(desk: &mut D, at: Moment, rules: Rules<'_>, one: &Watched, anew: bool) -> Result<Pass, D::Error> {
+    let not_after = one.validity.not_after;
+    let stage = tightest(rules.alerts, not_after, at.now);
+    let past = rows::past(desk.connection(), one, stage)?;
+    let pass = look(rules.alerts, not_after, &past, at.now);
+    for (stage, target) in &pass.overtaken {
+        rows::overtake(desk.connection(), one, *stage, target)?;
+    }
+    for alert in &pass.due {
+        let seq = match alert.target {
+            Target::Channel(_) => one.seq,
+            Target::Unknown(_) | Target::Nobody => desk.skipped(one, alert)?,
+        };
+        rows::raise(desk.connection(), one, alert, (at.now, at.tick), seq)?;
+    }
+    let renewal = rules.renewal.filter(|policy| policy.auto_renew);
+    let begins = renewal.and_then(|policy| Timestamp::from_unix_millis(begins(policy, one.validity)));
+    plan(desk.connection(), one, (pass.next, begins), at.epoch, anew)?;
+    Ok(pass)
+}
+
+/// A look at what was due moves no renewal: only a new plan does.
+fn plan(
+    connection: &Connection,
+    one: &Watched,
+    next: (Option<Timestamp>, Option<Timestamp>),
+    epoch: u64,
+    anew: bool,
+) -> rusqlite::Result<()> {
+    if anew {
+        rows::plan_anew(connection, &one.certificate_id, next, epoch)
+    } else {
+        rows::plan_look(connection, &one.certificate_id, next.0)
+    }
 }

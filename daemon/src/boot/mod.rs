@@ -119,7 +119,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
                     Effect::Revoked => revoked.notify_one(),
                     // Jobs that wait are judged again under it.
                     Effect::PolicyChanged(_) => ready.notify_one(),
-                    Effect::Queued(_) | Effect::Decided { .. } | Effect::Refused { .. } | Effect::AttemptsRepeated => {}
+                    _ => {}
                 }
             }
         }

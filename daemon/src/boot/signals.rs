@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::adopt;
-use crate::config::check_file;
+use crate::config::reread;
 use crate::service::Service;
 use crate::systemd;
 
@@ -58,7 +58,7 @@ impl Signals {
 /// The configuration is judged and its digest recorded; what it changes takes a restart. The policy file is
 /// compared with the policy in force.
 async fn reload(config: Option<&PathBuf>, policy: Option<&PathBuf>, service: &Service) {
-    let config_sha256 = match config.map(|path| check_file(path)) {
+    let config_sha256 = match config.map(|path| reread(path).map(|(_, digest)| digest)) {
         None => Digest::of(&[]),
         Some(Ok(digest)) => digest,
         Some(Err(error)) => {

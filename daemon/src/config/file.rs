@@ -24,12 +24,12 @@ pub(super) struct ConfigFile {
     pub(super) notify: Option<NotifySettings>,
 }
 
-/// Judges a file without taking it; gives the digest of its octets.
+/// Reads a file again: the channels that it names, and the digest of its octets. What else it changes takes a restart.
 ///
 /// # Errors
 /// As at boot: the file, the line and the key.
-pub fn check_file(path: &Path) -> Result<Digest, ConfigError> {
-    ConfigFile::read(path).map(|(_, digest)| digest)
+pub fn reread(path: &Path) -> Result<(NotifySettings, Digest), ConfigError> {
+    ConfigFile::read(path).map(|(file, digest)| (file.notify.unwrap_or_default(), digest))
 }
 
 /// The largest configuration file: 1 MiB.

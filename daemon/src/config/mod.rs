@@ -9,7 +9,7 @@ mod settings;
 mod value;
 
 pub use environment::Environment;
-pub use file::check_file;
+pub use file::reread;
 pub use flags::Flags;
 pub use settings::{ConfigError, Settings};
 pub use value::{LogLevel, SocketMode};

@@ -66,9 +66,9 @@ impl From<Token> for String {
 pub enum Kind {
     /// A certificate nears its end or is beyond it.
     ExpirationAlert {
-        /// Whole days until the end: 0 on the last day, negative afterwards.
+        /// Whole days until the end: 0 on the last day, −1 within the first day after it.
         days_left: i32,
-        /// The threshold that was crossed, in days.
+        /// The threshold that was crossed, in days; 0 after the end as well.
         threshold_days: u16,
     },
     /// The certificate of earlier alerts was replaced: what they opened elsewhere is closed.
@@ -208,7 +208,7 @@ pub struct Audience {
     pub mail: Vec<Untrusted>,
     /// Account names for `Wall`.
     pub accounts: Vec<Untrusted>,
-    /// True where those of `[notify.email] to` get it besides: others are meant who are not known one by one.
+    /// True where the addresses of `[notify.email] to` get it besides those of `mail`.
     #[serde(default)]
     pub and_default: bool,
     /// Addresses that it does not go to by way of `[notify.email] to`: people who are not asked.

@@ -110,6 +110,18 @@ impl Channels {
         (Self { carriers }, problems)
     }
 
+    /// As [`Channels::open`], where a channel that cannot be used any more stays as it is in `before`.
+    pub fn reopen(settings: &NotifySettings, before: &Self) -> (Self, Vec<Problem>) {
+        let (mut opened, problems) = Self::open(settings);
+        for (channel, carrier) in opened.carriers.iter_mut().filter(|(_, carrier)| carrier.is_err()) {
+            let usable = before.carriers.iter().find(|(known, carrier)| known == channel && carrier.is_ok());
+            if let Some((_, kept)) = usable {
+                *carrier = kept.clone();
+            }
+        }
+        (opened, problems)
+    }
+
     /// Those that are configured, usable or not.
     pub fn configured(&self) -> impl Iterator<Item = Channel> {
         self.carriers.iter().map(|(channel, _)| *channel)

@@ -1,7 +1,6 @@
 //! Whom messages go to: every check, with its place, and what a stored document may say.
 
 use super::super::tests::{POLICY, errors};
-use super::*;
 use crate::policy::{Channel, Effect, Policy, differences};
 
 fn with(more: &str) -> String {
@@ -28,7 +27,7 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
         ("[[recipients]]\nowner = \"alice\"\nteam = \"x\"", "owner: `alice`: "),
         ("[[recipients]]\nowner = \"user:a\"\nteam = \"A B\"", "team: "),
         ("[[recipients]]\nowner = \"user:a\"\nmail = [\"a@b, c@d\"]", "mail: `a@b, c@d`: expected one address"),
-        ("[[recipients]]\nowner = \"user:a\"\nmail = [\"\u00e9@b.example\"]", "mail: `"),
+        ("[[recipients]]\nowner = \"user:a\"\nmail = [\"\u{e9}@b.example\"]", "mail: `"),
         ("[[recipients]]\nowner = \"user:a\"\nmail = [\"a@b\\r\\nBcc: c@d\"]", "mail: `"),
         (
             "[[recipients]]\nowner = \"user:a\"\nteam = \"x\"\n[[recipients]]\nowner = \"user:a\"\nteam = \"y\"",

@@ -11,6 +11,7 @@ mod document;
 mod issuers;
 mod messages;
 pub mod names;
+mod operators;
 mod parts;
 pub mod past;
 mod people;

@@ -76,6 +76,7 @@ fn complete(
     jobs::complete(connection, approved.job(), now)?;
     transaction.tell(AuditAction::CertificateIssued, certificate.as_str(), recorded)?;
     transaction.after_commit(Effect::Moved(approved.job().to_string()));
+    transaction.after_commit(Effect::Watched);
     Ok(())
 }
 

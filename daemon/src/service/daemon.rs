@@ -5,8 +5,10 @@ use countersign_shared::protocol::{MetricsResult, PROTOCOL_VERSION, StatusResult
 
 use super::actor::Actor;
 use super::{Service, attempts};
+use crate::alerts::counts;
 use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
+use crate::metrics::AlertGauges;
 use crate::store::rows::{jobs, requests};
 
 /// State, alarms and sizes: for everybody who may connect. It names nobody but those whose attempts raised an alarm.
@@ -72,10 +74,12 @@ pub async fn described(service: &Service, actor: Actor) -> Result<WhoamiResult, 
 pub async fn metrics(service: &Service, connection: &Connection) -> Result<MetricsResult, ApiError> {
     service.actor(connection)?.has_any_role("reads the metrics")?;
     let (now, depth, size) = (service.line.wall(), service.writer.queue_depth(), service.writer.tail().size());
-    let (oldest, states) = service
+    let (oldest, states, alerts) = service
         .readers
-        .read_for(connection.peer.uid(), |connection| {
-            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?))
+        .read_for(connection.peer.uid(), move |connection| {
+            let alerts =
+                AlertGauges { queued: counts::queued(connection)?, days_left: counts::days_left(connection, now)? };
+            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?, alerts))
         })
         .await?;
     let text = service.metrics.text(&crate::metrics::Gauges {
@@ -84,6 +88,7 @@ pub async fn metrics(service: &Service, connection: &Connection) -> Result<Metri
         ledger_size: size,
         oldest_pending_at: oldest,
         jobs: states,
+        alerts,
     })?;
     Ok(MetricsResult { content_type: "text/plain; version=0.0.4; charset=utf-8".to_owned(), text })
 }

@@ -66,6 +66,13 @@ impl Readers {
         Self(Arc::new(Pool::new(PathBuf::new(), DEADLINE, health)))
     }
 
+    /// Readers of the same database with connections and turns of their own, for queries that may be held up by what
+    /// they ask besides. None is open yet.
+    pub fn apart(&self) -> Self {
+        let Pool { path, deadline, health, .. } = &*self.0;
+        Self(Arc::new(Pool::new(path.clone(), *deadline, health.clone())))
+    }
+
     /// The same connections for what callers ask.
     pub fn for_callers(&self) -> CallerReaders {
         CallerReaders(self.0.clone())

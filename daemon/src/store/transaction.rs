@@ -16,6 +16,7 @@ use rusqlite::{Connection, params};
 use super::routing::Routes;
 use super::rows::metrics::Outcome;
 use super::rows::notifications::{self, NewMessage};
+use crate::alerts::Stage;
 use crate::clock::TimeLine;
 use crate::in_force::{InForce, PolicyInForce};
 use crate::ledger::record::Sealed;
@@ -68,6 +69,28 @@ pub enum Effect {
     Moved(String),
     /// A channel has a message to send.
     Queued(Channel),
+    /// There is another certificate version to watch.
+    Watched,
+    /// An attempt to send an alert is on record.
+    Alerted {
+        /// On which channel.
+        channel: Channel,
+        /// For which moment.
+        stage: Stage,
+        /// Whether the other side accepted it.
+        accepted: bool,
+    },
+    /// Alerts were due that had been raised before.
+    Deduped {
+        /// On which channel.
+        channel: Channel,
+        /// For which moment.
+        stage: Stage,
+        /// How many.
+        count: u64,
+    },
+    /// No attempt follows for a message by itself.
+    Died,
     /// A certificate was revoked: the list of its issuer says so next.
     Revoked,
     /// A say was handed over, and has to come back at its time.

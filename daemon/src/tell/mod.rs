@@ -4,6 +4,7 @@
 //! meanwhile is not asked again, and what has ended is not asked about. The notification keeps its id, by which the
 //! other side recognises a repeat. Nothing here writes.
 
+pub mod certificate;
 mod deciders;
 pub mod expiry;
 mod people;
@@ -20,7 +21,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::identity::directory::Directory;
-use crate::notify::{Audience, Message, Token};
+use crate::notify::{Audience, Kind, Message, Token};
 use crate::policy::{Channel, Policy, Severity};
 pub use recipients::{Recipients, recipients};
 pub use routes::routes;
@@ -65,6 +66,47 @@ pub struct House<'a> {
     pub tick: i64,
 }
 
+impl House<'_> {
+    /// The id of a notification's message: another one on each installation, and the same at each attempt.
+    ///
+    /// # Errors
+    /// None that a row can cause.
+    pub fn message_id(&self, notice: &Notice) -> Result<Token, ApiError> {
+        let origin = Digest::of(&[self.origin.as_bytes()]).to_string();
+        let token = format!("cs-{}-{}", origin.get(..12).unwrap_or(&origin), notice.id).parse();
+        token.map_err(|why: &str| ApiError::internal(format!("notification {} has no id: {why}", notice.id)))
+    }
+
+    /// A message that says no more than what happened to what.
+    ///
+    /// # Errors
+    /// The object's id is one that no medium carries.
+    pub fn message(&self, notice: &Notice, kind: Kind, names: Vec<Untrusted>) -> Result<Message, ApiError> {
+        let about = notice.resource_id.parse();
+        Ok(Message {
+            id: self.message_id(notice)?,
+            about: about.map_err(|why: &str| ApiError::internal(format!("notification {}: {why}", notice.id)))?,
+            kind,
+            severity: notice.severity,
+            at: notice.created_at,
+            host: self.host.clone(),
+            names,
+            not_after: None,
+            deadline: None,
+            risk: Vec::new(),
+            requester: None,
+            reason: None,
+            command: None,
+            test: false,
+        })
+    }
+}
+
+/// The database failed while a message was composed.
+fn database(error: &rusqlite::Error) -> ApiError {
+    ApiError::internal(format!("the message cannot be composed: {error}"))
+}
+
 /// A message and who gets it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Letter {
@@ -94,14 +136,4 @@ pub fn compose(house: House<'_>, notice: &Notice) -> Result<Composed, ApiError> 
         expiry::ALERT | expiry::TEST | expiry::RENEWED => expiry::compose(house, notice),
         _ => requests::compose(house, notice),
     }
-}
-
-/// The id of a notification's message, the same at each attempt: the other side recognises a repeat by it.
-///
-/// # Errors
-/// None that happens: what it is made of fits a [`Token`].
-pub fn message_id(origin: &str, notification: i64) -> Result<Token, ApiError> {
-    let origin = Digest::of(&[origin.as_bytes()]).to_string();
-    let id = format!("cs-{}-{notification}", origin.get(..12).unwrap_or_default());
-    id.parse().map_err(|why| ApiError::internal(format!("{id}: {why}")))
 }

@@ -27,7 +27,7 @@ impl People {
     pub fn add_account(&mut self, policy: &Policy, account: &Account) {
         self.anybody = true;
         self.accounts.extend(account.name.clone());
-        self.mail.extend(mail_of(policy, policy.person_of(account)));
+        self.mail.extend(policy.person_of(account).and_then(|person| policy.email_of(person)).map(str::to_owned));
     }
 
     /// Somebody as rows name them: the person with all accounts that have a name, or the account alone.
@@ -35,7 +35,7 @@ impl People {
         self.anybody = true;
         let account = account_of(&who.account, who.uid);
         let person = policy.person_of(&account).or(who.person.as_deref());
-        self.mail.extend(mail_of(policy, person));
+        self.mail.extend(person.and_then(|person| policy.email_of(person)).map(str::to_owned));
         let person = policy.people().iter().find(|known| Some(known.name.as_str()) == person);
         let named = person.into_iter().flat_map(|person| &person.accounts).filter_map(|name| match name {
             AccountName::Name(name) => Some(name.clone()),
@@ -48,7 +48,7 @@ impl People {
     /// A person of the policy.
     pub fn add_person(&mut self, policy: &Policy, name: &str) {
         self.anybody = true;
-        self.mail.extend(mail_of(policy, Some(name)));
+        self.mail.extend(policy.email_of(name).map(str::to_owned));
     }
 
     /// Others are meant as well, who are not known one by one.
@@ -82,9 +82,4 @@ impl People {
         let audience = Audience { mail, accounts, and_default: self.unlisted, never };
         Composed::Send(Box::new(Letter { message, audience, team: more.team }))
     }
-}
-
-fn mail_of(policy: &Policy, person: Option<&str>) -> Option<String> {
-    let person = policy.people().iter().find(|known| Some(known.name.as_str()) == person)?;
-    person.email.clone()
 }

@@ -93,8 +93,9 @@ fn end(days: i32) -> String {
         0 => "expires within a day".to_owned(),
         1 => "expires in 1 day".to_owned(),
         2.. => format!("expires in {days} days"),
-        -1 => "expired 1 day ago".to_owned(),
-        _ => format!("expired {} days ago", days.unsigned_abs()),
+        -1 => "expired within the last day".to_owned(),
+        -2 => "expired 1 day ago".to_owned(),
+        _ => format!("expired {} days ago", days.unsigned_abs() - 1),
     }
 }
 
@@ -190,8 +191,9 @@ mod tests {
             (30, "[WARNING] www.corp.example and 1 more expires in 30 days"),
             (1, "[WARNING] www.corp.example and 1 more expires in 1 day"),
             (0, "[WARNING] www.corp.example and 1 more expires within a day"),
-            (-1, "[WARNING] www.corp.example and 1 more expired 1 day ago"),
-            (-40, "[WARNING] www.corp.example and 1 more expired 40 days ago"),
+            (-1, "[WARNING] www.corp.example and 1 more expired within the last day"),
+            (-2, "[WARNING] www.corp.example and 1 more expired 1 day ago"),
+            (-40, "[WARNING] www.corp.example and 1 more expired 39 days ago"),
         ] {
             assert_eq!(title(&alert(days)), words);
         }

@@ -7,6 +7,7 @@ use rusqlite::params;
 use super::*;
 use crate::gate::Delegated;
 use crate::identity::{Attestation, Caller};
+use crate::service::Actor;
 use crate::store::migrations::{migrate, newest};
 use crate::store::rows::requests::Login;
 

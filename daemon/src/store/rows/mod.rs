@@ -39,7 +39,7 @@ where
 }
 
 /// The same, where the column may be empty.
-fn parsed_if<T: FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>>
+pub(crate) fn parsed_if<T: FromStr>(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<T>>
 where
     T::Err: std::fmt::Display,
 {

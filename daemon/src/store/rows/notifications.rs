@@ -3,7 +3,13 @@
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, params};
 
+use crate::alerts::backoff::MAX_ATTEMPTS;
 use crate::policy::{Channel, Severity};
+
+/// The kind of an alert that somebody tries: one attempt, whatever comes of it.
+pub const TEST: &str = "expiration_alert_test";
+/// The kind of the message that closes what earlier alerts opened elsewhere.
+pub const RENEWED: &str = "certificate_renewed";
 
 /// What people are to be told, on one channel.
 #[derive(Clone, Copy, Debug)]
@@ -42,15 +48,15 @@ pub fn queue(
     Ok(id)
 }
 
-/// Puts a queued notification into the outbox, with no attempt made.
+/// Puts a queued notification into the outbox, with no attempt made; a [`TEST`] as if one were left.
 pub fn post(connection: &Connection, id: i64, tick: i64) -> rusqlite::Result<()> {
     let posted = connection
         .prepare_cached(
             "INSERT INTO outbox (notification_id, channel, resource_id, severity, attempts, next_tick)
-             SELECT n.id, n.channel, n.resource_id, m.severity, 0, ?2
+             SELECT n.id, n.channel, n.resource_id, m.severity, CASE n.kind WHEN ?3 THEN ?4 ELSE 0 END, ?2
              FROM notification_events n JOIN messages m ON m.notification_id = n.id WHERE n.id = ?1",
         )?
-        .execute(params![id, tick])?;
+        .execute(params![id, tick, TEST, MAX_ATTEMPTS - 1])?;
     if posted == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(posted)) }
 }
 

@@ -8,13 +8,13 @@ use countersign_shared::text::Untrusted;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::notify::{Kind, Message, Token};
+use crate::notify::{Kind, Message};
 use crate::service::actor::SCHEDULER;
 use crate::store::rows::requests::RequestRow;
 use crate::store::rows::{audit, certificates, requests, submissions};
 use crate::store::sight::Sight;
 use crate::store::transaction::Failure;
-use crate::tell::{House, Notice, message_id, words};
+use crate::tell::{House, Notice, words};
 
 /// A request.
 pub(super) struct Subject {
@@ -71,25 +71,10 @@ impl Subject {
     }
 }
 
-/// A message that says nothing but what every one does.
+/// A message that is about another object than the one that its notification names.
 pub(super) fn message(house: House<'_>, notice: &Notice, about: &str, kind: Kind) -> Result<Message, Failure> {
-    let about: Token = about.parse().map_err(|why| ApiError::internal(format!("{about}: {why}")))?;
-    Ok(Message {
-        id: message_id(house.origin, notice.id)?,
-        about,
-        kind,
-        severity: notice.severity,
-        at: notice.created_at,
-        host: house.host.clone(),
-        names: Vec::new(),
-        not_after: None,
-        deadline: None,
-        risk: Vec::new(),
-        requester: None,
-        reason: None,
-        command: None,
-        test: false,
-    })
+    let notice = Notice { resource_id: about.to_owned(), ..notice.clone() };
+    Ok(house.message(&notice, kind, Vec::new())?)
 }
 
 /// The certificate that a notification names, or another of that id.
