@@ -41,7 +41,7 @@ pub use parts::{ChangeControl, CrlRules, Issuer, IssuerKind, Person, RecipientRu
 pub use profile::{Delivery, Justification, Profile, Rules, TicketPattern};
 pub use quorum::{Escalation, QuorumOrder, QuorumStep, Route};
 pub use read::MAX_DOCUMENT;
-pub use subject::{AccountName, Member};
+pub use subject::{AccountName, IDENTIFIER_SHAPE, Member, is_identifier};
 pub use terms::{ANYBODY, Asked, CHANGES, Terms};
 
 use parts::Grant;
