@@ -237,7 +237,14 @@ mod tests {
 
     fn gauges() -> Gauges {
         let now = Timestamp::from_unix_millis(10_000).unwrap();
-        Gauges { now, queue_depth: 0, ledger_size: 3, oldest_pending_at: Some(Timestamp::EPOCH), jobs: vec![], alerts: AlertGauges::default() }
+        Gauges {
+            now,
+            queue_depth: 0,
+            ledger_size: 3,
+            oldest_pending_at: Some(Timestamp::EPOCH),
+            jobs: vec![],
+            alerts: AlertGauges::default(),
+        }
     }
 
     #[test]

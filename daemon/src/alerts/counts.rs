@@ -44,7 +44,8 @@ pub fn days_left(connection: &Connection, now: Timestamp) -> rusqlite::Result<Ve
     for days in DAYS_LEFT {
         let end = now.unix_millis().saturating_add(i64::from(days).saturating_mul(DAY));
         // Beyond the years that a timestamp can say, every certificate has fewer days left.
-        let end = Timestamp::from_unix_millis(end).map_or_else(|| "9999-12-31T23:59:59.999Z".into(), |end| end.to_string());
+        let end =
+            Timestamp::from_unix_millis(end).map_or_else(|| "9999-12-31T23:59:59.999Z".into(), |end| end.to_string());
         counts.push(statement.query_row([end], |row| row.get(0))?);
     }
     counts.push(connection.prepare_cached("SELECT count(*) FROM expiry_watch")?.query_row([], |row| row.get(0))?);
@@ -102,8 +103,10 @@ mod tests {
             house.connection.execute(sql, [seq, days]).unwrap();
         }
         let mut found = Vec::new();
-        attempts(&house.connection, "expiration_alert_sent", |channel, stage, count| found.push((channel, stage, count)))
-            .unwrap();
+        attempts(&house.connection, "expiration_alert_sent", |channel, stage, count| {
+            found.push((channel, stage, count))
+        })
+        .unwrap();
         assert_eq!(found, [(Channel::Slack, Stage::new(-3), 1), (Channel::Slack, Stage::new(7), 2)]);
         for sql in [ATTEMPTS, ENDS] {
             let mut plan = house.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

@@ -4,9 +4,10 @@
 //! look at one certificate asks for, [`renewal`] when it is renewed, [`backoff`] when a message is tried again,
 //! [`reckoning`] which time it is when clocks jump, [`matrix`] what would go when. Around it [`rows`], [`outbox`] and
 //! [`step`] keep it in the database, so that a pass costs what is due and not what there is; [`plans`] has what a whole
-//! policy says, [`counts`] what the metrics show.
+//! policy says, [`counts`] what the metrics show, [`closing`] takes back what alerts opened elsewhere.
 
 pub mod backoff;
+pub mod closing;
 pub mod counts;
 pub mod kept;
 pub mod matrix;

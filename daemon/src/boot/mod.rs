@@ -4,6 +4,7 @@ mod adopt;
 mod compare;
 mod database;
 mod issuers;
+pub(crate) mod messages;
 mod signals;
 mod vital;
 mod watchdog;
@@ -22,11 +23,13 @@ use crate::identity::directory::{Directory, SystemDirectory};
 use crate::identity::peer::pin_kind;
 use crate::ipc::{self, Limits, Listener};
 use crate::metrics::{self, Metrics};
+use crate::schedule::alerts::Watch;
 use crate::schedule::courier::Courier;
 use crate::schedule::crl::CrlPublisher;
 use crate::schedule::delegations::Delegations;
 use crate::schedule::executor::Executor;
 use crate::schedule::reaper::Reaper;
+use crate::schedule::sender::{self, Office, Sender};
 use crate::schedule::timekeeper::Timekeeper;
 use crate::service::answer::Answers;
 use crate::service::{Facts, Service};
@@ -36,7 +39,7 @@ use crate::store::rows::requests::count_pending;
 use crate::store::{Effect, Health, Writer};
 use crate::{demo, systemd};
 use database::{Database, Installation};
-use signals::Signals;
+use signals::{Reload, Signals};
 use vital::Vital;
 
 /// Why the daemon does not start. Damage of the ledger is not among the reasons: it starts, read-only.
@@ -83,7 +86,9 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
             .map_err(during("counting what has been decided"))?;
         let alarms = totals(connection, |rule, count| metrics.refused(rule, count));
         metrics.alarmed(alarms.map_err(during("counting what has been refused"))?);
+        messages::count(connection, metrics.alerts()).map_err(during("counting what has been alerted"))?;
     }
+    metrics.alerts().know(&adoption.policy);
     match connection.as_ref().map(count_pending) {
         Some(Ok(count)) => metrics.waiting(count),
         Some(Err(error)) if health.damage().is_none() => return Err(during("counting what waits")(error)),
@@ -93,16 +98,20 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
 
     let (earlier, due, ready) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (granted, revoked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (watched, bells) = (Arc::new(Notify::new()), sender::bells());
+    let switchboard = messages::open(settings.notify.clone()).await?;
     let moved = broadcast::channel(MOVED).0;
     let after_commit = {
         let (metrics, earlier, due) = (metrics.clone(), earlier.clone(), due.clone());
         let (ready, granted, revoked, moved) = (ready.clone(), granted.clone(), revoked.clone(), moved.clone());
+        let (watched, bells, switchboard) = (watched.clone(), bells.clone(), switchboard.clone());
         let policy = policy.clone();
         move |effects: Vec<Effect>| {
             // Before anything else: whatever comes next is judged by it.
             for effect in &effects {
                 if let Effect::PolicyChanged(next) = effect {
                     policy.replace(next.clone());
+                    switchboard.route(next.policy());
                 }
             }
             for effect in effects {
@@ -119,7 +128,18 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
                     Effect::Revoked => revoked.notify_one(),
                     // Jobs that wait are judged again under it.
                     Effect::PolicyChanged(_) => ready.notify_one(),
-                    _ => {}
+                    Effect::Watched => watched.notify_one(),
+                    Effect::Queued(channel) => {
+                        if let Some(bell) = bells.get(&channel) {
+                            bell.notify_one();
+                        }
+                    }
+                    Effect::Decided { .. }
+                    | Effect::Refused { .. }
+                    | Effect::AttemptsRepeated
+                    | Effect::Alerted { .. }
+                    | Effect::Deduped { .. }
+                    | Effect::Died => {}
                 }
             }
         }
@@ -128,10 +148,13 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         Some(connection) => connection,
         None => rusqlite::Connection::open_in_memory().map_err(during("standing in for the damaged database"))?,
     };
-    let (writer, writer_thread) = Writer::start(connection, tail, line.clone(), health.clone(), after_commit)
+    let routed = (line.clone(), switchboard.routing().clone());
+    let (writer, writer_thread) = Writer::routed(connection, tail, routed, health.clone(), after_commit)
         .map_err(during("starting the writer"))?;
+    switchboard.route(&policy.now());
 
     if health.damage().is_none() {
+        messages::release(&writer).await.map_err(refused("taking up what was being sent"))?;
         adopt::record(&writer, &adoption, &settings, line.mark().clone())
             .await
             .map_err(refused("recording the start"))?;
@@ -198,6 +221,18 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         directory: state.path().join(CRLS),
         revoked,
     };
+    let watch = Watch { writer: writer.clone(), policy: policy.clone(), line: line.clone(), watched };
+    let office = Office {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        health: health.clone(),
+        policy: policy.clone(),
+        directory: directory.clone(),
+        switchboard: switchboard.clone(),
+        line: line.clone(),
+        origin: service.facts.origin.as_str().into(),
+        host: Arc::new(messages::host()),
+    };
     let stop = stop_background.clone();
     let executor = Executor {
         writer: writer.clone(),
@@ -216,6 +251,10 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     vital.start("courier", courier.run(stop_background.clone()));
     vital.start("revocation lists", crls.run(stop_background.clone()));
     vital.start("executor", executor.run());
+    vital.start("watch", watch.run(stop_background.clone()));
+    for (channel, queued) in bells {
+        vital.start("senders", Sender::new(&office, channel, queued).run(stop_background.clone()));
+    }
 
     vital.start("policy file", compare::run(policy, adoption.file.clone(), service.clone(), stop_background.clone()));
 
@@ -228,8 +267,14 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     }
     let signals = Signals::take().map_err(during("taking signals"))?;
     let listener = listen(&settings, directory.as_ref())?;
+    let reload = Reload {
+        config: settings.config.clone(),
+        policy: adoption.file.clone(),
+        service: service.clone(),
+        switchboard,
+    };
     let watchdog = tokio::spawn(watchdog::run(writer.clone(), stop_background));
-    let signals = tokio::spawn(signals.run(end, settings.config.clone(), adoption.file.clone(), service.clone()));
+    let signals = tokio::spawn(signals.run(end, reload));
     systemd::ready().map_err(during("telling the service manager"))?;
     tracing::info!(socket = %settings.socket.display(), demo = settings.demo, read_only = health.damage().is_some(), "serving");
 

@@ -26,6 +26,8 @@ pub(crate) mod testing;
 pub use message::{Audience, Item, Kind, Message, Token};
 pub use outcome::{Outcome, Reached, Receipt};
 pub use pace::Pace;
+#[cfg(test)]
+pub(crate) use send::servers;
 pub use settings::NotifySettings;
 
 use send::command::CommandChannel;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{AuditAction, Category};
 use countersign_shared::text::Untrusted;
-use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{Notify, watch};
 
@@ -141,10 +140,7 @@ impl Desk for Transaction<'_> {
         Ok(self.record(draft)?.seq)
     }
 
-    fn apart<T>(
-        &mut self,
-        steps: impl FnOnce(&mut Self) -> Result<T, Failure>,
-    ) -> Result<Result<T, String>, Failure> {
+    fn apart<T>(&mut self, steps: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<Result<T, String>, Failure> {
         match self.attempt(steps) {
             Ok(done) => Ok(Ok(done)),
             Err(failure) if of_the_row(&failure) => Ok(Err(format!("{failure:?}"))),

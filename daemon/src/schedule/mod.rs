@@ -1,6 +1,7 @@
-//! What the daemon does by itself: it expires requests, carries out jobs and delivers. Each sleeps until there is
+//! What the daemon does by itself: it expires requests, carries out jobs, delivers, watches what ends and tells people. Each sleeps until there is
 //! something to do, and goes through the same transactions as a caller.
 
+pub mod alerts;
 mod aside;
 mod ask;
 pub mod courier;
@@ -12,4 +13,5 @@ pub mod outcome;
 mod places;
 pub mod reaper;
 pub mod revoke;
+pub mod sender;
 pub mod timekeeper;

@@ -78,7 +78,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `after_commit` runs on it with the effects of each durable group, before answers go out.
+    /// Starts the thread. `after_commit` runs on it with the effects of each durable group, before answers go out. Nobody is
+    /// told of anything until [`Writer::routing`] is replaced.
     pub fn start(
         connection: Connection,
         tail: Tail,
@@ -86,10 +87,20 @@ impl Writer {
         health: Health,
         after_commit: impl FnMut(Vec<Effect>) + Send + 'static,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        Self::routed(connection, tail, (line, Routing::default()), health, after_commit)
+    }
+
+    /// The same, where somebody else knows already on which channels people are told of what.
+    pub fn routed(
+        connection: Connection,
+        tail: Tail,
+        (line, routing): (TimeLine, Routing),
+        health: Health,
+        after_commit: impl FnMut(Vec<Effect>) + Send + 'static,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, commands) = mpsc::channel(QUEUE);
         let (published, end) = watch::channel(tail.clone());
-        let (routing, thread_health) = (Routing::default(), health.clone());
-        let thread_routing = routing.clone();
+        let (thread_routing, thread_health) = (routing.clone(), health.clone());
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
             Loop { connection, tail, line, routing: thread_routing, health: thread_health, published }
                 .run(commands, after_commit);
@@ -112,7 +123,7 @@ impl Writer {
         answer.await.map_err(|_| gone())?
     }
 
-    /// On which channels people are told of what; nobody is until it is replaced.
+    /// On which channels people are told of what.
     pub fn routing(&self) -> &Routing {
         &self.routing
     }

@@ -185,3 +185,7 @@ impl Accounts {
         self.unlisted = true;
     }
 }
+
+#[cfg(test)]
+#[path = "deciders_tests.rs"]
+mod tests;

@@ -11,6 +11,7 @@ mod people;
 mod recipients;
 pub mod requests;
 mod routes;
+pub mod switchboard;
 mod words;
 
 use countersign_shared::digest::Digest;
@@ -25,6 +26,7 @@ use crate::notify::{Audience, Kind, Message, Token};
 use crate::policy::{Channel, Policy, Severity};
 pub use recipients::{Recipients, recipients};
 pub use routes::routes;
+pub use switchboard::Switchboard;
 
 /// A notification that is to be sent, as its tables have it.
 #[derive(Clone, Debug, PartialEq)]

@@ -56,6 +56,11 @@ impl People {
         self.unlisted = true;
     }
 
+    /// True where others are meant who are not known one by one.
+    pub fn has_unlisted(&self) -> bool {
+        self.unlisted
+    }
+
     /// True where nobody is meant.
     pub fn is_empty(&self) -> bool {
         !self.anybody && !self.unlisted

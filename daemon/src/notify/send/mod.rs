@@ -17,7 +17,7 @@ mod email_tests;
 #[cfg(test)]
 mod http_tests;
 #[cfg(test)]
-mod servers;
+pub(crate) mod servers;
 
 /// A certificate of an authority, PEM.
 #[cfg(test)]

@@ -212,6 +212,8 @@ impl Got {
 pub enum Web {
     /// Sends this and hangs up.
     Says(String),
+    /// Sends what stands here at that moment and hangs up.
+    SaysNow(Arc<Mutex<String>>),
     /// Sends this and nothing more, and keeps the connection.
     Hangs(&'static str),
     /// Sends this, then octets without an end.
@@ -255,6 +257,11 @@ async fn answer(tcp: TcpStream, web: &Web, keeps: &Mutex<Vec<Got>>, pki: Option<
     match web {
         Web::Says(text) => {
             say(&mut talk, text).await?;
+            talk.shutdown().await
+        }
+        Web::SaysNow(text) => {
+            let text = text.lock().unwrap().clone();
+            say(&mut talk, &text).await?;
             talk.shutdown().await
         }
         Web::Hangs(text) => {

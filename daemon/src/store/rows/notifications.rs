@@ -1,10 +1,12 @@
 //! `notification_events`, `messages` and the way into `outbox`: written in the transaction that causes them.
 
 use countersign_shared::time::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::{json, parsed};
 use crate::alerts::backoff::MAX_ATTEMPTS;
 use crate::policy::{Channel, Severity};
+use crate::tell::Notice;
 
 /// The kind of an alert that somebody tries: one attempt, whatever comes of it.
 pub const TEST: &str = "expiration_alert_test";
@@ -75,4 +77,27 @@ pub fn skip(
         )?
         .execute(params![at.to_string(), kind, resource_id, why, seq])?;
     Ok(connection.last_insert_rowid())
+}
+
+/// A notification that is still to be sent; none where it was sent, given up or taken back.
+pub fn open_notice(connection: &Connection, id: i64) -> rusqlite::Result<Option<Notice>> {
+    connection
+        .prepare_cached(
+            "SELECT n.id, n.kind, n.resource_id, n.channel, m.severity, n.created_at, n.seq, m.params
+             FROM notification_events n JOIN messages m ON m.notification_id = n.id
+             WHERE n.id = ?1 AND (n.state = 'queued' OR n.state = 'failed')",
+        )?
+        .query_row([id], |row| {
+            Ok(Notice {
+                id: row.get("id")?,
+                kind: row.get("kind")?,
+                resource_id: row.get("resource_id")?,
+                channel: parsed(row, "channel")?,
+                severity: parsed(row, "severity")?,
+                created_at: parsed(row, "created_at")?,
+                seq: row.get("seq")?,
+                params: json(row, "params")?,
+            })
+        })
+        .optional()
 }

@@ -50,6 +50,3 @@ fn compose_or_fail(house: House<'_>, notice: &Notice) -> Result<Composed, Failur
         _ => Err(unknown().into()),
     }
 }
-
-#[cfg(test)]
-mod tests;

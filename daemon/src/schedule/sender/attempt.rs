@@ -1,0 +1,183 @@
+//! One attempt: composed, sent, completed.
+
+use std::time::Duration;
+
+use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::text::Untrusted;
+use countersign_shared::time::Span;
+
+use super::complete::{Ended, complete};
+use super::{Office, RETRY_MILLIS};
+use crate::alerts::backoff::Refusal;
+use crate::alerts::outbox::Claimed;
+use crate::notify::{Audience, Outcome, Receipt};
+use crate::policy::Channel;
+use crate::store::Transaction;
+use crate::store::rows::notifications;
+use crate::tell::{self, Composed, House, Letter};
+
+/// An attempt ends by then, whatever holds it up: above the longest limit that a channel can have.
+const LONGEST: Duration = Duration::from_secs(720);
+
+/// Makes the attempt, and writes down what came of it.
+pub async fn make(office: Office, channel: Channel, claimed: Claimed) {
+    let ended = in_time(send(&office, channel, &claimed)).await;
+    write_down(&office, channel, vec![(claimed, ended)]).await;
+}
+
+/// What came of an attempt, whatever holds it up.
+pub(super) async fn in_time(attempt: impl Future<Output = Ended>) -> Ended {
+    match tokio::time::timeout(LONGEST, attempt).await {
+        Ok(ended) => ended,
+        Err(_) => Ended::later(format!("it had not ended after {}s", LONGEST.as_secs())),
+    }
+}
+
+/// Writes down what came of messages, in one transaction. What the other side has accepted must not be sent again because
+/// the disk was full for a while.
+pub(super) async fn write_down(office: &Office, channel: Channel, ended: Vec<(Claimed, Ended)>) {
+    let ids = ended.iter().map(|(claimed, _)| claimed.notification_id.to_string()).collect::<Vec<_>>().join(", ");
+    loop {
+        let ended = ended.clone();
+        let completed = move |transaction: &mut Transaction<'_>| {
+            ended.iter().try_for_each(|(claimed, ended)| complete(transaction, channel, claimed, ended))
+        };
+        match office.writer.write(completed).await {
+            Ok(()) => return,
+            // Nothing is written any more by this process; the next one sends it again, under the same id.
+            Err(error) if error.kind == ErrorKind::ReadOnly => return,
+            Err(error) => tracing::error!("what came of {ids} could not be written, tried again soon: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(RETRY_MILLIS.unsigned_abs())).await;
+    }
+}
+
+async fn send(office: &Office, channel: Channel, claimed: &Claimed) -> Ended {
+    match prepare(office, channel, claimed).await {
+        Ok(letter) => deliver(office, channel, &letter).await,
+        Err(ended) => ended,
+    }
+}
+
+/// What is to be sent now, to those whom the attempts before did not reach; or what became of it without an attempt.
+pub(super) async fn prepare(office: &Office, channel: Channel, claimed: &Claimed) -> Result<Letter, Ended> {
+    let mut letter = match compose(office, claimed.notification_id).await {
+        Ok(Some(Composed::Send(letter))) => *letter,
+        Ok(Some(Composed::Moot(why))) => return Err(Ended::Moot(why)),
+        Ok(None) => return Err(Ended::TakenBack),
+        Err(error) => return Err(Ended::later(format!("it cannot be composed: {}", error.message))),
+    };
+    // The addresses of a team's own table get what is the team's.
+    letter.audience.and_default |= office.switchboard.channels().is_own(channel, letter.team.as_deref());
+    if let Some(remaining) = &claimed.remaining {
+        match serde_json::from_str::<Vec<Untrusted>>(remaining) {
+            Ok(remaining) => narrow(&mut letter.audience, channel, remaining),
+            Err(error) => return Err(Ended::later(format!("its recipients cannot be read: {error}"))),
+        }
+        if is_nobody(&letter.audience, channel) {
+            return Err(Ended::Moot("whoever was still to be reached is not told any more".to_owned()));
+        }
+    }
+    Ok(letter)
+}
+
+/// Sends it.
+pub(super) async fn deliver(office: &Office, channel: Channel, letter: &Letter) -> Ended {
+    let Letter { message, audience, team } = letter;
+    let channels = office.switchboard.channels();
+    let receipt = channels.send(channel, team.as_deref(), message, audience, office.line.wall()).await;
+    judged(&receipt, channel)
+}
+
+/// Composes it from one state of the database; none where it was taken back since it was claimed.
+async fn compose(office: &Office, id: i64) -> Result<Option<Composed>, ApiError> {
+    let (policy, directory) = (office.policy.now(), office.directory.clone());
+    let (origin, host) = (office.origin.clone(), office.host.clone());
+    let (now, tick) = (office.line.wall(), office.line.tick());
+    let read = move |connection: &rusqlite::Connection| {
+        let snapshot = connection.unchecked_transaction()?;
+        let Some(notice) = notifications::open_notice(&snapshot, id)? else { return Ok(None) };
+        let house = House {
+            connection: &snapshot,
+            policy: &policy,
+            directory: directory.as_ref(),
+            origin: &origin,
+            host: &host,
+            now,
+            tick,
+        };
+        let composed = tell::compose(house, &notice)?;
+        snapshot.finish()?;
+        Ok(Some(composed))
+    };
+    office.readers.read(read).await
+}
+
+/// True for channels whose messages go to people one by one.
+const fn addresses_people(channel: Channel) -> bool {
+    matches!(channel, Channel::Email | Channel::Wall)
+}
+
+/// Leaves those whom the attempts before did not reach. Addresses that stand in the configuration alone are among them;
+/// somebody who is not to be told any more is not.
+fn narrow(audience: &mut Audience, channel: Channel, remaining: Vec<Untrusted>) {
+    let named = if channel == Channel::Wall { &mut audience.accounts } else { &mut audience.mail };
+    if channel == Channel::Email && (named.is_empty() || audience.and_default) {
+        *named = remaining;
+    } else {
+        named.retain(|one| remaining.contains(one));
+    }
+    audience.and_default = false;
+}
+
+fn is_nobody(audience: &Audience, channel: Channel) -> bool {
+    match channel {
+        Channel::Email => audience.mail.is_empty(),
+        Channel::Wall => audience.accounts.is_empty(),
+        _ => false,
+    }
+}
+
+/// What is written down of a receipt.
+fn judged(receipt: &Receipt, channel: Channel) -> Ended {
+    match receipt.outcome() {
+        Outcome::Delivered => Ended::Accepted,
+        Outcome::Temporary { why, retry_after } => {
+            let again: Vec<&Untrusted> = receipt.again().collect();
+            let narrower = addresses_people(channel) && again.len() < receipt.each().len();
+            let remaining = narrower.then(|| serde_json::to_string(&again).ok()).flatten();
+            let millis = retry_after.map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+            Ended::Failed { refusal: Refusal::Transient, why, at_least: Span::from_millis(millis), remaining }
+        }
+        Outcome::Permanent { why } => {
+            Ended::Failed { refusal: Refusal::Permanent, why, at_least: Span::from_millis(0), remaining: None }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<Untrusted> {
+        names.iter().map(|name| (*name).into()).collect()
+    }
+
+    #[test]
+    fn the_next_attempt_goes_to_those_who_are_left_and_are_still_to_be_told() {
+        for (mail, and_default, remaining, expected) in [
+            (&["a", "b", "c"][..], false, &["b", "gone"][..], &["b"][..]),
+            (&["a"], false, &["b"], &[]),
+            (&[], false, &["ops"], &["ops"]),
+            (&["a"], true, &["ops"], &["ops"]),
+        ] {
+            let mut audience = Audience { mail: names(mail), accounts: names(&["b"]), and_default, ..Audience::default() };
+            narrow(&mut audience, Channel::Email, names(remaining));
+            assert_eq!((audience.mail.clone(), audience.and_default), (names(expected), false));
+            assert_eq!(is_nobody(&audience, Channel::Email), expected.is_empty());
+        }
+        let mut audience = Audience { accounts: names(&["a", "b"]), ..Audience::default() };
+        narrow(&mut audience, Channel::Wall, names(&["a"]));
+        assert_eq!(audience.accounts, names(&["a"]));
+    }
+}
