@@ -104,9 +104,7 @@ impl Rate {
     fn room_at(&self, now: Timestamp, accepted: &[Timestamp]) -> Option<Timestamp> {
         let within = i64::try_from(self.within.millis()).unwrap_or(i64::MAX);
         let since = now.unix_millis().saturating_sub(within);
-        // What was accepted by a clock that was ahead counts as just now: it leaves room after one stretch.
-        let at = accepted.iter().map(|at| at.unix_millis().min(now.unix_millis()));
-        let mut counted: Vec<i64> = at.filter(|at| *at > since).collect();
+        let mut counted: Vec<i64> = accepted.iter().map(|at| at.unix_millis()).filter(|at| *at > since).collect();
         counted.sort_unstable();
         let gone_first = counted.len().checked_sub(usize::try_from(self.most).unwrap_or(usize::MAX))?;
         counted.get(gone_first).and_then(|at| Timestamp::from_unix_millis(at.saturating_add(within)))
@@ -181,10 +179,12 @@ pub fn held_until(pace: &Pace, severity: Severity, now: Timestamp, accepted: &[T
     if severity == Severity::Critical {
         return None;
     }
+    // What was accepted by a clock that was ahead counts as just now: it leaves room after one stretch.
+    let accepted: Vec<Timestamp> = accepted.iter().map(|at| (*at).min(now)).collect();
     let mut at = now;
     for _ in 0..MOST_STEPS {
         let quiet = pace.quiet_hours.and_then(|hours| hours.ends_at(at));
-        let next = quiet.or_else(|| pace.rate.and_then(|rate| rate.room_at(at, accepted)));
+        let next = quiet.or_else(|| pace.rate.and_then(|rate| rate.room_at(at, &accepted)));
         match next.filter(|next| *next > at) {
             Some(next) => at = next,
             None => break,

@@ -30,7 +30,19 @@ fn the_schema_and_the_reader_know_the_same_tables() {
     keys.sort_unstable();
     assert_eq!(
         keys,
-        ["calendar", "change_control", "grant", "group", "issuer", "person", "profile", "renewal_policy", "version"]
+        [
+            "calendar",
+            "change_control",
+            "grant",
+            "group",
+            "issuer",
+            "messages",
+            "person",
+            "profile",
+            "recipients",
+            "renewal_policy",
+            "version"
+        ]
     );
     assert_eq!(schema["additionalProperties"], false);
     assert_eq!(schema["required"], serde_json::json!(["version"]));

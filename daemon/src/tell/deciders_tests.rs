@@ -192,19 +192,19 @@ fn a_deadline_that_has_passed_asks_nobody() {
 #[test]
 fn whoever_holds_a_say_is_asked_in_the_place_of_its_giver_too() {
     let scene = Scene::with(&[]);
-    let record = r#"{"action":"delegation_granted","actor":"carol","details":{"person":"carol","to":"erin","uid":3,"until_tick":900},"resource_id":"dg-1","seq":1}"#;
+    let record = r#"{"action":"delegation_granted","actor":"carol","details":{"person":"carol","to":"erin","uid":3,"until_tick":900},"resource_id":"dg-1","seq":0}"#;
     scene
         .connection
         .execute(
             "INSERT INTO audit_events (seq, event_id, created_at, actor, actor_type, action, category, resource_type,
-                 resource_id, details, record) VALUES (1, 'ev-1', '2026-01-01T00:00:00Z', 'carol', 'User',
+                 resource_id, details, record) VALUES (0, 'ev-0', '2026-01-01T00:00:00Z', 'carol', 'User',
                  'delegation_granted', 'auth', 'delegation', 'dg-1', '{}', ?1)",
             params![record.as_bytes()],
         )
         .unwrap();
     let sql = "INSERT INTO delegations (id, giver_uid, giver_account, giver_person, to_person, reason, reason_salt,
                    created_at, until_at, until_tick, seq)
-               VALUES ('dg-1', 3, 'carol', 'carol', 'erin', '', x'', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z', 900, 1)";
+               VALUES ('dg-1', 3, 'carol', 'carol', 'erin', '', x'', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z', 900, 0)";
     scene.connection.execute(sql, []).unwrap();
     assert_eq!(scene.asked("bob", &[]), ["alice", "carol", "erin", "uma"]);
     assert_eq!(scene.asked("erin", &[]), ["alice", "bob", "carol", "uma"], "not on a request of their own");

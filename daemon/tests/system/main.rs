@@ -24,6 +24,7 @@ mod kill;
 mod ledger_rows;
 mod life;
 mod lifecycle;
+mod messages;
 mod metrics;
 mod old_database;
 mod openssl;
