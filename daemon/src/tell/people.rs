@@ -57,6 +57,7 @@ impl People {
     }
 
     /// True where others are meant who are not known one by one.
+    #[cfg(test)]
     pub fn has_unlisted(&self) -> bool {
         self.unlisted
     }

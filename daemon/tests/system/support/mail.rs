@@ -81,7 +81,7 @@ impl MailServer {
 /// RFC 5321 as far as a sender without extensions needs it.
 fn talk(stream: &TcpStream, into: &Mutex<Vec<Mail>>) -> Option<()> {
     let mut lines = BufReader::new(stream);
-    let mut say = |answer: &str| (&*stream).write_all(format!("{answer}\r\n").as_bytes()).ok();
+    let say = |answer: &str| (&*stream).write_all(format!("{answer}\r\n").as_bytes()).ok();
     let mut next = || {
         let mut line = String::new();
         lines.read_line(&mut line).ok().filter(|octets| *octets > 0).map(|_| line)
