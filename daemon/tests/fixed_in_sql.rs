@@ -16,7 +16,7 @@ fn filled() -> Connection {
          INSERT INTO submissions VALUES (1, hex(zeroblob(32)), '{}', x'00', 's', '{}', hex(zeroblob(32)), '[]', '[]',
              'because', x'0102', hex(zeroblob(32)), NULL);
          INSERT INTO certificate_versions VALUES ('mc-1', 1, 'active', 'i', '01', hex(zeroblob(32)),
-             hex(zeroblob(32)), '{}', 't', 't', 'PEM', 'job-1', 0);",
+             hex(zeroblob(32)), '{}', '2026-01-01T00:00:00.000Z', '2027-01-01T00:00:00.000Z', 'PEM', 'job-1', 0);",
     )
     .unwrap();
     db

@@ -1,10 +1,12 @@
 //! What the watch keeps in `meta` between passes and across restarts: which time it was, and by which plan.
 
 use countersign_shared::digest::Digest;
+use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::reckoning::{Reading, Reckoning, reckon};
+use crate::clock::TimeLine;
 use crate::store::rows::meta;
 
 const RECKONING: &str = "expiry_reckoning";
@@ -16,6 +18,12 @@ const EPOCH: &str = "expiry_epoch";
 struct Epoch {
     epoch: u64,
     policy_sha256: Digest,
+}
+
+/// Which time it is, by the clocks and by what was kept. Nothing is written.
+pub fn now(connection: &Connection, line: &TimeLine) -> rusqlite::Result<Timestamp> {
+    let kept = get::<Reckoning>(connection, RECKONING)?;
+    Ok(reckon(kept, line.wall().unix_millis(), line.tick(), line.mark().offset).now)
 }
 
 /// Reads the clocks against what was kept, and keeps what they say: the time, and the epoch under the policy `sha256`. `wall`

@@ -111,7 +111,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
             for effect in &effects {
                 if let Effect::PolicyChanged(next) = effect {
                     policy.replace(next.clone());
-                    switchboard.route(next.policy());
+                    switchboard.route(&policy);
                 }
             }
             for effect in effects {
@@ -151,7 +151,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     let routed = (line.clone(), switchboard.routing().clone());
     let (writer, writer_thread) = Writer::routed(connection, tail, routed, health.clone(), after_commit)
         .map_err(during("starting the writer"))?;
-    switchboard.route(&policy.now());
+    switchboard.route(&policy);
 
     if health.damage().is_none() {
         messages::release(&writer).await.map_err(refused("taking up what was being sent"))?;
@@ -221,7 +221,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         directory: state.path().join(CRLS),
         revoked,
     };
-    let watch = Watch { writer: writer.clone(), policy: policy.clone(), line: line.clone(), watched };
+    let planned = Arc::new(Notify::new());
+    let watch = Watch { writer: writer.clone(), policy: policy.clone(), line: line.clone(), watched, planned };
     let office = Office {
         writer: writer.clone(),
         readers: readers.clone(),
@@ -255,6 +256,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     for (channel, queued) in bells {
         vital.start("senders", Sender::new(&office, channel, queued).run(stop_background.clone()));
     }
+    // The writer ends with its last handle.
+    drop(office);
 
     vital.start("policy file", compare::run(policy, adoption.file.clone(), service.clone(), stop_background.clone()));
 

@@ -101,7 +101,7 @@ impl Reload {
 
     /// A channel that cannot be opened any more stays as it was.
     async fn reopen(&self, notify: NotifySettings) {
-        let (switchboard, policy) = (self.switchboard.clone(), self.service.policy.now());
+        let (switchboard, policy) = (self.switchboard.clone(), self.service.policy.clone());
         match tokio::task::spawn_blocking(move || switchboard.reopen(&notify, &policy)).await {
             Ok(problems) => {
                 for problem in problems {

@@ -102,7 +102,8 @@ impl Channels {
     /// channels it has instead.
     pub fn open(settings: &NotifySettings) -> (Self, Vec<Problem>) {
         let carriers = carriers(settings);
-        let teams: BTreeMap<_, _> = settings.team.iter().map(|(team, own)| (team.clone(), self::carriers(own))).collect();
+        let teams: BTreeMap<_, _> =
+            settings.team.iter().map(|(team, own)| (team.clone(), self::carriers(own))).collect();
         let mut problems = problems(None, &carriers);
         problems.extend(teams.iter().flat_map(|(team, own)| self::problems(Some(team), own)));
         let paces = Channel::ALL.into_iter().map(|channel| (channel, settings.pace(channel))).collect();

@@ -160,7 +160,8 @@ fn channels_are_paced_as_their_tables_say_and_teams_are_not() {
         ("slack", "quiet_hours = { from = \"22:00\", to = \"06:00\" }", "missing field `zone`"),
     ] {
         let table = format!("[{table}]\n");
-        let refused = toml::from_str::<NotifySettings>(&whole.replace(&table, &format!("{table}{keys}\n"))).unwrap_err();
+        let refused =
+            toml::from_str::<NotifySettings>(&whole.replace(&table, &format!("{table}{keys}\n"))).unwrap_err();
         assert!(refused.message().contains(words), "{keys}: {refused}");
     }
     for (team, words) in [

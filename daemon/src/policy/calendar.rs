@@ -71,7 +71,8 @@ impl Calendar {
         if !self.days.contains(&Day::of(date)) || self.holidays.contains(&Date(date)) {
             return None;
         }
-        let (opens, closes) = (self.timezone.first_moment(date, self.from)?, self.timezone.first_moment(date, self.until)?);
+        let (opens, closes) =
+            (self.timezone.first_moment(date, self.from)?, self.timezone.first_moment(date, self.until)?);
         (opens < closes).then_some((opens, closes))
     }
 

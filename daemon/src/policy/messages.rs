@@ -79,12 +79,7 @@ fn owner(table: &RecipientsTable, declared: &Declared, place: &Place, report: &m
     }
 }
 
-fn profiles(
-    table: &RecipientsTable,
-    declared: &Declared,
-    place: &Place,
-    report: &mut Report,
-) -> Option<Vec<String>> {
+fn profiles(table: &RecipientsTable, declared: &Declared, place: &Place, report: &mut Report) -> Option<Vec<String>> {
     let mut ids = table.profiles.clone()?;
     if ids.is_empty() {
         report.error(place, "profiles", "an empty list matches nothing: name profiles, or leave the key out for all");

@@ -41,6 +41,8 @@ pub struct Watch {
     pub line: TimeLine,
     /// There is something to watch that nobody has looked at.
     pub watched: Arc<Notify>,
+    /// Told when certificates were looked at: their renewals may have been planned anew.
+    pub planned: Arc<Notify>,
 }
 
 /// What one batch leaves to be known.
@@ -89,6 +91,7 @@ impl Watch {
             if done.step.looked == 0 {
                 return Ok(done.next);
             }
+            self.planned.notify_one();
         }
     }
 
@@ -163,6 +166,9 @@ pub(super) fn plain(text: &Untrusted) -> String {
     text.safe().to_string().chars().take(KEPT).map(plain).collect()
 }
 
+#[cfg(test)]
+#[path = "alerts_rig.rs"]
+mod rig;
 #[cfg(test)]
 #[path = "alerts_tests.rs"]
 mod tests;

@@ -83,7 +83,8 @@ impl Scene {
         let directory = FixedDirectory { accounts: vec![account] };
         let host = "pki1".into();
         let (connection, policy) = (&self.connection, &self.policy);
-        let house = House { connection, policy, directory: &directory, origin: "o-1", host: &host, now: self.now, tick: 0 };
+        let house =
+            House { connection, policy, directory: &directory, origin: "o-1", host: &host, now: self.now, tick: 0 };
         compose(house, notice).unwrap()
     }
 

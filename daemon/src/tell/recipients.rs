@@ -20,9 +20,10 @@ pub struct Recipients {
 pub fn recipients(policy: &Policy, owner: Option<&PersonRef>, profile: &str) -> Recipients {
     let owner = owner.map(|owner| account_of(&owner.account, owner.uid));
     let found = policy.recipients().iter().find(|rule| {
-        let owned = rule.owner.as_ref().is_none_or(|member| {
-            owner.as_ref().is_some_and(|owner| policy.is_member(member, owner))
-        });
+        let owned = rule
+            .owner
+            .as_ref()
+            .is_none_or(|member| owner.as_ref().is_some_and(|owner| policy.is_member(member, owner)));
         owned && rule.profiles.as_ref().is_none_or(|ids| ids.iter().any(|id| id == profile))
     });
     found.map_or_else(Recipients::default, |rule| Recipients {

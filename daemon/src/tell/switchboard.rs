@@ -3,8 +3,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::in_force::PolicyInForce;
 use crate::notify::{Channels, NotifySettings, Problem};
-use crate::policy::{Channel, Policy};
+use crate::policy::Channel;
 use crate::store::Routing;
 use crate::tell::routes;
 
@@ -33,7 +34,7 @@ impl Switchboard {
 
     /// Opens the channels that `settings` name; one that cannot be opened stays as it is, and stands among the problems.
     /// Reads files: not for a thread that serves sockets.
-    pub fn reopen(&self, settings: &NotifySettings, policy: &Policy) -> Vec<Problem> {
+    pub fn reopen(&self, settings: &NotifySettings, policy: &PolicyInForce) -> Vec<Problem> {
         let (channels, problems) = Channels::reopen(settings, &self.channels());
         *self.channels.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(channels);
         self.route(policy);
@@ -41,14 +42,17 @@ impl Switchboard {
     }
 
     /// Routes what is told from now on.
-    pub fn route(&self, policy: &Policy) {
-        let configured: Vec<Channel> = self.channels().configured().collect();
-        self.routing.replace(routes(policy, &configured));
+    pub fn route(&self, policy: &PolicyInForce) {
+        // One at a time, each by the policy of its moment: whoever comes last is right.
+        let channels = self.channels.write().unwrap_or_else(PoisonError::into_inner);
+        let configured: Vec<Channel> = channels.configured().collect();
+        self.routing.replace(routes(&policy.now(), &configured));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::policy::Policy;
     use crate::store::Routes;
 
     use std::os::unix::fs::PermissionsExt;
@@ -61,7 +65,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_opened_any_more_stays_and_what_is_new_or_gone_is_followed() {
-        let policy = Policy::parse("version = 1\n").unwrap().0;
+        let policy = PolicyInForce::without_issuers(Policy::parse("version = 1\n").unwrap().0);
         let dir = tempfile::tempdir().unwrap();
         let secret = dir.path().join("key");
         std::fs::write(&secret, "k1").unwrap();

@@ -14,6 +14,8 @@ pub const fn risk(of: Risk) -> &'static str {
         Risk::KeyChanged => "the key is another than that of the certificate in force",
         Risk::OtherOwner => "somebody other than the owner of the certificate asks",
         Risk::Bypass => "the approval bypass is on: nobody has to agree",
-        Risk::PolicyLaxer => "the policy that is proposed lets more people or certificates through than the one in force",
+        Risk::PolicyLaxer => {
+            "the policy that is proposed lets more people or certificates through than the one in force"
+        }
     }
 }

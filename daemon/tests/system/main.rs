@@ -3,6 +3,8 @@
 //! Tests with several people need root, and say so on standard error where they have not got it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod alerts;
+mod alerts_kill;
 mod amend;
 mod another_policy;
 mod attempts;

@@ -7,7 +7,8 @@ use countersign_shared::time::Span;
 use crate::support::mail::{Mail, MailServer};
 use crate::support::{ALICE, BOB, CAROL, Host, ask, can_be_people, on, policy_with, until};
 
-const HOSTILE: &str = "x\r\nBcc: evil@evil.example\r\n\r\n.\r\nMAIL FROM:<evil@evil.example>\r\n\u{1b}]0;owned\u{7}\u{202e}";
+const HOSTILE: &str =
+    "x\r\nBcc: evil@evil.example\r\n\r\n.\r\nMAIL FROM:<evil@evil.example>\r\n\u{1b}]0;owned\u{7}\u{202e}";
 
 /// The people of the tests, each with an address.
 fn addressed(policy: &str) -> String {
@@ -101,10 +102,17 @@ fn an_ordered_quorum_asks_the_next_step_when_it_is_reached_and_a_remark_finds_it
         return;
     }
     let mail = MailServer::start();
-    let policy = policy_with(1, "quorum_order = \"ordered\"", "[[group]]\nname = \"sec\"\nmembers = [\"person:carol\"]\n");
+    let policy =
+        policy_with(1, "quorum_order = \"ordered\"", "[[group]]\nname = \"sec\"\nmembers = [\"person:carol\"]\n");
     let policy = policy
-        .replace("quorum = [{ group = \"pki\", need = 1 }]", "quorum = [{ group = \"law\", need = 1 }, { group = \"sec\", need = 1 }]")
-        .replace("[[group]]\nname = \"sec\"", "[[group]]\nname = \"law\"\nmembers = [\"person:bob\"]\n[[group]]\nname = \"sec\"")
+        .replace(
+            "quorum = [{ group = \"pki\", need = 1 }]",
+            "quorum = [{ group = \"law\", need = 1 }, { group = \"sec\", need = 1 }]",
+        )
+        .replace(
+            "[[group]]\nname = \"sec\"",
+            "[[group]]\nname = \"law\"\nmembers = [\"person:bob\"]\n[[group]]\nname = \"sec\"",
+        )
         .replace("role = \"admin\"\nto = \"person:carol\"", "role = \"operator\"\nto = \"person:carol\"");
     let host = host(&policy, &mail, "");
     let request = submit(&host, ALICE, &["www.corp.example"]);
@@ -160,7 +168,9 @@ fn a_channel_with_a_digest_sends_one_mail_for_many() {
     assert_eq!(mail.kept().len(), 0);
     // Without the key what waits goes out at its time, one by one; with it, it goes out together.
     host.stop();
-    host.tamper("UPDATE notification_events SET created_at = '2020-01-01T00:00:00.000Z'; UPDATE outbox SET next_tick = 0");
+    host.tamper(
+        "UPDATE notification_events SET created_at = '2020-01-01T00:00:00.000Z'; UPDATE outbox SET next_tick = 0",
+    );
     host.start();
     let digest = mail.wait_for("[WARNING] 3 messages");
     assert_eq!(digest.to, ["bob@corp.example", "carol@corp.example"]);

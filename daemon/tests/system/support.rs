@@ -5,6 +5,7 @@ mod host;
 pub mod ledger;
 pub mod mail;
 mod people;
+pub mod web;
 
 use std::io::Write;
 use std::time::{Duration, Instant};

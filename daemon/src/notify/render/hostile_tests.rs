@@ -19,7 +19,10 @@ fn hostile(raw: &str) -> Vec<Message> {
                 Kind::Outcome { state, .. } => Kind::Outcome { state, by: Some(foreign()) },
                 Kind::Remark { .. } => Kind::Remark { by: foreign() },
                 Kind::Digest { .. } => Kind::Digest {
-                    items: vec![Item { title: foreign(), about: "ar-1".parse().unwrap(), command: Some(foreign()) }; 50],
+                    items: vec![
+                        Item { title: foreign(), about: "ar-1".parse().unwrap(), command: Some(foreign()) };
+                        50
+                    ],
                     more: u32::MAX,
                 },
                 other => other,

@@ -124,7 +124,8 @@ pub fn lines(message: &Message) -> Vec<Line> {
         for item in items.iter().take(MAX_ITEMS) {
             line("Item", self::item(item));
         }
-        let left_out = items.len().saturating_sub(MAX_ITEMS).saturating_add(usize::try_from(*more).unwrap_or(usize::MAX));
+        let left_out =
+            items.len().saturating_sub(MAX_ITEMS).saturating_add(usize::try_from(*more).unwrap_or(usize::MAX));
         if left_out > 0 {
             line("Item", format!("and {left_out} more: countersign ls"));
         }

@@ -44,7 +44,10 @@ pub fn object(message: &Message) -> Value {
                 json!({ "title": plain::text(&item.title), "object": item.about.as_str(), "command": command })
             });
             out.insert("items".into(), each.collect());
-            out.insert("items_total".into(), json!(items.len().saturating_add(usize::try_from(*more).unwrap_or(usize::MAX))));
+            out.insert(
+                "items_total".into(),
+                json!(items.len().saturating_add(usize::try_from(*more).unwrap_or(usize::MAX))),
+            );
         }
         Kind::RepeatedAttempts { attempts, by } => {
             out.insert("attempts".into(), json!(attempts));

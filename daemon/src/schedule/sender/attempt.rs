@@ -5,10 +5,12 @@ use std::time::Duration;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Span;
+use tokio::task::JoinSet;
 
 use super::complete::{Ended, complete};
 use super::{Office, RETRY_MILLIS};
 use crate::alerts::backoff::Refusal;
+use crate::alerts::kept;
 use crate::alerts::outbox::Claimed;
 use crate::notify::{Audience, Outcome, Receipt};
 use crate::policy::Channel;
@@ -21,15 +23,23 @@ const LONGEST: Duration = Duration::from_secs(720);
 
 /// Makes the attempt, and writes down what came of it.
 pub async fn make(office: Office, channel: Channel, claimed: Claimed) {
-    let ended = in_time(send(&office, channel, &claimed)).await;
+    let sent = guarded({
+        let (office, claimed) = (office.clone(), claimed.clone());
+        async move { send(&office, channel, &claimed).await }
+    });
+    let ended = sent.await.unwrap_or_else(|broken_off| broken_off);
     write_down(&office, channel, vec![(claimed, ended)]).await;
 }
 
-/// What came of an attempt, whatever holds it up.
-pub(super) async fn in_time(attempt: impl Future<Output = Ended>) -> Ended {
-    match tokio::time::timeout(LONGEST, attempt).await {
-        Ok(ended) => ended,
-        Err(_) => Ended::later(format!("it had not ended after {}s", LONGEST.as_secs())),
+/// What came of a part of an attempt, whatever holds it up. On a task of its own: a fault in it is the failure of what it
+/// is about, and no reason for the daemon to end.
+pub(super) async fn guarded<T: Send + 'static>(part: impl Future<Output = T> + Send + 'static) -> Result<T, Ended> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(part);
+    match tokio::time::timeout(LONGEST, tasks.join_next()).await {
+        Ok(Some(Ok(done))) => Ok(done),
+        Ok(_) => Err(Ended::later("a fault of the daemon broke the attempt off")),
+        Err(_) => Err(Ended::later(&format!("it had not ended after {}s", LONGEST.as_secs()))),
     }
 }
 
@@ -65,14 +75,14 @@ pub(super) async fn prepare(office: &Office, channel: Channel, claimed: &Claimed
         Ok(Some(Composed::Send(letter))) => *letter,
         Ok(Some(Composed::Moot(why))) => return Err(Ended::Moot(why)),
         Ok(None) => return Err(Ended::TakenBack),
-        Err(error) => return Err(Ended::later(format!("it cannot be composed: {}", error.message))),
+        Err(error) => return Err(Ended::later(&format!("it cannot be composed: {}", error.message))),
     };
     // The addresses of a team's own table get what is the team's.
     letter.audience.and_default |= office.switchboard.channels().is_own(channel, letter.team.as_deref());
     if let Some(remaining) = &claimed.remaining {
         match serde_json::from_str::<Vec<Untrusted>>(remaining) {
             Ok(remaining) => narrow(&mut letter.audience, channel, remaining),
-            Err(error) => return Err(Ended::later(format!("its recipients cannot be read: {error}"))),
+            Err(error) => return Err(Ended::later(&format!("its recipients cannot be read: {error}"))),
         }
         if is_nobody(&letter.audience, channel) {
             return Err(Ended::Moot("whoever was still to be reached is not told any more".to_owned()));
@@ -92,8 +102,7 @@ pub(super) async fn deliver(office: &Office, channel: Channel, letter: &Letter) 
 /// Composes it from one state of the database; none where it was taken back since it was claimed.
 async fn compose(office: &Office, id: i64) -> Result<Option<Composed>, ApiError> {
     let (policy, directory) = (office.policy.now(), office.directory.clone());
-    let (origin, host) = (office.origin.clone(), office.host.clone());
-    let (now, tick) = (office.line.wall(), office.line.tick());
+    let (origin, host, line) = (office.origin.clone(), office.host.clone(), office.line.clone());
     let read = move |connection: &rusqlite::Connection| {
         let snapshot = connection.unchecked_transaction()?;
         let Some(notice) = notifications::open_notice(&snapshot, id)? else { return Ok(None) };
@@ -103,8 +112,8 @@ async fn compose(office: &Office, id: i64) -> Result<Option<Composed>, ApiError>
             directory: directory.as_ref(),
             origin: &origin,
             host: &host,
-            now,
-            tick,
+            now: kept::now(&snapshot, &line)?,
+            tick: line.tick(),
         };
         let composed = tell::compose(house, &notice)?;
         snapshot.finish()?;
@@ -171,7 +180,8 @@ mod tests {
             (&[], false, &["ops"], &["ops"]),
             (&["a"], true, &["ops"], &["ops"]),
         ] {
-            let mut audience = Audience { mail: names(mail), accounts: names(&["b"]), and_default, ..Audience::default() };
+            let mut audience =
+                Audience { mail: names(mail), accounts: names(&["b"]), and_default, ..Audience::default() };
             narrow(&mut audience, Channel::Email, names(remaining));
             assert_eq!((audience.mail.clone(), audience.and_default), (names(expected), false));
             assert_eq!(is_nobody(&audience, Channel::Email), expected.is_empty());

@@ -12,6 +12,7 @@ use super::super::alerts::{about, plain};
 use crate::alerts::backoff::{Refusal, Retry};
 use crate::alerts::outbox::{self, Claimed, Failed};
 use crate::alerts::{Stage, State, closing, counts};
+use crate::notify::outcome::MAX_WHY;
 use crate::policy::Channel;
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
@@ -39,8 +40,9 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// A failure that may pass.
-    pub fn later(why: String) -> Self {
+    /// A failure that may pass; `why` is safe to show, and kept as far as reasons of channels are.
+    pub fn later(why: &str) -> Self {
+        let why = why.chars().take(MAX_WHY).collect();
         Self::Failed { refusal: Refusal::Transient, why, at_least: Span::from_millis(0), remaining: None }
     }
 }

@@ -5,7 +5,7 @@
 //! transaction, and completed in another. A process that dies in between sends it again, under the same id.
 
 mod attempt;
-mod complete;
+pub(super) mod complete;
 mod pace;
 mod together;
 

@@ -5,7 +5,7 @@ use countersign_shared::error::ApiError;
 use countersign_shared::text::Untrusted;
 
 use super::Office;
-use super::attempt::{deliver, in_time, prepare, write_down};
+use super::attempt::{deliver, guarded, prepare, write_down};
 use super::complete::Ended;
 use crate::alerts::outbox::Claimed;
 use crate::notify::message::MAX_ITEMS;
@@ -19,10 +19,15 @@ pub async fn make(office: Office, channel: Channel, claimed: Vec<Claimed>) {
     let mut parcels: Vec<(Letter, Vec<(Claimed, Message)>)> = Vec::new();
     let mut ended = Vec::new();
     for claimed in claimed {
-        match prepare(&office, channel, &claimed).await {
+        let prepared = guarded({
+            let (office, claimed) = (office.clone(), claimed.clone());
+            async move { prepare(&office, channel, &claimed).await }
+        });
+        match prepared.await.and_then(|prepared| prepared) {
             Err(without_attempt) => ended.push((claimed, without_attempt)),
             Ok(letter) => {
-                let same = |(other, _): &&mut (Letter, _)| other.audience == letter.audience && other.team == letter.team;
+                let same =
+                    |(other, _): &&mut (Letter, _)| other.audience == letter.audience && other.team == letter.team;
                 match parcels.iter_mut().find(same) {
                     Some((_, messages)) => messages.push((claimed, letter.message)),
                     None => parcels.push((letter.clone(), vec![(claimed, letter.message)])),
@@ -34,8 +39,12 @@ pub async fn make(office: Office, channel: Channel, claimed: Vec<Claimed>) {
     for (letter, messages) in parcels {
         let (claimed, messages): (Vec<Claimed>, Vec<Message>) = messages.into_iter().unzip();
         let outcome = match digest(&messages) {
-            Ok(message) => in_time(deliver(&office, channel, &Letter { message, ..letter })).await,
-            Err(error) => Ended::later(format!("the digest cannot be made: {}", error.message)),
+            Ok(message) => {
+                let (office, letter) = (office.clone(), Letter { message, ..letter });
+                let sent = guarded(async move { deliver(&office, channel, &letter).await });
+                sent.await.unwrap_or_else(|broken_off| broken_off)
+            }
+            Err(error) => Ended::later(&format!("the digest cannot be made: {}", error.message)),
         };
         let each = claimed.into_iter().map(|claimed| (claimed, outcome.clone())).collect();
         write_down(&office, channel, each).await;

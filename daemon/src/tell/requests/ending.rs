@@ -20,13 +20,9 @@ pub(super) fn compose(house: House<'_>, notice: &Notice, action: AuditAction) ->
     }
     let kind = match action {
         AuditAction::ApprovalBypassed => Kind::Bypassed,
-        _ => Kind::Outcome {
-            state: subject.row.state,
-            by: subject.row.decided_by.as_deref().map(Untrusted::from),
-        },
+        _ => Kind::Outcome { state: subject.row.state, by: subject.row.decided_by.as_deref().map(Untrusted::from) },
     };
-    let message =
-        Message { reason: words_of(house.connection, &subject)?, ..subject.message(house, notice, kind)? };
+    let message = Message { reason: words_of(house.connection, &subject)?, ..subject.message(house, notice, kind)? };
     let mut people = People::default();
     if let Some(asker) = subject.asker(house.connection)? {
         people.add(house.policy, &asker);

@@ -15,7 +15,8 @@ pub(super) fn attempts(house: House<'_>, notice: &Notice) -> Result<Composed, Fa
     let details = details(house, notice)?;
     let text = |key| details.get(key).and_then(Value::as_str).unwrap_or_default();
     let count = details.get("count").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok());
-    let kind = Kind::RepeatedAttempts { attempts: count.unwrap_or(0), by: Untrusted::from(notice.resource_id.as_str()) };
+    let kind =
+        Kind::RepeatedAttempts { attempts: count.unwrap_or(0), by: Untrusted::from(notice.resource_id.as_str()) };
     // Accounts have characters that no incident's key takes; one human stays one incident.
     let human = Digest::of(&[text("human").as_bytes()]).to_string();
     let about = format!("attempts-{}", human.get(..12).unwrap_or_default());

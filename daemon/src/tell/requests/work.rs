@@ -84,13 +84,7 @@ fn about(
 }
 
 /// To whoever asked, to the owner, and to those whom the policy tells of certificates of this owner.
-fn letter(
-    house: House<'_>,
-    notice: &Notice,
-    message: Message,
-    job: &JobRow,
-    certificate: &Certificate,
-) -> Composed {
+fn letter(house: House<'_>, notice: &Notice, message: Message, job: &JobRow, certificate: &Certificate) -> Composed {
     let mut people = People::default();
     for who in [&job.requester, &certificate.owner] {
         if who.account != SCHEDULER {
