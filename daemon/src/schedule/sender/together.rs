@@ -26,8 +26,7 @@ pub async fn make(office: Office, channel: Channel, claimed: Vec<Claimed>) {
         match prepared.await.and_then(|prepared| prepared) {
             Err(without_attempt) => ended.push((claimed, without_attempt)),
             Ok(letter) => {
-                let same =
-                    |(other, _): &&mut (Letter, _)| other.audience == letter.audience && other.team == letter.team;
+                let same = |(other, _): &&mut (Letter, _)| to_the_same(channel, other, &letter);
                 match parcels.iter_mut().find(same) {
                     Some((_, messages)) => messages.push((claimed, letter.message)),
                     None => parcels.push((letter.clone(), vec![(claimed, letter.message)])),
@@ -49,6 +48,12 @@ pub async fn make(office: Office, channel: Channel, claimed: Vec<Claimed>) {
         let each = claimed.into_iter().map(|claimed| (claimed, outcome.clone())).collect();
         write_down(&office, channel, each).await;
     }
+}
+
+/// True where whoever gets one gets the other: channels that address nobody have one audience for each team.
+fn to_the_same(channel: Channel, one: &Letter, other: &Letter) -> bool {
+    let by_people = matches!(channel, Channel::Email | Channel::Command | Channel::Wall);
+    one.team == other.team && (!by_people || one.audience == other.audience)
 }
 
 /// One message that names all; one alone stays as it is. The same messages give the same id, by which the other side
@@ -115,6 +120,21 @@ mod tests {
         let line = "Item: [WARNING] www.corp.example and 1 more expires in 7 days: countersign renew mc-01\n";
         assert_eq!(body.matches(line).count(), 19, "and the critical one");
         assert!(body.contains("Item: and 5 more: countersign ls\n"), "{body}");
+    }
+
+    #[test]
+    fn people_are_kept_apart_where_a_channel_addresses_them_and_teams_everywhere() {
+        let to = |mail: &str, team: Option<&str>| Letter {
+            message: alert(7),
+            audience: crate::notify::Audience { mail: vec![mail.into()], ..Default::default() },
+            team: team.map(str::to_owned),
+        };
+        let (a, b, web) = (to("a@x", None), to("b@x", None), to("a@x", Some("web")));
+        for (channel, apart) in [(Channel::Email, true), (Channel::Command, true), (Channel::Slack, false)] {
+            assert!(to_the_same(channel, &a, &a));
+            assert_eq!(to_the_same(channel, &a, &b), !apart);
+            assert!(!to_the_same(channel, &a, &web));
+        }
     }
 
     #[test]
