@@ -29,6 +29,9 @@ pub trait Directory: Send + Sync {
     fn uid_of(&self, name: &str) -> io::Result<Option<u32>>;
     /// The group id of a group name; `None` where there is no such group.
     fn gid_of(&self, name: &str) -> io::Result<Option<u32>>;
+    /// The user names that a group lists: for messages, never for rights. Accounts that have it as their primary
+    /// group are not among them, and a directory that does not enumerate lists nobody.
+    fn listed_in(&self, group: &str) -> io::Result<Vec<String>>;
 }
 
 /// The name service of this host (`getpwuid_r`, `getgrouplist`), as `nsswitch.conf` orders it.
@@ -50,6 +53,10 @@ impl Directory for SystemDirectory {
 
     fn gid_of(&self, name: &str) -> io::Result<Option<u32>> {
         Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()))
+    }
+
+    fn listed_in(&self, group: &str) -> io::Result<Vec<String>> {
+        Ok(Group::from_name(group)?.map(|group| group.mem).unwrap_or_default())
     }
 }
 
@@ -94,6 +101,11 @@ impl Directory for FixedDirectory {
     fn gid_of(&self, name: &str) -> io::Result<Option<u32>> {
         let mut groups = self.accounts.iter().flat_map(|account| &account.unix_groups);
         Ok(groups.position(|group| group == name).and_then(|at| u32::try_from(at).ok()))
+    }
+
+    fn listed_in(&self, group: &str) -> io::Result<Vec<String>> {
+        let members = self.accounts.iter().filter(|account| account.unix_groups.iter().any(|own| own == group));
+        Ok(members.filter_map(|account| account.name.clone()).collect())
     }
 }
 

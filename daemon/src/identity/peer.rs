@@ -273,6 +273,9 @@ mod tests {
             fn gid_of(&self, _: &str) -> io::Result<Option<u32>> {
                 Err(io::Error::other("sssd is down"))
             }
+            fn listed_in(&self, _: &str) -> io::Result<Vec<String>> {
+                Err(io::Error::other("sssd is down"))
+            }
         }
         let (peer, _other) = pair_peer(pin_kind());
         let refused = peer.attest(&Failing, false).unwrap_err();

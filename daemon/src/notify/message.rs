@@ -12,6 +12,8 @@ use crate::policy::Severity;
 
 /// The longest [`Token`], in octets. PagerDuty's `dedup_key` has 255 and takes a prefix of ours.
 pub const MAX_TOKEN: usize = 128;
+/// The most messages that a digest names; the others are counted.
+pub const MAX_ITEMS: usize = 20;
 
 /// An identifier that every medium can carry as it stands: 1 to 128 of `A`–`Z`, `a`–`z`, `0`–`9`, `.`, `_`, `-`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,10 +75,31 @@ pub enum Kind {
     Renewed,
     /// Somebody is asked to decide.
     ApprovalRequest,
+    /// Somebody is asked to decide on another policy.
+    PolicyProposal,
+    /// A request was changed: what was decided on it counts no more, and somebody is asked anew.
+    Amended,
     /// A request ended.
     Outcome {
         /// How.
         state: RequestState,
+        /// Who ended it: an account, or the daemon.
+        by: Option<Untrusted>,
+    },
+    /// A request was approved by nobody, on a host where the approval bypass is on.
+    Bypassed,
+    /// A certificate was issued.
+    Issued,
+    /// A certificate ended before its time.
+    Revoked,
+    /// A job ended without a result.
+    JobFailed,
+    /// Another policy took force.
+    PolicyChanged,
+    /// Somebody remarked on a request.
+    Remark {
+        /// Who.
+        by: Untrusted,
     },
     /// A request still waits.
     Escalation,
@@ -87,6 +110,25 @@ pub enum Kind {
         /// Who.
         by: Untrusted,
     },
+    /// Several messages to the same people in one.
+    Digest {
+        /// The first of them, at most [`MAX_ITEMS`].
+        items: Vec<Item>,
+        /// How many there are besides.
+        more: u32,
+    },
+}
+
+/// One message of a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// Its title.
+    pub title: Untrusted,
+    /// Its object.
+    pub about: Token,
+    /// Its command.
+    pub command: Option<Untrusted>,
 }
 
 impl Kind {
@@ -96,7 +138,16 @@ impl Kind {
             Self::ExpirationAlert { .. } => "expiration_alert",
             Self::Renewed => "renewed",
             Self::ApprovalRequest => "approval_request",
+            Self::PolicyProposal => "policy_proposal",
+            Self::Amended => "amended",
             Self::Outcome { .. } => "outcome",
+            Self::Bypassed => "bypassed",
+            Self::Issued => "issued",
+            Self::Revoked => "revoked",
+            Self::JobFailed => "job_failed",
+            Self::PolicyChanged => "policy_changed",
+            Self::Remark { .. } => "remark",
+            Self::Digest { .. } => "digest",
             Self::Escalation => "escalation",
             Self::RepeatedAttempts { .. } => "repeated_attempts",
         }
@@ -104,7 +155,7 @@ impl Kind {
 
     /// True where the incident that earlier messages opened is over.
     pub fn closes(&self) -> bool {
-        matches!(self, Self::Renewed | Self::Outcome { .. })
+        matches!(self, Self::Renewed | Self::Outcome { .. } | Self::Bypassed | Self::PolicyChanged)
     }
 }
 
@@ -160,6 +211,9 @@ pub struct Audience {
     /// True where the addresses of `[notify.email] to` get it besides those of `mail`.
     #[serde(default)]
     pub and_default: bool,
+    /// Addresses that it does not go to by way of `[notify.email] to`: people who are not asked.
+    #[serde(default)]
+    pub never: Vec<Untrusted>,
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `[notify]` of `countersign.toml`.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use serde::{Deserialize, Deserializer, de};
 
+use super::pace::{Collect, NotCollected, Pace, QuietHours, Rate};
 use super::secret::SecretSource;
 use super::send::address::BaseAddress;
 use super::send::command::CommandChannel;
@@ -19,6 +21,7 @@ use super::send::local_log::{LocalLog, LogProtocol};
 use super::send::service::{Dialect, Service};
 use super::send::trust::trust;
 use super::send::wall::Wall;
+use crate::policy::{Channel, IDENTIFIER_SHAPE, is_identifier};
 
 /// The time limit of a channel, when nothing is set: 30 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,6 +50,59 @@ pub struct NotifySettings {
     pub command: Option<CommandTable>,
     /// `[notify.wall]`
     pub wall: Option<WallTable>,
+    /// `[notify.team.NAME]`: a team's own channels; where it has none, the host's carry its messages.
+    #[serde(default, deserialize_with = "teams")]
+    pub team: BTreeMap<String, NotifySettings>,
+}
+
+impl NotifySettings {
+    /// How a channel is paced, whoever its messages are for.
+    pub fn pace(&self, channel: Channel) -> Pace {
+        macro_rules! of {
+            ($table:expr, $digest:expr) => {
+                $table.as_ref().map(|table| Pace {
+                    quiet_hours: table.quiet_hours,
+                    rate: table.rate,
+                    digest: $digest(table.digest),
+                })
+            };
+        }
+        let collects = |digest: Option<Collect>| digest;
+        let never = |digest: Option<NotCollected>| digest.map(|digest| match digest {});
+        let pace = match channel {
+            Channel::Email => of!(self.email, collects),
+            Channel::Slack => of!(self.slack, collects),
+            Channel::Teams => of!(self.teams, collects),
+            Channel::PagerDuty => of!(self.pagerduty, never),
+            Channel::OpsGenie => of!(self.opsgenie, never),
+            Channel::Webhook => of!(self.webhook, collects),
+            Channel::Syslog => of!(self.syslog, collects),
+            Channel::Command => of!(self.command, collects),
+            Channel::Wall => of!(self.wall, never),
+        };
+        pace.unwrap_or_default()
+    }
+}
+
+/// Teams have channels and no teams, and are paced as the host is: what a channel took is counted once for all.
+fn teams<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, NotifySettings>, D::Error> {
+    let teams = BTreeMap::<String, NotifySettings>::deserialize(deserializer)?;
+    for (name, own) in &teams {
+        if !is_identifier(name) {
+            let name = Untrusted::from(name.as_str());
+            return Err(de::Error::custom(format!("team `{}`: {IDENTIFIER_SHAPE}", name.safe())));
+        }
+        if !own.team.is_empty() {
+            return Err(de::Error::custom(format!("team `{name}` cannot have teams of its own")));
+        }
+        if let Some(channel) = Channel::ALL.into_iter().find(|channel| own.pace(*channel) != Pace::default()) {
+            let table = channel.as_str().to_lowercase();
+            return Err(de::Error::custom(format!(
+                "team `{name}`: quiet_hours, rate and digest are those of [notify.{table}], for all teams: set them there"
+            )));
+        }
+    }
+    Ok(teams)
 }
 
 /// How the connection to the mail server is protected.
@@ -89,6 +145,12 @@ pub struct EmailTable {
     pub ca_file: Option<PathBuf>,
     /// For one attempt; `30s` when left out.
     pub timeout: Option<Span>,
+    /// When nothing goes out but what is critical.
+    pub quiet_hours: Option<QuietHours>,
+    /// `30/1h`: so many go out in a while, critical ones apart.
+    pub rate: Option<Rate>,
+    /// For how long messages to the same people are collected; critical ones are not.
+    pub digest: Option<Collect>,
 }
 
 /// `[notify.slack]`, `[notify.teams]`: an incoming webhook, whose address is the secret.
@@ -106,6 +168,12 @@ pub struct HookTable {
     pub ca_file: Option<PathBuf>,
     /// For one attempt; `30s` when left out.
     pub timeout: Option<Span>,
+    /// When nothing goes out but what is critical.
+    pub quiet_hours: Option<QuietHours>,
+    /// `30/1h`: so many go out in a while, critical ones apart.
+    pub rate: Option<Rate>,
+    /// For how long messages to the same people are collected; critical ones are not.
+    pub digest: Option<Collect>,
 }
 
 /// `[notify.pagerduty]`, `[notify.opsgenie]`
@@ -123,6 +191,12 @@ pub struct KeyTable {
     pub ca_file: Option<PathBuf>,
     /// For one attempt; `30s` when left out.
     pub timeout: Option<Span>,
+    /// When nothing goes out but what is critical.
+    pub quiet_hours: Option<QuietHours>,
+    /// `30/1h`: so many go out in a while, critical ones apart.
+    pub rate: Option<Rate>,
+    /// Refused.
+    digest: Option<NotCollected>,
 }
 
 /// `[notify.webhook]`
@@ -140,6 +214,12 @@ pub struct WebhookTable {
     pub ca_file: Option<PathBuf>,
     /// For one attempt; `30s` when left out.
     pub timeout: Option<Span>,
+    /// When nothing goes out but what is critical.
+    pub quiet_hours: Option<QuietHours>,
+    /// `30/1h`: so many go out in a while, critical ones apart.
+    pub rate: Option<Rate>,
+    /// For how long messages to the same people are collected; critical ones are not.
+    pub digest: Option<Collect>,
 }
 
 /// `[notify.syslog]`
@@ -150,6 +230,12 @@ pub struct SyslogTable {
     pub protocol: LogProtocol,
     /// The protocol's own when left out.
     pub socket: Option<PathBuf>,
+    /// When nothing goes out but what is critical.
+    pub quiet_hours: Option<QuietHours>,
+    /// `30/1h`: so many go out in a while, critical ones apart.
+    pub rate: Option<Rate>,
+    /// For how long messages to the same people are collected; critical ones are not.
+    pub digest: Option<Collect>,
 }
 
 /// `[notify.command]`
@@ -160,6 +246,12 @@ pub struct CommandTable {
     pub command: Vec<String>,
     /// For one run; `30s` when left out.
     pub timeout: Option<Span>,
+    /// When nothing goes out but what is critical.
+    pub quiet_hours: Option<QuietHours>,
+    /// `30/1h`: so many go out in a while, critical ones apart.
+    pub rate: Option<Rate>,
+    /// For how long messages to the same people are collected; critical ones are not.
+    pub digest: Option<Collect>,
 }
 
 /// `[notify.wall]`
@@ -168,6 +260,12 @@ pub struct CommandTable {
 pub struct WallTable {
     /// utmp(5); `/run/utmp` when left out.
     pub utmp: Option<PathBuf>,
+    /// When nothing goes out but what is critical.
+    pub quiet_hours: Option<QuietHours>,
+    /// `30/1h`: so many go out in a while, critical ones apart.
+    pub rate: Option<Rate>,
+    /// Refused.
+    digest: Option<NotCollected>,
 }
 
 fn mailbox<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mailbox, D::Error> {

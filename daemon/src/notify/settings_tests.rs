@@ -124,13 +124,84 @@ async fn one_channel_that_cannot_be_used_stops_no_other() {
     assert_eq!(problems.iter().map(|problem| problem.channel).collect::<Vec<_>>(), [Channel::Slack]);
     let (message, nobody) = (alert(7), Audience::default());
     let now = message.at;
-    assert_eq!(channels.send(Channel::Syslog, &message, &nobody, now).await.outcome(), Outcome::Delivered);
+    assert_eq!(channels.send(Channel::Syslog, None, &message, &nobody, now).await.outcome(), Outcome::Delivered);
     assert!(server.recv(&mut [0; 4096]).unwrap() > 0);
-    assert_eq!(channels.send(Channel::Command, &message, &nobody, now).await.outcome(), Outcome::Delivered);
-    let slack = channels.send(Channel::Slack, &message, &nobody, now).await.outcome();
+    assert_eq!(channels.send(Channel::Command, None, &message, &nobody, now).await.outcome(), Outcome::Delivered);
+    let slack = channels.send(Channel::Slack, None, &message, &nobody, now).await.outcome();
     assert!(matches!(&slack, Outcome::Temporary { why, .. } if why.contains("/nonexistent")), "{slack:?}");
-    let email = channels.send(Channel::Email, &message, &nobody, now).await.outcome();
+    let email = channels.send(Channel::Email, None, &message, &nobody, now).await.outcome();
     assert!(matches!(&email, Outcome::Permanent { why } if why.contains("add [notify.email]")), "{email:?}");
+}
+
+#[test]
+fn channels_are_paced_as_their_tables_say_and_teams_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = whole(dir.path());
+    let quiet = "quiet_hours = { from = \"22:00\", to = \"06:00\", zone = \"Europe/Berlin\" }";
+    let paced = whole
+        .replace("timeout = \"20s\"", &format!("{quiet}\nrate = \"30/1h\"\ndigest = \"30m\""))
+        .replace("[wall]", &format!("[wall]\n{quiet}"));
+    let (channels, problems) = Channels::open(&toml::from_str(&paced).unwrap());
+    assert_eq!(problems, []);
+    let email = channels.pace(Channel::Email);
+    assert!(email.quiet_hours.is_some() && email.digest.is_some());
+    assert_eq!(email.rate.map(|rate| rate.most()), Some(30));
+    let wall = channels.pace(Channel::Wall);
+    assert!(wall.quiet_hours == email.quiet_hours && wall.rate.is_none() && wall.digest.is_none());
+    assert_eq!(channels.pace(Channel::Slack), Pace::default());
+    for (table, keys, words) in [
+        ("wall", "digest = \"30m\"", "takes no digest"),
+        ("pagerduty", "digest = \"30m\"", "takes no digest"),
+        ("opsgenie", "digest = 30", "takes no digest"),
+        ("email", "digest = \"59s\"", "`digest` is not within 1m to 1d"),
+        ("email", "rate = \"0/1h\"", "a rate is written 30/1h"),
+        ("slack", "quiet_hours = { from = \"22:00\", to = \"22:00\", zone = \"UTC\" }", "the same time"),
+        ("slack", "quiet_hours = { from = \"22:00\", to = \"06:00\", zone = \"Mars\" }", "IANA"),
+        ("slack", "quiet_hours = { from = \"22:00\", to = \"06:00\" }", "missing field `zone`"),
+    ] {
+        let table = format!("[{table}]\n");
+        let refused =
+            toml::from_str::<NotifySettings>(&whole.replace(&table, &format!("{table}{keys}\n"))).unwrap_err();
+        assert!(refused.message().contains(words), "{keys}: {refused}");
+    }
+    for (team, words) in [
+        ("[team.payments.slack]\nwebhook = \"file:/x\"\nrate = \"1/1h\"", "are those of [notify.slack], for all teams"),
+        ("[team.payments.team.web.wall]", "cannot have teams of its own"),
+        ("[team.\"A\\nB\".wall]", "team `A\u{240a}B`: "),
+        ("[team.payments.pigeon]", "unknown field"),
+    ] {
+        let refused = toml::from_str::<NotifySettings>(team).unwrap_err();
+        assert!(refused.message().contains(words), "{team}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_team_is_told_on_its_own_channels_and_else_on_the_hosts() {
+    let dir = tempfile::tempdir().unwrap();
+    let bind = |name: &str| {
+        let server = std::os::unix::net::UnixDatagram::bind(dir.path().join(name)).unwrap();
+        server.set_nonblocking(true).unwrap();
+        server
+    };
+    let (host, web) = (bind("host"), bind("web"));
+    let table = |name: &str| format!("protocol = \"journal\"\nsocket = \"{}\"\n", dir.path().join(name).display());
+    let text = format!(
+        "[syslog]\n{}[team.web.syslog]\n{}[team.web.slack]\nwebhook = \"file:/nonexistent\"\n",
+        table("host"),
+        table("web")
+    );
+    let (channels, problems) = Channels::open(&toml::from_str(&text).unwrap());
+    assert_eq!(problems.iter().map(Problem::to_string).collect::<Vec<_>>().len(), 1);
+    assert!(problems[0].to_string().starts_with("[notify.team.web.slack]: "), "{}", problems[0]);
+    assert_eq!(channels.configured().collect::<Vec<_>>(), [Channel::Syslog]);
+    let (message, nobody) = (alert(7), Audience::default());
+    for (team, to_web) in [(None, false), (Some("web"), true), (Some("payments"), false)] {
+        let receipt = channels.send(Channel::Syslog, team, &message, &nobody, message.at).await;
+        assert_eq!(receipt.outcome(), Outcome::Delivered);
+        let got = [&host, &web].map(|server| server.recv(&mut [0; 4096]).is_ok());
+        assert_eq!(got, [!to_web, to_web], "{team:?}");
+        assert_eq!(channels.is_own(Channel::Syslog, team), to_web);
+    }
 }
 
 #[test]
@@ -141,7 +212,8 @@ fn the_example_that_is_installed_shows_every_channel_as_it_is_taken() {
     let settings = example.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| is_setting(line));
     let mut document: toml::Table = toml::from_str(&settings.collect::<Vec<_>>().join("\n")).unwrap();
     let notify: NotifySettings = document.remove("notify").unwrap().try_into().unwrap();
-    let NotifySettings { email, slack, teams, pagerduty, opsgenie, webhook, syslog, command, wall } = notify;
+    let NotifySettings { email, slack, teams, pagerduty, opsgenie, webhook, syslog, command, wall, team } = notify;
     assert!(email.is_some() && slack.is_some() && teams.is_some() && pagerduty.is_some() && opsgenie.is_some());
+    assert!(team.contains_key("payments"));
     assert!(webhook.is_some() && syslog.is_some() && command.is_some() && wall.is_some());
 }

@@ -2,7 +2,7 @@
 
 use countersign_shared::lifecycle::RequestState;
 
-use super::message::{Kind, Message};
+use super::message::{Item, Kind, Message};
 use crate::policy::Severity;
 
 /// An alert for `www.corp.example`, `days_left` before its end.
@@ -31,8 +31,22 @@ pub fn every_kind() -> Vec<Kind> {
         Kind::ExpirationAlert { days_left: 7, threshold_days: 7 },
         Kind::Renewed,
         Kind::ApprovalRequest,
-        Kind::Outcome { state: RequestState::Rejected },
+        Kind::PolicyProposal,
+        Kind::Amended,
+        Kind::Outcome { state: RequestState::Rejected, by: Some("bob".into()) },
+        Kind::Bypassed,
+        Kind::Issued,
+        Kind::Revoked,
+        Kind::JobFailed,
+        Kind::PolicyChanged,
+        Kind::Remark { by: "bob".into() },
+        Kind::Digest { items: vec![item("www.corp.example expires in 7 days"); 3], more: 2 },
         Kind::Escalation,
         Kind::RepeatedAttempts { attempts: 5, by: "mallory".into() },
     ]
+}
+
+/// A message of a digest.
+pub fn item(title: &str) -> Item {
+    Item { title: title.into(), about: "mc-01".parse().unwrap(), command: Some("countersign renew mc-01".into()) }
 }

@@ -276,7 +276,7 @@ impl Policy {
     }
 
     /// Every account that the document names.
-    pub(super) fn known_accounts(&self) -> BTreeSet<AccountName> {
+    pub fn known_accounts(&self) -> BTreeSet<AccountName> {
         let members = self.groups.values().flatten().chain(self.grants.iter().map(|grant| &grant.to));
         let singled_out = members.filter_map(|member| match member {
             Member::User(name) => Some(AccountName::Name(name.clone())),

@@ -71,16 +71,9 @@ impl Calendar {
         if !self.days.contains(&Day::of(date)) || self.holidays.contains(&Date(date)) {
             return None;
         }
-        let (opens, closes) = (self.first_moment(date, self.from)?, self.first_moment(date, self.until)?);
+        let (opens, closes) =
+            (self.timezone.first_moment(date, self.from)?, self.timezone.first_moment(date, self.until)?);
         (opens < closes).then_some((opens, closes))
-    }
-
-    fn first_moment(&self, date: NaiveDate, time: ClockTime) -> Option<i64> {
-        let shown = date.and_time(NaiveTime::MIN).checked_add_signed(TimeDelta::minutes(i64::from(time.minutes())))?;
-        (0..=LONGEST_GAP_MINUTES).find_map(|minutes| {
-            let shown = shown.checked_add_signed(TimeDelta::minutes(minutes))?;
-            self.timezone.0.from_local_datetime(&shown).earliest().map(|moment| moment.timestamp_millis())
-        })
     }
 
     pub(super) fn canonical(&self) -> Result<CanonicalBytes, CanonicalError> {
@@ -174,6 +167,15 @@ impl TimeZone {
     /// For arithmetic.
     pub const fn tz(self) -> chrono_tz::Tz {
         self.0
+    }
+
+    /// The first moment, in milliseconds since 1970, at which the clock of a date shows the time or a later one.
+    pub fn first_moment(self, date: NaiveDate, time: ClockTime) -> Option<i64> {
+        let shown = date.and_time(NaiveTime::MIN).checked_add_signed(TimeDelta::minutes(i64::from(time.minutes())))?;
+        (0..=LONGEST_GAP_MINUTES).find_map(|minutes| {
+            let shown = shown.checked_add_signed(TimeDelta::minutes(minutes))?;
+            self.0.from_local_datetime(&shown).earliest().map(|moment| moment.timestamp_millis())
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use super::parts::Issuer;
 use super::read::{Reading, Source, read};
 use super::report::{Place, Report};
 use super::subject::Member;
-use super::{Policy, agreement, issuers, people, profiles, reach, renewal};
+use super::{Policy, agreement, issuers, messages, people, profiles, reach, renewal};
 
 /// The most accounts that a document names, whoever they belong to.
 const MAX_ACCOUNTS: usize = 4096;
@@ -26,12 +26,15 @@ pub(super) fn check(document: &str, reading: Reading) -> Result<(Policy, Vec<Str
     let (groups, written_groups) = people::groups(&source.groups, &declared, &mut unix_groups, &mut report);
     let grants = people::grants(&source.grants, &declared, &mut unix_groups, &mut report);
     let issuers = issuers::issuers(&source.issuers, &mut report);
-    let renewal_policies = renewal::renewal_policies(&source.renewal_policies, reading, &mut report);
     let places: Vec<Place> = source.profiles.iter().map(|entry| entry.place.clone()).collect();
     let calendars = agreement::calendars(std::mem::take(&mut source.calendars), &mut report);
+    let informed = renewal::Surroundings { reading, calendars: &calendars, declared: &declared };
+    let renewal_policies = renewal::renewal_policies(&source.renewal_policies, &informed, &mut report);
     let surroundings = Surroundings { issuers: &issuers, calendars: &calendars, declared: &declared };
     let profiles = profiles::profiles(&source.profiles, &surroundings, &mut unix_groups, &mut report);
     let change_control = agreement::change_control(source.change_control.as_ref(), &declared, &mut report);
+    let messages = messages::messages(source.messages.as_ref(), reading, &mut report);
+    let recipients = messages::recipients(&source.recipients, &declared, &mut report);
 
     let found_plan = renewal::found_plan(source.inventory.as_ref(), &declared, &mut report);
 
@@ -51,6 +54,8 @@ pub(super) fn check(document: &str, reading: Reading) -> Result<(Policy, Vec<Str
         calendars,
         change_control,
         found_plan,
+        messages,
+        recipients,
         unix_groups,
     };
     let accounts = policy.known_accounts().len();

@@ -45,6 +45,12 @@ pub(super) struct PolicyDocument {
     change_control: Option<ChangeControlTable>,
     /// What holds for certificates that were found.
     inventory: Option<InventoryTable>,
+    /// On which channels people are told of requests.
+    #[schemars(with = "Option<MessageChannels>")]
+    messages: Option<MessagesTable>,
+    /// Who is told of certificates, by their owner and profile.
+    #[schemars(default)]
+    recipients: Vec<RecipientsTable>,
 }
 
 /// One human: one vote, however many accounts.
@@ -332,6 +338,8 @@ pub(super) struct RenewalPolicyTable {
     #[serde(default)]
     #[schemars(with = "AlertChannels")]
     pub alert_channels: ChannelNames,
+    /// The `id` of a calendar: informational alerts wait until it is open; warnings and critical ones never do.
+    pub informational_calendar: Option<String>,
 }
 
 const fn window() -> i64 {
@@ -460,4 +468,41 @@ pub(super) enum IssuerType {
     LocalCa,
     /// A program.
     Exec,
+}
+
+/// [`MessageChannels`] as it is written: see [`ChannelNames`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MessagesTable {
+    pub asked: Option<Vec<String>>,
+    pub told: Option<Vec<String>>,
+    pub alarmed: Option<Vec<String>>,
+}
+
+/// On which channels people are told of requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MessageChannels {
+    /// Those who can decide, of what waits for them; e-mail where it is configured when left out, nobody for an empty
+    /// list.
+    pub asked: Option<Vec<Channel>>,
+    /// Those who asked, of what came of it; the same.
+    pub told: Option<Vec<Channel>>,
+    /// Admins, of what they have to look at; the same.
+    pub alarmed: Option<Vec<Channel>>,
+}
+
+/// Who is told of certificates, besides those whom a message is for. The first table that matches is taken.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Recipients")]
+pub(super) struct RecipientsTable {
+    /// Only certificates of these: `person:NAME`, `group:NAME` or `user:ACCOUNT`; all when left out.
+    pub owner: Option<String>,
+    /// Only certificates under these profiles; all when left out. One of both is set.
+    pub profiles: Option<Vec<String>>,
+    /// A team of the configuration: `[notify.team.NAME.slack]`.
+    pub team: Option<String>,
+    /// Addresses for e-mail, at most 32. One of both is set.
+    pub mail: Option<Vec<String>>,
 }

@@ -9,6 +9,7 @@ mod check;
 pub mod diff;
 mod document;
 mod issuers;
+mod messages;
 pub mod names;
 mod operators;
 mod parts;
@@ -35,12 +36,12 @@ use countersign_shared::digest::Digest;
 pub use authority::{Permission, Permissions, Role, RoleGrant};
 pub use calendar::Calendar;
 pub use diff::{Effect, PolicyDifference, differences};
-pub use document::{AlertChannels, Channel, Severity};
-pub use parts::{ChangeControl, CrlRules, Issuer, IssuerKind, Person, RenewalPolicy};
+pub use document::{AlertChannels, Channel, MessageChannels, Severity};
+pub use parts::{ChangeControl, CrlRules, Issuer, IssuerKind, Person, RecipientRule, RenewalPolicy};
 pub use profile::{Delivery, Justification, Profile, RenewKey, Rules, TicketPattern};
 pub use quorum::{Escalation, QuorumOrder, QuorumStep, Route};
 pub use read::MAX_DOCUMENT;
-pub use subject::{AccountName, Member};
+pub use subject::{AccountName, IDENTIFIER_SHAPE, Member, is_identifier};
 pub use terms::{ANYBODY, Asked, CHANGES, Terms};
 
 use parts::Grant;
@@ -65,6 +66,8 @@ pub struct Policy {
     calendars: Vec<Calendar>,
     change_control: ChangeControl,
     found_plan: Option<String>,
+    messages: MessageChannels,
+    recipients: Vec<RecipientRule>,
     unix_groups: BTreeSet<String>,
 }
 
@@ -140,6 +143,16 @@ impl Policy {
     /// where there is none.
     pub fn found_plan(&self) -> Option<&str> {
         self.found_plan.as_deref()
+    }
+
+    /// On which channels people are told of requests.
+    pub fn messages(&self) -> &MessageChannels {
+        &self.messages
+    }
+
+    /// Who is told of certificates, in the order of the document.
+    pub fn recipients(&self) -> &[RecipientRule] {
+        &self.recipients
     }
 
     /// The groups of the name service that the policy names.

@@ -7,6 +7,7 @@ use countersign_shared::text::Untrusted;
 use countersign_shared::time::{Span, Timestamp};
 
 use super::authority::Role;
+use super::calendar::Calendar;
 use super::document::{AlertChannels, Channel, Severity};
 use super::quorum::{QuorumOrder, QuorumStep};
 use super::subject::{AccountName, Member};
@@ -124,6 +125,21 @@ pub struct RenewalPolicy {
     /// Channels that a stored document names and this program does not know, each with its severity; they were left
     /// out of `alert_channels`. At most 64 characters of each name are kept.
     pub unknown_channels: Vec<(Severity, Untrusted)>,
+    /// Informational alerts wait until it is open.
+    pub informational_calendar: Option<Calendar>,
+}
+
+/// Who is told of certificates, besides those whom a message is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecipientRule {
+    /// Only certificates of these.
+    pub owner: Option<Member>,
+    /// Only certificates under these profiles.
+    pub profiles: Option<Vec<String>>,
+    /// A team of the configuration, whose channels carry it.
+    pub team: Option<String>,
+    /// Addresses for `Email`.
+    pub mail: Vec<String>,
 }
 
 impl Severity {

@@ -70,15 +70,7 @@ fn check_person(table: &PersonTable, place: &Place, report: &mut Report) {
     if table.accounts.len() > MAX_OF_A_PERSON || table.keys.len() > MAX_OF_A_PERSON {
         report.error(place, "accounts", format!("a person has at most {MAX_OF_A_PERSON} accounts and as many keys"));
     }
-    let mailbox = |email: &String| {
-        let (local, domain) = email.split_once('@').unwrap_or_default();
-        !local.is_empty()
-            && !domain.is_empty()
-            && !domain.contains('@')
-            && email.len() <= 254
-            && !email.chars().any(|c| c == ' ' || c == ',' || c == '<' || c == '>' || is_deceiving(c))
-    };
-    if table.email.as_ref().is_some_and(|email| !mailbox(email)) {
+    if table.email.as_ref().is_some_and(|email| !is_mailbox(email)) {
         report.error(place, "email", "expected one address: alice@corp.example");
     }
     for key in &table.keys {
@@ -88,6 +80,16 @@ fn check_person(table: &PersonTable, place: &Place, report: &mut Report) {
             report.error(place, "keys", "a key is one line of authorized_keys: a type, base 64 and a comment");
         }
     }
+}
+
+/// True for one address, without a display name.
+pub(super) fn is_mailbox(email: &str) -> bool {
+    let (local, domain) = email.split_once('@').unwrap_or_default();
+    !local.is_empty()
+        && !domain.is_empty()
+        && !domain.contains('@')
+        && email.len() <= 254
+        && !email.chars().any(|c| c == ' ' || c == ',' || c == '<' || c == '>' || is_deceiving(c))
 }
 
 /// Each group with its members.

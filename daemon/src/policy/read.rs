@@ -10,8 +10,8 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::calendar::Calendar;
 use super::document::{
-    ChangeControlTable, GrantTable, GroupTable, InventoryTable, IssuerTable, PersonTable, ProfileTable,
-    RenewalPolicyTable,
+    ChangeControlTable, GrantTable, GroupTable, InventoryTable, IssuerTable, MessagesTable, PersonTable, ProfileTable,
+    RecipientsTable, RenewalPolicyTable,
 };
 use super::powers::Mask;
 use super::report::{Place, Report};
@@ -47,12 +47,14 @@ pub(super) struct Source {
     pub calendars: Vec<Entry<Calendar>>,
     pub change_control: Option<Entry<ChangeControlTable>>,
     pub inventory: Option<Entry<InventoryTable>>,
+    pub messages: Option<Entry<MessagesTable>>,
+    pub recipients: Vec<Entry<RecipientsTable>>,
     /// Table and label of those that could not be read: references to them are not mistakes of their own.
     pub unreadable: Vec<(&'static str, String)>,
 }
 
 /// The tables, and how many of each a document may have.
-const TABLES: [(&str, usize); 7] = [
+const TABLES: [(&str, usize); 8] = [
     ("person", 1024),
     ("group", Mask::GROUPS),
     ("grant", 512),
@@ -60,17 +62,20 @@ const TABLES: [(&str, usize); 7] = [
     ("renewal_policy", 256),
     ("issuer", 64),
     ("calendar", 32),
+    ("recipients", 256),
 ];
 
 /// The tables that are no lists.
-pub(super) const CHANGE_CONTROL: &str = "change_control";
+pub(super) const SINGLE: [&str; 3] = [CHANGE_CONTROL, INVENTORY, MESSAGES];
+const CHANGE_CONTROL: &str = "change_control";
 const INVENTORY: &str = "inventory";
+const MESSAGES: &str = "messages";
 
 /// What later versions will have, or what stands elsewhere: refused by name, so that nobody believes it to be in force.
 const LATER_TABLES: [(&str, &str); 5] = [
     ("role", "roles of the policy's own are not built yet: use requester, operator, admin or auditor"),
     ("delegation", "a delegation is no policy: an approver hands their say to another in the console"),
-    ("routing", "routing of messages is not built yet"),
+    ("routing", "whom messages go to is said by [messages] and [[recipients]]"),
     ("route", "a route is a key of a profile: route = [{ owner = …, quorum = […] }]"),
     ("escalation", "escalation is a key of a profile: escalate = [{ after = …, groups = […] }]"),
 ];
@@ -116,12 +121,17 @@ pub(super) fn read(document: &str, report: &mut Report) -> Source {
                 let Source { inventory, unreadable, .. } = &mut source;
                 *inventory = read_one(INVENTORY, value, line, &lines, unreadable, report);
             }
+            None if name == MESSAGES => {
+                let Source { messages, unreadable, .. } = &mut source;
+                *messages = read_one(MESSAGES, value, line, &lines, unreadable, report);
+            }
             None => match LATER_TABLES.iter().find(|(later, _)| *later == name) {
                 Some((_, sentence)) => report.line_error(line, format!("{name}: {sentence}")),
                 None => report.line_error(
                     line,
                     format!(
-                        "unknown key `{name}`: expected version, {CHANGE_CONTROL}, {INVENTORY}, {}",
+                        "unknown key `{name}`: expected version, {}, {}",
+                        SINGLE.join(", "),
                         TABLES.map(|(table, _)| table).join(", ")
                     ),
                 ),
@@ -176,6 +186,7 @@ fn read_array(
             "renewal_policy" => {
                 keep(fields, place, lines, &mut source.renewal_policies, &mut source.unreadable, report)
             }
+            "recipients" => keep(fields, place, lines, &mut source.recipients, &mut source.unreadable, report),
             "calendar" => keep(fields, place, lines, &mut source.calendars, &mut source.unreadable, report),
             _ => keep(fields, place, lines, &mut source.issuers, &mut source.unreadable, report),
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_shared::text::Untrusted;
 
+use super::calendar::Calendar;
 use super::check::Declared;
 use super::document::{AlertChannels, Channel, ChannelNames, InventoryTable, RenewalPolicyTable, Severity};
 use super::parts::RenewalPolicy;
@@ -15,10 +16,17 @@ use super::report::{Place, Report};
 /// Characters that are kept of a channel's name that nobody knows.
 const MAX_UNKNOWN: usize = 64;
 
+/// What they are read for, and what they refer to.
+pub(super) struct Surroundings<'a> {
+    pub reading: Reading,
+    pub calendars: &'a [Calendar],
+    pub declared: &'a Declared,
+}
+
 /// The renewal policies.
 pub(super) fn renewal_policies(
     entries: &[Entry<RenewalPolicyTable>],
-    reading: Reading,
+    around: &Surroundings<'_>,
     report: &mut Report,
 ) -> Vec<RenewalPolicy> {
     let mut policies = Vec::with_capacity(entries.len());
@@ -37,7 +45,7 @@ pub(super) fn renewal_policies(
         let days = table.alert_thresholds_days.iter();
         let thresholds: BTreeSet<u32> = days.map(|day| number("alert_thresholds_days", *day, 0, 365)).collect();
         let alert_severity_map = severities(table, place, report);
-        let (alert_channels, unknown_channels) = channels(&table.alert_channels, reading, place, report);
+        let (alert_channels, unknown_channels) = channels(&table.alert_channels, around.reading, place, report);
         let policy = RenewalPolicy {
             id: table.id.clone(),
             renewal_window_days,
@@ -48,6 +56,7 @@ pub(super) fn renewal_policies(
             alert_severity_map,
             alert_channels,
             unknown_channels,
+            informational_calendar: calendar(table, around, place, report),
         };
         surprises(table, &policy, place, report);
         policies.push(policy);
@@ -94,25 +103,11 @@ fn channels(
 ) -> (AlertChannels, Vec<(Severity, Untrusted)>) {
     let mut unknown: Vec<(Severity, Untrusted)> = Vec::new();
     let mut tier = |severity: Severity, names: Option<&Vec<String>>| {
-        let mut known: Vec<Channel> = Vec::new();
-        for name in names? {
-            match name.parse::<Channel>() {
-                Ok(channel) if known.contains(&channel) => {
-                    let what = format!("{}: {name} is there twice", severity.as_str());
-                    report.warning(place, "alert_channels", what);
-                }
-                Ok(channel) => known.push(channel),
-                Err(expected) if reading == Reading::Strict => {
-                    report.error(place, "alert_channels", format!("unknown variant `{name}`: {expected}"));
-                }
-                Err(_) => {
-                    let what = format!("{}: `{name}` is no channel that this program has", severity.as_str());
-                    report.warning(place, "alert_channels", what);
-                    let kept = (severity, Untrusted::new(name.chars().take(MAX_UNKNOWN).collect::<String>()));
-                    if !unknown.contains(&kept) {
-                        unknown.push(kept);
-                    }
-                }
+        let (known, others) = known(names?, ("alert_channels", severity.as_str()), reading, place, report);
+        for name in others {
+            let kept = (severity, Untrusted::new(name.chars().take(MAX_UNKNOWN).collect::<String>()));
+            if !unknown.contains(&kept) {
+                unknown.push(kept);
             }
         }
         Some(known)
@@ -123,6 +118,49 @@ fn channels(
         critical: tier(Severity::Critical, names.critical.as_ref()),
     };
     (channels, unknown)
+}
+
+/// The channels that a list names, each once, and the names of others; `list` within `key` is where it stands. Unknown
+/// ones are refused where the document is to take force.
+pub(super) fn known<'n>(
+    names: &'n [String],
+    (key, list): (&str, &str),
+    reading: Reading,
+    place: &Place,
+    report: &mut Report,
+) -> (Vec<Channel>, Vec<&'n str>) {
+    let (mut known, mut others): (Vec<Channel>, Vec<&str>) = (Vec::new(), Vec::new());
+    let of = if list.is_empty() { String::new() } else { format!("{list}: ") };
+    for name in names {
+        match name.parse::<Channel>() {
+            Ok(channel) if known.contains(&channel) => {
+                report.warning(place, key, format!("{of}{name} is there twice"));
+            }
+            Ok(channel) => known.push(channel),
+            Err(expected) if reading == Reading::Strict => {
+                report.error(place, key, format!("unknown variant `{name}`: {expected}"));
+            }
+            Err(_) => {
+                report.warning(place, key, format!("{of}`{name}` is no channel that this program has"));
+                others.push(name);
+            }
+        }
+    }
+    (known, others)
+}
+
+/// The calendar that informational alerts wait for.
+fn calendar(
+    table: &RenewalPolicyTable,
+    around: &Surroundings<'_>,
+    place: &Place,
+    report: &mut Report,
+) -> Option<Calendar> {
+    let id = table.informational_calendar.as_ref()?;
+    if !around.declared.has("calendar", id) {
+        report.error(place, "informational_calendar", format!("there is no [[calendar]] `{id}`"));
+    }
+    around.calendars.iter().find(|calendar| calendar.id == *id).cloned()
 }
 
 /// What is allowed and deserves a look.

@@ -37,8 +37,10 @@ fn the_schema_and_the_reader_know_the_same_tables() {
             "group",
             "inventory",
             "issuer",
+            "messages",
             "person",
             "profile",
+            "recipients",
             "renewal_policy",
             "version"
         ]

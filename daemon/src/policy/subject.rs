@@ -120,14 +120,14 @@ impl JsonSchema for Member {
 }
 
 /// True for the names of people, groups, environments and issuers.
-pub(super) fn is_identifier(raw: &str) -> bool {
+pub fn is_identifier(raw: &str) -> bool {
     (1..=64).contains(&raw.len())
         && raw.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && raw.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))
 }
 
 /// What a message says of a name that is none.
-pub(super) const IDENTIFIER_SHAPE: &str =
+pub const IDENTIFIER_SHAPE: &str =
     "a name is 1 to 64 lower-case letters, digits, `.`, `_` or `-` and begins with a letter or digit";
 
 fn user_of(raw: &str) -> Result<String, &'static str> {

@@ -175,7 +175,15 @@ impl Rig {
             Ok(AlertGauges { queued: counts::queued(connection)?, days_left: counts::days_left(connection, now)? })
         };
         let alerts = self.office.readers.read(read).await.unwrap();
-        let gauges = Gauges { now, queue_depth: 0, ledger_size: 0, oldest_pending_at: None, jobs: Vec::new(), alerts, problems: Vec::new() };
+        let gauges = Gauges {
+            now,
+            queue_depth: 0,
+            ledger_size: 0,
+            oldest_pending_at: None,
+            jobs: Vec::new(),
+            alerts,
+            problems: Vec::new(),
+        };
         self.metrics.text(&gauges).unwrap()
     }
 }

@@ -159,6 +159,11 @@ impl Actor {
             .rule("no_role"))
     }
 
+    /// The account, and the says that were handed to it.
+    pub fn who(&self) -> (&Account, &[Held]) {
+        (&self.account, &self.held)
+    }
+
     /// As results and rows name it.
     pub fn person_ref(&self) -> PersonRef {
         PersonRef { account: self.party.account.clone(), person: self.party.person.clone(), uid: self.party.uid }

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::certificate::{self, Subject, Watch};
-use super::{Composed, House, Letter, Notice, database};
+use super::{Composed, House, Letter, Notice, database, recipients};
 use crate::alerts::stage::DAY;
 use crate::identity::directory::Account;
 use crate::notify::{Audience, Kind, Message};
@@ -85,8 +85,7 @@ fn renewed(house: House<'_>, notice: &Notice, watch: Option<Watch>) -> Result<Co
         command: Some(format!("countersign show {}", notice.resource_id).into()),
         ..house.message(notice, Kind::Renewed, subject.names.clone())?
     };
-    let audience = audience(house, notice, &subject)?;
-    Ok(Composed::Send(Box::new(Letter { message, audience, team: None })))
+    Ok(Composed::Send(Box::new(letter(house, notice, message, &subject)?)))
 }
 
 /// The version and the stage that an alert was raised for.
@@ -134,7 +133,7 @@ fn ending(house: House<'_>, notice: &Notice, watch: Watch, threshold_days: u16) 
         command: Some(progress.command(&notice.resource_id).into()),
         ..house.message(notice, kind, subject.names.clone())?
     };
-    Ok(Letter { message, audience: audience(house, notice, &subject)?, team: None })
+    letter(house, notice, message, &subject)
 }
 
 /// Whole days until the end, −1 within the first day after it.
@@ -149,6 +148,16 @@ fn parsed<T: serde::de::DeserializeOwned>(notice: &Notice) -> Result<T, ApiError
     })
 }
 
+/// To those who look after it, and to those whom the policy tells of certificates of this owner.
+fn letter(house: House<'_>, notice: &Notice, message: Message, subject: &Subject) -> Result<Letter, ApiError> {
+    let profile = subject.profile.as_ref().map_or("", |(profile, _)| profile);
+    let more = recipients(house.policy, subject.owner.as_ref(), profile);
+    let mut audience = audience(house, notice, subject)?;
+    let known: Vec<Untrusted> = more.mail.into_iter().filter(|address| !audience.mail.contains(address)).collect();
+    audience.mail.extend(known);
+    Ok(Letter { message, audience, team: more.team })
+}
+
 /// The owner by mail, besides the addresses that get everything; operators of the profile on their terminals.
 fn audience(house: House<'_>, notice: &Notice, subject: &Subject) -> Result<Audience, ApiError> {
     let address = subject.owner.as_ref().and_then(|owner| address(house.policy, owner));
@@ -157,7 +166,7 @@ fn audience(house: House<'_>, notice: &Notice, subject: &Subject) -> Result<Audi
         Channel::Wall | Channel::Command => operators(house, subject)?,
         _ => Vec::new(),
     };
-    Ok(Audience { mail, accounts, and_default: true })
+    Ok(Audience { mail, accounts, and_default: true, never: Vec::new() })
 }
 
 /// Where the owner reads mail: as the person that they were then, where the policy still has that person; else as whoever

@@ -83,7 +83,8 @@ impl Scene {
         let directory = FixedDirectory { accounts: vec![account] };
         let host = "pki1".into();
         let (connection, policy) = (&self.connection, &self.policy);
-        let house = House { connection, policy, directory: &directory, origin: "o-1", host: &host, now: self.now };
+        let house =
+            House { connection, policy, directory: &directory, origin: "o-1", host: &host, now: self.now, tick: 0 };
         compose(house, notice).unwrap()
     }
 
@@ -161,7 +162,7 @@ fn a_trial_is_marked_and_has_one_attempt() {
     let host = "h".into();
     let (connection, policy) = (&scene.connection, &scene.policy);
     let directory = FixedDirectory::default();
-    let house = House { connection, policy, directory: &directory, origin: "o", host: &host, now: scene.now };
+    let house = House { connection, policy, directory: &directory, origin: "o", host: &host, now: scene.now, tick: 0 };
     assert!(compose(house, &strange).unwrap_err().message.contains("do not fit"));
 }
 

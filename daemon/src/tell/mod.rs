@@ -5,13 +5,16 @@
 //! other side recognises a repeat. Nothing here writes.
 
 pub mod certificate;
+mod deciders;
 pub mod expiry;
+mod people;
+mod recipients;
 pub mod requests;
+mod routes;
 pub mod switchboard;
+mod words;
 
 use countersign_shared::digest::Digest;
-pub use switchboard::{Switchboard, routes};
-
 use countersign_shared::error::ApiError;
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
@@ -21,6 +24,9 @@ use serde_json::Value;
 use crate::identity::directory::Directory;
 use crate::notify::{Audience, Kind, Message, Token};
 use crate::policy::{Channel, Policy, Severity};
+pub use recipients::{Recipients, recipients};
+pub use routes::routes;
+pub use switchboard::Switchboard;
 
 /// A notification that is to be sent, as its tables have it.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +64,8 @@ pub struct House<'a> {
     pub host: &'a Untrusted,
     /// The moment.
     pub now: Timestamp,
+    /// The same on the time line.
+    pub tick: i64,
 }
 
 impl House<'_> {

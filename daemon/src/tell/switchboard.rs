@@ -5,14 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::in_force::PolicyInForce;
 use crate::notify::{Channels, NotifySettings, Problem};
-use crate::policy::{Channel, Policy};
-use crate::store::{Routes, Routing};
-
-/// On which channels people are told of what records say: by mail, where that is configured.
-pub fn routes(_: &Policy, configured: &[Channel]) -> Routes {
-    let mail: Vec<Channel> = configured.iter().copied().filter(|channel| *channel == Channel::Email).collect();
-    Routes { asked: mail.clone(), told: mail.clone(), alarmed: mail }
-}
+use crate::policy::Channel;
+use crate::store::Routing;
+use crate::tell::routes;
 
 /// See the module; cheap to clone.
 #[derive(Clone, Debug)]
@@ -57,6 +52,9 @@ impl Switchboard {
 
 #[cfg(test)]
 mod tests {
+    use crate::policy::Policy;
+    use crate::store::Routes;
+
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

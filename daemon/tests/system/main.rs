@@ -30,6 +30,7 @@ mod kill;
 mod ledger_rows;
 mod life;
 mod lifecycle;
+mod messages;
 mod metrics;
 mod old_database;
 mod openssl;

@@ -3,6 +3,7 @@
 mod caller;
 mod host;
 pub mod ledger;
+pub mod mail;
 mod people;
 pub mod web;
 

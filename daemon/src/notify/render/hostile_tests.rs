@@ -4,7 +4,7 @@ use countersign_shared::text::{Untrusted, is_deceiving};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::super::message::{Kind, Message};
+use super::super::message::{Item, Kind, Message};
 use super::super::testing::{alert, every_kind};
 use super::*;
 use crate::policy::Severity;
@@ -16,6 +16,15 @@ fn hostile(raw: &str) -> Vec<Message> {
         .map(|kind| Message {
             kind: match kind {
                 Kind::RepeatedAttempts { attempts, .. } => Kind::RepeatedAttempts { attempts, by: foreign() },
+                Kind::Outcome { state, .. } => Kind::Outcome { state, by: Some(foreign()) },
+                Kind::Remark { .. } => Kind::Remark { by: foreign() },
+                Kind::Digest { .. } => Kind::Digest {
+                    items: vec![
+                        Item { title: foreign(), about: "ar-1".parse().unwrap(), command: Some(foreign()) };
+                        50
+                    ],
+                    more: u32::MAX,
+                },
                 other => other,
             },
             host: foreign(),

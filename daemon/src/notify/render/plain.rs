@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use countersign_shared::text::{Untrusted, unicode_form};
 
-use super::super::message::{Kind, Message};
+use super::super::message::{Item, Kind, MAX_ITEMS, Message};
 use super::severity;
 
 /// The most characters of a title.
@@ -54,7 +54,21 @@ pub fn title(message: &Message) -> String {
         }
         Kind::Renewed => format!("Renewed: {}", subject(message)),
         Kind::ApprovalRequest => format!("Approval needed: {} ({})", subject(message), message.about),
-        Kind::Outcome { state } => format!("Request {state}: {} ({})", subject(message), message.about),
+        Kind::PolicyProposal => format!("Approval needed: {} ({})", subject(message), message.about),
+        Kind::Amended => format!("Changed, approval needed again: {} ({})", subject(message), message.about),
+        Kind::Outcome { state, .. } => format!("Request {state}: {} ({})", subject(message), message.about),
+        Kind::Bypassed => format!("Approved by the bypass: {} ({})", subject(message), message.about),
+        Kind::Issued => format!("Issued: {} ({})", subject(message), message.about),
+        Kind::Revoked => format!("Revoked: {} ({})", subject(message), message.about),
+        Kind::JobFailed => format!("Failed: {} ({})", subject(message), message.about),
+        Kind::PolicyChanged => format!("Another policy is in force: {} ({})", subject(message), message.about),
+        Kind::Remark { by } => {
+            format!("{} remarked on {} ({})", clip(&text(by), 80), clip(&subject(message), 60), message.about)
+        }
+        Kind::Digest { items, more } => {
+            let messages = items.len().saturating_add(usize::try_from(*more).unwrap_or(usize::MAX));
+            format!("[{}] {messages} messages", severity(message.severity).to_uppercase())
+        }
         Kind::Escalation => format!("Still waiting for approval: {} ({})", subject(message), message.about),
         Kind::RepeatedAttempts { attempts, by } => {
             format!("{attempts} refused attempts by {} ({})", clip(&text(by), 80), message.about)
@@ -103,6 +117,19 @@ pub fn lines(message: &Message) -> Vec<Line> {
     if let Kind::ExpirationAlert { days_left, threshold_days } = message.kind {
         line("Days left", format!("{days_left} (threshold {threshold_days})"));
     }
+    if let Kind::Outcome { by: Some(by), .. } | Kind::Remark { by } = &message.kind {
+        line("By", text(by));
+    }
+    if let Kind::Digest { items, more } = &message.kind {
+        for item in items.iter().take(MAX_ITEMS) {
+            line("Item", self::item(item));
+        }
+        let left_out =
+            items.len().saturating_sub(MAX_ITEMS).saturating_add(usize::try_from(*more).unwrap_or(usize::MAX));
+        if left_out > 0 {
+            line("Item", format!("and {left_out} more: countersign ls"));
+        }
+    }
     if let Some(not_after) = message.not_after {
         line("Expires", not_after.to_string());
     }
@@ -128,6 +155,15 @@ pub fn lines(message: &Message) -> Vec<Line> {
     line("Caused", message.at.to_string());
     line("Message", message.id.to_string());
     lines
+}
+
+/// A message of a digest on one line: its title, and the command to type.
+fn item(item: &Item) -> String {
+    let title = clip(&text(&item.title), MAX_TITLE);
+    match &item.command {
+        Some(command) => format!("{title}: {}", clip(&text(command), 100)),
+        None => format!("{title} ({})", item.about),
+    }
 }
 
 /// The command to type.

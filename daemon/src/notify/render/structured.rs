@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::message::{Kind, Message};
+use super::super::message::{Kind, MAX_ITEMS, Message};
 use super::{plain, severity};
 
 /// One JSON object. Fields may be added; their meaning does not change within `version`. Texts are made visible as on
@@ -29,14 +29,40 @@ pub fn object(message: &Message) -> Value {
             out.insert("days_left".into(), json!(days_left));
             out.insert("threshold_days".into(), json!(threshold_days));
         }
-        Kind::Outcome { state } => {
+        Kind::Outcome { state, by } => {
             out.insert("state".into(), json!(state.as_str()));
+            if let Some(by) = by {
+                out.insert("by".into(), json!(plain::text(by)));
+            }
+        }
+        Kind::Remark { by } => {
+            out.insert("by".into(), json!(plain::text(by)));
+        }
+        Kind::Digest { items, more } => {
+            let each = items.iter().take(MAX_ITEMS).map(|item| {
+                let command = item.command.as_ref().map(plain::text);
+                json!({ "title": plain::text(&item.title), "object": item.about.as_str(), "command": command })
+            });
+            out.insert("items".into(), each.collect());
+            out.insert(
+                "items_total".into(),
+                json!(items.len().saturating_add(usize::try_from(*more).unwrap_or(usize::MAX))),
+            );
         }
         Kind::RepeatedAttempts { attempts, by } => {
             out.insert("attempts".into(), json!(attempts));
             out.insert("by".into(), json!(plain::text(by)));
         }
-        Kind::Renewed | Kind::ApprovalRequest | Kind::Escalation => {}
+        Kind::Renewed
+        | Kind::ApprovalRequest
+        | Kind::PolicyProposal
+        | Kind::Amended
+        | Kind::Bypassed
+        | Kind::Issued
+        | Kind::Revoked
+        | Kind::JobFailed
+        | Kind::PolicyChanged
+        | Kind::Escalation => {}
     }
     for (field, time) in [("not_after", message.not_after), ("deadline", message.deadline)] {
         if let Some(time) = time {

@@ -8,7 +8,7 @@ use super::plain;
 use crate::policy::Severity;
 
 /// The most characters of a value: with all lines, four octets a character, a card stays below Teams' 28 KiB.
-const MAX_VALUE: usize = 160;
+const MAX_VALUE: usize = 150;
 
 /// The JSON of the message.
 pub fn teams(message: &Message) -> Value {

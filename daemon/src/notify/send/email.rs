@@ -90,11 +90,11 @@ impl Email {
     }
 
     fn addressed(&self, audience: &Audience) -> Post {
-        let fallback = self.to.iter().map(|address| Untrusted::new(address.to_string()));
         let mut to = audience.mail.clone();
-        if audience.mail.is_empty() || audience.and_default {
-            let more: Vec<Untrusted> = fallback.filter(|address| !to.contains(address)).collect();
-            to.extend(more);
+        if to.is_empty() || audience.and_default {
+            let house = self.to.iter().map(|address| Untrusted::new(address.to_string()));
+            let known = |address: &Untrusted| audience.mail.contains(address) || audience.never.contains(address);
+            to.extend(house.filter(|address| !known(address)));
         }
         let to = to.into_iter().map(|raw| match raw.raw().parse::<Address>() {
             // Other letters need SMTPUTF8 all the way to the reader.

@@ -9,7 +9,7 @@ use super::super::parts::{Grant, IssuerKind};
 use super::super::profile::{Justification, Profile, Rules, TicketPattern};
 use super::super::quorum::{self, QuorumOrder, QuorumStep};
 use super::super::rules::CARRY_OUT_WITHIN;
-use super::super::{ChangeControl, Policy};
+use super::super::{ChangeControl, Policy, RecipientRule};
 
 /// The tables of one name by their label.
 pub(super) type Sheet = BTreeMap<String, Lines>;
@@ -237,6 +237,7 @@ pub(super) fn renewal_policies(policy: &Policy) -> Sheet {
         };
         let named = named.into_iter().filter_map(|(severity, list)| Some((severity, list.as_ref()?)));
         lines.each("alert_channels", named.map(|(severity, list)| (severity.to_owned(), text(severity, list))));
+        lines.value_if("informational_calendar", renewal.informational_calendar.as_ref().map(|calendar| &calendar.id));
         (renewal.id.clone(), lines)
     };
     policy.renewal_policies.iter().map(lines).collect()
@@ -302,4 +303,38 @@ pub(super) fn inventory(policy: &Policy) -> Sheet {
     let mut lines = Lines::default();
     lines.value_if("renewal_policy", policy.found_plan());
     Sheet::from([(String::new(), lines)])
+}
+
+/// One table without a label. What it leaves out depends on the host.
+pub(super) fn messages(policy: &Policy) -> Sheet {
+    let messages = policy.messages();
+    let mut lines = Lines::default();
+    for (key, list) in [("asked", &messages.asked), ("told", &messages.told), ("alarmed", &messages.alarmed)] {
+        let text = |list: &Vec<Channel>| match list.as_slice() {
+            [] => "nobody".to_owned(),
+            list => list.iter().map(|channel| channel.as_str()).collect::<Vec<_>>().join(", "),
+        };
+        lines.value_if(key, list.as_ref().map(text));
+    }
+    Sheet::from([(String::new(), lines)])
+}
+
+/// By what they match. Their order shows as far as both policies have them: the first that matches is taken.
+pub(super) fn recipients(policy: &Policy, other: &Policy) -> Sheet {
+    let label = |rule: &RecipientRule| {
+        let owner = rule.owner.as_ref().map_or_else(|| "any owner".to_owned(), ToString::to_string);
+        let profiles = rule.profiles.as_ref().map(|profiles| format!(" under {}", profiles.join(", ")));
+        format!("{owner}{}", profiles.unwrap_or_default())
+    };
+    let theirs: Vec<String> = other.recipients().iter().map(label).collect();
+    let common: Vec<String> = policy.recipients().iter().map(label).filter(|label| theirs.contains(label)).collect();
+    let lines = |rule: &RecipientRule| {
+        let mut lines = Lines::default();
+        lines.value_if("team", rule.team.as_ref());
+        lines.set("mail", &rule.mail);
+        (label(rule), lines)
+    };
+    let mut order = Lines::default();
+    order.value_if("order", (common.len() > 1).then(|| common.join("; ")));
+    policy.recipients().iter().map(lines).chain([(String::new(), order)]).collect()
 }

@@ -21,7 +21,7 @@ const MAX_CHARS: usize = 240;
 pub struct PolicyDifference {
     /// The table: `profile`.
     pub table: String,
-    /// Its `id` or `name`; `operator to group:pki` for a grant; empty for `change_control`.
+    /// Its `id` or `name`; `operator to group:pki` for a grant; empty for `change_control` and `messages`.
     pub id: String,
     /// The key: `quorum`. What is added or removed as a whole has a difference for each key that it sets.
     pub key: String,
@@ -75,8 +75,11 @@ pub fn differences(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
     compare("change_control", [old, new].map(lines::change_control), &|change| {
         weigh::change_control(old.change_control(), new.change_control(), change)
     });
-    // It says who is told, and lets nothing through.
-    compare("inventory", [old, new].map(lines::inventory), &|_| Effect::Neutral);
+    // Whom it tells changes nothing of what a policy lets through.
+    let neutral = |_: &Change<'_>| Effect::Neutral;
+    compare("inventory", [old, new].map(lines::inventory), &neutral);
+    compare("messages", [old, new].map(lines::messages), &neutral);
+    compare("recipients", [lines::recipients(old, new), lines::recipients(new, old)], &neutral);
     found
 }
 

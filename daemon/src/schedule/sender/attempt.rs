@@ -14,6 +14,7 @@ use crate::alerts::kept;
 use crate::alerts::outbox::Claimed;
 use crate::notify::{Audience, Outcome, Receipt};
 use crate::policy::Channel;
+use crate::store::Transaction;
 use crate::store::rows::notifications;
 use crate::tell::{self, Composed, House, Letter};
 
@@ -22,52 +23,79 @@ const LONGEST: Duration = Duration::from_secs(720);
 
 /// Makes the attempt, and writes down what came of it.
 pub async fn make(office: Office, channel: Channel, claimed: Claimed) {
-    // On a task of its own: a fault in it is the failure of one message, and no reason for the daemon to end.
-    let mut sending = JoinSet::new();
-    sending.spawn({
+    let sent = guarded({
         let (office, claimed) = (office.clone(), claimed.clone());
         async move { send(&office, channel, &claimed).await }
     });
-    let ended = match tokio::time::timeout(LONGEST, sending.join_next()).await {
-        Ok(Some(Ok(ended))) => ended,
-        Ok(_) => Ended::later("a fault of the daemon broke the attempt off"),
-        Err(_) => Ended::later(&format!("it had not ended after {}s", LONGEST.as_secs())),
-    };
-    // What the other side has accepted must not be sent again because the disk was full for a while.
+    let ended = sent.await.unwrap_or_else(|broken_off| broken_off);
+    write_down(&office, channel, vec![(claimed, ended)]).await;
+}
+
+/// What came of a part of an attempt, whatever holds it up. On a task of its own: a fault in it is the failure of what it
+/// is about, and no reason for the daemon to end.
+pub(super) async fn guarded<T: Send + 'static>(part: impl Future<Output = T> + Send + 'static) -> Result<T, Ended> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(part);
+    match tokio::time::timeout(LONGEST, tasks.join_next()).await {
+        Ok(Some(Ok(done))) => Ok(done),
+        Ok(_) => Err(Ended::later("a fault of the daemon broke the attempt off")),
+        Err(_) => Err(Ended::later(&format!("it had not ended after {}s", LONGEST.as_secs()))),
+    }
+}
+
+/// Writes down what came of messages, in one transaction. What the other side has accepted must not be sent again because
+/// the disk was full for a while.
+pub(super) async fn write_down(office: &Office, channel: Channel, ended: Vec<(Claimed, Ended)>) {
+    let ids = ended.iter().map(|(claimed, _)| claimed.notification_id.to_string()).collect::<Vec<_>>().join(", ");
     loop {
-        let (message, ended) = (claimed.clone(), ended.clone());
-        let written = office.writer.write(move |transaction| complete(transaction, channel, &message, &ended)).await;
-        match written {
+        let ended = ended.clone();
+        let completed = move |transaction: &mut Transaction<'_>| {
+            ended.iter().try_for_each(|(claimed, ended)| complete(transaction, channel, claimed, ended))
+        };
+        match office.writer.write(completed).await {
             Ok(()) => return,
             // Nothing is written any more by this process; the next one sends it again, under the same id.
             Err(error) if error.kind == ErrorKind::ReadOnly => return,
-            Err(error) => {
-                let id = claimed.notification_id;
-                tracing::error!("what came of notification {id} could not be written, tried again soon: {error}");
-            }
+            Err(error) => tracing::error!("what came of {ids} could not be written, tried again soon: {error}"),
         }
         tokio::time::sleep(Duration::from_millis(RETRY_MILLIS.unsigned_abs())).await;
     }
 }
 
 async fn send(office: &Office, channel: Channel, claimed: &Claimed) -> Ended {
+    match prepare(office, channel, claimed).await {
+        Ok(letter) => deliver(office, channel, &letter).await,
+        Err(ended) => ended,
+    }
+}
+
+/// What is to be sent now, to those whom the attempts before did not reach; or what became of it without an attempt.
+pub(super) async fn prepare(office: &Office, channel: Channel, claimed: &Claimed) -> Result<Letter, Ended> {
     let mut letter = match compose(office, claimed.notification_id).await {
         Ok(Some(Composed::Send(letter))) => *letter,
-        Ok(Some(Composed::Moot(why))) => return Ended::Moot(why),
-        Ok(None) => return Ended::TakenBack,
-        Err(error) => return Ended::later(&format!("it cannot be composed: {}", error.message)),
+        Ok(Some(Composed::Moot(why))) => return Err(Ended::Moot(why)),
+        Ok(None) => return Err(Ended::TakenBack),
+        Err(error) => return Err(Ended::later(&format!("it cannot be composed: {}", error.message))),
     };
+    // The addresses of a team's own table get what is the team's.
+    letter.audience.and_default |= office.switchboard.channels().is_own(channel, letter.team.as_deref());
     if let Some(remaining) = &claimed.remaining {
         match serde_json::from_str::<Vec<Untrusted>>(remaining) {
             Ok(remaining) => narrow(&mut letter.audience, channel, remaining),
-            Err(error) => return Ended::later(&format!("its recipients cannot be read: {error}")),
+            Err(error) => return Err(Ended::later(&format!("its recipients cannot be read: {error}"))),
         }
         if is_nobody(&letter.audience, channel) {
-            return Ended::Moot("whoever was still to be reached is not told any more".to_owned());
+            return Err(Ended::Moot("whoever was still to be reached is not told any more".to_owned()));
         }
     }
-    let Letter { message, audience, .. } = letter;
-    let receipt = office.switchboard.channels().send(channel, &message, &audience, office.line.wall()).await;
+    Ok(letter)
+}
+
+/// Sends it.
+pub(super) async fn deliver(office: &Office, channel: Channel, letter: &Letter) -> Ended {
+    let Letter { message, audience, team } = letter;
+    let channels = office.switchboard.channels();
+    let receipt = channels.send(channel, team.as_deref(), message, audience, office.line.wall()).await;
     judged(&receipt, channel)
 }
 
@@ -85,6 +113,7 @@ async fn compose(office: &Office, id: i64) -> Result<Option<Composed>, ApiError>
             origin: &origin,
             host: &host,
             now: kept::now(&snapshot, &line)?,
+            tick: line.tick(),
         };
         let composed = tell::compose(house, &notice)?;
         snapshot.finish()?;
@@ -151,12 +180,13 @@ mod tests {
             (&[], false, &["ops"], &["ops"]),
             (&["a"], true, &["ops"], &["ops"]),
         ] {
-            let mut audience = Audience { mail: names(mail), accounts: names(&["b"]), and_default };
+            let mut audience =
+                Audience { mail: names(mail), accounts: names(&["b"]), and_default, ..Audience::default() };
             narrow(&mut audience, Channel::Email, names(remaining));
             assert_eq!((audience.mail.clone(), audience.and_default), (names(expected), false));
             assert_eq!(is_nobody(&audience, Channel::Email), expected.is_empty());
         }
-        let mut audience = Audience { mail: Vec::new(), accounts: names(&["a", "b"]), and_default: false };
+        let mut audience = Audience { accounts: names(&["a", "b"]), ..Audience::default() };
         narrow(&mut audience, Channel::Wall, names(&["a"]));
         assert_eq!(audience.accounts, names(&["a"]));
     }

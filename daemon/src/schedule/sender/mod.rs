@@ -6,7 +6,8 @@
 
 mod attempt;
 pub(super) mod complete;
-pub mod pace;
+mod pace;
+mod together;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -19,10 +20,13 @@ use countersign_shared::time::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use pace::{Valve, is_collected};
+
 use super::deadline::Alarm;
 use crate::alerts::outbox::{self, Claimed};
 use crate::clock::TimeLine;
 use crate::identity::directory::Directory;
+use crate::notify::Pace;
 use crate::policy::{Channel, Policy};
 use crate::service::PolicyInForce;
 use crate::store::transaction::Failure;
@@ -31,6 +35,8 @@ use crate::tell::Switchboard;
 
 /// Messages that one transaction claims.
 const CLAIM: u32 = 32;
+/// The same where a channel collects them.
+const CLAIM_TOGETHER: u32 = 256;
 /// Messages of one network channel that are under way at a time.
 const ABREAST: usize = 8;
 /// How long to leave a database alone that does not answer.
@@ -116,7 +122,7 @@ impl Sender {
     /// is no room.
     pub(super) async fn fill(
         &self,
-        claimed: &mut VecDeque<Claimed>,
+        claimed: &mut VecDeque<Parcel>,
         under_way: &mut JoinSet<()>,
     ) -> Result<Option<i64>, ApiError> {
         loop {
@@ -124,7 +130,12 @@ impl Sender {
             while under_way.len() < abreast(self.channel)
                 && let Some(message) = claimed.pop_front()
             {
-                under_way.spawn(attempt::make(self.office.clone(), self.channel, message));
+                match message {
+                    Parcel::One(message) => under_way.spawn(attempt::make(self.office.clone(), self.channel, message)),
+                    Parcel::Several(messages) => {
+                        under_way.spawn(together::make(self.office.clone(), self.channel, messages))
+                    }
+                };
             }
             if !claimed.is_empty() {
                 return Ok(None);
@@ -134,8 +145,8 @@ impl Sender {
             if next.is_none_or(|next| next > tick) {
                 return Ok(next);
             }
-            let policy = self.office.policy.clone();
-            let claim = move |transaction: &mut Transaction<'_>| claim(transaction, &policy.now(), channel);
+            let (policy, pace) = (self.office.policy.clone(), self.office.switchboard.channels().pace(channel));
+            let claim = move |transaction: &mut Transaction<'_>| claim(transaction, &policy.now(), pace, channel);
             claimed.extend(self.office.writer.write(claim).await?);
         }
     }
@@ -155,19 +166,35 @@ const fn abreast(channel: Channel) -> usize {
     }
 }
 
+/// What one attempt is made for.
+pub(super) enum Parcel {
+    One(Claimed),
+    /// Messages that the channel collects.
+    Several(Vec<Claimed>),
+}
+
 /// Claims what may go out now, and puts off what is held back.
-fn claim(transaction: &mut Transaction<'_>, policy: &Policy, channel: Channel) -> Result<Vec<Claimed>, Failure> {
-    let (now, tick) = (transaction.now(), transaction.tick());
-    let mut messages = Vec::new();
-    for message in outbox::claim(transaction.connection(), channel, tick, CLAIM)? {
-        match pace::held_until(policy, channel, message.severity, now) {
-            Some(until) if until > now => {
-                outbox::put_off(transaction.connection(), &message, later(tick, now, until))?;
-            }
-            _ => messages.push(message),
+fn claim(
+    transaction: &mut Transaction<'_>,
+    policy: &Policy,
+    pace: Pace,
+    channel: Channel,
+) -> Result<Vec<Parcel>, Failure> {
+    let (now, tick, connection) = (transaction.now(), transaction.tick(), transaction.connection());
+    let (mut parcels, mut collected) = (Vec::new(), Vec::new());
+    let limit = if pace.digest.is_some() { CLAIM_TOGETHER } else { CLAIM };
+    let mut valve = Valve::of(connection, policy, pace, channel, now)?;
+    for message in outbox::claim(connection, channel, tick, limit)? {
+        match valve.held_until(&message)? {
+            Some(until) if until > now => outbox::put_off(connection, &message, later(tick, now, until))?,
+            _ if is_collected(&pace, &message) => collected.push(message),
+            _ => parcels.push(Parcel::One(message)),
         }
     }
-    Ok(messages)
+    if !collected.is_empty() {
+        parcels.push(Parcel::Several(collected));
+    }
+    Ok(parcels)
 }
 
 /// The tick at which the wall clock reaches `until`, where nobody sets it.

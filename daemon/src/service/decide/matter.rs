@@ -16,7 +16,7 @@ use crate::gate::roll::Known;
 use crate::gate::two_person::Party;
 use crate::identity::directory::Account;
 use crate::policy::{ANYBODY, Permission, Permissions, Policy, Profile, Terms};
-use crate::service::actor::{Actor, SCHEDULER};
+use crate::service::actor::SCHEDULER;
 use crate::service::delegations::Held;
 use crate::store::rows::requests::{RequestRow, Work};
 use crate::store::rows::terms::{Scheduled, TermsRow};
@@ -132,15 +132,15 @@ impl<'p> Matter<'p> {
         &self,
         connection: &Connection,
         policy: &Policy,
-        actor: &Actor,
+        (account, held): (&Account, &[Held]),
         now: Timestamp,
         tick: i64,
     ) -> Result<Vec<Say>, Failure> {
-        let own = self.counts_for(policy, &actor.account, now);
+        let own = self.counts_for(policy, account, now);
         let own = (!own.is_empty()).then_some(Say { counts_for: own, given: None });
         let mut says: Vec<Say> = own.into_iter().collect();
-        let delegate = policy.person_of(&actor.account);
-        for held in actor.held.iter().filter(|held| self.takes(policy, held)) {
+        let delegate = policy.person_of(account);
+        for held in held.iter().filter(|held| self.takes(policy, held)) {
             let own_person = delegate == Some(held.delegated.to.as_str());
             if !own_person || !held.is_still_theirs(policy) || !held.delegated.holds(connection, tick)? {
                 continue;

@@ -7,6 +7,7 @@ use rusqlite::params;
 use super::*;
 use crate::gate::Delegated;
 use crate::identity::{Attestation, Caller};
+use crate::service::Actor;
 use crate::store::migrations::{migrate, newest};
 use crate::store::rows::requests::Login;
 
@@ -197,7 +198,7 @@ fn the_rules_of_both_times_and_of_both_people_have_to_allow_it() {
         // What was looked up before the verb was looked up under the policy of then.
         let erin = holder(&connection, &open, "erin");
         assert_eq!(erin.held.len(), 1, "{what}");
-        let says = matter(made_under).says(&connection, in_force, &erin, Timestamp::EPOCH, tick).unwrap();
+        let says = matter(made_under).says(&connection, in_force, erin.who(), Timestamp::EPOCH, tick).unwrap();
         assert_eq!(givers(says), expected, "{what}");
     }
 }
@@ -208,8 +209,9 @@ fn an_end_on_record_holds_whatever_the_row_says() {
     let connection = database();
     granted(&connection, 0, "bob", "");
     let erin = holder(&connection, &policy, "erin");
-    let says =
-        |erin: &Actor| givers(matter(Some(&policy)).says(&connection, &policy, erin, Timestamp::EPOCH, 0).unwrap());
+    let says = |erin: &Actor| {
+        givers(matter(Some(&policy)).says(&connection, &policy, erin.who(), Timestamp::EPOCH, 0).unwrap())
+    };
     assert_eq!(says(&erin), ["bob"]);
     record(&connection, 1, "delegation_ended", "dg-0", "bob", "{}");
     assert_eq!(says(&erin), [""; 0]);
@@ -226,7 +228,8 @@ fn ones_own_comes_first_and_a_login_is_asked_of_the_giver_too() {
     granted(&connection, 2, "alice", r#","profiles":["p-other"]"#);
     let erin = holder(&connection, &policy, "erin");
     let mut matter = matter(Some(&policy));
-    let says = |matter: &Matter<'_>| givers(matter.says(&connection, &policy, &erin, Timestamp::EPOCH, 0).unwrap());
+    let says =
+        |matter: &Matter<'_>| givers(matter.says(&connection, &policy, erin.who(), Timestamp::EPOCH, 0).unwrap());
     assert_eq!(says(&matter), ["own", "bob", "carol"]);
     matter.needs_login = true;
     assert_eq!(says(&matter), ["own", "carol"]);

@@ -17,7 +17,7 @@ use crate::gate::judge::{Judgement, judge};
 use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
 use crate::ledger::Draft;
-use crate::policy::Terms;
+use crate::policy::{Policy, Terms};
 use crate::store::Transaction;
 use crate::store::rows::{decisions, delegations, requests};
 use crate::store::transaction::{Failure, Recorded, fresh_salt, salted};
@@ -114,7 +114,7 @@ fn carry_out(
     let request = requests::get(transaction.connection(), &ask.id)?.ok_or_else(|| not_found(&ask.id))?;
     let matter = Matter::read(transaction.connection(), &rules, request)?;
     let (now, tick) = (transaction.now(), transaction.tick());
-    let says = matter.says(transaction.connection(), &rules, actor, now, tick)?;
+    let says = matter.says(transaction.connection(), &rules, actor.who(), now, tick)?;
     let mut judged = judge(&matter.case(&actor.party, &says, &[], tick), ask.verdict, &ask.digest);
     if judged.is_err() {
         // Who else could decide is a question to the whole policy; only a refusal has to answer it.
@@ -145,6 +145,9 @@ fn carry_out(
             requests::touch(transaction.connection(), &request.id, recorded.seq)?;
             let why = "a vote that does not end the request is told to nobody";
             transaction.tell_nobody(action(ask.verdict), request.id.as_str(), why, recorded)?;
+            if opens_a_step(transaction, &rules, &matter)? {
+                transaction.tell(AuditAction::ApprovalRequested, request.id.as_str(), recorded)?;
+            }
         }
     }
     Ok(DecideResult {
@@ -155,6 +158,15 @@ fn carry_out(
         record_sha256: recorded.hash,
         votes: judgement.votes(),
     })
+}
+
+/// Whether the vote that was just stored filled a step of an ordered quorum: those of the next are asked from now on.
+fn opens_a_step(transaction: &Transaction<'_>, rules: &Policy, before: &Matter<'_>) -> Result<bool, Failure> {
+    if !before.terms.ordered {
+        return Ok(false);
+    }
+    let after = Matter::read(transaction.connection(), rules, before.request.clone())?;
+    Ok(after.tally().open(&after.terms) != before.tally().open(&before.terms))
 }
 
 fn action(verdict: Verdict) -> AuditAction {

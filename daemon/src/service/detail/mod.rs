@@ -83,7 +83,7 @@ impl Look {
             None => Content::default(),
         };
         let matter = Matter::read(connection, policy, row)?;
-        let says = matter.says(connection, policy, &self.actor, self.now, self.tick)?;
+        let says = matter.says(connection, policy, self.actor.who(), self.now, self.tick)?;
         let mut who_may_decide = matter.others(policy, self.now);
         who_may_decide.extend(matter.delegates(connection, policy, &who_may_decide, self.tick)?);
         let you = you(&matter.case(&self.actor.party, &says, &who_may_decide, self.tick));
