@@ -7,8 +7,10 @@ use super::super::message::Message;
 use super::plain;
 use crate::policy::Severity;
 
-/// The most characters of a value: with all lines, four octets a character, a card stays below Teams' 28 KiB.
-const MAX_VALUE: usize = 150;
+/// The most characters of a value.
+const MAX_VALUE: usize = 160;
+/// The most octets of all lines together: with its envelope a card stays below Teams' 28 KiB.
+const MAX_LINES: usize = 26 * 1024;
 
 /// The JSON of the message.
 pub fn teams(message: &Message) -> Value {
@@ -23,14 +25,23 @@ pub fn teams(message: &Message) -> Value {
     title["size"] = json!("large");
     title["color"] = json!(colour);
     let mut body = vec![json!({ "type": "RichTextBlock", "inlines": [title] })];
-    for line in plain::lines(message) {
+    let lines = plain::lines(message);
+    let mut size = 0;
+    for (at, line) in lines.iter().enumerate() {
         let mut label = run(format!("{}: ", line.label));
         label["weight"] = json!("bolder");
         let mut value = run(plain::clip(&line.value, MAX_VALUE));
         if line.label == "Command" {
             value["fontType"] = json!("monospace");
         }
-        body.push(json!({ "type": "RichTextBlock", "spacing": "small", "inlines": [label, value] }));
+        let block = json!({ "type": "RichTextBlock", "spacing": "small", "inlines": [label, value] });
+        size += block.to_string().len();
+        if size > MAX_LINES {
+            let rest = run(format!("and {} lines more", lines.len() - at));
+            body.push(json!({ "type": "RichTextBlock", "spacing": "small", "inlines": [rest] }));
+            break;
+        }
+        body.push(block);
     }
     json!({
         "type": "message",
