@@ -64,7 +64,7 @@ const TABLES: [(&str, usize); 7] = [
 
 /// The tables that are no lists.
 pub(super) const CHANGE_CONTROL: &str = "change_control";
-const INVENTORY: &str = "inventory";
+pub(super) const INVENTORY: &str = "inventory";
 
 /// What later versions will have, or what stands elsewhere: refused by name, so that nobody believes it to be in force.
 const LATER_TABLES: [(&str, &str); 5] = [

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_shared::text::Untrusted;
 
-use super::read::CHANGE_CONTROL;
+use super::read::{CHANGE_CONTROL, INVENTORY};
 
 /// Errors kept of one document; what comes after is counted.
 const MAX_ERRORS: usize = 200;
@@ -80,7 +80,7 @@ fn located(place: &Place, key: &str, what: &str) -> String {
     let line = place.keys.get(key).copied().unwrap_or(place.line);
     let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
     match place.table {
-        CHANGE_CONTROL => format!("line {line}: [{CHANGE_CONTROL}]: {key}{what}"),
+        table @ (CHANGE_CONTROL | INVENTORY) => format!("line {line}: [{table}]: {key}{what}"),
         table => format!("line {line}: [[{table}]] {}: {key}{what}", place.label),
     }
 }
