@@ -45,9 +45,9 @@ impl<'p> Plans<'p> {
     }
 }
 
-/// The renewal policy of certificates that were found and that no profile owns. Policies of this version name none.
-fn unowned(_: &Policy) -> Option<&str> {
-    None
+/// The renewal policy of certificates that were found and that no profile owns.
+fn unowned(policy: &Policy) -> Option<&str> {
+    policy.found_plan()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::database;
+use crate::store::rows::found::{self, About};
 use crate::store::rows::{certificates, parsed, parsed_if};
 use crate::store::sight::Sight;
 
@@ -31,6 +32,8 @@ pub struct Subject {
     pub owner: Option<PersonRef>,
     /// Its profile and environment; empty where it has none.
     pub profile: Option<(String, String)>,
+    /// Where it stands, where it was found and not issued here, in sentences.
+    pub found: Option<Vec<String>>,
 }
 
 /// Reads the watch of a certificate.
@@ -44,12 +47,43 @@ pub fn watch(connection: &Connection, id: &str) -> Result<Option<Watch>, ApiErro
         .map_err(|error| database(&error))
 }
 
-/// Reads what is said of it: of what was issued here. What was found stands elsewhere, and is asked for here. What no
-/// table names is alerted all the same, by its id.
+/// Reads what is said of it, whether it was issued here or found. What no table names is alerted all the same, by its id.
 pub fn subject(connection: &Connection, id: &str) -> Result<Subject, ApiError> {
     let Ok(id) = id.parse::<CertificateId>() else { return Ok(Subject::default()) };
     let issued = certificates::get(connection, &id, &Sight::All).map_err(|error| database(&error))?;
-    Ok(issued.map(of_issued).unwrap_or_default())
+    if let Some(issued) = issued {
+        return Ok(of_issued(issued));
+    }
+    let about = found::about(connection, &id).map_err(|error| database(&error))?;
+    Ok(about.map(of_found).unwrap_or_default())
+}
+
+fn of_found(about: About) -> Subject {
+    let others = about.names.iter().filter(|name| !name.raw().ends_with(&format!(":{}", about.primary_name.raw())));
+    let mut sentences = Vec::new();
+    if let Some(place) = about.places.first() {
+        let more = match about.places_total.saturating_sub(1) {
+            0 => String::new(),
+            1 => " and at one more place".to_owned(),
+            more => format!(" and at {more} more places"),
+        };
+        sentences.push(format!("it was found at {}{more}", place.place.safe()));
+    }
+    sentences.push(match &about.issued_as {
+        Some(issued) => {
+            format!("it is a version of {issued} that was replaced or revoked: what presents it was not reloaded")
+        }
+        None => format!("it was issued elsewhere, by {}", about.issuer.safe()),
+    });
+    if about.usable_until < about.not_after {
+        sentences.push("what stands with it in the chain ends before it does".to_owned());
+    }
+    Subject {
+        names: std::iter::once(about.primary_name.clone()).chain(others.cloned()).collect(),
+        owner: about.owner,
+        profile: None,
+        found: Some(sentences),
+    }
 }
 
 fn of_issued(certificate: Certificate) -> Subject {
@@ -59,6 +93,7 @@ fn of_issued(certificate: Certificate) -> Subject {
         names: std::iter::once(certificate.primary_name.clone()).chain(others).collect(),
         owner: Some(certificate.owner),
         profile: Some((certificate.profile_id, certificate.environment)),
+        found: None,
     }
 }
 

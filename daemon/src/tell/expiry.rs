@@ -124,13 +124,22 @@ fn ending(house: House<'_>, notice: &Notice, watch: Watch, threshold_days: u16) 
     if let Some((profile, environment)) = &subject.profile {
         risk.push(format!("it stands under profile {profile}, environment {environment}"));
     }
-    risk.push(progress.words());
+    let command = match &subject.found {
+        Some(sentences) => {
+            risk.extend(sentences.iter().cloned());
+            format!("countersign show {}", notice.resource_id)
+        }
+        None => {
+            risk.push(progress.words());
+            progress.command(&notice.resource_id)
+        }
+    };
     let message = Message {
         not_after: Some(watch.not_after),
         risk: risk.into_iter().map(Untrusted::new).collect(),
         // The owner is who asked for the first version.
         requester: subject.owner.as_ref().map(|owner| owner.account.as_str().into()),
-        command: Some(progress.command(&notice.resource_id).into()),
+        command: Some(command.into()),
         ..house.message(notice, kind, subject.names.clone())?
     };
     letter(house, notice, message, &subject)

@@ -13,12 +13,11 @@ use std::io;
 use std::sync::Arc;
 
 use countersign_shared::error::{ApiError, ErrorKind};
-use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{Notify, watch};
 
 use super::deadline::Alarm;
-use crate::alerts::rows;
+use crate::alerts::{kept, rows};
 use crate::clock::TimeLine;
 use crate::made_key::Keys;
 use crate::service::{Facts, PolicyInForce};
@@ -57,7 +56,7 @@ impl Renewals {
         let alarm = Alarm::new(self.line.clone())?;
         loop {
             let next = match self.look(&stop).await {
-                Ok(next) => Some(self.wake_at(next)),
+                Ok(next) => next,
                 Err(error) if error.kind == ErrorKind::ReadOnly => None,
                 Err(error) => {
                     tracing::error!("renewals could not be looked at, tried again soon: {error}");
@@ -72,15 +71,15 @@ impl Renewals {
         }
     }
 
-    /// Asks for everything that is due, batch by batch; returns when the next renewal is.
-    async fn look(&self, stop: &watch::Receiver<bool>) -> Result<Option<Timestamp>, ApiError> {
+    /// Asks for everything that is due, batch by batch; returns the tick at which to look again.
+    async fn look(&self, stop: &watch::Receiver<bool>) -> Result<Option<i64>, ApiError> {
         loop {
             if *stop.borrow() {
                 return Ok(None);
             }
-            let wall = self.line.wall();
+            let line = self.line.clone();
             let due =
-                move |connection: &Connection| Ok(rows::to_renew(connection, due_time(connection, wall)?, BATCH)?);
+                move |connection: &Connection| Ok(rows::to_renew(connection, kept::now(connection, &line)?, BATCH)?);
             let due = self.readers.read(due).await?;
             if due.is_empty() {
                 break;
@@ -93,17 +92,13 @@ impl Renewals {
             }
         }
         self.forget_keys().await?;
-        self.readers.read(|connection| Ok(rows::next_renewal(connection)?)).await
+        let line = self.line.clone();
+        let wait = move |connection: &Connection| {
+            let now = kept::now(connection, &line)?.unix_millis();
+            let next = rows::next_renewal(connection)?;
+            Ok(next.map_or(LONGEST_SLEEP_MILLIS, |next| next.unix_millis().saturating_sub(now)))
+        };
+        let wait = self.readers.read(wait).await?.clamp(1, LONGEST_SLEEP_MILLIS);
+        Ok(Some(self.line.tick().saturating_add(wait)))
     }
-
-    fn wake_at(&self, next: Option<Timestamp>) -> i64 {
-        let now = self.line.wall().unix_millis();
-        let wait = next.map_or(LONGEST_SLEEP_MILLIS, |next| next.unix_millis().saturating_sub(now));
-        self.line.tick().saturating_add(wait.clamp(1, LONGEST_SLEEP_MILLIS))
-    }
-}
-
-/// The time by which renewals are due, where the wall clock reads `wall`.
-fn due_time(_: &Connection, wall: Timestamp) -> rusqlite::Result<Timestamp> {
-    Ok(wall)
 }

@@ -5,8 +5,9 @@ use countersign_shared::id::CertificateId;
 use countersign_shared::text::Untrusted;
 use rusqlite::Connection;
 
+use super::Renewals;
 use super::step::{Act, decide};
-use super::{Renewals, due_time};
+use crate::alerts::kept;
 use crate::alerts::rows::Watched;
 use crate::made_key::Keys;
 use crate::policy::{Policy, Profile};
@@ -25,9 +26,9 @@ pub(super) struct Prepared {
 /// Prepares those for which something new is to be asked.
 pub(super) async fn prepare(of: &Renewals, due: Vec<Watched>) -> Result<Vec<Prepared>, ApiError> {
     let policy = of.policy.now();
-    let (rules, keys, tick, wall) = (policy.clone(), of.keys.clone(), of.line.tick(), of.line.wall());
+    let (rules, keys, tick, line) = (policy.clone(), of.keys.clone(), of.line.tick(), of.line.clone());
     let read = move |connection: &Connection| {
-        let now = due_time(connection, wall)?;
+        let now = kept::now(connection, &line)?;
         let mut found = Vec::with_capacity(due.len());
         for watched in due {
             let act = decide(connection, (now, tick), &rules, &keys, &watched);

@@ -8,8 +8,9 @@ use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
 
 use super::super::aside::of_the_row;
+use super::Renewals;
 use super::prepare::{Prepared, reason};
-use super::{Renewals, due_time};
+use crate::alerts::kept;
 use crate::alerts::renewal::{Renewal, renewal};
 use crate::alerts::rows::{self, Watched};
 use crate::issuer::OUTCOME_UNKNOWN;
@@ -136,7 +137,7 @@ enum Done {
 fn one(of: &Renewals, transaction: &mut Transaction<'_>, prepared: &Prepared) -> Result<Done, Failure> {
     let policy = transaction.rules(&of.policy);
     let (watched, actor) = (&prepared.watched, Actor::scheduler(&policy));
-    let now = due_time(transaction.connection(), transaction.now())?;
+    let now = kept::now(transaction.connection(), &of.line)?;
     match decide(transaction.connection(), (now, transaction.tick()), &policy, &of.keys, watched)? {
         Act::Plan(next) => Ok(Done::Planned(next)),
         Act::Again(failed) => {

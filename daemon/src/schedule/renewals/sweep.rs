@@ -7,9 +7,9 @@ use countersign_shared::lifecycle::JobState;
 use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
 
+use super::Renewals;
 use super::step::{Act, decide};
-use super::{Renewals, due_time};
-use crate::alerts::rows;
+use crate::alerts::{kept, rows};
 use crate::made_key::Keys;
 use crate::policy::Policy;
 use crate::store::rows::{deliveries, jobs};
@@ -23,9 +23,9 @@ impl Renewals {
         if kept.is_empty() {
             return Ok(());
         }
-        let (policy, keys, tick, wall) = (self.policy.now(), self.keys.clone(), self.line.tick(), self.line.wall());
+        let (policy, keys, tick, line) = (self.policy.now(), self.keys.clone(), self.line.tick(), self.line.clone());
         let read = move |connection: &Connection| {
-            let moment = (due_time(connection, wall)?, tick);
+            let moment = (kept::now(connection, &line)?, tick);
             let mut idle = Vec::new();
             for key in kept {
                 if !is_needed(connection, moment, &policy, &keys, &key)? {
