@@ -99,7 +99,7 @@ async fn a_life_on_disk() {
     assert_eq!(host.look(&["leaf.pem"]).await, (1, 1));
     assert_eq!(host.states(), ["succeeded", "present"]);
     assert_eq!(host.watched().len(), 1);
-    assert_ne!(host.rows("SELECT certificate_id FROM expiry_watch"), [first.clone()]);
+    assert_ne!(host.rows("SELECT certificate_id FROM expiry_watch"), std::slice::from_ref(&first));
     let told = found::get(&host.db, &first.parse().unwrap(), &crate::store::sight::Sight::All, now()).unwrap().unwrap();
     assert_eq!(told.successor.unwrap().id.unwrap().as_str(), host.rows("SELECT certificate_id FROM expiry_watch")[0]);
     assert!(!told.there && !told.watched && told.places_total == 1);
