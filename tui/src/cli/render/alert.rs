@@ -8,7 +8,7 @@ use countersign_shared::text::Untrusted;
 
 use super::fields::Fields;
 use super::style::Tone;
-use super::table::{Cell, table};
+use super::table::{Cell, noted, table};
 use super::{View, text, when};
 
 /// A page of messages.
@@ -22,16 +22,30 @@ pub(in crate::cli) fn list(alerts: &[Alert], view: View) -> String {
             vec![
                 Cell::new(alert.id.to_string()),
                 Cell::new(when::age(alert.created_at, view.now)),
-                Cell::toned(state(alert, view), tone(alert.state)),
+                Cell::toned(alert.state.as_str(), tone(alert.state)),
                 Cell::new(on(alert.channel, alert.unknown_channel.as_ref())),
                 Cell::new(what(alert)),
                 Cell::new(text::safe(&alert.resource_id)),
-                Cell::new(alert.name.as_ref().map(text::name).unwrap_or_default()),
-                Cell::new(alert.detail.safe().to_string()),
             ]
         })
         .collect();
-    table(&["ID", "AGE", "STATE", "CHANNEL…", "WHAT…", "ABOUT", "NAME…", "WHY…"], &rows, view.style)
+    let notes: Vec<String> = alerts.iter().map(|alert| note(alert, view)).collect();
+    noted(&["ID", "AGE", "STATE", "CHANNEL…", "WHAT…", "ABOUT"], &rows, &notes, view.style)
+}
+
+/// `www.corp.example; 2 attempts failed, the next in 3m 0s; the server answered 503`
+fn note(alert: &Alert, view: View) -> String {
+    let mut parts = Vec::new();
+    parts.extend(alert.name.as_ref().map(text::name));
+    let attempts = alert.attempts.filter(|_| alert.state == AlertState::Failed);
+    parts.extend(attempts.map(|attempts| match attempts {
+        1 => "1 attempt failed".to_owned(),
+        many => format!("{many} attempts failed"),
+    }));
+    let next = alert.next_attempt_at.filter(|_| matches!(alert.state, AlertState::Failed | AlertState::Queued));
+    parts.extend(next.map(|next| format!("the next attempt {}", when::distance(next, view.now))));
+    parts.extend((!alert.detail.is_blank()).then(|| alert.detail.safe().to_string()));
+    parts.join("; ")
 }
 
 const fn tone(state: AlertState) -> Tone {
@@ -41,15 +55,6 @@ const fn tone(state: AlertState) -> Tone {
         AlertState::Failed | AlertState::Dead => Tone::Bad,
         AlertState::Skipped => Tone::Faint,
     }
-}
-
-/// `failed (2), again in 3m 0s`
-fn state(alert: &Alert, view: View) -> String {
-    let failed = alert.attempts.filter(|_| alert.state == AlertState::Failed);
-    let failed = failed.map_or_else(String::new, |attempts| format!(" ({attempts})"));
-    let next = alert.next_attempt_at.filter(|_| alert.state == AlertState::Failed);
-    let next = next.map_or_else(String::new, |next| format!(", again {}", when::distance(next, view.now)));
-    format!("{}{failed}{next}", alert.state)
 }
 
 fn on(channel: Option<AlertChannel>, unknown: Option<&Untrusted>) -> String {
@@ -145,7 +150,6 @@ fn matrix(certificate: &PlannedCertificate, channels: &[PlannedChannel], view: V
         .alerts
         .iter()
         .map(|alert| {
-            let channel = alert.channel.and_then(|named| channels.iter().find(|known| known.channel == named));
             let (outlook, tone) = outlook(alert);
             vec![
                 Cell::new(threshold(alert.threshold)),
@@ -153,11 +157,22 @@ fn matrix(certificate: &PlannedCertificate, channels: &[PlannedChannel], view: V
                 Cell::new(alert.severity.as_str()),
                 Cell::new(on(alert.channel, alert.unknown_channel.as_ref())),
                 Cell::toned(outlook, tone),
-                to(alert, certificate, channel),
             ]
         })
         .collect();
-    fields.finish() + &table(&["THRESHOLD", "WHEN", "SEVERITY", "CHANNEL…", "WHAT", "TO…"], &rows, view.style)
+    let mut named: Vec<AlertChannel> = Vec::new();
+    for channel in certificate.alerts.iter().filter_map(|alert| alert.channel) {
+        if !named.contains(&channel) {
+            named.push(channel);
+        }
+    }
+    let mut recipients = Fields::new(view.style);
+    for channel in named {
+        let (tone, text) = to(channel, certificate, channels.iter().find(|known| known.channel == channel));
+        recipients.toned(&format!("  {channel} to"), tone, text);
+    }
+    let matrix = table(&["THRESHOLD", "WHEN", "SEVERITY", "CHANNEL…", "WHAT"], &rows, view.style);
+    fields.finish() + &matrix + &recipients.finish()
 }
 
 fn outlook(alert: &PlannedAlert) -> (String, Tone) {
@@ -170,11 +185,10 @@ fn outlook(alert: &PlannedAlert) -> (String, Tone) {
     }
 }
 
-/// Whom an alert reaches; said loudly where that is nobody.
-fn to(alert: &PlannedAlert, certificate: &PlannedCertificate, channel: Option<&PlannedChannel>) -> Cell {
-    let Some(named) = alert.channel else { return Cell::toned("nobody", Tone::Faint) };
+/// Whom a channel reaches; said loudly where that is nobody.
+fn to(named: AlertChannel, certificate: &PlannedCertificate, channel: Option<&PlannedChannel>) -> (Tone, String) {
     let Some(channel) = channel.filter(|channel| channel.configured) else {
-        return Cell::toned("not configured: this fails", Tone::Bad);
+        return (Tone::Bad, "not configured: this fails".to_owned());
     };
     let own: &[Untrusted] = match named {
         AlertChannel::Email => certificate.mail.as_slice(),
@@ -183,7 +197,7 @@ fn to(alert: &PlannedAlert, certificate: &PlannedCertificate, channel: Option<&P
     };
     let all = own.iter().chain(channel.to.iter().filter(|address| !own.contains(address)));
     let all = all.map(|one| one.safe().to_string()).collect::<Vec<_>>().join(", ");
-    if all.is_empty() { Cell::toned("nobody: this fails", Tone::Bad) } else { Cell::new(all) }
+    if all.is_empty() { (Tone::Bad, "nobody: this fails".to_owned()) } else { (Tone::Plain, all) }
 }
 
 #[cfg(test)]

@@ -101,11 +101,32 @@ fn what_failed_says_when_it_is_tried_again() {
         ..alert(AlertState::Skipped)
     };
     let shown = list(&[failed, skipped], view());
-    let lines: Vec<&str> = shown.lines().collect();
-    assert!(lines[1].contains("failed (2), again in 3m 0s") && lines[1].ends_with("503"), "{shown}");
-    assert!(lines[1].contains("Slack                        7 days before"), "{shown}");
-    assert!(lines[2].contains("Pigeon, which is no channel") && lines[2].contains("1 day after"), "{shown}");
+    let lines: Vec<&str> = shown.lines().map(str::trim).collect();
+    assert!(lines[1].contains("failed  Slack"), "{shown}");
+    assert!(lines[1].contains("7 days before  mc-01"), "{shown}");
+    assert_eq!(lines[2], "www.corp.example; 2 attempts failed; the next attempt in 3m 0s; 503");
+    assert!(lines[3].contains("Pigeon, which is no channel") && lines[3].contains("1 day after"), "{shown}");
+    assert_eq!(lines[4], "www.corp.example");
     assert_eq!(list(&[], view()), "no messages\n");
+}
+
+#[test]
+fn why_is_said_whole_on_a_narrow_screen() {
+    let view = View { style: Style::new(false, Some(80)), ..view() };
+    let why = "1 of 2 reached; full@corp.example: the mail server and the recipient: transient error (452): mailbox full";
+    let long = Alert {
+        id: 123_456,
+        kind: "certificate_renewed".to_owned(),
+        resource_id: "mc-01k8z3v5d2fq7m".to_owned(),
+        threshold: None,
+        channel: Some(AlertChannel::PagerDuty),
+        detail: why.into(),
+        ..alert(AlertState::Skipped)
+    };
+    let shown = list(&[long], view);
+    assert!(shown.lines().all(|line| line.len() <= 80), "{shown}");
+    let joined = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(joined.contains(why) && joined.contains("certificate_renewed mc-01k8z3v5d2fq7m"), "{shown}");
 }
 
 #[test]
@@ -129,10 +150,12 @@ fn the_matrix_says_to_whom_and_what_fails() {
         let found = shown.lines().find(|line| line.starts_with(start) && line.contains(also));
         found.unwrap_or_else(|| panic!("{start} {also}: {shown}")).to_owned()
     };
-    assert!(row("30 days before", "").ends_with("passed  nobody"));
-    assert!(row("7 days before", "Email").ends_with("due     alice@corp.example, ops@corp.example"));
-    assert!(row("7 days before", "Slack").ends_with("dead    not configured: this fails"));
-    assert!(row("at the end", "Wall").ends_with("nobody: this fails"));
+    assert!(row("30 days before", "").ends_with("nobody                            passed"));
+    assert!(row("7 days before", "Email").ends_with("due"));
+    assert!(row("7 days before", "Slack").ends_with("dead"));
+    assert!(row("  Email to", "").ends_with(" alice@corp.example, ops@corp.example"));
+    assert!(row("  Slack to", "").ends_with(" not configured: this fails"));
+    assert!(row("  Wall to", "").ends_with(" nobody: this fails"));
     assert!(row("1 day after", "").contains("Pig<U+202E>eon, which is no channel"));
     assert!(shown.contains("p-web, no renewal policy"));
     assert!(shown.contains("2027-01-31T08:00:00Z, in 7d"));

@@ -6,16 +6,32 @@ use countersign_shared::protocol::{
 
 use super::fields::Fields;
 use super::style::Tone;
-use super::table::{Cell, table};
+use super::table::{Cell, noted, table};
 use super::{View, inventory, text, when};
 
-/// A page of certificates: those that were issued, then those that were found.
+/// From so many columns on, key and place have columns of their own.
+const WIDE: usize = 120;
+
+/// A page of certificates: those that were issued, then those that were found. Where the line is short, key and place stand
+/// whole under each.
 pub(in crate::cli) fn list(page: &CertificatePage, view: View) -> String {
     if page.certificates.is_empty() && page.found.is_empty() {
         return "no certificates\n".to_owned();
     }
-    let rows: Vec<Vec<Cell>> = page.certificates.iter().map(row).chain(page.found.iter().map(inventory::row)).collect();
-    table(&["ID", "NAME…", "ISSUED BY…", "KEY…", "WHERE…", "OWNER…", "DAYS"], &rows, view.style)
+    let mut rows: Vec<Vec<Cell>> =
+        page.certificates.iter().map(row).chain(page.found.iter().map(inventory::row)).collect();
+    if view.style.width() >= WIDE {
+        return table(&["ID", "NAME…", "ISSUED BY…", "OWNER…", "DAYS", "KEY…", "WHERE…"], &rows, view.style);
+    }
+    let notes: Vec<String> = rows
+        .iter_mut()
+        .map(|row| {
+            let under = row.split_off(row.len().saturating_sub(2));
+            let said: Vec<&str> = under.iter().map(Cell::words).filter(|words| !words.is_empty()).collect();
+            said.join(", ")
+        })
+        .collect();
+    noted(&["ID", "NAME…", "ISSUED BY…", "OWNER…", "DAYS"], &rows, &notes, view.style)
 }
 
 fn row(certificate: &Certificate) -> Vec<Cell> {
@@ -24,13 +40,13 @@ fn row(certificate: &Certificate) -> Vec<Cell> {
         Cell::new(certificate.id.as_str()),
         Cell::new(text::name(&certificate.primary_name)),
         Cell::new(text::safe(&certificate.profile_id)),
+        Cell::new(text::person(&certificate.owner)),
+        certificate.days_left.map_or_else(|| Cell::new(""), inventory::days),
         Cell::new(current.map_or_else(String::new, |version| version.key.to_string())),
         match current {
             Some(_) => Cell::new(inventory::places(&certificate.places, certificate.places_total)),
             None => Cell::toned("not issued", Tone::Faint),
         },
-        Cell::new(text::person(&certificate.owner)),
-        certificate.days_left.map_or_else(|| Cell::new(""), inventory::days),
     ]
 }
 

@@ -69,7 +69,7 @@ impl Fields {
 }
 
 /// Breaks text at blanks, and a word that is longer than the line where the line ends. Never empty.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![];
     let mut line = String::new();
     for word in text.split(' ') {

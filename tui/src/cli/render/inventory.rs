@@ -14,10 +14,10 @@ pub(super) fn row(found: &FoundCertificate) -> Vec<Cell> {
         Cell::new(found.id.as_str()),
         Cell::new(text::name(&found.primary_name)),
         Cell::new(common_name(&found.issuer)),
-        Cell::new(text::safe(&found.key)),
-        Cell::new(places(&found.places, found.places_total)),
         Cell::new(found.owner.as_ref().map_or_else(|| "nobody known".to_owned(), text::person)),
         days(found.days_left),
+        Cell::new(text::safe(&found.key)),
+        Cell::new(places(&found.places, found.places_total)),
     ]
 }
 

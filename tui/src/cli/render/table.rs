@@ -2,12 +2,15 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use super::fields::wrap;
 use super::style::{Style, Tone};
 
 /// Blanks between columns.
 const GAP: usize = 2;
 /// The narrowest that a column is cut to.
 const NARROWEST: usize = 8;
+/// Blanks before a note under a row.
+const INDENT: usize = 4;
 
 /// One cell.
 #[derive(Clone, Debug)]
@@ -24,11 +27,22 @@ impl Cell {
     pub(super) fn toned(text: impl Into<String>, tone: Tone) -> Self {
         Self { text: text.into(), tone }
     }
+
+    /// What stands in it.
+    pub(super) fn words(&self) -> &str {
+        &self.text
+    }
 }
 
 /// Lines of cells under headings. Columns whose heading ends in `…` give way where the line is too long: the
 /// first of them last, the others widest first. All other columns are shown whole.
 pub(super) fn table(headings: &[&str], rows: &[Vec<Cell>], style: Style) -> String {
+    noted(headings, rows, &[], style)
+}
+
+/// A table with what has no place in a column under each row, whole: `notes` has one for each row, empty where there is
+/// nothing to say.
+pub(super) fn noted(headings: &[&str], rows: &[Vec<Cell>], notes: &[String], style: Style) -> String {
     let heading = |text: &&str| text.trim_end_matches('…').to_owned();
     let mut widths: Vec<usize> = headings
         .iter()
@@ -41,8 +55,15 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<Cell>], style: Style) -> Stri
     give_way(headings, &mut widths, style.width());
     let top: Vec<Cell> = headings.iter().map(|text| Cell::toned(heading(text), Tone::Faint)).collect();
     let mut out = String::new();
-    for row in std::iter::once(&top).chain(rows) {
+    push_row(&mut out, &top, &widths, style);
+    let notes = notes.iter().map(String::as_str).chain(std::iter::repeat(""));
+    for (row, note) in rows.iter().zip(notes) {
         push_row(&mut out, row, &widths, style);
+        for line in wrap(note, style.width() - INDENT).iter().filter(|_| !note.is_empty()) {
+            out.extend(std::iter::repeat_n(' ', INDENT));
+            out.push_str(&style.paint(Tone::Faint, line));
+            out.push('\n');
+        }
     }
     out
 }
@@ -119,9 +140,13 @@ mod tests {
                 .iter()
                 .map(|name| vec![Cell::new("ar-01k8z3v5d2fq7m"), Cell::new(name.clone()), Cell::new(name.clone())])
                 .collect();
-            for line in table(&["ID", "NAME…", "WHY…"], &rows, Style::new(false, Some(80))).lines() {
+            let shown = noted(&["ID", "NAME…", "WHY…"], &rows, &names, Style::new(false, Some(80)));
+            for line in shown.lines() {
                 prop_assert!(line.width() <= 80, "{line:?}");
-                prop_assert!(line.starts_with("ID") || line.starts_with("ar-01k8z3v5d2fq7m"));
+                prop_assert!(["ID", "ar-01k8z3v5d2fq7m", "    "].iter().any(|begin| line.starts_with(begin)));
+            }
+            for (name, word) in names.iter().flat_map(|name| name.split(' ').map(move |word| (name, word))) {
+                prop_assert!(word.width() > 76 || shown.contains(word), "{name:?} is cut in {shown}");
             }
         }
     }
