@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use countersign_shared::content::San;
 use countersign_shared::time::Timestamp;
 
 use crate::x509::found::FoundCertificate;
@@ -54,7 +55,9 @@ impl Chain {
 /// The leaves of a file in their order, each with its chain, and then the authorities that are in none of them.
 ///
 /// A leaf is what is no authority by its basic constraints. Certificates of version 1 have none: without names of their
-/// own, they are authorities where another one of the group names them as its issuer.
+/// own, they are authorities where another one of the group names them as its issuer. What `openssl req -x509` makes for a
+/// server says that it is an authority: one that is its own issuer, has names of hosts and has issued nothing that stands
+/// beside it is that server's certificate, since roots name no hosts.
 pub fn chains(group: &[&FoundCertificate]) -> Vec<Chain> {
     let by_subject = by_subject(group);
     let mut names_as_issuer = vec![false; group.len()];
@@ -63,7 +66,10 @@ pub fn chains(group: &[&FoundCertificate]) -> Vec<Chain> {
             names_as_issuer[*issuer] |= group[*issuer].sha256 != group[i].sha256;
         }
     }
-    let authority = |i: usize| group[i].ca || (names_as_issuer[i] && group[i].names.is_empty());
+    let authority = |i: usize| match group[i].ca {
+        true => names_as_issuer[i] || !group[i].self_issued() || !names_hosts(group[i]),
+        false => names_as_issuer[i] && group[i].names.is_empty(),
+    };
     let mut found = Vec::new();
     let mut used = vec![false; group.len()];
     for head in (0..group.len()).filter(|i| !authority(*i)) {
@@ -81,6 +87,10 @@ pub fn chains(group: &[&FoundCertificate]) -> Vec<Chain> {
 pub fn presented(group: &[&FoundCertificate]) -> Option<Chain> {
     let issuers = (!group.is_empty()).then(|| issuers(group, &by_subject(group), 0))?;
     Some(Chain { head: 0, role: Role::Leaf, issuers })
+}
+
+fn names_hosts(certificate: &FoundCertificate) -> bool {
+    certificate.names.iter().any(|name| matches!(name, San::Dns(_) | San::Ip(_)))
 }
 
 fn by_subject<'a>(group: &[&'a FoundCertificate]) -> HashMap<&'a [u8], Vec<usize>> {

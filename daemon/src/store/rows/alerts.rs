@@ -16,7 +16,9 @@ use crate::store::sight::Sight;
 const NAME: &str = "coalesce(
     (SELECT c.primary_name FROM certificates c WHERE c.id = n.resource_id),
     (SELECT c.primary_name FROM approval_requests r JOIN certificates c ON c.id = r.certificate_id WHERE r.id = n.resource_id),
-    (SELECT c.primary_name FROM jobs j JOIN certificates c ON c.id = j.certificate_id WHERE j.id = n.resource_id))";
+    (SELECT c.primary_name FROM jobs j JOIN certificates c ON c.id = j.certificate_id WHERE j.id = n.resource_id),
+    (SELECT i.primary_name FROM found_certificates f JOIN inventory_certificates i ON i.sha256 = f.sha256
+      WHERE f.id = n.resource_id))";
 
 fn select(conditions: &Conditions) -> String {
     format!(
