@@ -2,6 +2,7 @@
 DROP TRIGGER IF EXISTS versions_watched;
 DROP TRIGGER IF EXISTS notifications_one_way;
 DROP TRIGGER IF EXISTS notifications_leave_outbox;
+DROP INDEX IF EXISTS notifications_failed;
 DROP INDEX IF EXISTS notifications_dead;
 DROP TABLE IF EXISTS outbox;
 DROP TABLE IF EXISTS alert_events;

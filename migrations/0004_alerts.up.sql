@@ -74,6 +74,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 CREATE INDEX IF NOT EXISTS outbox_due ON outbox (channel, next_tick) WHERE claimed_tick IS NULL;
 CREATE INDEX IF NOT EXISTS outbox_claimed ON outbox (claimed_tick) WHERE claimed_tick IS NOT NULL;
 CREATE INDEX IF NOT EXISTS outbox_by_resource ON outbox (resource_id);
+CREATE INDEX IF NOT EXISTS notifications_failed ON notification_events (id) WHERE state = 'failed';
 CREATE INDEX IF NOT EXISTS notifications_dead ON notification_events (id) WHERE state = 'dead';
 
 -- Each issued version anew; nobody can forget to watch one.

@@ -1,5 +1,6 @@
 //! What the metrics show of alerts and of the outbox.
 
+use countersign_shared::protocol::AlertsStatus;
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, params};
 
@@ -15,6 +16,10 @@ const DEAD: &str = "notifications_dead";
 const ATTEMPTS: &str = "SELECT details ->> '$.channel' AS channel, details ->> '$.threshold' AS days, count(*) AS count
      FROM audit_events INDEXED BY audit_by_action WHERE action = ?1 GROUP BY 1, 2";
 const ENDS: &str = "SELECT count(*) FROM expiry_watch INDEXED BY expiry_watch_ends WHERE not_after <= ?1";
+/// What is in the outbox and has not failed is queued: no index is written for what goes out at once.
+const OPEN: &str = "SELECT (SELECT count(*) FROM outbox) - failed AS queued, failed, dead FROM (SELECT
+         (SELECT count(*) FROM notification_events INDEXED BY notifications_failed WHERE state = 'failed') AS failed,
+         (SELECT count(*) FROM notification_events INDEXED BY notifications_dead WHERE state = 'dead') AS dead)";
 
 /// Calls `each` with every channel and stage of the attempts that are on record under `action`, and how many there were.
 pub fn attempts(
@@ -52,6 +57,13 @@ pub fn days_left(connection: &Connection, now: Timestamp) -> rusqlite::Result<Ve
     Ok(counts)
 }
 
+/// What has not reached the other side, for `daemon.status`.
+pub fn status(connection: &Connection) -> rusqlite::Result<AlertsStatus> {
+    connection.prepare_cached(OPEN)?.query_row([], |row| {
+        Ok(AlertsStatus { queued: row.get("queued")?, failed: row.get("failed")?, dead: row.get("dead")? })
+    })
+}
+
 /// How many notifications have died.
 pub fn dead(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(meta::get(connection, DEAD)?.and_then(|count| count.parse().ok()).unwrap_or(0))
@@ -66,6 +78,7 @@ pub fn died(connection: &Connection) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::backoff::Refusal;
     use super::super::pass_tests::{END, time};
     use super::super::plan_tests::plan;
     use super::super::rows_tests::House;
@@ -92,6 +105,30 @@ mod tests {
         died(&house.connection).unwrap();
         died(&house.connection).unwrap();
         assert_eq!(dead(&house.connection).unwrap(), 2);
+    }
+
+    #[test]
+    fn what_has_not_arrived_is_counted_by_how_it_stands() {
+        let mut house =
+            House::new(plan("alert_channels = { critical = [\"Slack\", \"Email\", \"Webhook\", \"Wall\"] }"));
+        house.watch("a", 1, END);
+        let stands = |house: &House| {
+            let AlertsStatus { queued, failed, dead } = status(&house.connection).unwrap();
+            (queued, failed, dead)
+        };
+        assert_eq!(stands(&house), (0, 0, 0));
+        house.pass(time(END));
+        assert_eq!(stands(&house), (4, 0, 0));
+        house.send(END, |channel| match channel {
+            Channel::Slack => Ok(()),
+            Channel::Email => Err(Refusal::Permanent),
+            _ => Err(Refusal::Transient),
+        });
+        assert_eq!(stands(&house), (0, 2, 1));
+        let of = "SELECT (SELECT count(*) FROM notification_events WHERE state = 'queued') || ' ' ||
+                      (SELECT count(*) FROM notification_events WHERE state = 'failed')";
+        let of: String = house.connection.query_row(of, [], |row| row.get(0)).unwrap();
+        assert_eq!(of, "0 2", "the states agree");
     }
 
     #[test]

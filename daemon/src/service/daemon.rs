@@ -16,10 +16,11 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
     let tick = service.line.tick();
     let read = move |connection: &rusqlite::Connection| {
         let inventory = inventory_scans::status(connection)?;
-        Ok((requests::oldest_pending(connection)?, attempts::alarms(connection, tick)?, inventory))
+        let alerts = Some(counts::status(connection)?);
+        Ok((requests::oldest_pending(connection)?, attempts::alarms(connection, tick)?, inventory, alerts))
     };
     // Where the database cannot be read, the alarm still has to reach every surface.
-    let (oldest_pending_at, attempts, inventory) = match service.readers.read_at_once(read).await {
+    let (oldest_pending_at, attempts, inventory, alerts) = match service.readers.read_at_once(read).await {
         Ok(read) => read,
         Err(_) if service.health.damage().is_some() => Default::default(),
         Err(error) => return Err(error),
@@ -28,6 +29,7 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
     Ok(StatusResult {
         attempts,
         inventory,
+        alerts,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol: PROTOCOL_VERSION,
         origin: service.facts.origin.clone(),

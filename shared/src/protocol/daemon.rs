@@ -53,6 +53,21 @@ pub struct StatusResult {
     /// The inventory, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory: Option<InventoryStatus>,
+    /// Messages that have not reached the other side; absent where the database cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<AlertsStatus>,
+}
+
+/// What `alert.list` has of messages that have not reached the other side, and about whomever they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlertsStatus {
+    /// Those that wait for their first attempt.
+    pub queued: u64,
+    /// Those of which an attempt failed and another one follows.
+    pub failed: u64,
+    /// Those of which no attempt follows until somebody queues them again: `alert.requeue`.
+    pub dead: u64,
 }
 
 /// One user's refused attempts: see `attempts_repeated` in the ledger.

@@ -173,6 +173,7 @@ pub fn status(pending: u64, ledger_size: u64) -> StatusResult {
         attestation: "pidfd".into(),
         attempts: Vec::new(),
         inventory: None,
+        alerts: None,
     }
 }
 

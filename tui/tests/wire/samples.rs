@@ -404,6 +404,7 @@ pub fn status() -> StatusResult {
             watched: 11,
             problems: 2,
         }),
+        alerts: Some(AlertsStatus { queued: 4, failed: 2, dead: 1 }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The daemon's state, and who the caller is to it.
 
-use countersign_shared::protocol::{StatusResult, WhoamiResult};
+use countersign_shared::protocol::{AlertsStatus, StatusResult, WhoamiResult};
 
 use super::fields::Fields;
 use super::style::Tone;
@@ -23,10 +23,24 @@ pub(in crate::cli) fn status(status: &StatusResult, view: View) -> String {
         .add("root", status.ledger_root.to_string())
         .add("policy", status.policy_sha256.to_string())
         .add("attestation", text::safe(&status.attestation));
+    if let Some(alerts) = &status.alerts {
+        messages(&mut fields, *alerts);
+    }
     if let Some(inventory) = &status.inventory {
         fields.add("inventory", inventory::status(inventory, status.now));
     }
     fields.finish()
+}
+
+/// What was given up stands out: nobody hears of it by itself.
+fn messages(fields: &mut Fields, AlertsStatus { queued, failed, dead }: AlertsStatus) {
+    let stand = format!("{queued} queued, {failed} failed and tried again");
+    match dead {
+        0 => fields.add("messages", stand),
+        dead => {
+            fields.toned("messages", Tone::Bad, format!("{stand}, {dead} DEAD: countersign alerts ls --state dead"))
+        }
+    };
 }
 
 fn alarms(fields: &mut Fields, status: &StatusResult) {
