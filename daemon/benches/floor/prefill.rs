@@ -125,6 +125,7 @@ impl Template {
                 created_at: now,
                 current: None,
                 days_left: None,
+                revoked: None,
                 places: Vec::new(),
                 places_total: 0,
             },

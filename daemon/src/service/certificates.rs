@@ -2,8 +2,8 @@
 
 use countersign_shared::error::ApiError;
 use countersign_shared::protocol::{
-    Certificate, CertificateDetail, CertificateIdParams, CertificatePage, CertificateSource, ListCertificatesParams,
-    MAX_LIMIT,
+    Certificate, CertificateDetail, CertificateIdParams, CertificateOrder, CertificatePage, CertificateSource,
+    ListCertificatesParams, MAX_LIMIT,
 };
 use countersign_shared::time::Timestamp;
 use rusqlite::Connection as Database;
@@ -14,7 +14,7 @@ use super::list::check_text;
 use super::sight;
 use crate::ipc::Connection;
 use crate::store::rows::page::Window;
-use crate::store::rows::{certificates, found};
+use crate::store::rows::{by_end, certificates, found};
 use crate::store::sight::Sight;
 use crate::x509::pem;
 
@@ -33,7 +33,10 @@ pub async fn list(
     connection: &Connection,
     params: ListCertificatesParams,
 ) -> Result<CertificatePage, ApiError> {
-    let from = Start::new(&params)?;
+    let from = match params.order.unwrap_or(CertificateOrder::Newest) {
+        CertificateOrder::Newest => Order::Newest(Start::new(&params)?),
+        CertificateOrder::End => Order::End(by_end::Start::new(&params)?),
+    };
     check_text(params.text.as_deref())?;
     if let Some(days) = params.expires_within.filter(|days| *days > FURTHEST) {
         return Err(ApiError::invalid(format!("`expires_within` is {days}; 0 to {FURTHEST} days are looked ahead")));
@@ -42,14 +45,28 @@ pub async fn list(
     let now = service.line.wall();
     let page = move |connection: &Database| {
         let snapshot = connection.unchecked_transaction()?;
-        let page = from.read(&snapshot, &params, &sight, now)?;
+        let page = match &from {
+            Order::Newest(from) => from.read(&snapshot, &params, &sight, now)?,
+            Order::End(from) => {
+                let mut page = from.read(&snapshot, &params, &sight, now)?;
+                for certificate in &mut page.certificates {
+                    seen(&snapshot, certificate, now)?;
+                }
+                page
+            }
+        };
         snapshot.finish()?;
         Ok(page)
     };
     service.readers.read_for(connection.peer.uid(), page).await
 }
 
-/// Where a page begins.
+enum Order {
+    Newest(Start),
+    End(by_end::Start),
+}
+
+/// Where a page begins that has the newest first.
 #[derive(Debug)]
 struct Start {
     issued: Option<Window>,

@@ -1,7 +1,10 @@
 //! Scans in time: killed, stopped, due again after downtime, and of what was issued here.
 
+use countersign_shared::error::ErrorKind;
 use countersign_shared::protocol::method::{CertificateGet, CertificateList};
-use countersign_shared::protocol::{CertificateIdParams, CertificateSource, ListCertificatesParams, Outcome};
+use countersign_shared::protocol::{
+    CertificateIdParams, CertificateOrder, CertificateSource, ListCertificatesParams, Outcome,
+};
 use countersign_shared::time::Span;
 use nix::sys::signal::Signal;
 
@@ -179,4 +182,75 @@ fn pages_go_over_both_tables_and_lose_none() {
     };
     let page = carol.call::<CertificateList>(&profile);
     assert_eq!((page.certificates.len(), page.found.len()), (3, 0));
+}
+
+#[test]
+fn by_end_both_tables_come_as_one_and_nothing_is_lost_or_told_twice() {
+    if !possible() {
+        return;
+    }
+    let mut found = Found::prepared("");
+    // What is issued here ends between d and a.
+    for (name, days) in [("a", 300), ("b", 20), ("c", 10), ("d", 30), ("e", 50)] {
+        found.certificate(name, &format!("{name}.corp.example"), days);
+    }
+    found.host.start();
+    found.scanned(1);
+    for at in 0..4 {
+        let submitted = found.host.user(ALICE).submit(&[&format!("r{at}.corp.example")]);
+        if at < 2 {
+            found.host.user(BOB).approve(&submitted.request.unwrap());
+            found.host.user(ALICE).wait(&submitted.job.id);
+        }
+    }
+    let all = |uid: u32, limit: u32, source: CertificateSource, within: Option<u32>| {
+        let mut params = ListCertificatesParams {
+            source: Some(source),
+            limit: Some(limit),
+            order: Some(CertificateOrder::End),
+            expires_within: within,
+            ..Default::default()
+        };
+        let mut caller = found.host.user(uid);
+        let mut names: Vec<String> = Vec::new();
+        for _ in 0..20 {
+            let page = caller.call::<CertificateList>(&params);
+            assert!(page.certificates.len() + page.found.len() <= limit as usize);
+            let issued = page.certificates.into_iter().map(|row| {
+                (row.current.map_or("~".to_owned(), |version| version.not_after.to_string()), row.primary_name)
+            });
+            let mut rows: Vec<_> = issued.collect();
+            rows.extend(page.found.into_iter().map(|row| (row.usable_until.to_string(), row.primary_name)));
+            rows.sort_by(|one, other| one.0.cmp(&other.0));
+            names.extend(rows.into_iter().map(|(_, name)| name.raw()[..2].trim_end_matches('.').to_owned()));
+            params.cursor = page.next_cursor;
+            if params.cursor.is_none() {
+                return names;
+            }
+        }
+        panic!("the pages do not end")
+    };
+    for limit in 1..=10 {
+        let (mut names, source) = (all(CAROL, limit, CertificateSource::All, None), CertificateSource::All);
+        assert_eq!(names.len(), 9, "{limit}: {names:?}");
+        // The two that wait have no end and come last, whichever of them first where a page holds both.
+        names[7..].sort();
+        assert_eq!(names.split_off(7), ["r2", "r3"], "{limit}");
+        let issued = |name: &&String| name.starts_with('r');
+        assert_eq!(names.iter().filter(|name| !issued(name)).collect::<Vec<_>>(), ["c", "b", "d", "e", "a"], "{limit}");
+        assert_eq!((names[0].as_str(), names[1].as_str(), names[6].as_str()), ("c", "b", "a"), "{limit}");
+        assert_eq!(all(CAROL, limit, source, Some(15)), ["c"], "{limit}");
+        assert_eq!(all(CAROL, limit, CertificateSource::Found, None), ["c", "b", "d", "e", "a"], "{limit}");
+        assert_eq!(all(CAROL, limit, CertificateSource::Issued, None).len(), 4, "{limit}");
+        assert_eq!(all(ALICE, limit, source, None).len(), 4, "{limit}: alice sees her own");
+    }
+    // Another order's cursor, and garbage.
+    for cursor in ["5", "f5", "e", "n-1", "e2027-01-01T00:00:00.000Z", "e2027-01-01T00:00:00.000Zx1", "e\u{e9}\u{e9}"] {
+        let params = ListCertificatesParams {
+            order: Some(CertificateOrder::End),
+            cursor: Some(cursor.into()),
+            ..Default::default()
+        };
+        found.host.user(CAROL).refused::<CertificateList>(&params, ErrorKind::Invalid);
+    }
 }

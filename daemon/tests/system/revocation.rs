@@ -5,11 +5,12 @@ use std::process::{Command, Output};
 use countersign_shared::error::ErrorKind;
 use countersign_shared::lifecycle::{JobState, RequestKind};
 use countersign_shared::protocol::method::{
-    CertificateGet, CertificateRevoke, JobRetry, RequestAmend, RequestApprove, RequestGet, RequestReject, RequestSubmit,
+    CertificateGet, CertificateList, CertificateRevoke, JobRetry, RequestAmend, RequestApprove, RequestGet,
+    RequestReject, RequestSubmit,
 };
 use countersign_shared::protocol::{
-    CertificateIdParams, JobIdParams, Outcome, RequestIdParams, RequestSummary, RevokeParams, SubmitParams,
-    SubmitResult, VersionState,
+    CertificateIdParams, JobIdParams, ListCertificatesParams, Outcome, RequestIdParams, RequestSummary, RevokeParams,
+    SubmitParams, SubmitResult, VersionState,
 };
 use countersign_shared::revocation::RevocationReason;
 use countersign_shared::time::Span;
@@ -118,10 +119,15 @@ fn a_quorum_ends_a_certificate_and_openssl_refuses_it() {
     assert_eq!((waited.outcome, &waited.chain_pem), (Outcome::Revoked, &None));
 
     let detail = host.user(ALICE).call::<CertificateGet>(&CertificateIdParams { id: first.certificate_id.clone() });
-    assert_eq!((detail.certificate.unwrap().current, detail.chain_pem), (None, None));
+    let row = detail.certificate.unwrap();
+    assert_eq!((&row.current, detail.chain_pem), (&None, None));
     let version = &detail.versions[0];
     assert_eq!(version.state, VersionState::Revoked);
     assert_eq!(version.revoked.as_ref().unwrap().reason, RevocationReason::KeyCompromise);
+    let listed = host.user(CAROL).call::<CertificateList>(&ListCertificatesParams::default()).certificates;
+    let end_of = |id| listed.iter().find(|listed| listed.id == id).unwrap().revoked.clone();
+    assert_eq!((&row.revoked, &end_of(row.id.clone())), (&version.revoked, &version.revoked));
+    assert_eq!(end_of(other.certificate_id.clone()), None);
     // What has ended is given to nobody any more.
     assert_eq!(host.user(ALICE).wait(&first.job.id).chain_pem, None);
 

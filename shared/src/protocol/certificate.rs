@@ -33,6 +33,9 @@ pub struct Certificate {
     /// Whole days until that ends, rounded down; negative after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days_left: Option<i64>,
+    /// The end of its newest version, where that was revoked and nothing has taken its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Revoked>,
     /// The first ten places where the inventory sees that version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<FoundPlace>,
@@ -89,7 +92,18 @@ pub struct CertificateVersion {
     pub revoked: Option<Revoked>,
 }
 
-/// `certificate.list`: those that were issued, newest first, then those that were found, newest first.
+closed_set! {
+    /// In which order certificates are listed.
+    CertificateOrder {
+        /// Those that were issued, newest first, then those that were found, newest first.
+        Newest = "newest",
+        /// Both together by their end, the soonest first: of a found one by the end that is watched. Those without a
+        /// version in force follow, newest first. A page with no rows and a `next_cursor` is not the last.
+        End = "end",
+    }
+}
+
+/// `certificate.list`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListCertificatesParams {
@@ -109,6 +123,9 @@ pub struct ListCertificatesParams {
     /// Only what ends within so many days, or has ended: 0 to 36500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_within: Option<u32>,
+    /// The newest first where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<CertificateOrder>,
     /// 1 to 500; 100 where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,

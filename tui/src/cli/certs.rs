@@ -2,7 +2,7 @@
 
 use clap::Args;
 use countersign_shared::protocol::method::CertificateList;
-use countersign_shared::protocol::{CertificateSource, ListCertificatesParams};
+use countersign_shared::protocol::{CertificateOrder, CertificateSource, ListCertificatesParams};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -29,6 +29,9 @@ pub(super) struct CertsArgs {
     /// Only what ends within so many days, or has ended
     #[arg(long, value_name = "DAYS")]
     expires_within: Option<u32>,
+    /// Those that end soonest first
+    #[arg(long)]
+    by_end: bool,
     #[command(flatten)]
     page: Page,
 }
@@ -45,6 +48,7 @@ pub(super) fn run(args: &CertsArgs, context: &mut Context) -> Result<u8, Failure
         text: args.text.clone(),
         source: Some(source),
         expires_within: args.expires_within,
+        order: args.by_end.then_some(CertificateOrder::End),
         limit: args.page.limit,
         cursor: args.page.cursor.clone(),
     };

@@ -41,6 +41,7 @@ impl Ends {
             created_at: samples::at(-88 * 86_400),
             current: Some(current),
             days_left: Some(5),
+            revoked: None,
             places: Vec::new(),
             places_total: 0,
         };

@@ -139,6 +139,7 @@ impl Step<'_> {
             created_at: transaction.now(),
             current: None,
             days_left: None,
+            revoked: None,
             places: Vec::new(),
             places_total: 0,
         };

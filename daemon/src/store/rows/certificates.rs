@@ -125,9 +125,7 @@ pub fn versions(connection: &Connection, id: &CertificateId, limit: u32) -> rusq
          WHERE v.certificate_id = ?1 ORDER BY v.version DESC LIMIT ?2",
     )?;
     let rows = statement.query_map(params![id.as_str(), limit], |row| {
-        let revoked = parsed_if(row, "revoked_at")?.zip(parsed_if(row, "reason")?);
-        let revoked = revoked.map(|(at, reason)| Revoked { at, reason });
-        Ok(CertificateVersion { revoked, ..read_version(row)? })
+        Ok(CertificateVersion { revoked: revoked(row)?, ..read_version(row)? })
     })?;
     rows.collect()
 }
@@ -215,16 +213,40 @@ pub fn page(
     Ok((certificates, next))
 }
 
-fn with_current(connection: &Connection, found: Option<Certificate>) -> rusqlite::Result<Option<Certificate>> {
+pub(super) fn with_current(
+    connection: &Connection,
+    found: Option<Certificate>,
+) -> rusqlite::Result<Option<Certificate>> {
     let Some(mut certificate) = found else { return Ok(None) };
     certificate.current = connection
         .prepare_cached("SELECT * FROM certificate_versions WHERE certificate_id = ?1 AND state = 'active'")?
         .query_row([certificate.id.as_str()], read_version)
         .optional()?;
+    if certificate.current.is_none() {
+        certificate.revoked = last_end(connection, &certificate.id)?;
+    }
     if let Some(owner) = first_holder(connection, &certificate.id)? {
         certificate.owner = owner;
     }
     Ok(Some(certificate))
+}
+
+/// The end of the newest version that was ever in force, where it was revoked.
+fn last_end(connection: &Connection, id: &CertificateId) -> rusqlite::Result<Option<Revoked>> {
+    let last = connection
+        .prepare_cached(
+            "SELECT e.revoked_at, e.reason FROM certificate_versions v
+             LEFT JOIN crl_entries e ON e.certificate_id = v.certificate_id AND e.version = v.version
+             WHERE v.certificate_id = ?1 AND v.state <> 'quarantined' ORDER BY v.version DESC LIMIT 1",
+        )?
+        .query_row([id.as_str()], revoked)
+        .optional()?;
+    Ok(last.flatten())
+}
+
+fn revoked(row: &Row<'_>) -> rusqlite::Result<Option<Revoked>> {
+    let end = parsed_if(row, "revoked_at")?.zip(parsed_if(row, "reason")?);
+    Ok(end.map(|(at, reason)| Revoked { at, reason }))
 }
 
 /// Who asked for the first version that was issued: the owner. Until there is one, the owner is whoever asked first;
@@ -240,7 +262,7 @@ fn first_holder(connection: &Connection, id: &CertificateId) -> rusqlite::Result
         .optional()
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Certificate> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Certificate> {
     Ok(Certificate {
         id: parsed(row, "id")?,
         profile_id: row.get("profile_id")?,
@@ -254,6 +276,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Certificate> {
         created_at: parsed(row, "created_at")?,
         current: None,
         days_left: None,
+        revoked: None,
         places: Vec::new(),
         places_total: 0,
     })

@@ -264,7 +264,7 @@ fn count(connection: &Connection, sha256: &str, which: &str) -> rusqlite::Result
     connection.prepare_cached(&sql)?.query_row([sha256], |row| row.get(0))
 }
 
-fn with_places(connection: &Connection, mut found: FoundCertificate) -> rusqlite::Result<FoundCertificate> {
+pub(super) fn with_places(connection: &Connection, mut found: FoundCertificate) -> rusqlite::Result<FoundCertificate> {
     (found.places, found.places_total) = places(connection, &found.sha256)?;
     let sha256 = found.sha256.to_string();
     if found.places_total == 0 {
@@ -301,7 +301,7 @@ fn with_places(connection: &Connection, mut found: FoundCertificate) -> rusqlite
     Ok(found)
 }
 
-fn read(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<FoundCertificate> {
+pub(super) fn read(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<FoundCertificate> {
     let mut names: Vec<Untrusted> = json(row, "names")?;
     names.truncate(TOLD_NAMES);
     let usable_until = parsed(row, "usable_until")?;

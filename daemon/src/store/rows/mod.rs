@@ -4,6 +4,7 @@ pub mod alerts;
 pub mod amendments;
 pub mod attempts;
 pub mod audit;
+pub mod by_end;
 pub mod certificates;
 pub mod crls;
 pub mod decisions;

@@ -86,6 +86,11 @@ impl Conditions {
         &self.sql
     }
 
+    /// The conditions as one expression, for a column that says whether a row fits.
+    pub fn expression(&self) -> &str {
+        self.sql.strip_prefix(" WHERE ").unwrap_or("1")
+    }
+
     /// The values, in order.
     pub fn values(&self) -> Vec<&dyn ToSql> {
         self.values.iter().map(AsRef::as_ref).collect()

@@ -43,9 +43,10 @@ fn row(certificate: &Certificate) -> Vec<Cell> {
         Cell::new(text::person(&certificate.owner)),
         certificate.days_left.map_or_else(|| Cell::new(""), inventory::days),
         Cell::new(current.map_or_else(String::new, |version| version.key.to_string())),
-        match current {
-            Some(_) => Cell::new(inventory::places(&certificate.places, certificate.places_total)),
-            None => Cell::toned("not issued", Tone::Faint),
+        match (current, &certificate.revoked) {
+            (Some(_), _) => Cell::new(inventory::places(&certificate.places, certificate.places_total)),
+            (None, Some(_)) => Cell::toned("revoked", Tone::Bad),
+            (None, None) => Cell::toned("not issued", Tone::Faint),
         },
     ]
 }
@@ -88,6 +89,10 @@ fn managed(certificate: &Certificate, view: View) -> Fields {
         .add("asked for", when::with_distance(certificate.created_at, view.now));
     if let Some(days) = certificate.days_left {
         fields.add("days left", days.to_string());
+    }
+    if let Some(revoked) = &certificate.revoked {
+        let at = when::with_distance(revoked.at, view.now);
+        fields.toned("in force", Tone::Bad, format!("no version: revoked {at}, {}", revoked.reason));
     }
     fields.list("places", certificate.places.iter().map(|found| inventory::one_place(found, view)));
     let more = certificate.places_total.saturating_sub(certificate.places.len() as u64);

@@ -116,6 +116,7 @@ fn jobs_and_certificates() {
         created_at: view().now,
         current: None,
         days_left: None,
+        revoked: None,
         places: vec![],
         places_total: 0,
     };

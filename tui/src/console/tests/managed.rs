@@ -49,6 +49,7 @@ pub fn issued(number: u32, name: &str, days: i64) -> Dossier {
         created_at: at(-200 * DAY),
         current: Some(current.clone()),
         days_left: Some(days),
+        revoked: None,
         places: vec![place("file:/etc/nginx/tls/www.pem", PlaceState::Present)],
         places_total: 12,
     };
