@@ -8,6 +8,7 @@ use countersign_shared::digest::Digest;
 use countersign_shared::time::Span;
 use tempfile::TempDir;
 
+use crate::demo;
 use crate::notify::NotifySettings;
 
 use super::file::ConfigFile;
@@ -92,17 +93,19 @@ impl Settings {
             }
         };
         let policy = if demo { None } else { Some(absolute(policy.unwrap_or_else(|| POLICY.into()), "policy")?) };
+        let state_dir = absolute(state_dir, "state_dir")?;
+        let own = || if demo { demo::channels(&state_dir) } else { NotifySettings::default() };
         Ok(Self {
+            notify: file.notify.unwrap_or_else(own),
             config,
             config_sha256,
             policy,
-            state_dir: absolute(state_dir, "state_dir")?,
+            state_dir,
             socket: absolute(socket, "socket")?,
             socket_mode: flags.socket_mode.or(file.socket_mode).unwrap_or(SocketMode::DEFAULT),
             socket_group: flags.socket_group.or(file.socket_group),
             demo,
             log_level: flags.log_level.or(file.log_level).unwrap_or(LogLevel::DEFAULT),
-            notify: file.notify.unwrap_or_default(),
             inventory: file.inventory.unwrap_or_default(),
             awaiting_approval_timeout: environment.awaiting_approval_timeout,
             approval_bypass: environment.approval_bypass,

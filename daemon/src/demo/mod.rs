@@ -11,10 +11,21 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::ipc::{self, Limits, Listener};
+use crate::notify::NotifySettings;
+use crate::notify::settings::CommandTable;
 use crate::service::answer::Answers;
 
 /// The demo's policy.
 pub const POLICY: &str = include_str!("policy.toml");
+
+/// The demo's one channel: a program that keeps what it is told in a file of the state directory. Its mail goes nowhere.
+pub fn channels(state: &Path) -> NotifySettings {
+    let kept = state.join("messages.ndjson");
+    let words = ["/bin/sh", "-c", "cat >> \"$0\""].map(str::to_owned);
+    let command = words.into_iter().chain(kept.to_str().map(str::to_owned)).collect();
+    let table = CommandTable { command, timeout: None, quiet_hours: None, rate: None, digest: None };
+    NotifySettings { command: Some(table), ..NotifySettings::default() }
+}
 
 /// Why the story could not be told.
 #[derive(Debug)]

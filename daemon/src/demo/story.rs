@@ -1,11 +1,18 @@
-//! What has happened before the demo opens: a dozen requests as a week at a bank brings them.
+//! What has happened before the demo opens: a dozen requests as a week at a bank brings them, and a certificate of somebody
+//! else that is about to end.
 
 use std::path::Path;
 
+use chrono::Datelike as _;
 use countersign_shared::error::ErrorKind;
-use countersign_shared::protocol::method::{Method, RequestApprove, RequestReject, RequestSubmit, RequestWait};
-use countersign_shared::protocol::{DecideParams, Outcome, RequestSummary, SubmitParams, SubmitResult, WaitParams};
+use countersign_shared::protocol::method::{
+    CertificateImport, Method, RequestApprove, RequestReject, RequestSubmit, RequestWait,
+};
+use countersign_shared::protocol::{
+    DecideParams, ImportItem, ImportParams, Outcome, RequestSummary, SubmitParams, SubmitResult, WaitParams,
+};
 use countersign_shared::time::Span;
+use data_encoding::BASE64;
 use rcgen::{CertificateParams, DnType, KeyPair};
 
 use super::caller::Caller;
@@ -35,6 +42,7 @@ pub(super) async fn tell(socket: &Path) -> Result<(), DemoError> {
     let mut alice = Caller::acting_as(socket, "alice").await?;
     let mut bob = Caller::acting_as(socket, "bob").await?;
 
+    alice.call::<CertificateImport>(&ImportParams { items: vec![ends_soon()?] }).await?;
     let first = submit(&mut alice, &["web1.corp.example"], "new web server", Some("CHG-20102"), 90).await?;
     decide::<RequestApprove>(&mut bob, &pending(first)?, "checked with the owner").await?;
     let lab = pending(submit(&mut alice, &["bench.lab.corp.example"], "measuring handshakes", None, 7).await?)?;
@@ -57,6 +65,27 @@ pub(super) async fn tell(socket: &Path) -> Result<(), DemoError> {
         alice.refused::<RequestApprove>(&params, ErrorKind::TwoPersonIntegrity).await?;
     }
     wait_for(&mut alice, &lab, Outcome::Expired).await
+}
+
+/// The certificate of an appliance, made elsewhere, with less than a week left: it is watched from now on, and people are told.
+fn ends_soon() -> Result<ImportItem, DemoError> {
+    let failed = |error| Told("making a certificate", error);
+    let day = |days: i64| {
+        let at = (chrono::Utc::now() + chrono::TimeDelta::days(days)).date_naive();
+        rcgen::date_time_ymd(at.year(), at.month() as u8, at.day() as u8)
+    };
+    let mut params = CertificateParams::new(vec!["badges.corp.example".to_owned()]).map_err(failed)?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "badges.corp.example");
+    (params.not_before, params.not_after) = (day(-360), day(6));
+    let key = KeyPair::generate().map_err(failed)?;
+    let pem = params.self_signed(&key).map_err(failed)?.pem();
+    Ok(ImportItem {
+        path: "/srv/badges/tls.pem".into(),
+        octets: Some(BASE64.encode(pem.as_bytes())),
+        password: None,
+        below: false,
+    })
 }
 
 async fn submit(

@@ -6,8 +6,8 @@ use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::{
     AlertPage, AuditPage, CertificatePage, CommentParams, CommentResult, DecideManyParams, DecideManyResult,
     DecideParams, DecideResult, EndParams, EndResult, Event, ListAlertsParams, ListAuditParams, ListCertificatesParams,
-    ListRequestsParams, RenewParams, RequestDetail, RequestPage, RequeueParams, RequeueResult, RevokeParams,
-    RevokeResult, StatusResult, SubmitResult, VerifyResult, WhoamiResult,
+    ListRequestsParams, RenewParams, RequestDetail, RequestPage, RequeueParams, RequeueResult, RetireParams,
+    RetireResult, RevokeParams, RevokeResult, StatusResult, SubmitResult, VerifyResult, WhoamiResult,
 };
 use countersign_shared::time::Timestamp;
 
@@ -99,8 +99,6 @@ pub enum Answer {
     Certificate(Result<Box<Dossier>, Refusal>),
     /// To [`Call::Alerts`].
     Alerts(Result<Box<AlertPage>, Refusal>),
-    /// To [`Call::Dead`].
-    Dead(Result<Box<AlertPage>, Refusal>),
     /// To [`Call::ActAs`].
     ActedAs(Result<Box<WhoamiResult>, Refusal>),
 }
@@ -130,8 +128,6 @@ pub enum Call {
     Certificate(CertificateId),
     /// `alert.list`
     Alerts(ListAlertsParams),
-    /// `alert.list` of what is dead.
-    Dead,
     /// `demo.act_as`
     ActAs(String),
 }
@@ -153,6 +149,8 @@ pub enum Deed {
     Revoke(RevokeParams),
     /// `certificate.renew`
     Renew(RenewParams),
+    /// `certificate.retire`
+    Retire(RetireParams),
     /// `alert.requeue`
     Requeue(RequeueParams),
 }
@@ -172,6 +170,8 @@ pub enum Done {
     Revoked(RevokeResult),
     /// Of [`Deed::Renew`].
     Renewed(SubmitResult),
+    /// Of [`Deed::Retire`].
+    Retired(RetireResult),
     /// Of [`Deed::Requeue`].
     Requeued(RequeueResult),
 }

@@ -72,6 +72,8 @@ pub enum Command {
     Renew,
     /// Review to ask for the end of a certificate.
     Revoke,
+    /// Review to look after a certificate no more.
+    Retire,
     /// Review to have a dead message tried again.
     Requeue,
     /// Open what it is about.
@@ -225,6 +227,13 @@ pub const BINDINGS: &[Binding] = &[
         Scope::Managed,
         "revoke",
         "Review the certificate and ask for its end before its time; its name is typed out",
+    ),
+    bind(
+        Command::Retire,
+        &[Char('t')],
+        Scope::Managed,
+        "retire",
+        "Review a certificate that has ended and have nobody told of it any more; its name is typed out",
     ),
     bind(
         Command::Requeue,

@@ -10,11 +10,11 @@ use countersign_shared::error::ErrorKind;
 use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::method::{
-    AlertList, AlertRequeue, AuditList, AuditVerify, CertificateList, CertificateRenew, CertificateRevoke,
-    DaemonStatus, DaemonWhoami, RequestApprove, RequestComment, RequestDecide, RequestGet, RequestList, RequestReject,
-    RequestVoid, RequestWithdraw,
+    AlertList, AlertRequeue, AuditList, AuditVerify, CertificateList, CertificateRenew, CertificateRetire,
+    CertificateRevoke, DaemonStatus, DaemonWhoami, RequestApprove, RequestComment, RequestDecide, RequestGet,
+    RequestList, RequestReject, RequestVoid, RequestWithdraw,
 };
-use countersign_shared::protocol::{AlertState, ListAlertsParams, MAX_LIMIT, NoParams, RequestIdParams};
+use countersign_shared::protocol::{NoParams, RequestIdParams};
 
 mod dossier;
 
@@ -207,11 +207,6 @@ impl Worker {
             Call::Certificates(params) => outcome(client.call::<CertificateList>(&params), Answer::Certificates),
             Call::Certificate(id) => outcome(dossier::read(client, id), Answer::Certificate),
             Call::Alerts(params) => outcome(client.call::<AlertList>(&params), Answer::Alerts),
-            Call::Dead => {
-                let state = Some(AlertState::Dead);
-                let params = ListAlertsParams { state, limit: Some(MAX_LIMIT), ..ListAlertsParams::default() };
-                outcome(client.call::<AlertList>(&params), Answer::Dead)
-            }
             Call::ActAs(person) => {
                 let result = client.act_as(&person);
                 if result.is_ok() {
@@ -287,6 +282,7 @@ fn perform(client: &mut Client, deed: Deed) -> Result<Done, ClientError> {
         Deed::Comment(params) => client.call::<RequestComment>(&params).map(Done::Commented),
         Deed::Revoke(params) => client.call::<CertificateRevoke>(&params).map(Done::Revoked),
         Deed::Renew(params) => client.call::<CertificateRenew>(&params).map(Done::Renewed),
+        Deed::Retire(params) => client.call::<CertificateRetire>(&params).map(Done::Retired),
         Deed::Requeue(params) => client.call::<AlertRequeue>(&params).map(Done::Requeued),
     }
 }

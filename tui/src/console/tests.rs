@@ -15,8 +15,8 @@ mod pictures;
 use countersign_shared::error::ErrorKind;
 use countersign_shared::id::RequestId;
 use countersign_shared::protocol::{
-    Alert, AlertPage, AlertState, AuditAction, AuditPage, CertificatePage, CertificateSource, Event,
-    ListCertificatesParams, RequestDetail, RequestPage, RequestSummary,
+    Alert, AlertPage, AlertState, AlertsStatus, AuditAction, AuditPage, CertificateOrder, CertificatePage,
+    CertificateSource, Event, ListCertificatesParams, RequestDetail, RequestPage, RequestSummary,
 };
 
 use super::action::{Action, Answer, Call, Deed, Done, Effect, Refusal};
@@ -120,7 +120,16 @@ impl Bench {
         let Effect::Call { generation, call } = effect else { return None };
         let pending = self.requests.iter().filter(|one| one.request.decided_at.is_none()).count();
         let answer = match call {
-            Call::Status => Answer::Status(Ok(Box::new(samples::status(u64::try_from(pending).unwrap(), 9)))),
+            Call::Status => {
+                let count = |state| self.alerts.iter().filter(|one| one.state == state).count() as u64;
+                let mut status = samples::status(u64::try_from(pending).unwrap(), 9);
+                status.alerts = Some(AlertsStatus {
+                    queued: count(AlertState::Queued),
+                    failed: count(AlertState::Failed),
+                    dead: count(AlertState::Dead),
+                });
+                Answer::Status(Ok(Box::new(status)))
+            }
             Call::Whoami => Answer::Whoami(Ok(Box::new(samples::whoami("bob")))),
             Call::Requests(params) => {
                 let fits = |one: &&RequestDetail| params.state.is_none_or(|state| state == one.request.state);
@@ -156,7 +165,6 @@ impl Bench {
                 Answer::Certificate(Ok(Box::new(found.clone())))
             }
             Call::Alerts(params) => Answer::Alerts(Ok(Box::new(self.alerts(params.state, params.text.as_deref())))),
-            Call::Dead => Answer::Dead(Ok(Box::new(self.alerts(Some(AlertState::Dead), None)))),
             Call::Do(_) | Call::Verify | Call::ActAs(_) => return None,
         };
         Some(Action::Answered { generation: *generation, answer })
@@ -177,7 +185,10 @@ impl Bench {
             soon && source && params.text.as_ref().is_none_or(|text| listed.name().raw().contains(text.as_str()))
         };
         let from: usize = params.cursor.as_ref().map_or(0, |cursor| cursor.parse().unwrap());
-        let all: Vec<&Dossier> = self.certificates.iter().filter(fits).collect();
+        let mut all: Vec<&Dossier> = self.certificates.iter().filter(fits).collect();
+        if params.order == Some(CertificateOrder::End) {
+            all.sort_by_key(|one| one.listed().unwrap().end().map_or((true, samples::at(0)), |end| (false, end)));
+        }
         let page = all.iter().skip(from).take(self.page);
         let next = from + self.page;
         CertificatePage {

@@ -31,8 +31,6 @@ pub enum Slot {
     Errand,
     /// A page of messages.
     Alerts,
-    /// How many messages are dead.
-    Dead,
     /// The event stream.
     Events,
 }

@@ -2,7 +2,7 @@
 
 use countersign_shared::id::CertificateId;
 use countersign_shared::lifecycle::RequestKind;
-use countersign_shared::protocol::{Alert, AlertState};
+use countersign_shared::protocol::{Alert, AlertState, RetireReason};
 use countersign_shared::revocation::RevocationReason;
 
 use super::risk::typeable;
@@ -16,6 +16,8 @@ pub enum Task {
     Revoke,
     /// Ask for a successor.
     Renew,
+    /// Look after it no more, where it has ended.
+    Retire,
     /// Have a dead message tried again.
     Requeue,
 }
@@ -26,6 +28,7 @@ impl Task {
         match self {
             Self::Revoke => "Revoke",
             Self::Renew => "Renew",
+            Self::Retire => "Retire",
             Self::Requeue => "Send again",
         }
     }
@@ -35,6 +38,7 @@ impl Task {
         match self {
             Self::Revoke => "revokes",
             Self::Renew => "renews",
+            Self::Retire => "retires",
             Self::Requeue => "sends it again",
         }
     }
@@ -90,8 +94,10 @@ pub struct Errand {
     pub at_end: bool,
     /// True once the end of the summary was drawn.
     pub read: bool,
-    /// The reason that was chosen.
+    /// The reason of a revocation that was chosen.
     pub reason: Option<RevocationReason>,
+    /// Why it is looked after no more, as it was chosen.
+    pub retiring: Option<RetireReason>,
     /// What is typed to confirm the risk.
     pub confirm: Field,
     /// The change ticket.
@@ -124,6 +130,7 @@ impl Errand {
             at_end: false,
             read: false,
             reason: None,
+            retiring: None,
             confirm: Field::default(),
             ticket: Field::default(),
             note: Field::default(),
@@ -159,10 +166,20 @@ impl Errand {
         self.is_loaded() && (!self.armed || (self.at_end && !self.read))
     }
 
-    /// What has to be typed: a revocation cannot be taken back, so the name is.
+    /// The reason that was chosen, as the protocol writes it.
+    pub fn chosen(&self) -> Option<&'static str> {
+        self.reason.map(RevocationReason::as_str).or_else(|| self.retiring.map(RetireReason::as_str))
+    }
+
+    /// True where a reason of a list is given.
+    fn reasoned(&self) -> bool {
+        matches!(self.task, Task::Revoke | Task::Retire)
+    }
+
+    /// What has to be typed: neither a revocation nor the end of the alerts can be taken back, so the name is.
     pub fn confirmation(&self) -> Option<String> {
         match self.task {
-            Task::Revoke => {
+            Task::Revoke | Task::Retire => {
                 let seen = self.dossier()?;
                 Some(typeable(seen.name().raw(), seen.id.as_str()))
             }
@@ -177,7 +194,8 @@ impl Errand {
 
     /// The pattern that the ticket has to match, where the profile has one.
     pub fn ticket_pattern(&self) -> Option<&str> {
-        self.dossier()?.profile.as_ref()?.ticket_pattern.as_deref()
+        let asks = self.task != Task::Retire;
+        self.dossier().filter(|_| asks)?.profile.as_ref()?.ticket_pattern.as_deref()
     }
 
     /// What is still missing before it can be sent; `None` where nothing is.
@@ -194,7 +212,7 @@ impl Errand {
         if !self.read {
             return Some("Read to the end first: PageDown.".into());
         }
-        if self.task == Task::Revoke && self.reason.is_none() {
+        if self.reasoned() && self.chosen().is_none() {
             return Some("Choose a reason: Tab, then Left or Right.".into());
         }
         if !self.is_confirmed() {
@@ -210,7 +228,7 @@ impl Errand {
     /// True where the profile asks for a reason in words.
     pub fn note_needed(&self) -> bool {
         let profile = self.dossier().and_then(|seen| seen.profile.as_ref());
-        profile.is_some_and(|profile| profile.justification_required)
+        self.task != Task::Retire && profile.is_some_and(|profile| profile.justification_required)
     }
 
     fn hinders(&self) -> Option<String> {
@@ -222,6 +240,10 @@ impl Errand {
             Matter::Certificate { id, seen: None } => return Some(format!("{id} is not loaded.")),
             Matter::Certificate { id, seen: Some(seen) } => (id, seen),
         };
+        if self.task == Task::Retire {
+            let valid = seen.days_left().is_some_and(|days| days >= 0);
+            return valid.then(|| format!("{id} has not ended yet: only what has expired is retired."));
+        }
         if seen.detail.found.is_some() {
             return Some(format!("{id} was found and not issued here: that is done where it was issued."));
         }
@@ -232,7 +254,7 @@ impl Errand {
         let wanted = match self.task {
             Task::Revoke => RequestKind::CertRevocation,
             Task::Renew => RequestKind::CertRenewal,
-            Task::Requeue => return None,
+            Task::Retire | Task::Requeue => return None,
         };
         let waiting = seen.pending().find(|request| request.kind == wanted)?;
         Some(format!("{} asks for that already.", waiting.id))
@@ -245,7 +267,7 @@ impl Errand {
             // Nothing that could be typed would help.
             return vec![Stop::Cancel];
         }
-        if self.task == Task::Revoke {
+        if self.reasoned() {
             stops.push(Stop::Reason);
         }
         if self.confirmation().is_some() {
@@ -254,7 +276,7 @@ impl Errand {
         if self.ticket_pattern().is_some() {
             stops.push(Stop::Ticket);
         }
-        if self.task != Task::Requeue {
+        if !matches!(self.task, Task::Retire | Task::Requeue) {
             stops.push(Stop::Note);
         }
         stops.push(Stop::Cancel);
@@ -276,14 +298,10 @@ impl Errand {
 
     /// Another reason, the first one where none was chosen yet.
     pub fn turn(&mut self, steps: isize) {
-        let all = RevocationReason::ALL;
-        let at = self.reason.and_then(|reason| all.iter().position(|one| *one == reason));
-        let next = match at {
-            Some(at) => (at as isize + steps).rem_euclid(all.len() as isize).unsigned_abs(),
-            None if steps < 0 => all.len() - 1,
-            None => 0,
-        };
-        self.reason = all.get(next).copied();
+        match self.task {
+            Task::Retire => self.retiring = turned(RetireReason::ALL, self.retiring, steps),
+            _ => self.reason = turned(RevocationReason::ALL, self.reason, steps),
+        }
     }
 
     /// Takes what the daemon says of the certificate: the first answer is what is shown, a later one is compared with it.
@@ -310,6 +328,16 @@ impl Errand {
             (self.focus, self.scroll) = (Stop::Cancel, 0);
         }
     }
+}
+
+/// The one so many steps behind the one that is chosen, in a ring.
+fn turned<T: Copy + PartialEq>(all: &[T], chosen: Option<T>, steps: isize) -> Option<T> {
+    let next = match chosen.and_then(|reason| all.iter().position(|one| *one == reason)) {
+        Some(at) => (at as isize + steps).rem_euclid(all.len() as isize).unsigned_abs(),
+        None if steps < 0 => all.len() - 1,
+        None => 0,
+    };
+    all.get(next).copied()
 }
 
 /// What differs between what is shown and what the daemon says now, as far as it matters for what is sent.

@@ -145,8 +145,6 @@ pub struct Certificates {
     pub paged: Paged<Listed>,
     /// Which of them.
     pub wanted: Wanted,
-    /// True while what ends soon is read, which comes first whatever stands before it in the daemon's order.
-    pub soon_first: bool,
 }
 
 /// A certificate with everything that stands around it. What this person may not read is left out.
@@ -179,6 +177,12 @@ impl Dossier {
     /// The version in force; none of what was found.
     pub fn current(&self) -> Option<&CertificateVersion> {
         self.detail.certificate.as_ref()?.current.as_ref()
+    }
+
+    /// Whole days until its end, negative after it; none where no version of it is in force.
+    pub fn days_left(&self) -> Option<i64> {
+        let found = || self.detail.found.as_ref().map(|found| found.days_left);
+        self.detail.certificate.as_ref().map_or_else(found, |one| one.days_left)
     }
 
     /// Requests about it that wait for people.

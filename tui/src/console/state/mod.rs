@@ -139,8 +139,6 @@ pub struct State {
     pub managed: Option<Managed>,
     /// Messages.
     pub alerts: Alerts,
-    /// How many messages are dead, and whether there are more; none where it is not known.
-    pub dead: Option<(usize, bool)>,
     /// The message that is open.
     pub alert: Option<OpenAlert>,
     /// The screen that a request or certificate was gone to from, where Esc leads back to.
@@ -175,7 +173,6 @@ impl State {
             certificates: Certificates::default(),
             managed: None,
             alerts: Alerts::default(),
-            dead: None,
             alert: None,
             came_from: None,
             dialog: None,

@@ -105,16 +105,6 @@ impl<R: Row> Paged<R> {
         false
     }
 
-    /// Takes rows of a page that another list goes on from: the next page is the first one of that.
-    pub fn gather(&mut self, page: Vec<R>) {
-        self.cursor = None;
-        let keyed = page.into_iter().map(|row| (row.key(), row));
-        match self.reading {
-            Reading::Onward => self.rows.extend(keyed),
-            Reading::Anew => self.fresh.extend(keyed),
-        }
-    }
-
     /// Chooses and orders the rows again.
     pub fn arrange(&mut self, height: usize) {
         let wanted = self.filter.text().trim().to_ascii_lowercase();

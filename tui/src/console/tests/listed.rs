@@ -1,10 +1,11 @@
 //! Certificates and messages: what is listed, what is opened, and what leaves a review of them.
 
 use countersign_shared::id::CertificateId;
-use countersign_shared::protocol::{ListAlertsParams, RequeueResult, RevokeParams};
+use countersign_shared::protocol::{RequeueResult, RetireParams, RetireReason, RevokeParams};
 use countersign_shared::revocation::RevocationReason;
 
 use super::managed::{alerts, issued};
+use super::pictures::picture;
 use super::*;
 use crate::console::state::{Link, Screen, Stop, Wanted};
 
@@ -209,7 +210,7 @@ fn a_renewal_is_asked_for() {
 #[test]
 fn a_dead_message_is_sent_again_and_no_other() {
     let mut bench = on(&[Key::Char('5')]);
-    assert_eq!(bench.state.dead, Some((1, false)), "the header counts it");
+    assert_eq!(dead(&bench), 1, "the header counts it");
     bench.keys(&[Key::Down, Key::Char('u')]);
     assert!(matches!(&bench.state.dialog, Some(Dialog::Message(said)) if said.text.contains("failed")));
     bench.keys(&[Key::Esc, Key::Up, Key::Char('u')]);
@@ -221,7 +222,7 @@ fn a_dead_message_is_sent_again_and_no_other() {
     bench.alerts[0].state = AlertState::Queued;
     bench.done(Ok(Done::Requeued(RequeueResult { requeued: 1, left: 0, seq: Some(12) })));
     bench.settle();
-    assert_eq!((bench.state.dead, bench.state.dialog.is_none()), (Some((0, false)), true));
+    assert_eq!((dead(&bench), bench.state.dialog.is_none()), (0, true));
     assert_eq!(bench.state.alerts.paged.selected().map(|one| one.state), Some(AlertState::Queued));
 }
 
@@ -243,23 +244,60 @@ fn messages_are_filtered_by_state_and_lead_to_what_they_are_about() {
     assert_eq!(bench.state.screen, Screen::Alerts, "q goes back where something is open");
 }
 
+fn dead(bench: &Bench) -> u64 {
+    bench.state.daemon.as_ref().and_then(|daemon| daemon.alerts).map_or(0, |alerts| alerts.dead)
+}
+
 #[test]
-fn a_minute_asks_for_what_no_record_tells_and_only_where_it_is_shown() {
-    let mut bench = on(&[]);
-    bench.open.clear();
-    bench.act(Action::Tick(samples::at(1)));
-    assert!(bench.open.is_empty());
-    bench.act(Action::Tick(samples::at(61)));
-    assert!(matches!(bench.open[..], [Effect::Call { call: Call::Dead, .. }]), "{:?}", bench.open);
-    let mut bench = on(&[Key::Char('5')]);
-    bench.open.clear();
-    bench.act(Action::Tick(samples::at(61)));
-    let asked =
-        |call: &Call| bench.open.iter().any(|one| matches!(one, Effect::Call { call: open, .. } if open == call));
-    let limit = Some(200);
-    assert!(asked(&Call::Dead) && asked(&Call::Alerts(ListAlertsParams { limit, ..Default::default() })));
-    bench.act(Action::Disconnected { why: "gone".into() });
-    bench.open.clear();
-    bench.act(Action::Tick(samples::at(121)));
-    assert!(bench.open.is_empty(), "nothing is asked of nobody");
+fn what_was_revoked_says_so_in_the_list() {
+    let bench = on(&[Key::Char('4')]);
+    let shown = picture(&bench);
+    let row = shown.lines().find(|line| line.contains("old.corp.example")).unwrap_or_else(|| panic!("{shown}"));
+    assert!(row.contains("REVOKED"), "{row}");
+}
+
+#[test]
+fn what_has_ended_is_retired_by_its_name_and_nothing_else_is() {
+    let mut bench = on(&[Key::Char('4'), Key::Down, Key::Char('t')]);
+    assert_eq!(bench.errand().stops(), [Stop::Cancel], "it has not ended: there is nothing to type");
+    bench.keys(&[Key::Char('y'), Key::Enter]);
+    assert!(bench.deeds().is_empty());
+    // One that was found and has ended three days ago.
+    let mut bench = on(&[Key::Char('4'), Key::Char('t')]);
+    bench.keys(&[Key::Char('y'), Key::Enter]);
+    assert!(bench.deeds().is_empty(), "no reason, and no name");
+    let mut bench = on(&[Key::Char('4'), Key::Char('t')]);
+    fill(&mut bench, "pay.corp.example");
+    assert_eq!(bench.errand().focus, Stop::Commit);
+    bench.keys(&[Key::Enter, Key::Enter, Key::Char('y')]);
+    let [Deed::Retire(sent)] = bench.deeds()[..] else { panic!("{:?}", bench.open) };
+    let id = bench.certificates[2].id.clone();
+    assert_eq!(*sent, RetireParams { certificate_id: id, reason: RetireReason::ALL[1] });
+}
+
+/// Time alone makes the console call nothing, on every screen and with everything that can lie over it.
+#[test]
+fn an_idle_console_calls_nothing() {
+    let ways = ["", "1", "2", "3", "4", "5", "4\r", "5\r", "4x", "4n", "5u", "?", ":", "a", "4/", "5/"];
+    for way in ways {
+        let keys: Vec<Key> = way.chars().map(|c| if c == '\r' { Key::Enter } else { Key::Char(c) }).collect();
+        let mut bench = on(&keys);
+        bench.open.retain(|effect| !matches!(effect, Effect::Subscribe { .. }));
+        assert!(bench.open.is_empty(), "{way:?}: {:?}", bench.open);
+        for seconds in [1, 59, 60, 61, 3_600, 86_400, 10 * 86_400] {
+            bench.act(Action::Tick(samples::at(seconds)));
+        }
+        assert!(bench.open.is_empty(), "{way:?}: {:?}", bench.open);
+    }
+}
+
+#[test]
+fn whoever_comes_to_look_at_messages_sees_them_as_they_are() {
+    let mut bench = on(&[Key::Char('5'), Key::Char('1')]);
+    // No record tells of it.
+    bench.alerts[1].state = AlertState::Dead;
+    bench.keys(&[Key::Char('5')]);
+    bench.settle();
+    assert_eq!(dead(&bench), 2);
+    assert!(picture(&bench).lines().filter(|line| line.contains(" DEAD ")).count() >= 2, "{}", picture(&bench));
 }

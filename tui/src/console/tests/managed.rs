@@ -141,9 +141,10 @@ fn found(number: u32, name: &str, days: i64) -> Dossier {
 pub fn dossiers() -> Vec<Dossier> {
     let mut revoked = issued(25, "old.corp.example", 40);
     let certificate = revoked.detail.certificate.as_mut().unwrap();
-    (certificate.current, certificate.days_left) = (None, None);
+    let why = Some(Revoked { at: at(-DAY), reason: RevocationReason::KeyCompromise });
+    (certificate.current, certificate.days_left, certificate.revoked) = (None, None, why.clone());
     revoked.detail.versions[0].state = VersionState::Revoked;
-    revoked.detail.versions[0].revoked = Some(Revoked { at: at(-DAY), reason: RevocationReason::KeyCompromise });
+    revoked.detail.versions[0].revoked = why;
     vec![
         issued(21, "www.corp.example", 80),
         // Its renewal waits on the queue.

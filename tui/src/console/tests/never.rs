@@ -251,6 +251,11 @@ fn check_errand(errand: &Errand, key: Option<Key>, sent: &Deed) -> Result<(), Te
         Deed::Renew(params) => {
             prop_assert_eq!((errand.task, Some(&params.certificate_id)), (Task::Renew, errand.certificate()));
         }
+        Deed::Retire(params) => {
+            prop_assert_eq!((errand.task, Some(&params.certificate_id)), (Task::Retire, errand.certificate()));
+            prop_assert_eq!(Some(params.reason), errand.retiring);
+            prop_assert!(errand.confirmation().is_some_and(|words| words == errand.confirm.text()));
+        }
         Deed::Requeue(params) => {
             prop_assert_eq!((errand.task, params.id, params.all_dead), (Task::Requeue, Some(9), false));
         }
@@ -296,7 +301,9 @@ fn check(review: &Review, sent: &Deed) -> Result<(), TestCaseError> {
             prop_assert!(review.act == Act::Void && seen(&params.id).you_may.contains(&Verb::Void));
             prop_assert!(params.reason.as_ref().is_some_and(|reason| !reason.is_blank()));
         }
-        Deed::Revoke(_) | Deed::Renew(_) | Deed::Requeue(_) => prop_assert!(false, "sent from a review of requests"),
+        Deed::Revoke(_) | Deed::Renew(_) | Deed::Retire(_) | Deed::Requeue(_) => {
+            prop_assert!(false, "sent from a review of requests")
+        }
         Deed::Comment(params) => {
             prop_assert!(review.act == Act::Comment && seen(&params.id).you_may.contains(&Verb::Comment));
             prop_assert!(!params.text.is_blank());

@@ -18,7 +18,7 @@ use crate::console::state::{Outcome, Results};
 const SIZES: [(u16, u16); 4] = [(80, 24), (120, 40), (200, 60), (40, 10)];
 
 /// The screen as text, without the spaces at the ends of lines.
-fn picture(bench: &Bench) -> String {
+pub(super) fn picture(bench: &Bench) -> String {
     let mut terminal = Terminal::new(TestBackend::new(bench.state.width, bench.state.height)).unwrap();
     terminal.draw(|frame| crate::console::view::draw(&bench.state, frame)).unwrap();
     let buffer = terminal.backend().buffer();
@@ -98,6 +98,7 @@ fn scenes_of_ends() -> Vec<(&'static str, Vec<Key>)> {
         ("revoke_reason", end(&[PageDown, PageDown, Tab, Right, Right, Tab, Char('o')])),
         ("revoke_found", vec![Char('4'), Char('x')]),
         ("renew", vec![Char('4'), Down, Char('n')]),
+        ("retire", vec![Char('4'), Char('t')]),
         ("alerts", vec![Char('5')]),
         ("alerts_dead", vec![Char('5'), Char('s')]),
         ("alert", vec![Char('5'), Enter]),

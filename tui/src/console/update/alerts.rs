@@ -7,11 +7,18 @@ use crate::console::action::{Call, Effect, Refusal};
 use crate::console::layout::list_height;
 use crate::console::state::{Alerts, Link, OpenAlert, Reading, Screen, Slot, State};
 
-/// The list, read when it is shown for the first time or something happened since.
+/// The list and the header's count, read whenever somebody comes to look: an attempt that failed leaves no record that would
+/// say so, except about an end.
 pub fn show(state: &mut State) -> Vec<Effect> {
     state.screen = Screen::Alerts;
-    let paged = &state.alerts.paged;
-    if (paged.loaded && !paged.stale) || state.calls.is_open(Slot::Alerts) { Vec::new() } else { anew(state) }
+    if state.link != Link::Online || state.calls.is_open(Slot::Alerts) {
+        return Vec::new();
+    }
+    let mut effects = anew(state);
+    if !state.calls.is_open(Slot::Status) {
+        effects.push(loading::call(state, Slot::Status, Call::Status));
+    }
+    effects
 }
 
 /// Shows only messages of this state, or all.
@@ -94,30 +101,6 @@ pub fn open(state: &mut State) -> Vec<Effect> {
         None => state.tell(false, "No message is selected."),
     }
     Vec::new()
-}
-
-/// How many are dead was read. Who may not know is told nothing of it.
-pub fn counted(state: &mut State, result: Result<Box<AlertPage>, Refusal>) {
-    match result {
-        Ok(page) => state.dead = Some((page.alerts.len(), page.next_cursor.is_some())),
-        Err(refusal) if refusal.kind.is_some() => state.dead = None,
-        Err(_) => {}
-    }
-}
-
-/// Counts what is dead, one call at a time.
-pub fn count_dead(state: &mut State) -> Vec<Effect> {
-    if state.calls.is_open(Slot::Dead) { Vec::new() } else { vec![loading::call(state, Slot::Dead, Call::Dead)] }
-}
-
-/// A minute passed: an attempt that failed leaves no record that would say so, except about an end.
-pub fn minute_passed(state: &mut State) -> Vec<Effect> {
-    if state.link != Link::Online {
-        return Vec::new();
-    }
-    let mut effects = count_dead(state);
-    effects.extend(happened(state));
-    effects
 }
 
 /// Something happened: what is shown of messages is read again, once, however much it was.

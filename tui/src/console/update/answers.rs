@@ -69,10 +69,6 @@ pub fn arrived(state: &mut State, generation: u64, answer: Answer) -> Vec<Effect
         }
         Answer::Certificate(result) if state.calls.finish(Slot::Errand, generation) => managed::reviewed(state, result),
         Answer::Alerts(result) if state.calls.finish(Slot::Alerts, generation) => alerts::arrived(state, result),
-        Answer::Dead(result) if state.calls.finish(Slot::Dead, generation) => {
-            alerts::counted(state, result);
-            Vec::new()
-        }
         Answer::ActedAs(result) if state.calls.finish(Slot::ActAs, generation) => acted_as(state, result),
         _ => Vec::new(),
     }

@@ -56,6 +56,7 @@ pub fn run(state: &mut State, command: Command) -> Vec<Effect> {
         }
         Command::Renew => return jumps::review(state, Task::Renew),
         Command::Revoke => return jumps::review(state, Task::Revoke),
+        Command::Retire => return jumps::review(state, Task::Retire),
         Command::Requeue => errand::requeue(state),
         Command::Jump => return jumps::jump(state),
     }

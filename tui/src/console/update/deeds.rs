@@ -102,6 +102,10 @@ fn told(state: &mut State, review: Option<Box<Review>>, done: Done) {
             };
             state.tell(true, text);
         }
+        Done::Retired(done) => {
+            let what = format!("version {} of {}", done.version, done.certificate_id);
+            state.tell(true, format!("{what} is looked after no more (record {}).", done.seq));
+        }
         Done::Requeued(done) => match done.seq {
             Some(seq) if done.requeued > 0 => state.tell(true, format!("It waits for another attempt (record {seq}).")),
             _ => state.tell(false, "It was dead no longer: nothing was done."),
@@ -159,7 +163,6 @@ fn refreshed(state: &mut State, about: Vec<RequestId>) -> Vec<Effect> {
     let mut effects = vec![loading::call(state, Slot::Status, Call::Status)];
     effects.extend(managed::happened(state));
     effects.extend(alerts::happened(state));
-    effects.extend(alerts::count_dead(state));
     let open = state.detail.as_ref().map(|detail| detail.id.clone()).filter(|id| about.contains(id));
     effects.extend(open.map(|id| loading::call(state, Slot::Detail, Call::Request(id))));
     if state.queue.refused.is_none() {

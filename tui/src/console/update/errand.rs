@@ -1,7 +1,7 @@
 //! Reviews of what is done to certificates and messages: how they are opened, their keys, and what leaves them.
 
 use countersign_shared::id::CertificateId;
-use countersign_shared::protocol::{AlertState, RenewParams, RequeueParams, RevokeParams};
+use countersign_shared::protocol::{AlertState, RenewParams, RequeueParams, RetireParams, RevokeParams};
 use countersign_shared::text::Untrusted;
 
 use super::{loading, managed};
@@ -131,7 +131,7 @@ fn pressed(state: &mut State, mut errand: Box<Errand>) -> Vec<Effect> {
         _ if errand.missing().is_none() => errand.focus = Stop::Commit,
         // What is not what it has to be keeps the focus.
         Stop::Confirm if !errand.is_confirmed() => {}
-        Stop::Reason if errand.reason.is_none() => {}
+        Stop::Reason if errand.chosen().is_none() => {}
         Stop::Reason | Stop::Confirm | Stop::Ticket | Stop::Note => go(&mut errand, 1),
     }
     state.dialog = Some(Dialog::Errand(errand));
@@ -185,6 +185,9 @@ fn deed(errand: &Errand) -> Option<Deed> {
             reason: given(&errand.note),
             ticket: given(&errand.ticket),
         })),
+        (Task::Retire, Matter::Certificate { id, .. }) => {
+            Some(Deed::Retire(RetireParams { certificate_id: id.clone(), reason: errand.retiring? }))
+        }
         (Task::Requeue, Matter::Message(message)) => {
             Some(Deed::Requeue(RequeueParams { id: Some(message.id), ..RequeueParams::default() }))
         }

@@ -25,9 +25,6 @@ pub fn arrived(state: &mut State, generation: u64, event: Event) -> Vec<Effect> 
             }
             // A message is made with the record that causes it.
             effects.extend(alerts::happened(state));
-            if matches!(action, AuditAction::ExpirationAlertFailed | AuditAction::AlertRequeued) {
-                effects.extend(alerts::count_dead(state));
-            }
             effects.extend(ledger_grew(state));
             effects
         }

@@ -32,7 +32,6 @@ pub fn everything(state: &mut State) -> Vec<Effect> {
         effects.push(call(state, Slot::Detail, Call::Request(id)));
     }
     effects.extend(shown(state));
-    effects.extend(alerts::count_dead(state));
     if let Some(Dialog::Review(review)) = &mut state.dialog {
         review.stale.extend(review.items.iter().map(|item| item.id.clone()));
         state.calls.drop_slot(Slot::Review);

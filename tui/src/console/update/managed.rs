@@ -1,14 +1,14 @@
 //! Certificates: what is asked for, what arrives, and what is opened.
 
 use countersign_shared::id::CertificateId;
-use countersign_shared::protocol::{CertificatePage, ListCertificatesParams};
+use countersign_shared::protocol::{CertificateOrder, CertificatePage, ListCertificatesParams};
 
 use super::loading;
 use crate::console::action::{Call, Effect, Refusal};
 use crate::console::layout::list_height;
 use crate::console::state::{Certificates, Dialog, Dossier, Listed, Managed, Reading, Screen, Slot, State, Wanted};
 
-/// Days before the end within which certificates are read first.
+/// Days before the end within which a certificate ends soon.
 const SOON: u32 = crate::console::state::SOON;
 
 /// The list, read when it is shown for the first time or something happened since.
@@ -30,18 +30,17 @@ pub fn show_wanted(state: &mut State, wanted: Wanted) -> Vec<Effect> {
 /// Reads the list from its first page on.
 pub fn anew(state: &mut State) -> Vec<Effect> {
     state.certificates.paged.anew();
-    state.certificates.soon_first = state.certificates.wanted == Wanted::All;
     page(state)
 }
 
 fn page(state: &mut State) -> Vec<Effect> {
     let list = &state.certificates;
     let text = list.paged.filter.text().trim();
-    let soon = list.soon_first || list.wanted == Wanted::Soon;
     let params = ListCertificatesParams {
         text: (!text.is_empty()).then(|| text.to_owned()),
         source: Some(list.wanted.source()),
-        expires_within: soon.then_some(SOON),
+        expires_within: (list.wanted == Wanted::Soon).then_some(SOON),
+        order: Some(CertificateOrder::End),
         limit: Some(loading::PAGE),
         cursor: list.paged.cursor.clone(),
         ..ListCertificatesParams::default()
@@ -63,16 +62,7 @@ pub fn arrived(state: &mut State, result: Result<Box<CertificatePage>, Refusal>)
     };
     let rows = page_of.certificates.into_iter().map(Listed::Issued);
     let rows = rows.chain(page_of.found.into_iter().map(Listed::Found)).collect();
-    let last_of_soon = state.certificates.soon_first && page_of.next_cursor.is_none();
-    let list = &mut state.certificates;
-    if last_of_soon {
-        // Everything that ends soon is here; the rest follows, in the daemon's order.
-        list.soon_first = false;
-        list.paged.gather(rows);
-        return page(state);
-    }
-    let more = list.paged.take(rows, page_of.next_cursor, height);
-    if more || list.soon_first { page(state) } else { further(state) }
+    if state.certificates.paged.take(rows, page_of.next_cursor, height) { page(state) } else { further(state) }
 }
 
 /// Reads on where the selection comes near the end of what is loaded.
@@ -94,7 +84,6 @@ pub fn filter_changed(state: &mut State) -> Vec<Effect> {
     let paged = &mut state.certificates.paged;
     paged.arrange(height);
     (paged.reading, paged.cursor) = (Reading::Onward, None);
-    state.certificates.soon_first = false;
     page(state)
 }
 

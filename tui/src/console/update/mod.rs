@@ -17,8 +17,6 @@ mod opening;
 mod queue;
 mod review;
 
-use countersign_shared::time::Timestamp;
-
 use super::action::{Action, Effect};
 use super::key::Key;
 use super::keymap::{self, Command};
@@ -29,9 +27,8 @@ use super::state::{Dialog, Link, State};
 pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Tick(now) => {
-            let minute = |at: Timestamp| at.unix_millis().div_euclid(60_000);
-            let passed = minute(now) != minute(std::mem::replace(&mut state.now, now));
-            if passed { alerts::minute_passed(state) } else { Vec::new() }
+            state.now = now;
+            Vec::new()
         }
         Action::Resize { width, height } => {
             (state.width, state.height) = (width, height);

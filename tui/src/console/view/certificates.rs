@@ -114,6 +114,7 @@ pub fn standing(one: &Listed) -> (Role, String) {
     match one {
         Listed::Issued(one) => match &one.current {
             Some(version) => (Role::Good, version.state.to_string()),
+            None if one.revoked.is_some() => (Role::Bad, "REVOKED".into()),
             None => (Role::Dim, "not in force".into()),
         },
         Listed::Found(one) if one.issued_as.is_some() => (Role::Warn, "found, replaced".into()),

@@ -111,6 +111,7 @@ fn about(state: &State, task: Task, seen: &Dossier) -> Vec<Entry> {
         let ends = format!("version {}, which ends {}, {left}", version.version, words::moment(version.not_after));
         entries.push(match task {
             Task::Revoke => entry("REVOKES", Role::Alarm, ends),
+            Task::Retire => entry("retires", Role::Strong, ends),
             Task::Renew | Task::Requeue => entry("renews", Role::Strong, ends),
         });
         entries.push(entry("serial", Role::Plain, shown(&version.serial)));
@@ -123,6 +124,10 @@ fn about(state: &State, task: Task, seen: &Dossier) -> Vec<Entry> {
     } else if let Some(listed) = &listed {
         let (role, word) = certificates::standing(listed);
         entries.push(entry("state", role, word));
+        if let Some(end) = listed.end() {
+            let (role, left) = words::days_left(state.now, end);
+            entries.push(entry("ends", role, format!("{}, {left}", words::moment(end))));
+        }
     }
     if let Some(owner) = listed.as_ref().and_then(|one| one.owner()) {
         entries.push(entry("owner", Role::Plain, words::person(state, owner)));
@@ -131,7 +136,12 @@ fn about(state: &State, task: Task, seen: &Dossier) -> Vec<Entry> {
     if !places.is_empty() {
         entries.push(entry("seen at", Role::Warn, places.join(", ")));
     }
-    entries.extend(leads_to(task, seen));
+    if task == Task::Retire {
+        let text = "no alert about it goes out any more; a later version of it is looked after again";
+        entries.push(entry("SILENT", Role::Warn, text));
+    } else {
+        entries.extend(leads_to(task, seen));
+    }
     if task == Task::Revoke && seen.current().is_some() {
         let text = "it cannot be taken back: whoever reads the list refuses the certificate from then on";
         entries.push(entry("FINAL", Role::Warn, text));
@@ -148,7 +158,7 @@ fn leads_to(task: Task, seen: &Dossier) -> Option<Entry> {
     let certificate = seen.detail.certificate.as_ref().filter(|one| one.current.is_some())?;
     let done = match task {
         Task::Revoke => "it ends",
-        Task::Renew | Task::Requeue => "its successor is issued",
+        Task::Renew | Task::Retire | Task::Requeue => "its successor is issued",
     };
     Some(match &seen.profile {
         Some(profile) if profile.requires_approval => {
@@ -203,7 +213,7 @@ fn controls(state: &State, errand: &Errand, ink: Ink, room: usize) -> Vec<Line<'
 fn reason(errand: &Errand, ink: Ink, room: usize) -> Line<'static> {
     let focused = errand.focus == Stop::Reason;
     let (role, label) = if focused { (Role::Selected, Role::Strong) } else { (Role::Plain, Role::Dim) };
-    let chosen = errand.reason.map_or_else(|| "not chosen yet".into(), |reason| words::spaced(reason.as_str()));
+    let chosen = errand.chosen().map_or_else(|| "not chosen yet".into(), words::spaced);
     let hint = if focused { "  Left and Right choose" } else { "" };
     let mut line = Line::from(vec![ink.span(label, left("because", LABEL)), ink.span(role, format!("< {chosen} >"))]);
     if line.width() + hint.len() <= room {

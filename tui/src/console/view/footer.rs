@@ -8,7 +8,7 @@ use ratatui::text::Line;
 use super::cells::{cut, shown, width};
 use super::paint::{Ink, field, lines, row};
 use crate::console::keymap::{BINDINGS, Binding, Command, Scope, holds_on};
-use crate::console::state::{Dialog, Field, Link, Screen, State};
+use crate::console::state::{Dialog, Field, Link, Listed, Screen, State};
 use crate::console::theme::Role;
 
 pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
@@ -89,10 +89,20 @@ fn is_named(state: &State, binding: &Binding) -> bool {
         Some(Command::Void) => Verb::Void,
         Some(Command::Comment) => Verb::Comment,
         Some(Command::Amend) => Verb::Amend,
+        Some(Command::Retire) => return has_ended(state),
         _ => return !binding.label.is_empty(),
     };
     let seen = state.detail.as_ref().and_then(|detail| detail.seen.as_ref());
     state.screen == Screen::Detail && seen.is_some_and(|seen| seen.you_may.contains(&verb))
+}
+
+/// True where the certificate that is shown or selected has ended.
+fn has_ended(state: &State) -> bool {
+    let end = match state.screen {
+        Screen::Certificate => state.managed.as_ref().and_then(|one| one.seen.as_ref()?.listed()?.end()),
+        _ => state.certificates.paged.selected().and_then(Listed::end),
+    };
+    end.is_some_and(|end| end < state.now)
 }
 
 /// The label, and where marks stand what it is about.

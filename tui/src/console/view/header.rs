@@ -18,7 +18,8 @@ pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
     let mut left = vec![(Role::Strong, "countersign".to_owned()), (Role::Plain, who)];
     if let Some(daemon) = &state.daemon {
         left.push((if daemon.pending > 0 { Role::Strong } else { Role::Plain }, format!("{} pending", daemon.pending)));
-        left.extend(dead(state).map(|dead| (Role::Alarm, format!(" {dead} dead "))));
+        let dead = daemon.alerts.map_or(0, |alerts| alerts.dead);
+        left.extend((dead > 0).then(|| (Role::Alarm, format!(" {dead} dead "))));
         let unanchored = if room >= 120 {
             format!("{} of {} records unanchored", daemon.unanchored, daemon.ledger_size)
         } else {
@@ -61,12 +62,6 @@ fn spread(ink: Ink, pieces: Vec<(Role, String)>, end: (Role, String), room: usiz
     spans.push(ink.span(Role::Plain, " ".repeat(room.saturating_sub(used + width(&end_text) + 1))));
     spans.push(ink.span(end.0, end_text));
     Line::from(spans)
-}
-
-/// How many messages wait for somebody because no attempt follows by itself.
-fn dead(state: &State) -> Option<String> {
-    let (count, more) = state.dead?;
-    (count > 0).then(|| format!("{count}{}", if more { "+" } else { "" }))
 }
 
 fn who(state: &State, with_roles: bool) -> String {
@@ -139,12 +134,12 @@ fn count(state: &State) -> String {
         Screen::Detail => state.detail.as_ref().map_or_else(String::new, |detail| detail.id.to_string()),
         Screen::Certificates => {
             let list = &state.certificates;
-            listed(list.wanted.words(), &list.paged, list.soon_first)
+            listed(list.wanted.words(), &list.paged)
         }
         Screen::Certificate => state.managed.as_ref().map_or_else(String::new, |managed| managed.id.to_string()),
         Screen::Alerts => {
             let list = &state.alerts;
-            listed(list.state.map_or("all messages", AlertState::as_str), &list.paged, false)
+            listed(list.state.map_or("all messages", AlertState::as_str), &list.paged)
         }
         Screen::Alert => state.alert.as_ref().map_or_else(String::new, |open| format!("message {}", open.seen.id)),
         Screen::Audit => {
@@ -161,11 +156,11 @@ fn count(state: &State) -> String {
 }
 
 /// What is listed, how many rows there are, and what they are filtered by.
-fn listed<R: Row>(what: &str, paged: &Paged<R>, more_follows: bool) -> String {
+fn listed<R: Row>(what: &str, paged: &Paged<R>) -> String {
     if paged.refused.is_some() {
         return "not open to you".into();
     }
-    let more = if paged.cursor.is_some() || more_follows { "+" } else { "" };
+    let more = if paged.cursor.is_some() { "+" } else { "" };
     let filter = paged.filter.text();
     let filter = if filter.is_empty() { String::new() } else { format!(" with \"{}\"", shown(filter)) };
     format!("{what}: {}{more}{filter}", paged.list.count())
