@@ -6,6 +6,9 @@ mod console_support;
 #[path = "console_support/terminal.rs"]
 mod terminal;
 
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use console_support::{FakeDaemon, samples};
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::revocation::RevocationReason;
@@ -21,6 +24,31 @@ fn open() -> (TempDir, FakeDaemon, Terminal) {
     terminal.until("> pending   www.corp.example");
     terminal.until("DEMO acting as bob");
     (directory, daemon, terminal)
+}
+
+/// The minute of the wall clock: ages change with it, and they are drawn.
+fn minute() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 60
+}
+
+#[test]
+fn an_idle_console_draws_nothing_and_calls_nothing() {
+    let (_directory, daemon, mut terminal) = open();
+    terminal.send("4");
+    terminal.until("[4 Certs]");
+    terminal.send("5");
+    terminal.until("[5 Alerts]");
+    loop {
+        thread::sleep(Duration::from_millis(500));
+        let before = (minute(), terminal.drawn(), daemon.world.lock().unwrap().calls);
+        thread::sleep(Duration::from_secs(3));
+        let after = (minute(), terminal.drawn(), daemon.world.lock().unwrap().calls);
+        if before.0 == after.0 {
+            assert_eq!(before, after);
+            break;
+        }
+    }
+    leave(terminal);
 }
 
 fn leave(mut terminal: Terminal) {

@@ -324,3 +324,34 @@ fn what_is_discovered() {
     assert_eq!(near, ["tls:127.0.0.1:1", "tls:127.0.0.1:2", "tls:127.0.0.1:5", "tls:[::1]:2", "tls:[::1]:3"]);
     assert_eq!(not_listed, ["192.0.2.7:4".parse().unwrap()]);
 }
+
+#[test]
+fn what_openssl_makes_for_a_server_is_no_authority() {
+    let pki = Pki::new();
+    let new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout self.key";
+    let ca = "-addext basicConstraints=critical,CA:TRUE";
+    std::fs::create_dir(pki.path("root")).unwrap();
+    pki.openssl(&format!("{new} -subj /CN=self -addext subjectAltName=DNS:self.corp.example {ca} -out root/a.pem"));
+    pki.openssl(&format!("{new} -subj /CN=self -addext subjectAltName=IP:192.0.2.7 {ca} -out root/b.pem"));
+    pki.openssl(&format!("{new} -subj /CN=Root {ca} -out root/c.pem"));
+    pki.openssl(&format!("{new} -subj /CN=Root -addext subjectAltName=email:pki@corp.example {ca} -out root/d.pem"));
+    pki.openssl(&format!("{new} -subj /CN=Up -addext subjectAltName=DNS:ca.corp.example {ca} -out up.pem"));
+    let under =
+        "-CA up.pem -CAkey self.key -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:x.example";
+    pki.openssl(&format!(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout x.key -subj /CN=x {under} -out x.pem"
+    ));
+    // One that has issued what stands beside it is an authority, whatever it is called.
+    pki.write("root/e.pem", pki.text("up.pem") + &pki.text("x.pem"));
+    let scan = look(&below(&pki, "root"));
+    let seen: Vec<(String, Role)> = scan.sightings.iter().map(|one| (one.place.to_string(), one.role)).collect();
+    let root = pki.path("root");
+    let expected = [
+        ("a.pem", Role::Leaf),
+        ("b.pem", Role::Leaf),
+        ("c.pem", Role::Authority),
+        ("d.pem", Role::Authority),
+        ("e.pem", Role::Leaf),
+    ];
+    assert_eq!(seen, expected.map(|(name, role)| (place(&root, name), role)));
+}

@@ -210,10 +210,11 @@ fn restore_terminal() {
     let _ = crossterm::execute!(io::stdout(), crossterm::terminal::LeaveAlternateScreen, crossterm::cursor::Show);
 }
 
-/// Stops the daemon and removes its directory, once, whoever comes first.
+/// Stops the daemon and removes its directory, once. Whoever comes second returns when that is done: a terminal that closes ends
+/// the console and sends a signal, and the process must not end before the directory is gone.
 fn take_down(running: &Mutex<Option<Running>>) {
-    let taken = running.lock().unwrap_or_else(PoisonError::into_inner).take();
-    drop(taken);
+    let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(running.take());
 }
 
 impl Drop for Running {
@@ -296,13 +297,30 @@ while True:
         }
         let home = tempfile::tempdir().unwrap();
         let demo = Demo::launch(&script(home.path(), SERVER)).unwrap();
+        // A signal and the end of the console come together where a terminal closes.
+        let first = Arc::clone(&demo.running);
         let directory = demo.socket.parent().unwrap().to_owned();
         assert_eq!(directory.metadata().unwrap().permissions().mode() & 0o777, 0o700);
         let daemon = demo.running.lock().unwrap().as_ref().unwrap().daemon.id();
         let daemon = Pid::from_raw(i32::try_from(daemon).unwrap());
         assert_eq!(kill(daemon, None), Ok(()));
+        let held = first.lock().unwrap();
+        let (began, beginning) = std::sync::mpsc::channel();
+        let other = {
+            let first = Arc::clone(&first);
+            thread::spawn(move || {
+                began.send(()).unwrap();
+                take_down(&first);
+            })
+        };
+        beginning.recv().unwrap();
+        drop(held);
+        while first.try_lock().is_ok_and(|running| running.is_some()) {
+            thread::yield_now();
+        }
         drop(demo);
+        assert!(!directory.exists(), "whoever comes second waits");
         assert_eq!(kill(daemon, None), Err(Errno::ESRCH));
-        assert!(!directory.exists());
+        other.join().unwrap();
     }
 }

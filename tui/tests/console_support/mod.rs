@@ -32,6 +32,8 @@ pub struct World {
     pub connections: Vec<UnixStream>,
     /// Verdicts that arrived, with the person who sent them.
     pub decisions: Vec<(String, String, DecideParams)>,
+    /// How many calls were answered.
+    pub calls: u64,
     pub status: StatusResult,
     /// Requests that are decided by somebody else while the decision is on its way.
     pub contested: Vec<RequestId>,
@@ -61,6 +63,7 @@ impl FakeDaemon {
             connections: Vec::new(),
             gone: false,
             decisions: Vec::new(),
+            calls: 0,
             status: samples::status(0, 0),
             contested: Vec::new(),
             ends: ends::Ends::new(),
@@ -125,6 +128,7 @@ fn serve(stream: &UnixStream, world: &Mutex<World>) {
 
 impl World {
     fn answer(&mut self, me: &mut String, name: &str, params: Value, stream: &UnixStream) -> Result<Value, ApiError> {
+        self.calls += 1;
         match name {
             method::DemoActAs::NAME => {
                 let wanted: ActAsParams = serde_json::from_value(params).unwrap();

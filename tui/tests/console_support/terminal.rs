@@ -66,6 +66,11 @@ impl Terminal {
     }
 
     /// Sends octets in one write, as typed.
+    /// How much has been drawn so far.
+    pub fn drawn(&self) -> usize {
+        self.seen.0.lock().unwrap().octets.len()
+    }
+
     pub fn send(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();

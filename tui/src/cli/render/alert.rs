@@ -169,7 +169,7 @@ fn matrix(certificate: &PlannedCertificate, channels: &[PlannedChannel], view: V
     let mut recipients = Fields::new(view.style);
     for channel in named {
         let (tone, text) = to(channel, certificate, channels.iter().find(|known| known.channel == channel));
-        recipients.toned(&format!("  {channel} to"), tone, text);
+        recipients.toned(&format!("  {channel}"), tone, text);
     }
     let matrix = table(&["THRESHOLD", "WHEN", "SEVERITY", "CHANNEL…", "WHAT"], &rows, view.style);
     fields.finish() + &matrix + &recipients.finish()

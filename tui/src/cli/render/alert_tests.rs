@@ -154,9 +154,9 @@ fn the_matrix_says_to_whom_and_what_fails() {
     assert!(row("30 days before", "nobody").ends_with(" passed"));
     assert!(row("7 days before", "Email").ends_with("due"));
     assert!(row("7 days before", "Slack").ends_with("dead"));
-    assert!(row("  Email to", "").ends_with(" alice@corp.example, ops@corp.example"));
-    assert!(row("  Slack to", "").ends_with(" not configured: this fails"));
-    assert!(row("  Wall to", "").ends_with(" nobody: this fails"));
+    assert!(row("  Email ", "").ends_with(" alice@corp.example, ops@corp.example"));
+    assert!(row("  Slack ", "").ends_with(" not configured: this fails"));
+    assert!(row("  Wall ", "").ends_with(" nobody: this fails"));
     assert!(row("1 day after", "").contains("Pig<U+202E>eon, which is no channel"));
     assert!(shown.contains("p-web, no renewal policy"));
     assert!(shown.contains("2027-01-31T08:00:00Z, in 7d"));

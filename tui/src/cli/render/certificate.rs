@@ -21,7 +21,7 @@ pub(in crate::cli) fn list(page: &CertificatePage, view: View) -> String {
     let mut rows: Vec<Vec<Cell>> =
         page.certificates.iter().map(row).chain(page.found.iter().map(inventory::row)).collect();
     if view.style.width() >= WIDE {
-        return table(&["ID", "NAME…", "ISSUED BY…", "OWNER…", "DAYS", "KEY…", "WHERE…"], &rows, view.style);
+        return table(&["ID", "NAME…", "ISSUER…", "OWNER…", "DAYS", "KEY…", "WHERE…"], &rows, view.style);
     }
     let notes: Vec<String> = rows
         .iter_mut()
@@ -31,7 +31,7 @@ pub(in crate::cli) fn list(page: &CertificatePage, view: View) -> String {
             said.join(", ")
         })
         .collect();
-    noted(&["ID", "NAME…", "ISSUED BY…", "OWNER…", "DAYS"], &rows, &notes, view.style)
+    noted(&["ID", "NAME…", "ISSUER…", "OWNER…", "DAYS"], &rows, &notes, view.style)
 }
 
 fn row(certificate: &Certificate) -> Vec<Cell> {
