@@ -12,11 +12,14 @@ use crate::tell::Notice;
 pub const TEST: &str = "expiration_alert_test";
 /// The kind of the message that closes what earlier alerts opened elsewhere.
 pub const RENEWED: &str = "certificate_renewed";
+/// The same, where nothing took the place of the certificate: it was revoked, retired, or is found no more.
+pub const DEALT_WITH: &str = "certificate_dealt_with";
 
 /// What people are to be told, on one channel.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMessage<'a> {
-    /// The action of the record that causes it, or `expiration_alert`, `expiration_alert_test`, `certificate_renewed`.
+    /// The action of the record that causes it, or `expiration_alert`, `expiration_alert_test`, `certificate_renewed`,
+    /// `certificate_dealt_with`.
     pub kind: &'a str,
     /// The object that it is about.
     pub resource_id: &'a str,
@@ -60,6 +63,13 @@ pub fn post(connection: &Connection, id: i64, tick: i64) -> rusqlite::Result<()>
         )?
         .execute(params![id, tick, TEST, MAX_ATTEMPTS - 1])?;
     if posted == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(posted)) }
+}
+
+/// Whether it is a [`TEST`].
+pub fn is_trial(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT kind = ?2 FROM notification_events WHERE id = ?1")?
+        .query_row(params![id, TEST], |row| row.get(0))
 }
 
 /// Notes that nobody is told, and why.
