@@ -48,7 +48,9 @@ CREATE TABLE IF NOT EXISTS messages (
     -- JSON: what its kind needs and no other table has.
     params          TEXT NOT NULL CHECK (json_valid(params)),
     -- When the other side accepted it.
-    accepted_at     TEXT CHECK (length(accepted_at) = 24)
+    accepted_at     TEXT CHECK (length(accepted_at) = 24),
+    -- JSON: whom it had not reached when it died, where it had reached others: it is queued again for these alone.
+    remaining       TEXT CHECK (remaining IS NULL OR json_valid(remaining))
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS messages_accepted ON messages (channel, accepted_at) WHERE accepted_at IS NOT NULL;

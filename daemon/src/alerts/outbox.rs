@@ -145,6 +145,15 @@ pub fn failed(
     let failures = claimed.attempts.saturating_add(1);
     let next = retry(failures, failed.refusal, failed.random);
     let state = if next == Retry::Dead { State::Dead } else { State::Failed };
+    if next == Retry::Dead {
+        // Whoever has it does not get it again when it is queued again.
+        connection
+            .prepare_cached(
+                "UPDATE messages SET remaining = coalesce(?2, (SELECT remaining FROM outbox WHERE notification_id = ?1))
+                 WHERE notification_id = ?1 AND accepted_at IS NULL",
+            )?
+            .execute(params![claimed.notification_id, failed.remaining])?;
+    }
     let changed = connection
         .prepare_cached(
             "UPDATE notification_events SET state = ?2, detail = ?3, seq = coalesce(?4, seq)

@@ -386,3 +386,24 @@ fn what_is_most_urgent_is_claimed_first_and_then_what_waits_longest() {
     assert_eq!(outbox::next_tick(&house.connection, Channel::Email).unwrap(), Some(50));
     assert!(ahead > critical);
 }
+
+#[test]
+fn what_died_for_some_is_raised_again_for_them_alone() {
+    let mut house = House::new(plan(""));
+    house.watch("mc-1", 1, END);
+    house.pass(time(END));
+    let claim = |house: &House, tick| outbox::claim(&house.connection, Channel::Email, tick, 9).unwrap().remove(0);
+    let claimed = claim(&house, END);
+    assert_eq!(claimed.remaining, None);
+    let failed = Failed { remaining: Some("[\"gone@x\"]"), ..refused(Refusal::Permanent) };
+    outbox::failed(&house.connection, &claimed, failed, END, None).unwrap();
+    assert_eq!(house.alerts("mc-1", 1)[0].2, State::Dead);
+    assert!(outbox::requeue(&house.connection, claimed.notification_id, END + 1).unwrap());
+    let again = claim(&house, END + 1);
+    assert_eq!((again.notification_id, again.remaining.as_deref()), (claimed.notification_id, Some("[\"gone@x\"]")));
+    // Nobody was reached this time: it is meant for the same ones still.
+    outbox::failed(&house.connection, &again, refused(Refusal::Permanent), END + 1, None).unwrap();
+    house.watch("mc-2", 1, END);
+    assert!(outbox::requeue(&house.connection, claimed.notification_id, END + 2).unwrap());
+    assert_eq!(claim(&house, END + 2).remaining.as_deref(), Some("[\"gone@x\"]"));
+}

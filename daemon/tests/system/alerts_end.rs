@@ -60,7 +60,7 @@ fn alerted(host: &Host, elsewhere: &Elsewhere, name: &str) -> String {
     assert_eq!(host.user(ALICE).wait(&submitted.job.id).outcome, Outcome::Issued);
     let id = submitted.certificate_id.to_string();
     let states = format!(
-        "SELECT group_concat(channel || ' ' || state, ', ' ORDER BY channel) FROM notification_events
+        "SELECT coalesce(group_concat(channel || ' ' || state, ', ' ORDER BY channel), '') FROM notification_events
          WHERE kind = 'expiration_alert' AND resource_id = '{id}'"
     );
     until("both were tried", || host.value::<String>(&states) == "OpsGenie failed, PagerDuty sent");

@@ -36,10 +36,10 @@ fn a_failed_job_another_policy_and_an_alarm_find_whom_they_concern() {
     for _ in 0..5 {
         host.user(ALICE).attempt::<RequestApprove>(&on(&another)).unwrap().unwrap_err();
     }
-    let alarm = mail.wait_for("refused attempts by");
+    let alarm = mail.wait_for("5 refused attempts by");
     assert_eq!(alarm.to, ["carol@corp.example"], "an admin");
     assert!(alarm.text.contains("requester_decides"), "{}", alarm.text);
-    assert_eq!(mail.about("refused attempts by").len(), 1);
+    assert_eq!(mail.about("5 refused attempts by").len(), 1);
 }
 
 /// `HH:MM` in UTC, so many minutes from now.

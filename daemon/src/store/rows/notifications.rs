@@ -57,8 +57,8 @@ pub fn queue(
 pub fn post(connection: &Connection, id: i64, tick: i64) -> rusqlite::Result<()> {
     let posted = connection
         .prepare_cached(
-            "INSERT INTO outbox (notification_id, channel, resource_id, severity, attempts, next_tick)
-             SELECT n.id, n.channel, n.resource_id, m.severity, CASE n.kind WHEN ?3 THEN ?4 ELSE 0 END, ?2
+            "INSERT INTO outbox (notification_id, channel, resource_id, severity, remaining, attempts, next_tick)
+             SELECT n.id, n.channel, n.resource_id, m.severity, m.remaining, CASE n.kind WHEN ?3 THEN ?4 ELSE 0 END, ?2
              FROM notification_events n JOIN messages m ON m.notification_id = n.id WHERE n.id = ?1",
         )?
         .execute(params![id, tick, TEST, MAX_ATTEMPTS - 1])?;
