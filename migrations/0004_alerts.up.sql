@@ -48,7 +48,9 @@ CREATE TABLE IF NOT EXISTS messages (
     -- JSON: what its kind needs and no other table has.
     params          TEXT NOT NULL CHECK (json_valid(params)),
     -- When the other side accepted it.
-    accepted_at     TEXT CHECK (length(accepted_at) = 24)
+    accepted_at     TEXT CHECK (length(accepted_at) = 24),
+    -- JSON: whom it had not reached when it died, where it had reached others: it is queued again for these alone.
+    remaining       TEXT CHECK (remaining IS NULL OR json_valid(remaining))
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS messages_accepted ON messages (channel, accepted_at) WHERE accepted_at IS NOT NULL;
@@ -71,9 +73,12 @@ CREATE TABLE IF NOT EXISTS outbox (
 ) STRICT;
 
 -- Each channel on its own: one that is slow is asked for nothing while the others go on.
-CREATE INDEX IF NOT EXISTS outbox_due ON outbox (channel, next_tick) WHERE claimed_tick IS NULL;
+CREATE INDEX IF NOT EXISTS outbox_due ON outbox (channel, severity, next_tick) WHERE claimed_tick IS NULL;
 CREATE INDEX IF NOT EXISTS outbox_claimed ON outbox (claimed_tick) WHERE claimed_tick IS NOT NULL;
 CREATE INDEX IF NOT EXISTS outbox_by_resource ON outbox (resource_id);
+-- What became of the messages about one object, and of those on one channel.
+CREATE INDEX IF NOT EXISTS notifications_by_resource ON notification_events (resource_id);
+CREATE INDEX IF NOT EXISTS notifications_by_channel ON notification_events (channel);
 CREATE INDEX IF NOT EXISTS notifications_failed ON notification_events (id) WHERE state = 'failed';
 CREATE INDEX IF NOT EXISTS notifications_dead ON notification_events (id) WHERE state = 'dead';
 
@@ -100,16 +105,54 @@ WHEN NEW.certificate_id <> OLD.certificate_id OR NEW.version < OLD.version
       OR NEW.seq <> OLD.seq))
 BEGIN SELECT RAISE(ABORT, 'a certificate is watched by its newest version'); END;
 
--- Alerts of what was renewed or dealt with are taken back, whoever ended the watch.
+-- What alerts have, or may have, opened elsewhere: an attempt that failed may have been accepted all the same. Left out is
+-- what nobody has tried to send, and what was refused for good at the first attempt.
+CREATE VIEW IF NOT EXISTS incidents AS
+SELECT a.certificate_id, a.version, a.target AS channel FROM alert_events a
+CROSS JOIN notification_events n ON n.id = a.notification_id
+WHERE (a.target = 'PagerDuty' OR a.target = 'OpsGenie' OR a.target = 'Webhook')
+  AND NOT (n.state = 'queued' AND n.detail = ''
+           AND EXISTS (SELECT 1 FROM outbox o WHERE o.notification_id = n.id AND o.claimed_tick IS NULL))
+  AND NOT (n.state = 'dead' AND EXISTS (SELECT 1 FROM audit_events e WHERE e.seq = n.seq
+           AND e.details ->> '$.refusal' = 'permanent' AND e.details ->> '$.attempt' = 1));
+
+-- Alerts of what was renewed or dealt with are taken back, and what they opened elsewhere is closed, whoever ended the
+-- watch. The newest record is the one that says why.
 CREATE TRIGGER IF NOT EXISTS expiry_watch_replaced AFTER UPDATE OF version ON expiry_watch
 WHEN NEW.version > OLD.version
 BEGIN
+    INSERT INTO notification_events (created_at, kind, resource_id, channel, state, detail, seq)
+    SELECT e.created_at, 'certificate_renewed', NEW.certificate_id, o.channel, 'queued', '', e.seq
+    FROM (SELECT DISTINCT channel FROM incidents WHERE certificate_id = NEW.certificate_id AND version = OLD.version) o
+    CROSS JOIN audit_events e WHERE e.seq = (SELECT max(seq) FROM audit_events);
+    INSERT INTO messages (notification_id, channel, severity, params)
+    SELECT n.id, n.channel, 'informational', json_object('version', NEW.version) FROM notification_events n
+    WHERE n.resource_id = NEW.certificate_id AND n.kind = 'certificate_renewed' AND n.state = 'queued'
+      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.notification_id = n.id);
+    INSERT INTO outbox (notification_id, channel, resource_id, severity, attempts, next_tick)
+    SELECT n.id, n.channel, n.resource_id, 'informational', 0, coalesce(e.details ->> '$.tick', 0)
+    FROM notification_events n CROSS JOIN audit_events e ON e.seq = n.seq
+    WHERE n.resource_id = NEW.certificate_id AND n.kind = 'certificate_renewed' AND n.state = 'queued'
+      AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.notification_id = n.id);
     UPDATE notification_events SET state = 'skipped', detail = 'a newer version took its place'
     WHERE id IN (SELECT o.notification_id FROM outbox o CROSS JOIN alert_events a ON a.notification_id = o.notification_id
                  WHERE o.resource_id = NEW.certificate_id AND a.version < NEW.version);
 END;
 CREATE TRIGGER IF NOT EXISTS expiry_watch_ended AFTER DELETE ON expiry_watch
 BEGIN
+    INSERT INTO notification_events (created_at, kind, resource_id, channel, state, detail, seq)
+    SELECT e.created_at, 'certificate_dealt_with', OLD.certificate_id, o.channel, 'queued', '', e.seq
+    FROM (SELECT DISTINCT channel FROM incidents WHERE certificate_id = OLD.certificate_id AND version = OLD.version) o
+    CROSS JOIN audit_events e WHERE e.seq = (SELECT max(seq) FROM audit_events);
+    INSERT INTO messages (notification_id, channel, severity, params)
+    SELECT n.id, n.channel, 'informational', json_object('version', OLD.version) FROM notification_events n
+    WHERE n.resource_id = OLD.certificate_id AND n.kind = 'certificate_dealt_with' AND n.state = 'queued'
+      AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.notification_id = n.id);
+    INSERT INTO outbox (notification_id, channel, resource_id, severity, attempts, next_tick)
+    SELECT n.id, n.channel, n.resource_id, 'informational', 0, coalesce(e.details ->> '$.tick', 0)
+    FROM notification_events n CROSS JOIN audit_events e ON e.seq = n.seq
+    WHERE n.resource_id = OLD.certificate_id AND n.kind = 'certificate_dealt_with' AND n.state = 'queued'
+      AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.notification_id = n.id);
     UPDATE notification_events SET state = 'skipped', detail = 'the certificate was dealt with'
     WHERE id IN (SELECT o.notification_id FROM outbox o CROSS JOIN alert_events a ON a.notification_id = o.notification_id
                  WHERE o.resource_id = OLD.certificate_id);

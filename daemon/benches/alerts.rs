@@ -115,7 +115,7 @@ fn bare_pass(connection: &Connection, now: Timestamp) -> Result<()> {
                 .prepare_cached("INSERT INTO alert_events VALUES (?1, ?2, 7, 'Email', 'warning', ?3, ?4)")?
                 .execute(params![one.certificate_id, one.version, now, id])?;
             connection
-                .prepare_cached("INSERT INTO messages VALUES (?1, 'Email', 'warning', '{}', NULL)")?
+                .prepare_cached("INSERT INTO messages VALUES (?1, 'Email', 'warning', '{}', NULL, NULL)")?
                 .execute([id])?;
             connection
                 .prepare_cached("INSERT INTO outbox VALUES (?1, 'Email', ?2, 'warning', NULL, 0, ?3, NULL)")?

@@ -17,7 +17,7 @@ const ATTEMPTS: &str = "SELECT details ->> '$.channel' AS channel, details ->> '
      FROM audit_events INDEXED BY audit_by_action WHERE action = ?1 GROUP BY 1, 2";
 const ENDS: &str = "SELECT count(*) FROM expiry_watch INDEXED BY expiry_watch_ends WHERE not_after <= ?1";
 /// What is in the outbox and has not failed is queued: no index is written for what goes out at once.
-const OPEN: &str = "SELECT (SELECT count(*) FROM outbox) - failed AS queued, failed, dead FROM (SELECT
+const OPEN: &str = "SELECT max((SELECT count(*) FROM outbox) - failed, 0) AS queued, failed, dead FROM (SELECT
          (SELECT count(*) FROM notification_events INDEXED BY notifications_failed WHERE state = 'failed') AS failed,
          (SELECT count(*) FROM notification_events INDEXED BY notifications_dead WHERE state = 'dead') AS dead)";
 

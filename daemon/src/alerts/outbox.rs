@@ -39,31 +39,50 @@ pub struct Failed<'a> {
     pub random: u32,
 }
 
+const MOST_URGENT_FIRST: [Severity; 3] = [Severity::Critical, Severity::Warning, Severity::Informational];
+
 pub(super) const CLAIM: &str = "UPDATE outbox SET claimed_tick = ?2 WHERE notification_id IN (
          SELECT notification_id FROM outbox INDEXED BY outbox_due
-         WHERE channel = ?1 AND claimed_tick IS NULL AND next_tick <= ?2 ORDER BY next_tick LIMIT ?3)
-     RETURNING notification_id, resource_id, severity, attempts, remaining";
+         WHERE channel = ?1 AND severity = ?4 AND claimed_tick IS NULL AND next_tick <= ?2 ORDER BY next_tick LIMIT ?3)
+     RETURNING notification_id, resource_id, attempts, remaining";
 pub(super) const NEXT: &str = "SELECT next_tick FROM outbox INDEXED BY outbox_due
-     WHERE channel = ?1 AND claimed_tick IS NULL ORDER BY next_tick LIMIT 1";
+     WHERE channel = ?1 AND severity = ?2 AND claimed_tick IS NULL ORDER BY next_tick LIMIT 1";
 
-/// Claims what one channel is to send at `tick`.
+/// Claims what one channel is to send at `tick`: what is most urgent first, and of that what waits longest. What is due is
+/// finite, so that nothing waits for ever.
 pub fn claim(connection: &Connection, channel: Channel, tick: i64, limit: u32) -> rusqlite::Result<Vec<Claimed>> {
-    let mut statement = connection.prepare_cached(CLAIM)?;
-    let rows = statement.query_map(params![channel.as_str(), tick, limit], |row| {
-        Ok(Claimed {
-            notification_id: row.get("notification_id")?,
-            resource_id: row.get("resource_id")?,
-            severity: parsed(row, "severity")?,
-            attempts: row.get("attempts")?,
-            remaining: row.get("remaining")?,
-        })
-    })?;
-    rows.collect()
+    let mut claimed = Vec::new();
+    for severity in MOST_URGENT_FIRST {
+        let room = limit.saturating_sub(u32::try_from(claimed.len()).unwrap_or(u32::MAX));
+        if room == 0 {
+            break;
+        }
+        let mut statement = connection.prepare_cached(CLAIM)?;
+        let rows = statement.query_map(params![channel.as_str(), tick, room, severity.as_str()], |row| {
+            Ok(Claimed {
+                notification_id: row.get("notification_id")?,
+                resource_id: row.get("resource_id")?,
+                severity,
+                attempts: row.get("attempts")?,
+                remaining: row.get("remaining")?,
+            })
+        })?;
+        for row in rows {
+            claimed.push(row?);
+        }
+    }
+    Ok(claimed)
 }
 
 /// When a channel has something to send next.
 pub fn next_tick(connection: &Connection, channel: Channel) -> rusqlite::Result<Option<i64>> {
-    connection.prepare_cached(NEXT)?.query_row([channel.as_str()], |row| row.get(0)).optional()
+    let mut next = None;
+    for severity in MOST_URGENT_FIRST {
+        let params = params![channel.as_str(), severity.as_str()];
+        let of = connection.prepare_cached(NEXT)?.query_row(params, |row| row.get::<_, i64>(0)).optional()?;
+        next = [next, of].into_iter().flatten().min();
+    }
+    Ok(next)
 }
 
 /// At a start nothing is under way: what was claimed before the crash is sent again.
@@ -126,6 +145,15 @@ pub fn failed(
     let failures = claimed.attempts.saturating_add(1);
     let next = retry(failures, failed.refusal, failed.random);
     let state = if next == Retry::Dead { State::Dead } else { State::Failed };
+    if next == Retry::Dead {
+        // Whoever has it does not get it again when it is queued again.
+        connection
+            .prepare_cached(
+                "UPDATE messages SET remaining = coalesce(?2, (SELECT remaining FROM outbox WHERE notification_id = ?1))
+                 WHERE notification_id = ?1 AND accepted_at IS NULL",
+            )?
+            .execute(params![claimed.notification_id, failed.remaining])?;
+    }
     let changed = connection
         .prepare_cached(
             "UPDATE notification_events SET state = ?2, detail = ?3, seq = coalesce(?4, seq)

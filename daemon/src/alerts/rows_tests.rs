@@ -18,6 +18,7 @@ use super::stage::{DAY, Stage};
 use super::step::{Care, Desk, Moment, Rules, SET_ASIDE, Step, step};
 use crate::policy::{Channel, RenewalPolicy, Severity};
 use crate::store::migrations;
+use crate::store::rows::notifications::{self, NewMessage};
 
 /// A database in memory with the proposed tables, and one plan for all profiles.
 pub(super) struct House {
@@ -167,9 +168,10 @@ fn the_matrix_of_the_issue_as_time_passes() {
     }
     assert_eq!(count(&sent), BTreeMap::from([(Slack, 3), (Email, 3), (PagerDuty, 1), (OpsGenie, 1)]));
 
-    // The renewed one has a cycle of its own.
+    // The renewed one closes what was opened, and has a cycle of its own.
     house.watch("mc-1", 2, END + 365 * DAY);
     let now = time(END + DAY);
+    assert_eq!(count(&house.send(now.unix_millis(), |_| Ok(()))), BTreeMap::from([(PagerDuty, 1), (OpsGenie, 1)]));
     assert_eq!((house.pass(now).raised, house.alerts("mc-1", 2)), (0, vec![]));
     assert_eq!(rows::next_due(&house.connection).unwrap(), Some(time(END + 335 * DAY)));
     house.pass(time(END + 335 * DAY));
@@ -360,4 +362,48 @@ fn a_row_that_cannot_be_moved_is_in_the_way_of_no_other() {
     assert_eq!((done.looked, aside), (5, vec!["mc-2"]));
     assert_eq!(rows::next_due(&house.connection).unwrap(), Some(time(END + SET_ASIDE)));
     assert_eq!(step(&mut house, at, rules, (9, Care::Apart)).unwrap().looked, 0, "the pass ends");
+}
+
+#[test]
+fn what_is_most_urgent_is_claimed_first_and_then_what_waits_longest() {
+    let house = House::new(plan(""));
+    let queue = |severity, tick| {
+        let message = NewMessage { kind: "x", resource_id: "mc-1", severity, params: "{}", seq: 0 };
+        notifications::queue(&house.connection, &message, Channel::Email, (time(END), tick)).unwrap()
+    };
+    let (informational, warning) = (queue(Severity::Informational, 1), queue(Severity::Warning, 2));
+    let (later, critical) = (queue(Severity::Critical, 4), queue(Severity::Critical, 3));
+    let ahead = queue(Severity::Critical, 50);
+    assert_eq!(outbox::next_tick(&house.connection, Channel::Email).unwrap(), Some(1));
+    let claim = |limit| {
+        let claimed = outbox::claim(&house.connection, Channel::Email, 10, limit).unwrap();
+        claimed.iter().map(|claimed| claimed.notification_id).collect::<Vec<_>>()
+    };
+    assert_eq!(claim(1), [critical]);
+    assert_eq!(claim(2), [later, warning]);
+    assert_eq!(claim(9), [informational]);
+    assert_eq!(claim(9), [0; 0]);
+    assert_eq!(outbox::next_tick(&house.connection, Channel::Email).unwrap(), Some(50));
+    assert!(ahead > critical);
+}
+
+#[test]
+fn what_died_for_some_is_raised_again_for_them_alone() {
+    let mut house = House::new(plan(""));
+    house.watch("mc-1", 1, END);
+    house.pass(time(END));
+    let claim = |house: &House, tick| outbox::claim(&house.connection, Channel::Email, tick, 9).unwrap().remove(0);
+    let claimed = claim(&house, END);
+    assert_eq!(claimed.remaining, None);
+    let failed = Failed { remaining: Some("[\"gone@x\"]"), ..refused(Refusal::Permanent) };
+    outbox::failed(&house.connection, &claimed, failed, END, None).unwrap();
+    assert_eq!(house.alerts("mc-1", 1)[0].2, State::Dead);
+    assert!(outbox::requeue(&house.connection, claimed.notification_id, END + 1).unwrap());
+    let again = claim(&house, END + 1);
+    assert_eq!((again.notification_id, again.remaining.as_deref()), (claimed.notification_id, Some("[\"gone@x\"]")));
+    // Nobody was reached this time: it is meant for the same ones still.
+    outbox::failed(&house.connection, &again, refused(Refusal::Permanent), END + 1, None).unwrap();
+    house.watch("mc-2", 1, END);
+    assert!(outbox::requeue(&house.connection, claimed.notification_id, END + 2).unwrap());
+    assert_eq!(claim(&house, END + 2).remaining.as_deref(), Some("[\"gone@x\"]"));
 }

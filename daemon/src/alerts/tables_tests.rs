@@ -140,11 +140,11 @@ fn every_statement_of_a_pass_seeks_by_an_index_and_sorts_nothing() {
         ),
         (
             outbox::CLAIM,
-            3,
+            4,
             &[
                 "SEARCH outbox USING INTEGER PRIMARY KEY (rowid=?)",
                 "LIST SUBQUERY 1",
-                "SEARCH outbox USING INDEX outbox_due (channel=? AND next_tick<?)",
+                "SEARCH outbox USING INDEX outbox_due (channel=? AND severity=? AND next_tick<?)",
             ],
         ),
         // As the triggers that take alerts back have it, which name no index.
@@ -157,7 +157,7 @@ fn every_statement_of_a_pass_seeks_by_an_index_and_sorts_nothing() {
                 "SEARCH a USING COVERING INDEX alert_events_by_notification (notification_id=?)",
             ],
         ),
-        (outbox::NEXT, 1, &["SEARCH outbox USING INDEX outbox_due (channel=?)"]),
+        (outbox::NEXT, 2, &["SEARCH outbox USING INDEX outbox_due (channel=? AND severity=?)"]),
     ] {
         let mut statement = house.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         assert_eq!(statement.parameter_count(), parameters);

@@ -65,7 +65,7 @@ impl Alerts {
                 "Messages that were given up: each until somebody queues it again.",
             )?,
             queued: IntGaugeVec::new(queued, &["channel"])?,
-            days_left: IntGaugeVec::new(days_left, &["le"])?,
+            days_left: IntGaugeVec::new(days_left, &["within_days"])?,
         };
         new.show(&AlertGauges::default());
         Ok(new)
@@ -148,9 +148,9 @@ mod tests {
             "countersign_notification_dead_total 3",
             "countersign_notifications_queued{channel=\"Wall\"} 4",
             "countersign_notifications_queued{channel=\"Email\"} 0",
-            "countersign_certificates_days_left{le=\"0\"} 1",
-            "countersign_certificates_days_left{le=\"365\"} 9",
-            "countersign_certificates_days_left{le=\"+Inf\"} 10",
+            "countersign_certificates_days_left{within_days=\"0\"} 1",
+            "countersign_certificates_days_left{within_days=\"365\"} 9",
+            "countersign_certificates_days_left{within_days=\"+Inf\"} 10",
         ] {
             assert!(shown.lines().any(|found| found == line), "{line}\n{shown}");
         }

@@ -73,6 +73,12 @@ pub enum Kind {
     },
     /// The certificate of earlier alerts was replaced: what they opened elsewhere is closed.
     Renewed,
+    /// Nobody has to look after the certificate of earlier alerts any more, though nothing took its place: what they opened
+    /// elsewhere is closed.
+    DealtWith {
+        /// Why.
+        how: Ending,
+    },
     /// Somebody is asked to decide.
     ApprovalRequest,
     /// Somebody is asked to decide on another policy.
@@ -92,6 +98,8 @@ pub enum Kind {
     Issued,
     /// A certificate ended before its time.
     Revoked,
+    /// Nobody looks after an expired certificate any more.
+    Retired,
     /// A job ended without a result.
     JobFailed,
     /// Another policy took force.
@@ -119,6 +127,38 @@ pub enum Kind {
     },
 }
 
+/// Why nobody looks after a certificate any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// It was revoked.
+    Revoked,
+    /// It had ended, and somebody said that it is not needed.
+    Retired,
+    /// It was found once, and stands nowhere any more.
+    Gone,
+}
+
+impl Ending {
+    /// The word for machines.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::Retired => "retired",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// For people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::Retired => "retired",
+            Self::Gone => "found no more",
+        }
+    }
+}
+
 /// One message of a digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -137,6 +177,7 @@ impl Kind {
         match self {
             Self::ExpirationAlert { .. } => "expiration_alert",
             Self::Renewed => "renewed",
+            Self::DealtWith { .. } => "dealt_with",
             Self::ApprovalRequest => "approval_request",
             Self::PolicyProposal => "policy_proposal",
             Self::Amended => "amended",
@@ -144,6 +185,7 @@ impl Kind {
             Self::Bypassed => "bypassed",
             Self::Issued => "issued",
             Self::Revoked => "revoked",
+            Self::Retired => "retired",
             Self::JobFailed => "job_failed",
             Self::PolicyChanged => "policy_changed",
             Self::Remark { .. } => "remark",
@@ -155,7 +197,10 @@ impl Kind {
 
     /// True where the incident that earlier messages opened is over.
     pub fn closes(&self) -> bool {
-        matches!(self, Self::Renewed | Self::Outcome { .. } | Self::Bypassed | Self::PolicyChanged)
+        matches!(
+            self,
+            Self::Renewed | Self::DealtWith { .. } | Self::Outcome { .. } | Self::Bypassed | Self::PolicyChanged
+        )
     }
 }
 

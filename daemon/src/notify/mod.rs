@@ -25,7 +25,7 @@ mod settings_tests;
 pub(crate) mod testing;
 
 pub use configured::{Configured, Reaches};
-pub use message::{Audience, Item, Kind, Message, Token};
+pub use message::{Audience, Ending, Item, Kind, Message, Token};
 pub use outcome::{Outcome, Reached, Receipt};
 pub use pace::Pace;
 #[cfg(test)]

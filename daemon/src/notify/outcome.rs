@@ -83,6 +83,11 @@ impl Receipt {
         self.each.iter().filter(|one| matches!(one.outcome, Outcome::Temporary { .. })).map(|one| &one.to)
     }
 
+    /// Those who were not reached, whether they can be tried again or not.
+    pub fn unreached(&self) -> impl Iterator<Item = &Untrusted> {
+        self.each.iter().filter(|one| one.outcome != Outcome::Delivered).map(|one| &one.to)
+    }
+
     /// One outcome of all: `Delivered` where everybody was reached; `Temporary` as long as somebody can be tried
     /// again (with the longest wait); otherwise `Permanent`, whose reason counts those who were reached.
     pub fn outcome(&self) -> Outcome {

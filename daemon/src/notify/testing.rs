@@ -2,7 +2,7 @@
 
 use countersign_shared::lifecycle::RequestState;
 
-use super::message::{Item, Kind, Message};
+use super::message::{Ending, Item, Kind, Message};
 use crate::policy::Severity;
 
 /// An alert for `www.corp.example`, `days_left` before its end.
@@ -30,6 +30,7 @@ pub fn every_kind() -> Vec<Kind> {
     vec![
         Kind::ExpirationAlert { days_left: 7, threshold_days: 7 },
         Kind::Renewed,
+        Kind::DealtWith { how: Ending::Gone },
         Kind::ApprovalRequest,
         Kind::PolicyProposal,
         Kind::Amended,
@@ -37,6 +38,7 @@ pub fn every_kind() -> Vec<Kind> {
         Kind::Bypassed,
         Kind::Issued,
         Kind::Revoked,
+        Kind::Retired,
         Kind::JobFailed,
         Kind::PolicyChanged,
         Kind::Remark { by: "bob".into() },

@@ -55,7 +55,7 @@ async fn the_matrix_of_the_issue_as_time_passes_against_real_servers() {
         "countersign_expiry_alerts_total{channel=\"PagerDuty\",result=\"success\",threshold=\"0\"} 1",
         "countersign_expiry_alerts_total{channel=\"PagerDuty\",result=\"failure\",threshold=\"0\"} 0",
         "countersign_notifications_queued{channel=\"Slack\"} 0",
-        "countersign_certificates_days_left{le=\"0\"} 1",
+        "countersign_certificates_days_left{within_days=\"0\"} 1",
     ] {
         assert!(shown.lines().any(|found| found == line), "{line}\n{shown}");
     }
@@ -212,6 +212,36 @@ async fn of_several_recipients_the_next_attempt_goes_to_those_who_were_not_reach
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_an_alert_does_not_get_it_again_because_another_address_is_wrong() {
+    let mail = mail_server(Mta {
+        recipients: vec![("wrong", "550 no such user")],
+        after_data: Some("250 kept"),
+        ..Mta::default()
+    })
+    .await;
+    let notify = format!(
+        "email = {{ host = \"127.0.0.1\", port = {}, tls = \"none\", from = \"pki@corp.example\",
+             to = [\"ops@corp.example\", \"wrong@corp.example\"] }}",
+        mail.port
+    );
+    let rig = Rig::new(&notify, 1).await;
+    let sent_to = || mail.kept.lock().unwrap().iter().map(|kept| kept.to.clone()).collect::<Vec<_>>().concat();
+    rig.look_and_send().await;
+    assert_eq!(sent_to().len(), 1);
+    let state = "SELECT state FROM notification_events WHERE channel = 'Email'";
+    assert_eq!(rig.value::<String>(state).await, "dead");
+    let again = |transaction: &mut Transaction<'_>| {
+        let id = "SELECT id FROM notification_events WHERE channel = 'Email'";
+        let id: i64 = transaction.connection().query_row(id, [], |row| row.get(0))?;
+        Ok(outbox::requeue(transaction.connection(), id, transaction.tick())?)
+    };
+    assert!(rig.office.writer.write(again).await.unwrap());
+    rig.look_and_send().await;
+    assert_eq!(rig.value::<String>(state).await, "dead");
+    assert_eq!(sent_to().len(), 1, "it went out to the wrong address alone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_accepted_too_late_counts_as_sent_and_is_closed_at_once() {
     let rig = Rig::new("", 0).await;
     rig.watch.pass().await.unwrap();
@@ -227,7 +257,8 @@ async fn what_was_accepted_too_late_counts_as_sent_and_is_closed_at_once() {
     let states =
         "SELECT group_concat(channel || ' ' || kind || ' ' || state, ', ' ORDER BY id) FROM notification_events
                   WHERE channel = 'PagerDuty'";
-    assert_eq!(rig.value::<String>(states).await, "PagerDuty expiration_alert skipped");
+    let taken_back = "PagerDuty expiration_alert skipped, PagerDuty certificate_renewed queued";
+    assert_eq!(rig.value::<String>(states).await, taken_back, "it may be accepted all the same");
     for _ in 0..2 {
         let message = claimed[0].clone();
         let accepted = move |transaction: &mut Transaction<'_>| {

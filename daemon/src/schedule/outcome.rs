@@ -7,7 +7,6 @@ use countersign_shared::text::Untrusted;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
 
-use crate::alerts::closing;
 use crate::gate::Approved;
 use crate::issuer::{Issued, Mismatch};
 use crate::service::actor::{SCHEDULER, system_draft};
@@ -70,22 +69,12 @@ fn complete(
     let recorded = transaction.record(draft)?;
     let (connection, now) = (transaction.connection(), transaction.now());
     let version = version(VersionState::Active, approved, leaf, &issued.chain_pem, recorded.seq);
-    let before = closing::watched(connection, certificate.as_str())?;
     let number = certificates::insert_version(connection, &version)?;
     if to_deliver {
         deliveries::add(connection, certificate, number)?;
     }
     jobs::complete(connection, approved.job(), now)?;
-    let told = match before {
-        Some(before) => {
-            let at = (now, transaction.tick());
-            closing::close(connection, certificate.as_str(), (before, number.into()), at, recorded.seq)?
-        }
-        None => Vec::new(),
-    };
-    for channel in told {
-        transaction.after_commit(Effect::Queued(channel));
-    }
+    transaction.watch_ended();
     transaction.tell(AuditAction::CertificateIssued, certificate.as_str(), recorded)?;
     transaction.after_commit(Effect::Moved(approved.job().to_string()));
     transaction.after_commit(Effect::Watched);

@@ -75,6 +75,7 @@ fn carry_out(transaction: &mut Transaction<'_>, job: &JobRow, approved: &Approve
     crls::revoke(connection, revocation, approved.job(), now, approved.not_after(), recorded.seq)?;
     deliveries::drop_revoked(connection, certificate, revocation.version)?;
     jobs::complete(connection, approved.job(), now)?;
+    transaction.watch_ended();
     transaction.tell(AuditAction::CertificateRevoked, certificate.as_str(), recorded)?;
     transaction.after_commit(Effect::Moved(approved.job().to_string()));
     transaction.after_commit(Effect::Revoked);

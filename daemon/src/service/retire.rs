@@ -83,6 +83,7 @@ fn carry_out(
         .text("policy_sha256", rules.sha256());
     let recorded = transaction.record(draft)?;
     rows::dealt_with(transaction.connection(), id.as_str())?;
+    transaction.watch_ended();
     transaction.tell(AuditAction::CertificateRetired, id.as_str(), recorded)?;
     Ok(RetireResult {
         certificate_id: id.clone(),

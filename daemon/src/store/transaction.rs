@@ -17,6 +17,7 @@ use super::routing::Routes;
 use super::rows::metrics::Outcome;
 use super::rows::notifications::{self, NewMessage};
 use crate::alerts::Stage;
+use crate::alerts::closing::KEEP_INCIDENTS;
 use crate::clock::TimeLine;
 use crate::in_force::{InForce, PolicyInForce};
 use crate::ledger::record::Sealed;
@@ -232,6 +233,16 @@ impl<'a> Transaction<'a> {
     ) -> Result<(), Failure> {
         notifications::skip(self.connection, (action.as_str(), resource_id), why, self.now, recorded.seq)?;
         Ok(())
+    }
+
+    /// A watch has ended, or a newer version is watched: the table has queued what closes incidents elsewhere.
+    pub fn watch_ended(&mut self) {
+        self.effects.extend(KEEP_INCIDENTS.map(Effect::Queued));
+    }
+
+    /// The sequence number of the newest record.
+    pub fn newest_record(&self) -> Result<u64, Failure> {
+        Ok(self.connection.query_row("SELECT max(seq) FROM audit_events", [], |row| row.get(0))?)
     }
 
     /// Appends a record. Whatever a command changes, it says so here, in the same transaction.

@@ -10,6 +10,7 @@ use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::database;
+use crate::notify::Ending;
 use crate::store::rows::found::{self, About};
 use crate::store::rows::{certificates, parsed, parsed_if};
 use crate::store::sight::Sight;
@@ -56,6 +57,23 @@ pub fn subject(connection: &Connection, id: &str) -> Result<Subject, ApiError> {
     }
     let about = found::about(connection, &id).map_err(|error| database(&error))?;
     Ok(about.map(of_found).unwrap_or_default())
+}
+
+/// Why nobody looks after a version any more.
+pub fn ending(connection: &Connection, id: &str, version: u64) -> Result<Ending, ApiError> {
+    let read = |row: &Row<'_>| Ok((row.get::<_, Option<String>>("state")?, row.get::<_, Option<bool>>("there")?));
+    let (state, there) = connection
+        .prepare_cached(
+            "SELECT (SELECT state FROM certificate_versions WHERE certificate_id = ?1 AND version = ?2) AS state,
+                 (SELECT there FROM found_certificates WHERE id = ?1) AS there",
+        )
+        .and_then(|mut statement| statement.query_row(params![id, version], read))
+        .map_err(|error| database(&error))?;
+    Ok(match (state.as_deref(), there) {
+        (Some("revoked"), _) => Ending::Revoked,
+        (_, Some(false)) => Ending::Gone,
+        _ => Ending::Retired,
+    })
 }
 
 fn of_found(about: About) -> Subject {

@@ -22,6 +22,9 @@ pub const TEST: &str = notifications::TEST;
 /// What earlier alerts opened elsewhere is closed.
 pub const RENEWED: &str = notifications::RENEWED;
 
+/// The same, where nothing took the place of the certificate.
+pub const DEALT_WITH: &str = notifications::DEALT_WITH;
+
 /// The parameters of a [`TEST`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,21 +35,22 @@ pub struct Trial {
     pub by: String,
 }
 
-/// The parameters of [`RENEWED`].
+/// The parameters of [`RENEWED`] and of [`DEALT_WITH`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Renewal {
-    /// The version that took the place of the one that was alerted.
+    /// The version that took the place of the one that was alerted; of what was dealt with, the last one.
     pub version: u64,
 }
 
-/// Composes one of the three.
+/// Composes one of the four.
 pub fn compose(house: House<'_>, notice: &Notice) -> Result<Composed, ApiError> {
     let watch = certificate::watch(house.connection, &notice.resource_id)?;
     match notice.kind.as_str() {
         ALERT => alert(house, notice, watch),
         TEST => trial(house, notice, watch),
         RENEWED => renewed(house, notice, watch),
+        DEALT_WITH => dealt_with(house, notice, watch),
         other => Err(ApiError::internal(format!("{other} is no message about the end of a certificate"))),
     }
 }
@@ -84,6 +88,20 @@ fn renewed(house: House<'_>, notice: &Notice, watch: Option<Watch>) -> Result<Co
         not_after: watch.map(|watch| watch.not_after),
         command: Some(format!("countersign show {}", notice.resource_id).into()),
         ..house.message(notice, Kind::Renewed, subject.names.clone())?
+    };
+    Ok(Composed::Send(Box::new(letter(house, notice, message, &subject)?)))
+}
+
+fn dealt_with(house: House<'_>, notice: &Notice, watch: Option<Watch>) -> Result<Composed, ApiError> {
+    let params: Renewal = parsed(notice)?;
+    if watch.is_some() {
+        return Ok(Composed::Moot("it is looked after again".to_owned()));
+    }
+    let subject = certificate::subject(house.connection, &notice.resource_id)?;
+    let how = certificate::ending(house.connection, &notice.resource_id, params.version)?;
+    let message = Message {
+        command: Some(format!("countersign show {}", notice.resource_id).into()),
+        ..house.message(notice, Kind::DealtWith { how }, subject.names.clone())?
     };
     Ok(Composed::Send(Box::new(letter(house, notice, message, &subject)?)))
 }

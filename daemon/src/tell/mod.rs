@@ -135,7 +135,7 @@ pub enum Composed {
 /// The database, and a kind that this program does not know.
 pub fn compose(house: House<'_>, notice: &Notice) -> Result<Composed, ApiError> {
     match notice.kind.as_str() {
-        expiry::ALERT | expiry::TEST | expiry::RENEWED => expiry::compose(house, notice),
+        expiry::ALERT | expiry::TEST | expiry::RENEWED | expiry::DEALT_WITH => expiry::compose(house, notice),
         _ => requests::compose(house, notice),
     }
 }

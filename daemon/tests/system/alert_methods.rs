@@ -102,6 +102,11 @@ fn a_trial_is_sent_for_real_marked_recorded_and_counts_for_nothing() {
     let of = issued(&host, ALICE, "a.dev.test.example");
     settled(&host, &of);
     let before = told(&host).len();
+    let given_up = || {
+        let text = host.user(CAROL).metrics();
+        text.lines().find(|line| line.starts_with("countersign_notification_dead_total")).map(str::to_owned)
+    };
+    let dead = given_up();
 
     let sent = host.user(BOB).call::<AlertTest>(&trial(&of, AlertChannel::Command)).alert;
     assert_eq!((sent.state, sent.kind.as_str(), sent.threshold), (AlertState::Sent, "expiration_alert_test", None));
@@ -124,6 +129,7 @@ fn a_trial_is_sent_for_real_marked_recorded_and_counts_for_nothing() {
     assert_eq!((later.state, later.attempts), (AlertState::Dead, None));
     assert!(later.detail.raw().contains("the pager is full"), "{later:?}");
     assert_eq!(told(&host).len(), before + 3);
+    assert_eq!(given_up(), dead, "nobody is called for what somebody tries");
 
     // Whoever waits no longer is told that nobody has answered; it goes on.
     verdict(&host, "sleep 3; exit 0");

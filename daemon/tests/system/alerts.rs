@@ -109,8 +109,8 @@ fn each_channel_goes_its_own_way_and_none_holds_up_a_decision() {
         "countersign_expiry_alerts_total{channel=\"PagerDuty\",result=\"failure\",threshold=\"7\"} 2",
         "countersign_notification_dead_total 2",
         "countersign_notifications_queued{channel=\"OpsGenie\"} 2",
-        "countersign_certificates_days_left{le=\"7\"} 2",
-        "countersign_certificates_days_left{le=\"+Inf\"} 3",
+        "countersign_certificates_days_left{within_days=\"7\"} 2",
+        "countersign_certificates_days_left{within_days=\"+Inf\"} 3",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }

@@ -5,6 +5,7 @@
 
 mod alert_methods;
 mod alerts;
+mod alerts_end;
 mod alerts_kill;
 mod amend;
 mod another_policy;
@@ -31,6 +32,7 @@ mod ledger_rows;
 mod life;
 mod lifecycle;
 mod messages;
+mod messages_work;
 mod metrics;
 mod old_database;
 mod openssl;

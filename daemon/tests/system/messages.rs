@@ -11,14 +11,15 @@ const HOSTILE: &str =
     "x\r\nBcc: evil@evil.example\r\n\r\n.\r\nMAIL FROM:<evil@evil.example>\r\n\u{1b}]0;owned\u{7}\u{202e}";
 
 /// The people of the tests, each with an address.
-fn addressed(policy: &str) -> String {
+pub fn addressed(policy: &str) -> String {
     ["alice", "bob", "carol"].iter().fold(policy.to_owned(), |policy, name| {
         let written = format!("name = \"{name}\"\n");
         policy.replacen(&written, &format!("{written}email = \"{name}@corp.example\"\n"), 1)
     })
 }
 
-fn host(policy: &str, mail: &MailServer, more: &str) -> Host {
+/// A daemon whose people read mail.
+pub fn host(policy: &str, mail: &MailServer, more: &str) -> Host {
     let mut host = Host::prepared(&addressed(policy));
     std::fs::write(host.path("countersign.toml"), format!("{}{more}", mail.table())).unwrap();
     host.start();

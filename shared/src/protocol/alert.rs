@@ -82,7 +82,8 @@ pub struct Alert {
     pub id: u64,
     /// When it was caused.
     pub created_at: Timestamp,
-    /// `expiration_alert`, `expiration_alert_test`, `certificate_renewed`, or the action of the record that caused it.
+    /// `expiration_alert`, `expiration_alert_test`, `certificate_renewed`, `certificate_dealt_with`, or the action of the
+    /// record that caused it.
     pub kind: String,
     /// What it is about: `mc-…`, `ar-…`, `job-…`.
     pub resource_id: String,

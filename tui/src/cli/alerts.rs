@@ -47,7 +47,8 @@ pub(super) struct LsArgs {
     /// Only about this certificate
     #[arg(long, value_name = "ID")]
     certificate: Option<CertificateId>,
-    /// Only of this kind: expiration_alert, expiration_alert_test, certificate_renewed, or an action of the ledger
+    /// Only of this kind: expiration_alert, expiration_alert_test, certificate_renewed, certificate_dealt_with, or an
+    /// action of the ledger
     #[arg(long)]
     kind: Option<String>,
     /// Only with this text in the object's id, the primary name or the reason

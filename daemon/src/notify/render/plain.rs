@@ -53,6 +53,7 @@ pub fn title(message: &Message) -> String {
             format!("[{}] {} {}", severity(message.severity).to_uppercase(), subject(message), end(*days_left))
         }
         Kind::Renewed => format!("Renewed: {}", subject(message)),
+        Kind::DealtWith { how } => format!("Dealt with ({}): {}", how.words(), subject(message)),
         Kind::ApprovalRequest => format!("Approval needed: {} ({})", subject(message), message.about),
         Kind::PolicyProposal => format!("Approval needed: {} ({})", subject(message), message.about),
         Kind::Amended => format!("Changed, approval needed again: {} ({})", subject(message), message.about),
@@ -60,6 +61,7 @@ pub fn title(message: &Message) -> String {
         Kind::Bypassed => format!("Approved by the bypass: {} ({})", subject(message), message.about),
         Kind::Issued => format!("Issued: {} ({})", subject(message), message.about),
         Kind::Revoked => format!("Revoked: {} ({})", subject(message), message.about),
+        Kind::Retired => format!("Retired: {} ({})", subject(message), message.about),
         Kind::JobFailed => format!("Failed: {} ({})", subject(message), message.about),
         Kind::PolicyChanged => format!("Another policy is in force: {} ({})", subject(message), message.about),
         Kind::Remark { by } => {

@@ -53,6 +53,9 @@ pub fn object(message: &Message) -> Value {
             out.insert("attempts".into(), json!(attempts));
             out.insert("by".into(), json!(plain::text(by)));
         }
+        Kind::DealtWith { how } => {
+            out.insert("how".into(), json!(how.as_str()));
+        }
         Kind::Renewed
         | Kind::ApprovalRequest
         | Kind::PolicyProposal
@@ -60,6 +63,7 @@ pub fn object(message: &Message) -> Value {
         | Kind::Bypassed
         | Kind::Issued
         | Kind::Revoked
+        | Kind::Retired
         | Kind::JobFailed
         | Kind::PolicyChanged
         | Kind::Escalation => {}

@@ -152,16 +152,22 @@ fn judged(receipt: &Receipt, channel: Channel) -> Ended {
     match receipt.outcome() {
         Outcome::Delivered => Ended::Accepted,
         Outcome::Temporary { why, retry_after } => {
-            let again: Vec<&Untrusted> = receipt.again().collect();
-            let narrower = addresses_people(channel) && again.len() < receipt.each().len();
-            let remaining = narrower.then(|| serde_json::to_string(&again).ok()).flatten();
+            let remaining = narrower(receipt, channel, receipt.again().collect());
             let millis = retry_after.map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
             Ended::Failed { refusal: Refusal::Transient, why, at_least: Span::from_millis(millis), remaining }
         }
         Outcome::Permanent { why } => {
-            Ended::Failed { refusal: Refusal::Permanent, why, at_least: Span::from_millis(0), remaining: None }
+            // Queued again, by hand or a day later, it goes to nobody who has it.
+            let remaining = narrower(receipt, channel, receipt.unreached().collect());
+            Ended::Failed { refusal: Refusal::Permanent, why, at_least: Span::from_millis(0), remaining }
         }
     }
+}
+
+/// JSON: those for whom it is still meant, where that is not everybody.
+fn narrower(receipt: &Receipt, channel: Channel, those: Vec<&Untrusted>) -> Option<String> {
+    let narrower = addresses_people(channel) && those.len() < receipt.each().len();
+    narrower.then(|| serde_json::to_string(&those).ok()).flatten()
 }
 
 #[cfg(test)]

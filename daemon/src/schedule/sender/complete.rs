@@ -14,6 +14,7 @@ use crate::alerts::outbox::{self, Claimed, Failed};
 use crate::alerts::{Stage, State, closing, counts};
 use crate::notify::outcome::MAX_WHY;
 use crate::policy::Channel;
+use crate::store::rows::notifications;
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
 
@@ -87,17 +88,18 @@ fn accepted(transaction: &mut Transaction<'_>, channel: Channel, claimed: &Claim
     let seq = record(transaction, channel, claimed, None)?;
     let connection = transaction.connection();
     outbox::sent(connection, claimed, transaction.now(), seq)?;
-    // A version that was replaced while the alert was under way: what it opened is closed at once.
-    let Some(seq) = seq else { return Ok(()) };
-    let alerted = raised(connection, claimed.notification_id)?;
-    let newer = closing::watched(connection, &claimed.resource_id)?;
-    if let (Some(Raised { version, .. }), Some(newer)) = (alerted, newer)
-        && version < newer
-    {
-        let at = (transaction.now(), transaction.tick());
-        if closing::close_one(connection, &claimed.resource_id, newer, channel, at, seq)? {
-            transaction.after_commit(Effect::Queued(channel));
-        }
+    if let Some(seq) = seq {
+        close_late(transaction, channel, claimed, seq)?;
+    }
+    Ok(())
+}
+
+/// What was replaced or dealt with while the attempt was under way: what that may have opened elsewhere is closed.
+fn close_late(transaction: &mut Transaction<'_>, channel: Channel, claimed: &Claimed, seq: u64) -> Result<(), Failure> {
+    let (connection, at) = (transaction.connection(), (transaction.now(), transaction.tick()));
+    let Some(Raised { version, .. }) = raised(connection, claimed.notification_id)? else { return Ok(()) };
+    if closing::close_late(connection, (&claimed.resource_id, version), channel, at, seq)? {
+        transaction.after_commit(Effect::Queued(channel));
     }
     Ok(())
 }
@@ -108,15 +110,21 @@ fn failed(
     claimed: &Claimed,
     failed: Failed<'_>,
 ) -> Result<(), Failure> {
-    // What was taken back meanwhile is not said to have failed.
-    if !outbox::state(transaction.connection(), claimed.notification_id)?.is_open() {
-        return Ok(());
+    // What was taken back meanwhile is not said to have failed, and may have been accepted all the same.
+    match outbox::state(transaction.connection(), claimed.notification_id)? {
+        State::Queued | State::Failed => {}
+        State::Skipped if failed.refusal == Refusal::Transient => {
+            let seq = transaction.newest_record()?;
+            return close_late(transaction, channel, claimed, seq);
+        }
+        State::Skipped | State::Sent | State::Dead => return Ok(()),
     }
     let seq = record(transaction, channel, claimed, Some(failed))?;
     let next = outbox::failed(transaction.connection(), claimed, failed, transaction.tick(), seq)?;
     let id = claimed.notification_id;
     tracing::warn!(channel = channel.as_str(), "notification {id} about {}: {}", claimed.resource_id, failed.why);
-    if next == Some(Retry::Dead) {
+    // A trial has one attempt, and whoever tries it sees what came of it: nobody is called for that.
+    if next == Some(Retry::Dead) && !notifications::is_trial(transaction.connection(), id)? {
         counts::died(transaction.connection())?;
         transaction.after_commit(Effect::Died);
     }

@@ -73,8 +73,13 @@ impl<'a> Valve<'a> {
             return Ok(None);
         }
         let subject = certificate::subject(self.connection, &notice.resource_id)?;
-        let profile = subject.profile.and_then(|(profile, _)| self.policy.profile(&profile));
-        let renewal = profile.and_then(|profile| profile.rules().renewal_policy.as_deref());
+        let renewal = match &subject.profile {
+            Some((profile, _)) => {
+                self.policy.profile(profile).and_then(|profile| profile.rules().renewal_policy.as_deref())
+            }
+            // What no profile owns has the plan of what was found.
+            None => self.policy.found_plan(),
+        };
         let renewal = renewal.and_then(|id| self.policy.renewal_policy(id));
         let calendar = renewal.and_then(|renewal| renewal.informational_calendar.as_ref());
         let opens = calendar.map(|calendar| calendar.after(self.now, Span::from_millis(0)));

@@ -13,7 +13,7 @@ use crate::store::rows::page::Window;
 use crate::tell::expiry;
 
 /// Kinds that are no action of the ledger.
-const KINDS: [&str; 3] = [expiry::ALERT, expiry::TEST, expiry::RENEWED];
+const KINDS: [&str; 4] = [expiry::ALERT, expiry::TEST, expiry::RENEWED, expiry::DEALT_WITH];
 
 /// A page of messages that the caller may see.
 pub async fn list(service: &Service, connection: &Connection, params: ListAlertsParams) -> Result<AlertPage, ApiError> {

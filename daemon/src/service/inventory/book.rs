@@ -104,6 +104,7 @@ impl<'b, 'a> Book<'b, 'a> {
         }
         if std::mem::take(&mut self.moved) {
             self.transaction.after_commit(Effect::Watched);
+            self.transaction.watch_ended();
         }
         Ok(())
     }

@@ -57,7 +57,15 @@ pub fn page(
         }
         other => {
             conditions.and_if("n.state = ?", other.map(AlertState::as_str));
-            false
+            let on_one_channel = ListAlertsParams {
+                limit: filter.limit,
+                cursor: filter.cursor.clone(),
+                channel: filter.channel,
+                ..Default::default()
+            };
+            // What one certificate ever caused is little; all of one channel is a page of it where nothing else is asked for.
+            filter.certificate.is_some()
+                || (filter.channel.is_some() && *filter == on_one_channel && *sight == Sight::All)
         }
     };
     conditions.and_if("n.channel = ?", filter.channel.map(AlertChannel::as_str));
@@ -240,4 +248,49 @@ pub fn watched(
         })
     })?;
     rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::migrations::{migrate, newest};
+
+    #[test]
+    fn what_somebody_filters_by_is_found_by_an_index_however_long_ago_it_was() {
+        let mut db = Connection::open_in_memory().unwrap();
+        migrate(&mut db, newest()).unwrap();
+        db.execute_batch(
+            "PRAGMA foreign_keys = 0;
+             WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 30000)
+             INSERT INTO notification_events (id, created_at, kind, resource_id, channel, state, detail, seq)
+             SELECT n, '2027-01-01T00:00:00.000Z', 'expiration_alert', 'mc-' || (n % 1000 + 1000),
+                 CASE WHEN n < 3 THEN 'Wall' ELSE 'Email' END, CASE n WHEN 2 THEN 'failed' ELSE 'sent' END, '', n FROM numbers",
+        )
+        .unwrap();
+        let listed = |params: ListAlertsParams| {
+            let window = Window::new(Some(5), None).unwrap();
+            let (alerts, next) = page(&db, &params, window, &Sight::All, (Timestamp::EPOCH, 0)).unwrap();
+            (alerts.iter().map(|alert| alert.id).collect::<Vec<_>>(), next.is_some())
+        };
+        let certificate = Some("mc-1001".parse().unwrap());
+        let of = ListAlertsParams { certificate, ..Default::default() };
+        assert_eq!(listed(of.clone()), (vec![29_001, 28_001, 27_001, 26_001, 25_001], true));
+        let wall = Some(AlertChannel::Wall);
+        assert_eq!(listed(ListAlertsParams { channel: wall, ..of }), (vec![1], false));
+        assert_eq!(listed(ListAlertsParams { channel: wall, ..Default::default() }), (vec![2, 1], false));
+        for (condition, index) in [
+            ("n.resource_id = 'mc-1'", "notifications_by_resource (resource_id=? AND rowid<?)"),
+            ("n.channel = 'Wall'", "notifications_by_channel (channel=? AND rowid<?)"),
+        ] {
+            let mut conditions = Conditions::default();
+            conditions.and("n.id < ?", 9);
+            conditions.plain(condition);
+            let sql = format!("EXPLAIN QUERY PLAN {} ORDER BY n.id DESC LIMIT 5", select(&conditions));
+            let mut statement = db.prepare(&sql).unwrap();
+            let steps = statement.query_map([9], |row| row.get::<_, String>("detail")).unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            assert_eq!(steps[0], format!("SEARCH n USING INDEX {index}"), "{steps:?}");
+            assert!(steps.iter().all(|step| !step.contains("B-TREE")), "{steps:?}");
+        }
+    }
 }

@@ -12,11 +12,14 @@ use crate::tell::Notice;
 pub const TEST: &str = "expiration_alert_test";
 /// The kind of the message that closes what earlier alerts opened elsewhere.
 pub const RENEWED: &str = "certificate_renewed";
+/// The same, where nothing took the place of the certificate: it was revoked, retired, or is found no more.
+pub const DEALT_WITH: &str = "certificate_dealt_with";
 
 /// What people are to be told, on one channel.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMessage<'a> {
-    /// The action of the record that causes it, or `expiration_alert`, `expiration_alert_test`, `certificate_renewed`.
+    /// The action of the record that causes it, or `expiration_alert`, `expiration_alert_test`, `certificate_renewed`,
+    /// `certificate_dealt_with`.
     pub kind: &'a str,
     /// The object that it is about.
     pub resource_id: &'a str,
@@ -54,12 +57,19 @@ pub fn queue(
 pub fn post(connection: &Connection, id: i64, tick: i64) -> rusqlite::Result<()> {
     let posted = connection
         .prepare_cached(
-            "INSERT INTO outbox (notification_id, channel, resource_id, severity, attempts, next_tick)
-             SELECT n.id, n.channel, n.resource_id, m.severity, CASE n.kind WHEN ?3 THEN ?4 ELSE 0 END, ?2
+            "INSERT INTO outbox (notification_id, channel, resource_id, severity, remaining, attempts, next_tick)
+             SELECT n.id, n.channel, n.resource_id, m.severity, m.remaining, CASE n.kind WHEN ?3 THEN ?4 ELSE 0 END, ?2
              FROM notification_events n JOIN messages m ON m.notification_id = n.id WHERE n.id = ?1",
         )?
         .execute(params![id, tick, TEST, MAX_ATTEMPTS - 1])?;
     if posted == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(posted)) }
+}
+
+/// Whether it is a [`TEST`].
+pub fn is_trial(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT kind = ?2 FROM notification_events WHERE id = ?1")?
+        .query_row(params![id, TEST], |row| row.get(0))
 }
 
 /// Notes that nobody is told, and why.

@@ -31,7 +31,7 @@ fn compose_or_fail(house: House<'_>, notice: &Notice) -> Result<Composed, Failur
     use AuditAction::{
         ApprovalAmended, ApprovalApproved, ApprovalBypassed, ApprovalCommented, ApprovalEscalated, ApprovalExpired,
         ApprovalRejected, ApprovalRequested, ApprovalVoided, ApprovalWithdrawn, AttemptsRepeated, CertificateIssued,
-        CertificateRevoked, JobFailed, PolicyChanged, PolicyProposed,
+        CertificateRetired, CertificateRevoked, JobFailed, PolicyChanged, PolicyProposed,
     };
     let unknown = || ApiError::internal(format!("{} is nothing that anybody is told of", notice.kind));
     let action: AuditAction = notice.kind.parse().map_err(|_| unknown())?;
@@ -43,6 +43,7 @@ fn compose_or_fail(house: House<'_>, notice: &Notice) -> Result<Composed, Failur
         | ApprovalBypassed => ending::compose(house, notice, action),
         CertificateIssued => work::issued(house, notice),
         CertificateRevoked => work::revoked(house, notice),
+        CertificateRetired => work::retired(house, notice),
         JobFailed => work::failed(house, notice),
         ApprovalCommented => talk::compose(house, notice),
         AttemptsRepeated => matters::attempts(house, notice),

@@ -12,6 +12,7 @@ use crate::service::actor::SCHEDULER;
 use crate::store::rows::jobs::{self, JobRow};
 use crate::store::rows::{certificates, submissions};
 use crate::store::transaction::Failure;
+use crate::tell::certificate::subject;
 use crate::tell::people::People;
 use crate::tell::{Composed, House, Notice, recipients};
 
@@ -32,6 +33,24 @@ pub(super) fn revoked(house: House<'_>, notice: &Notice) -> Result<Composed, Fai
     let reason = details.get("reason").and_then(Value::as_str).map(Untrusted::from);
     let said = Message { reason, ..about(house, notice, Kind::Revoked, &job, &certificate)? };
     Ok(letter(house, notice, said, &job, &certificate))
+}
+
+/// Nobody looks after one any more: the owner is told, and whoever else is told of it. No job did it.
+pub(super) fn retired(house: House<'_>, notice: &Notice) -> Result<Composed, Failure> {
+    let details = details(house, notice)?;
+    let subject = subject(house.connection, &notice.resource_id)?;
+    let said = Message {
+        reason: details.get("reason").and_then(Value::as_str).map(Untrusted::from),
+        command: Some(format!("countersign show {}", notice.resource_id).into()),
+        names: subject.names,
+        ..message(house, notice, &notice.resource_id, Kind::Retired)?
+    };
+    let mut people = People::default();
+    if let Some(owner) = &subject.owner {
+        people.add(house.policy, owner);
+    }
+    let profile = subject.profile.as_ref().map_or("", |(profile, _)| profile);
+    Ok(people.letter(notice, said, Vec::new(), recipients(house.policy, subject.owner.as_ref(), profile)))
 }
 
 /// A job ended without a result.
