@@ -3,6 +3,7 @@ DELETE FROM expiry_watch WHERE certificate_id NOT IN (SELECT id FROM certificate
 DROP INDEX IF EXISTS versions_by_end;
 DROP TABLE IF EXISTS inventory_scans;
 DROP TABLE IF EXISTS inventory_findings;
+DROP TABLE IF EXISTS inventory_intake;
 DROP TABLE IF EXISTS found_certificates;
 DROP TABLE IF EXISTS inventory;
 DROP TABLE IF EXISTS inventory_certificates;

@@ -48,9 +48,12 @@ CREATE TABLE IF NOT EXISTS inventory (
     ended_at     TEXT CHECK (length(ended_at) = 24),
     successor    TEXT REFERENCES inventory_certificates (sha256),
     lineage      TEXT CHECK (lineage = 'names_and_key' OR lineage = 'names' OR lineage = 'key' OR lineage = 'some_names'),
+    -- Whom the place belonged to when the successor was seen there; whoever has one place says nothing of another.
+    successor_uid INTEGER,
     CHECK ((state = 'present' OR state = 'unknown') = (ended_at IS NULL)),
     CHECK ((state = 'succeeded') = (successor IS NOT NULL)),
     CHECK ((successor IS NULL) = (lineage IS NULL)),
+    CHECK (successor IS NOT NULL OR successor_uid IS NULL),
     CHECK (successor IS NULL OR successor <> sha256)
 ) STRICT;
 
@@ -122,6 +125,16 @@ END;
 CREATE TRIGGER IF NOT EXISTS found_dealt_with AFTER UPDATE OF watched ON found_certificates
 WHEN NEW.watched = 0 AND OLD.watched = 1
 BEGIN DELETE FROM expiry_watch WHERE certificate_id = NEW.id; END;
+
+-- How much was new in the name of each account on its newest day: what somebody fills a directory with is kept for ever.
+CREATE TABLE IF NOT EXISTS inventory_intake (
+    -- `uid:N`, or `listeners` for those of which nobody knows whose they are.
+    who       TEXT PRIMARY KEY CHECK (who = 'listeners' OR who GLOB 'uid:[0-9]*'),
+    day       TEXT NOT NULL CHECK (length(day) = 10),
+    sightings INTEGER NOT NULL CHECK (sightings >= 0),
+    -- Of certificates that were not stored yet.
+    octets    INTEGER NOT NULL CHECK (octets >= 0)
+) STRICT, WITHOUT ROWID;
 
 -- What was in the way, as the last scan found it.
 CREATE TABLE IF NOT EXISTS inventory_findings (

@@ -12,7 +12,7 @@ use countersign_shared::time::Timestamp;
 use super::chain::{self, Chain, Role};
 use super::finding::{Finding, Findings};
 use super::forms::{self, Reading};
-use super::limits::{Budget, Limits};
+use super::limits::{Budget, Limits, Measure, UsedUp};
 use super::listener::{self, Target};
 use super::password::PasswordFiles;
 use super::walk::{ReadFile, Walk};
@@ -88,7 +88,12 @@ impl Scan {
 pub fn scan(plan: &Plan, taken_at: Timestamp, stop: &AtomicBool) -> Scan {
     let mut budget = Budget::new(plan.limits, Instant::now(), stop);
     let mut findings = Findings::new(plan.limits.findings);
-    let mut seen = Collected::new(plan.limits.sightings);
+    let mut seen = Collected::new(&plan.limits);
+    // However long the files take, there is time for the listeners.
+    let until = budget.until;
+    if !plan.listeners.is_empty() || plan.discover_except.is_some() {
+        budget.until = until.checked_sub(plan.limits.time / 4).unwrap_or(until);
+    }
     let mut covered: BTreeSet<Place> = plan.roots.iter().cloned().map(Place::File).collect();
     let mut walk = Walk {
         budget: &mut budget,
@@ -109,6 +114,7 @@ pub fn scan(plan: &Plan, taken_at: Timestamp, stop: &AtomicBool) -> Scan {
         }
     }
     roots.for_each(|root| findings.add(Place::File(root.clone()), Problem::OutOfTime));
+    budget.until = until;
     listeners(plan, &budget, &mut findings, &mut seen, &mut covered);
     Scan {
         taken_at,
@@ -132,7 +138,7 @@ pub fn scan_octets(
     taken_at: Timestamp,
 ) -> Scan {
     let mut findings = Findings::new(limits.findings);
-    let mut seen = Collected::new(limits.sightings);
+    let mut seen = Collected::new(&Limits { share: 1, ..limits });
     let file = ReadFile { path: path.to_owned(), octets, owner_uid, named: true };
     if file.octets.len() as u64 > limits.file_size {
         let problem = Problem::TooLarge { size: file.octets.len() as u64, limit: limits.file_size };
@@ -155,22 +161,28 @@ pub fn scan_octets(
 struct Collected {
     certificates: BTreeMap<Digest, FoundCertificate>,
     sightings: Vec<Sighting>,
-    limit: usize,
+    measure: Measure,
+    iterations: Measure,
 }
 
 impl Collected {
-    fn new(limit: usize) -> Self {
-        Self { certificates: BTreeMap::new(), sightings: Vec::new(), limit }
+    fn new(limits: &Limits) -> Self {
+        Self {
+            certificates: BTreeMap::new(),
+            sightings: Vec::new(),
+            measure: Measure::new(limits.sightings as u64, limits.share),
+            iterations: Measure::new(limits.iterations, limits.share),
+        }
     }
 
-    /// Takes what stands at a place; each certificate once for each alias. False where there are too many.
+    /// Takes what stands at a place; each certificate once for each alias.
     fn take(
         &mut self,
         place: &Place,
         owner_uid: Option<u32>,
         group: &[(&FoundCertificate, Option<&Untrusted>)],
         chains: &[Chain],
-    ) -> bool {
+    ) -> Result<(), UsedUp> {
         let certificates: Vec<&FoundCertificate> = group.iter().map(|(certificate, _)| *certificate).collect();
         let mut known = HashSet::new();
         for chain in chains {
@@ -181,9 +193,7 @@ impl Collected {
             if !known.insert((head.sha256, alias.map(Untrusted::raw))) {
                 continue;
             }
-            if self.sightings.len() >= self.limit {
-                return false;
-            }
+            self.measure.take(owner_uid, 1)?;
             let issuers = chain.issuers.iter().filter_map(|i| certificates.get(*i));
             self.sightings.push(Sighting {
                 place: place.clone(),
@@ -198,8 +208,18 @@ impl Collected {
                 self.certificates.entry(certificate.sha256).or_insert_with(|| (*certificate).clone());
             }
         }
-        true
+        Ok(())
     }
+}
+
+/// What is said where there are too many; false where there is no room for those of anybody else either.
+fn used_up(place: Place, used_up: UsedUp, findings: &mut Findings) -> bool {
+    let (of, limit) = match used_up {
+        UsedUp::All(limit) => ("certificates in all", limit),
+        UsedUp::Share(limit) => ("certificates of one account", limit),
+    };
+    findings.add(place, Problem::Limit { of, limit });
+    matches!(used_up, UsedUp::Share(_))
 }
 
 fn read_file(
@@ -224,7 +244,11 @@ fn take_file(
     seen: &mut Collected,
 ) -> bool {
     let place = Place::File(file.path.clone());
-    let contents = forms::read(&file.octets, Reading { password, limit: limits.certificates_of_place });
+    let uid = Some(file.owner_uid);
+    let reading = Reading { password, limit: limits.certificates_of_place, iterations: seen.iterations.left(uid) };
+    let contents = forms::read(&file.octets, reading);
+    // What is left was asked before; more is not used.
+    let _ = seen.iterations.take(uid, contents.iterations);
     let nothing = contents.entries.is_empty() && contents.problems.is_empty();
     if nothing && (file.named || (telling(&file.path) && !contents.other_blocks)) {
         findings.add(place.clone(), Problem::NoCertificate);
@@ -232,11 +256,10 @@ fn take_file(
     contents.problems.into_iter().for_each(|problem| findings.add(place.clone(), problem));
     let group: Vec<_> = contents.entries.iter().map(|entry| (&entry.certificate, entry.alias.as_ref())).collect();
     let certificates: Vec<&FoundCertificate> = group.iter().map(|(certificate, _)| *certificate).collect();
-    let taken = seen.take(&place, Some(file.owner_uid), &group, &chain::chains(&certificates));
-    if !taken {
-        findings.add(place, Problem::Limit { of: "certificates in all", limit: limits.sightings as u64 });
+    match seen.take(&place, uid, &group, &chain::chains(&certificates)) {
+        Ok(()) => true,
+        Err(full) => used_up(place, full, findings),
     }
-    taken
 }
 
 fn telling(path: &Path) -> bool {
@@ -262,11 +285,12 @@ fn listeners(
                     findings.add(Place::Listener(*address, None), Problem::NotListed);
                 }
                 let near = near.into_iter().filter(|target| !plan.listeners.contains(target));
-                targets.extend(near.map(|target| {
+                let near = near.map(|target| {
                     let port = target.address.port();
                     let uid = sockets.iter().find(|socket| socket.address.port() == port).map(|socket| socket.uid);
                     (target, uid)
-                }));
+                });
+                targets.extend(in_turn(near.collect()));
             }
             Err(error) => {
                 let why =
@@ -289,19 +313,27 @@ fn listeners(
         }
         match listener::probe(target, &plan.limits, budget.until) {
             Err(problem) => findings.add(place, problem),
-            Ok(shown) => presented(&place, *uid, &shown, plan.limits, findings, seen),
+            Ok(shown) => presented(&place, *uid, &shown, findings, seen),
         }
     }
 }
 
-fn presented(
-    place: &Place,
-    uid: Option<u32>,
-    shown: &[Vec<u8>],
-    limits: Limits,
-    findings: &mut Findings,
-    seen: &mut Collected,
-) {
+/// One of each account, then the second of each, so that nobody's many sockets use up the time for those of others.
+fn in_turn(targets: Vec<(Target, Option<u32>)>) -> Vec<(Target, Option<u32>)> {
+    let mut of: BTreeMap<Option<u32>, usize> = BTreeMap::new();
+    let mut turns: Vec<_> = targets
+        .into_iter()
+        .map(|target| {
+            let turn = of.entry(target.1).or_default();
+            *turn += 1;
+            (*turn, target)
+        })
+        .collect();
+    turns.sort_by_key(|(turn, _)| *turn);
+    turns.into_iter().map(|(_, target)| target).collect()
+}
+
+fn presented(place: &Place, uid: Option<u32>, shown: &[Vec<u8>], findings: &mut Findings, seen: &mut Collected) {
     let mut certificates = Vec::with_capacity(shown.len());
     for (i, der) in shown.iter().enumerate() {
         match FoundCertificate::read(der) {
@@ -320,7 +352,7 @@ fn presented(
     let group: Vec<_> = certificates.iter().map(|certificate| (certificate, None)).collect();
     let certificates: Vec<&FoundCertificate> = certificates.iter().collect();
     let chains: Vec<Chain> = chain::presented(&certificates).into_iter().collect();
-    if !seen.take(place, uid, &group, &chains) {
-        findings.add(place.clone(), Problem::Limit { of: "certificates in all", limit: limits.sightings as u64 });
+    if let Err(full) = seen.take(place, uid, &group, &chains) {
+        used_up(place.clone(), full, findings);
     }
 }

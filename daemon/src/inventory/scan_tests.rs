@@ -157,6 +157,60 @@ fn bounds_end_a_scan_and_hide_nothing_silently() {
 }
 
 #[test]
+fn whoever_fills_one_directory_hides_nothing_in_another() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("files are given to somebody else by root alone: shares are not tested");
+        return;
+    }
+    let pki = Pki::new();
+    let mallory = Some(nix::unistd::Uid::from_raw(4000));
+    std::fs::create_dir_all(pki.path("all/a")).unwrap();
+    std::fs::create_dir_all(pki.path("all/b")).unwrap();
+    pki.write("all/b/web.pem", pki.text("leaf.pem"));
+    pki.openssl("pkcs12 -export -in leaf.pem -inkey leaf.key -out slow.p12 -iter 20000 -passout pass:x");
+    for i in 0..40 {
+        let name = format!("all/a/{i:02}.pem");
+        pki.write(&name, pki.text("bundle.pem"));
+        nix::unistd::chown(&pki.path(&name), mallory, None).unwrap();
+    }
+    for i in 0..10 {
+        // Root's file, and the link is somebody's: the place is theirs.
+        let name = format!("all/a/link{i}.pem");
+        symlink("../b/web.pem", pki.path(&name)).unwrap();
+        std::os::unix::fs::lchown(pki.path(&name), Some(4000), None).unwrap();
+    }
+    let b = Place::File(pki.path("all/b/web.pem"));
+    let web =
+        |scan: &Scan| scan.sightings.iter().find(|sighting| sighting.place == b).map(|sighting| sighting.owner_uid);
+    for (limits, of, sightings) in [
+        (Limits { entries: 60, ..Limits::default() }, "directory entries of one account", 16),
+        (Limits { sightings: 60, ..Limits::default() }, "certificates of one account", 16),
+        (Limits { total_size: 40_000, ..Limits::default() }, "octets of one account", 0),
+    ] {
+        let scan = look(&Plan { limits, ..below(&pki, "all") });
+        assert_eq!(web(&scan), Some(Some(0)), "{of}");
+        assert!(scan.findings.iter().any(|found| found.problem.to_string().contains(of)), "{of}: {:?}", scan.findings);
+        assert!(scan.sightings.iter().all(|seen| seen.place == b || seen.owner_uid == Some(4000)));
+        assert!(sightings == 0 || scan.sightings.len() == sightings, "{of}: {}", scan.sightings.len());
+    }
+    for i in 0..9 {
+        let name = format!("all/a/{i}.p12");
+        pki.write(&name, pki.bytes("slow.p12"));
+        nix::unistd::chown(&pki.path(&name), mallory, None).unwrap();
+    }
+    let limits = Limits { iterations: 320_000, ..Limits::default() };
+    let scan = look(&Plan { limits, ..below(&pki, "all/a") });
+    let kinds: Vec<&str> = (0..9)
+        .filter_map(|i| {
+            let place = Place::File(pki.path(&format!("all/a/{i}.p12")));
+            scan.findings.iter().find(|found| found.place == place).map(|found| found.problem.kind())
+        })
+        .collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "needs_password").count(), 2, "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|kind| **kind == "unreadable").count(), 7, "{kinds:?}");
+}
+
+#[test]
 fn keystores_and_their_password_files() {
     let pki = Pki::new();
     pki.openssl("pkcs12 -export -in bundle.pem -inkey leaf.key -name web -out x.p12 -passout pass:s3cret");

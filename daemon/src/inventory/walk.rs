@@ -15,7 +15,7 @@ use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlink
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 
 use super::finding::Findings;
-use super::limits::Budget;
+use super::limits::{Budget, UsedUp};
 use super::{Place, Problem};
 
 /// A file as it was read.
@@ -77,7 +77,7 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
                 let opened = nix::fcntl::open(path, READ.difference(OFlag::O_NOFOLLOW), Mode::empty());
                 match opened {
                     Err(error) => self.failed(path, error),
-                    Ok(file) => self.file(path, file, true),
+                    Ok(file) => self.file(path, file, None, true),
                 }
             }
             Ok(special) => self.found(path, Problem::Special(special_name(special))),
@@ -91,27 +91,47 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
             Err(error) => return self.failed(path, error),
         };
         let (handle, names) = self.names(path, handle);
+        let mut told = false;
         for name in names {
             if !self.budget.goes_on() {
                 self.found(path, Problem::OutOfTime);
                 return false;
             }
             let entry = path.join(&name);
-            let goes_on = match fstatat(&handle, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-                Err(Errno::ENOENT) => self.found(&entry, Problem::Changed),
-                Err(error) => self.failed(&entry, error),
-                Ok(about) => match kind(&about) {
+            let about = match fstatat(&handle, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+                Ok(about) => about,
+                Err(Errno::ENOENT) => {
+                    self.found(&entry, Problem::Changed);
+                    continue;
+                }
+                Err(error) => {
+                    self.failed(&entry, error);
+                    continue;
+                }
+            };
+            let goes_on = match self.budget.take_entry(about.st_uid) {
+                Err(UsedUp::All(limit)) => {
+                    self.found(path, Problem::Limit { of: "directory entries", limit });
+                    break;
+                }
+                Err(UsedUp::Share(limit)) => {
+                    if !std::mem::replace(&mut told, true) {
+                        self.found(path, Problem::Limit { of: "directory entries of one account", limit });
+                    }
+                    continue;
+                }
+                Ok(()) => match kind(&about) {
                     SFlag::S_IFREG => match openat(&handle, name.as_os_str(), READ, Mode::empty()) {
                         Err(Errno::ELOOP | Errno::ENOENT) => self.found(&entry, Problem::Changed),
                         Err(error) => self.failed(&entry, error),
-                        Ok(file) => self.file(&entry, file, false),
+                        Ok(file) => self.file(&entry, file, None, false),
                     },
                     SFlag::S_IFDIR if depth >= self.budget.limits.depth => {
                         let limit = self.budget.limits.depth as u64;
                         self.found(&entry, Problem::Limit { of: "directory levels", limit })
                     }
                     SFlag::S_IFDIR => self.directory(root, &entry, depth + 1),
-                    SFlag::S_IFLNK => self.link(root, handle.as_fd(), &name, &entry),
+                    SFlag::S_IFLNK => self.link(root, handle.as_fd(), &name, (&entry, about.st_uid)),
                     special => self.found(&entry, Problem::Special(special_name(special))),
                 },
             };
@@ -151,7 +171,7 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
                     if name == "." || name == ".." {
                         continue;
                     }
-                    if !self.budget.take_entry() {
+                    if names.len() >= self.budget.limits.entries {
                         let limit = self.budget.limits.entries as u64;
                         problem = Some(Problem::Limit { of: "directory entries", limit });
                         break;
@@ -168,7 +188,9 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
     }
 
     /// A symlink is followed to a regular file inside the root. A directory inside the root is walked where it stands.
-    fn link(&mut self, root: &Root, directory: BorrowedFd<'_>, name: &OsStr, path: &Path) -> GoesOn {
+    ///
+    /// The place belongs to whoever made the link, save that root's links are to what is of others.
+    fn link(&mut self, root: &Root, directory: BorrowedFd<'_>, name: &OsStr, (path, uid): (&Path, u32)) -> GoesOn {
         let below = path.strip_prefix(&root.path).unwrap_or(path);
         let mut target = below.to_owned();
         let mut opened = beneath(root, &target, OFlag::O_PATH);
@@ -197,14 +219,15 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
                 match beneath(root, &target, READ.difference(OFlag::O_NOFOLLOW)) {
                     Err(Errno::EXDEV | Errno::ENOENT | Errno::ELOOP) => self.found(path, Problem::Changed),
                     Err(error) => self.failed(path, error),
-                    Ok(file) => self.file(path, file, false),
+                    Ok(file) => self.file(path, file, Some(uid).filter(|uid| *uid != 0), false),
                 }
             }
             special => self.found(path, Problem::Special(special_name(special))),
         }
     }
 
-    fn file(&mut self, path: &Path, file: OwnedFd, named: bool) -> GoesOn {
+    /// `uid` is whom the place belongs to, where that is not whom the file belongs to.
+    fn file(&mut self, path: &Path, file: OwnedFd, uid: Option<u32>, named: bool) -> GoesOn {
         let about = match fstat(&file) {
             Ok(about) => about,
             Err(error) => return self.failed(path, error),
@@ -220,9 +243,13 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
         if size > limit {
             return self.found(path, Problem::TooLarge { size, limit });
         }
-        if !self.budget.take_octets(size) {
-            let limit = self.budget.limits.total_size;
-            return self.found(path, Problem::Limit { of: "octets", limit });
+        let owner_uid = uid.unwrap_or(about.st_uid);
+        match self.budget.take_octets(owner_uid, size) {
+            Ok(()) => {}
+            Err(UsedUp::All(limit)) => return self.found(path, Problem::Limit { of: "octets", limit }),
+            Err(UsedUp::Share(limit)) => {
+                return self.found(path, Problem::Limit { of: "octets of one account", limit });
+            }
         }
         let mut octets = Vec::new();
         match File::from(file).take(limit + 1).read_to_end(&mut octets) {
@@ -232,7 +259,7 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
             }
             Ok(size) if size as u64 > limit => self.found(path, Problem::TooLarge { size: size as u64, limit }),
             Ok(_) => {
-                let file = ReadFile { path: path.to_owned(), octets, owner_uid: about.st_uid, named };
+                let file = ReadFile { path: path.to_owned(), octets, owner_uid, named };
                 (self.visit)(file, self.findings)
             }
         }

@@ -150,14 +150,18 @@ impl Inventory {
         let (covered, not_covered): (BTreeSet<Place>, BTreeSet<Place>) =
             seen.into_iter().partition(|place| place.within_any(&found.covered));
         let sightings = found.sightings.len();
-        for part in parts(&mut found, covered) {
+        for mut part in parts(&mut found, covered) {
             let (owners, named) = (owners.clone(), named.clone());
-            self.writer
+            let over = self
+                .writer
                 .write(move |transaction| {
                     let mut book = Book::open(transaction, Seer::Scan(&owners), Scope::Everything, &named);
-                    take_in(&mut book, &part).map(drop)
+                    let over = book.admit(&mut part)?;
+                    take_in(&mut book, &part)?;
+                    Ok(over)
                 })
                 .await?;
+            found.findings.extend(over);
         }
         let mut not_covered = not_covered.into_iter().peekable();
         while not_covered.peek().is_some() {

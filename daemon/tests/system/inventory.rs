@@ -170,6 +170,102 @@ fn files_of_every_form_are_found_with_their_places_and_watched() {
 }
 
 #[test]
+fn keystores_of_java_are_found_under_their_aliases() {
+    if !possible() {
+        return;
+    }
+    if Command::new("keytool").arg("-help").output().is_err() {
+        return skipped("keytool is not installed: keystores of Java are not looked at");
+    }
+    let mut found = Found::prepared("[[inventory.keystore]]\npath = \"KEYSTORE\"\npassword_file = \"PASSWORD\"");
+    found.certificate("web", "web.corp.example", 90);
+    found.certificate("api", "api.corp.example", 5);
+    found.openssl("pkcs12 -export -in web.pem -inkey ../web.key -name web -out ../web.p12 -passout pass:s3cret");
+    let keytool = |arguments: &str| {
+        let output = Command::new("keytool")
+            .args(arguments.split_ascii_whitespace())
+            .current_dir(found.host.path("certs"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stdout));
+    };
+    for kind in ["JKS", "JCEKS"] {
+        let store = format!("-noprompt -keystore {kind}.jks");
+        keytool(&format!("-importcert -alias trusted -file api.pem -storetype {kind} -storepass s3cret {store}"));
+        keytool(&format!(
+            "-importkeystore -srckeystore ../web.p12 -srcstoretype PKCS12 -srcstorepass s3cret -destkeystore {kind}.jks \
+             -deststoretype {kind} -deststorepass s3cret -noprompt"
+        ));
+    }
+    std::fs::remove_file(found.path("web.pem")).unwrap();
+    std::fs::remove_file(found.path("api.pem")).unwrap();
+    // Half a keystore is said to be one.
+    let whole = std::fs::read(found.path("JKS.jks")).unwrap();
+    std::fs::write(found.path("half.jks"), &whole[..whole.len() / 2]).unwrap();
+    // The certificates are in clear; a password that does not fit is said.
+    std::fs::write(found.host.path("password"), "other\n").unwrap();
+    std::fs::set_permissions(found.host.path("password"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let text = std::fs::read_to_string(found.host.path("countersign.toml")).unwrap();
+    let text = text
+        .replace("KEYSTORE", found.path("JCEKS.jks").to_str().unwrap())
+        .replace("PASSWORD", found.host.path("password").to_str().unwrap());
+    std::fs::write(found.host.path("countersign.toml"), text).unwrap();
+    found.host.start();
+    found.scanned(1);
+    let mut list = self::found(&mut found.host.user(CAROL));
+    list.sort_by_key(|found| found.days_left);
+    let [api, web] = &list[..] else { panic!("{list:?}") };
+    assert_eq!((api.primary_name.raw(), web.primary_name.raw()), ("api.corp.example", "web.corp.example"));
+    for (certificate, alias) in [(api, "trusted"), (web, "web")] {
+        let places: Vec<_> = certificate
+            .places
+            .iter()
+            .filter(|place| !place.place.raw().ends_with("half.jks"))
+            .map(|place| place.alias.as_ref().unwrap().raw())
+            .collect();
+        assert_eq!(places, [alias, alias]);
+    }
+    let metrics = found.host.user(CAROL).metrics();
+    for problem in ["wrong_password", "unreadable"] {
+        assert!(metrics.contains(&format!("countersign_inventory_findings{{problem=\"{problem}\"}} 1")), "{metrics}");
+    }
+}
+
+#[test]
+fn what_was_changed_among_what_was_found_is_damage() {
+    if !possible() {
+        return;
+    }
+    for (sql, what) in [
+        ("UPDATE found_certificates SET watched = 0; DELETE FROM expiry_watch", None),
+        ("DELETE FROM expiry_watch", Some("is not watched as it stands")),
+        (
+            "UPDATE expiry_watch SET not_after = '2999-01-01T00:00:00.000Z', version = version + 1",
+            Some("is not watched"),
+        ),
+        ("UPDATE found_certificates SET usable_until = '2999-01-01T00:00:00.000Z', version = 2", Some("does not end")),
+        ("UPDATE inventory_certificates SET not_after = '2999-01-01T00:00:00.000Z'", Some("does not end")),
+        ("UPDATE inventory_certificates SET der = x'3000'", Some("is another certificate")),
+        ("UPDATE found_certificates SET owner_uid = 4711, owner_account = 'mallory'", Some("or belong")),
+    ] {
+        let mut found = Found::prepared("");
+        found.certificate("web", "web.corp.example", 90);
+        found.host.start();
+        found.scanned(1);
+        found.host.stop();
+        found.host.tamper(sql);
+        found.host.start();
+        let damage = found.host.oneself().status().damage;
+        match what {
+            Some(what) => {
+                assert!(damage.as_ref().is_some_and(|damage| damage.text.contains(what)), "{sql}: {damage:?}")
+            }
+            None => assert_eq!(damage, None, "{sql}"),
+        }
+    }
+}
+
+#[test]
 fn a_replaced_file_moves_the_watch_and_a_deleted_one_ends_it() {
     if !possible() {
         return;

@@ -15,6 +15,9 @@ use crate::x509::found::FoundCertificate;
 
 /// The longest alias that is kept, in characters.
 const MAX_ALIAS: usize = 256;
+/// The largest certificate that is taken, in octets: what serves is far smaller (a message of TLS holds 64 KiB in most
+/// programs), and what is taken is kept for ever.
+const MAX_CERTIFICATE: usize = 128 << 10;
 /// The most problems that are told of one file.
 const MAX_PROBLEMS: usize = 20;
 
@@ -38,6 +41,8 @@ pub struct Contents {
     pub recognised: bool,
     /// True where there are PEM blocks of other kinds in it: keys, requests, parameters.
     pub other_blocks: bool,
+    /// Iterations of key derivation that it took.
+    pub iterations: u64,
 }
 
 impl Contents {
@@ -59,6 +64,12 @@ impl Contents {
             return Taken::Full;
         }
         match FoundCertificate::read(octets) {
+            Ok((certificate, rest)) if certificate.der.len() > MAX_CERTIFICATE => {
+                let octets = certificate.der.len();
+                let why = format!("{what}: a certificate has {octets} octets; at most {MAX_CERTIFICATE} are taken");
+                self.problem(Problem::Unreadable(why));
+                Taken::Read { rest: rest.len() }
+            }
             Ok((certificate, rest)) => {
                 self.entries.push(Entry { alias, certificate });
                 Taken::Read { rest: rest.len() }
@@ -84,6 +95,8 @@ pub struct Reading<'a> {
     pub password: Option<&'a str>,
     /// The most certificates that are taken.
     pub limit: usize,
+    /// The most iterations of key derivation that are done for it, [`MAX_ITERATIONS`] at most.
+    pub iterations: u64,
 }
 
 /// Reads what a file holds: PEM (certificates and PKCS#7), DER (certificates one after the other, PKCS#7, PKCS#12),
@@ -115,7 +128,8 @@ fn structure(octets: &[u8], reading: Reading<'_>, contents: &mut Contents) {
             return;
         }
         contents.recognised = true;
-        match contents.take(rest, None, reading.limit, "what follows a certificate") {
+        let what = if rest.len() == octets.len() { "DER" } else { "what follows a certificate" };
+        match contents.take(rest, None, reading.limit, what) {
             Taken::Read { rest: left } => rest = &rest[rest.len() - left..],
             Taken::Unreadable | Taken::Full => return,
         }

@@ -3,10 +3,10 @@ use proptest::prelude::*;
 use super::super::testing::Pki;
 use super::*;
 
-const FREE: Reading<'_> = Reading { password: None, limit: 100 };
+const FREE: Reading<'_> = Reading { password: None, limit: 100, iterations: 2_000_000 };
 
 fn with(password: &str) -> Reading<'_> {
-    Reading { password: Some(password), limit: 100 }
+    Reading { password: Some(password), ..FREE }
 }
 
 fn names(contents: &Contents) -> Vec<String> {
@@ -67,7 +67,7 @@ fn a_broken_block_hides_no_other() {
     }
     let many = read("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n".repeat(9999).as_bytes(), FREE);
     assert_eq!(many.problems.len(), MAX_PROBLEMS);
-    let limited = read(good.repeat(5).as_bytes(), Reading { password: None, limit: 3 });
+    let limited = read(good.repeat(5).as_bytes(), Reading { limit: 3, ..FREE });
     assert_eq!(limited.entries.len(), 3);
     assert_eq!(limited.problems, [Problem::Limit { of: "certificates", limit: 3 }]);
 }
@@ -199,6 +199,19 @@ fn keystores_of_java() {
             assert!(!read(&octets[..octets.len() / 2], FREE).problems.is_empty(), "{kind}");
         }
     }
+}
+
+#[test]
+fn what_is_too_large_for_a_certificate_is_said_and_what_follows_is_read() {
+    let mut params = rcgen::CertificateParams::new(vec!["big.corp.example".to_owned()]).unwrap();
+    let padding = rcgen::CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![0; MAX_CERTIFICATE]);
+    params.custom_extensions = vec![padding];
+    let big = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().to_vec();
+    let small = rcgen::generate_simple_self_signed(vec!["small.corp.example".to_owned()]).unwrap().cert.der().to_vec();
+    let contents = read(&[big, small].concat(), FREE);
+    assert_eq!(names(&contents), ["small.corp.example"]);
+    let [Problem::Unreadable(told)] = &contents.problems[..] else { panic!("{:?}", contents.problems) };
+    assert!(told.contains("at most 131072"), "{told}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::ledger::Draft;
 use crate::service::actor::{Actor, SCHEDULER, system_draft};
 use crate::store::rows::found::{self, NewFound};
 use crate::store::rows::inventory::{self, End, Scope};
+use crate::store::rows::inventory_intake::Intake;
 use crate::store::transaction::Failure;
 use crate::store::{Effect, Transaction};
 use crate::x509::found::FoundCertificate;
@@ -32,9 +33,11 @@ pub enum Seer<'a> {
 
 /// See the module.
 pub struct Book<'b, 'a> {
-    transaction: &'b mut Transaction<'a>,
-    seer: Seer<'b>,
-    scope: Scope,
+    pub(super) transaction: &'b mut Transaction<'a>,
+    pub(super) seer: Seer<'b>,
+    pub(super) scope: Scope,
+    /// What one account may bring in a day.
+    pub(super) most: Intake,
     /// Files that were named themselves: authorities in them are looked after as well.
     named: &'b BTreeSet<Place>,
     /// What nobody knew before.
@@ -52,7 +55,16 @@ impl<'b, 'a> Book<'b, 'a> {
         scope: Scope,
         named: &'b BTreeSet<Place>,
     ) -> Self {
-        Self { transaction, seer, scope, named, new: BTreeSet::new(), ended: 0, moved: false }
+        Self {
+            transaction,
+            seer,
+            scope,
+            most: super::intake::MOST,
+            named,
+            new: BTreeSet::new(),
+            ended: 0,
+            moved: false,
+        }
     }
 
     /// Ends what stands at places that are looked at no longer.
@@ -120,6 +132,7 @@ impl<'b, 'a> Book<'b, 'a> {
             Seer::Scan(owners) => (FoundBy::Scan, sighting.owner_uid.map(|uid| owner(owners, uid))),
             Seer::Importer(actor) => (FoundBy::Import, Some(actor.person_ref())),
         };
+        let usable_until = standing.usable_until.unwrap_or(sighting.usable_until);
         let draft = self
             .draft(&id)
             .text("sha256", certificate.sha256)
@@ -129,7 +142,7 @@ impl<'b, 'a> Book<'b, 'a> {
             .text("primary_name", recorded(certificate.primary_name().raw()))
             .text("issuer", recorded(certificate.issuer.raw()))
             .text("not_after", certificate.not_after)
-            .text("usable_until", sighting.usable_until)
+            .text("usable_until", usable_until)
             .number_if("owner_uid", sighting.owner_uid)
             .text_if("issued_as", standing.issued.as_ref().map(|(id, _)| id));
         let record = self.transaction.record(draft)?;
@@ -138,7 +151,7 @@ impl<'b, 'a> Book<'b, 'a> {
             sha256: &certificate.sha256,
             source,
             owner: owner.as_ref(),
-            usable_until: standing.usable_until.unwrap_or(sighting.usable_until),
+            usable_until,
             standing,
             at: self.transaction.now(),
             seq: record.seq,
@@ -187,8 +200,12 @@ impl Register for Book<'_, '_> {
             .map(|(sighting, alias)| (&sighting.place, alias.as_ref().map(Untrusted::raw), sighting.sha256))
             .collect();
         let mut touched = BTreeSet::new();
+        // Whom each place belongs to now.
+        let uids: BTreeMap<&Place, Option<u32>> =
+            scan.sightings.iter().map(|sighting| (&sighting.place, sighting.owner_uid)).collect();
         for change in &changes.succeeded {
-            self.end(&change.place, &change.from, End::Succeeded(change.to, change.by), &still)?;
+            let uid = uids.get(&change.place).copied().flatten();
+            self.end(&change.place, &change.from, End::Succeeded(change.to, change.by, uid), &still)?;
             touched.insert(change.from);
             if change.goes_back {
                 let place = change.place.to_string();

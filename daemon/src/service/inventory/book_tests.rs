@@ -17,6 +17,7 @@ use crate::ledger::Tail;
 use crate::store::migrations::{migrate, newest};
 use crate::store::rows::found;
 use crate::store::rows::inventory::Scope;
+use crate::store::rows::inventory_intake::Intake;
 use crate::store::settings::{apply_to_writer, writer_flags};
 use crate::store::{Health, Writer};
 
@@ -187,6 +188,104 @@ async fn one_importers_word_ends_nothing_that_others_see() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_one_account_brings_in_a_day_has_a_measure() {
+    let host = Host::new();
+    let take = async |uids: Vec<u32>, most: Intake| {
+        let mut whole: Option<Scan> = None;
+        for (i, uid) in uids.into_iter().enumerate() {
+            let name = format!("n{i}");
+            host.pki.leaf(&name, &format!("{name}.corp.example"), 9);
+            let path = PathBuf::from(format!("/srv/{uid}/{name}.pem"));
+            let octets = host.pki.bytes(&format!("{name}.pem"));
+            let one = crate::inventory::scan_octets(&path, octets, None, uid, Default::default(), now());
+            match &mut whole {
+                None => whole = Some(one),
+                Some(whole) => {
+                    whole.certificates.extend(one.certificates);
+                    whole.sightings.extend(one.sightings);
+                    whole.covered.extend(one.covered);
+                }
+            }
+        }
+        let mut scan = whole.unwrap();
+        host.writer
+            .write(move |transaction| {
+                let (owners, named) = (Owners::new(), BTreeSet::new());
+                let mut book = Book::open(transaction, Seer::Scan(&owners), Scope::Everything, &named);
+                book.most = most;
+                let over = book.admit(&mut scan)?;
+                take_in(&mut book, &scan)?;
+                Ok((book.new.len(), over.iter().map(|over| over.place.to_string()).collect::<Vec<_>>()))
+            })
+            .await
+            .unwrap()
+    };
+    let most = Intake { sightings: 2, octets: 1 << 20 };
+    // Certificates are new each time: one account comes to its end, others and root do not.
+    assert_eq!(take(vec![4000, 4000, 4000, 4001, 0, 0, 0], most).await, (6, vec!["file:/srv/4000/n2.pem".to_owned()]));
+    assert_eq!(take(vec![4000, 4001, 4001], most).await.0, 1);
+    // What was at the place of one that was refused is not gone.
+    let unknown = "SELECT place FROM inventory WHERE state = 'unknown' ORDER BY place";
+    assert_eq!(host.rows(unknown), ["file:/srv/4000/n0.pem"]);
+    assert_eq!(host.rows("SELECT who || ' ' || sightings FROM inventory_intake"), ["uid:4000 2", "uid:4001 2"]);
+    assert_eq!(take(vec![4002], Intake { sightings: 9, octets: 100 }).await.0, 0);
+    assert_eq!(host.rows("SELECT count(*) || '' FROM audit_events"), ["7"]);
+    host.db.execute("UPDATE inventory_intake SET day = '2026-01-01'", []).unwrap();
+    assert_eq!(take(vec![4000], most).await.0, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_one_place_ends_no_watch_of_another_place() {
+    let host = Host::new();
+    host.look(&["leaf.pem"]).await;
+    let leaf = host.pki.bytes("leaf.pem");
+    host.pki.leaf("other", "www.corp.example", 200);
+    let other = host.pki.bytes("other.pem");
+    // Certificates are public: a copy, and then what looks like its successor. By a file of one's own, and by an import.
+    let own = |octets: &[u8], uid| {
+        let path = std::path::Path::new("/home/mallory/x.pem");
+        crate::inventory::scan_octets(path, octets.to_vec(), None, uid, Default::default(), now())
+    };
+    for scope in [Scope::Everything, Scope::Of("uid:4000".to_owned())] {
+        host.take(own(&leaf, 4000), scope.clone()).await;
+        assert_eq!(host.take(own(&other, 4000), scope.clone()).await.1, 1);
+        assert!(host.watched().contains(&"www.corp.example 1".to_owned()), "{scope:?}: {:?}", host.watched());
+        let first = "SELECT watched FROM found_certificates WHERE row = 1";
+        assert_eq!(host.db.query_row(first, [], |row| row.get::<_, i64>(0)).unwrap(), 1, "{scope:?}");
+        host.take(own(b"", 4000), scope).await;
+    }
+    // Nor where the place seems to be root's at first, by a link to it; but what root replaces was replaced.
+    host.take(own(&leaf, 0), Scope::Everything).await;
+    host.take(own(&other, 4000), Scope::Everything).await;
+    let watched = "SELECT watched FROM found_certificates WHERE row = 1";
+    assert_eq!(host.db.query_row(watched, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    host.take(own(&leaf, 0), Scope::Everything).await;
+    host.take(own(&other, 0), Scope::Everything).await;
+    assert_eq!(host.db.query_row(watched, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_of_somebody_else_moves_no_end() {
+    let host = Host::new();
+    let path = std::path::Path::new("/etc/ssl/web.pem");
+    let bundle = host.pki.bytes("bundle.pem");
+    let scan = crate::inventory::scan_octets(path, bundle, None, 0, Default::default(), now());
+    host.take(scan, Scope::Everything).await;
+    let end = "SELECT usable_until || ' ' || version FROM found_certificates WHERE row = 1";
+    let before = host.rows(end);
+    // Another authority of the same name and key, which ends tomorrow.
+    let sub = "req -x509 -days 1 -key sub.key -subj /CN=Sub -addext basicConstraints=critical,CA:TRUE -out short.pem";
+    host.pki.openssl(sub);
+    let octets = [host.pki.bytes("leaf.pem"), host.pki.bytes("short.pem")].concat();
+    let path = std::path::Path::new("/home/mallory/x.pem");
+    let scan = crate::inventory::scan_octets(path, octets, None, 4000, Default::default(), now());
+    assert!(scan.sightings[0].usable_until.to_string() < before[0]);
+    host.take(scan.clone(), Scope::Of("uid:4000".to_owned())).await;
+    host.take(scan, Scope::Everything).await;
+    assert_eq!(host.rows(end), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_looked_at_no_longer_is_left_out() {
     let host = Host::new();
     host.look(&["leaf.pem"]).await;
@@ -218,7 +317,7 @@ async fn the_tables_refuse_what_cannot_be() {
         ("UPDATE inventory SET state = 'succeeded', ended_at = last_seen, successor = sha256, lineage = 'key'", "CHECK"),
         (
             "INSERT INTO inventory SELECT 99, place, alias, sha256, seen_by, role, counts, chain, usable_until, owner_uid,
-                 state, first_seen, last_seen, ended_at, successor, lineage FROM inventory",
+                 state, first_seen, last_seen, ended_at, successor, lineage, successor_uid FROM inventory",
             "UNIQUE",
         ),
         ("UPDATE found_certificates SET owner_uid = 7, owner_account = 'x'", "stays the one"),

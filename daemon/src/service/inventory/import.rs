@@ -11,6 +11,7 @@ use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use data_encoding::BASE64;
 
+use super::intake::MOST as MOST_IN_A_DAY;
 use super::{Book, Seer};
 use crate::inventory::{Limits, Place, Scan, Sighting, scan_octets, take_in};
 use crate::ipc::Connection;
@@ -20,6 +21,7 @@ use crate::service::{Service, refusal};
 use crate::store::Transaction;
 use crate::store::rows::found;
 use crate::store::rows::inventory::{Scope, standing};
+use crate::store::rows::inventory_intake::Intake;
 use crate::store::transaction::Failure;
 
 /// How long the files of one call may take to be read; keystores cost what their files ask for.
@@ -80,7 +82,7 @@ pub async fn import(
                 let rules = transaction.rules(&policy);
                 let actor = &*by.under(&rules, transaction.now());
                 may_import(actor, gone_alone)?;
-                let items = rows.iter().map(|read| take(transaction, actor, read)).collect::<Result<_, _>>()?;
+                let items = rows.into_iter().map(|read| take(transaction, actor, read)).collect::<Result<_, _>>()?;
                 not_too_many(transaction, actor)?;
                 Ok(items)
             })
@@ -176,12 +178,22 @@ fn nothing_at(place: &Place, now: Timestamp) -> Scan {
     }
 }
 
-fn take(transaction: &mut Transaction<'_>, actor: &Actor, read: &Read) -> Result<ImportedItem, Failure> {
+fn take(transaction: &mut Transaction<'_>, actor: &Actor, mut read: Read) -> Result<ImportedItem, Failure> {
     let own = || Scope::Of(format!("uid:{}", actor.party.uid));
     let is_gone = read.scan.sightings.is_empty() && read.scan.findings.is_empty();
     let scope = if is_gone && actor.permissions.is_admin() { Scope::Imports } else { own() };
     let named = if read.item.below { BTreeSet::new() } else { BTreeSet::from([read.place.clone()]) };
     let mut book = Book::open(transaction, Seer::Importer(actor), scope, &named);
+    if !book.admit(&mut read.scan)?.is_empty() {
+        let Intake { sightings, octets } = MOST_IN_A_DAY;
+        let message = format!(
+            "{} has brought as many new certificates today as are taken in a day: {sightings}, or {} MiB",
+            actor.party.account,
+            octets >> 20
+        );
+        let error = ApiError::new(ErrorKind::RateLimited, message);
+        return Err(error.hint("go on tomorrow, or have the daemon look there").into());
+    }
     take_in(&mut book, &read.scan)?;
     let (new, ended) = (book.new, book.ended);
     let told = |sighting: &Sighting| imported(transaction, &read.scan, sighting, new.contains(&sighting.sha256));
@@ -189,7 +201,7 @@ fn take(transaction: &mut Transaction<'_>, actor: &Actor, read: &Read) -> Result
     let certificates = certificates.collect::<Result<Vec<_>, Failure>>()?;
     let problems = read.scan.findings.iter().take(TOLD);
     let problems = problems.map(|finding| Untrusted::new(finding.problem.to_string())).collect();
-    Ok(ImportedItem { path: read.item.path.clone(), certificates, problems, ended })
+    Ok(ImportedItem { path: read.item.path, certificates, problems, ended })
 }
 
 fn imported(

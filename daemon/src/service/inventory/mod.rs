@@ -3,6 +3,7 @@
 
 pub mod book;
 pub mod import;
+mod intake;
 
 #[cfg(test)]
 mod book_tests;

@@ -281,6 +281,10 @@ pub(super) fn with_places(connection: &Connection, mut found: FoundCertificate) 
         })
         .optional()?
         .map(|(id, _)| id);
+    if found.watched {
+        // Whoever may say so has not said that something took its place.
+        return Ok(found);
+    }
     found.successor = connection
         .prepare_cached(
             "SELECT i.successor, i.lineage, i.ended_at, coalesce(

@@ -47,8 +47,8 @@ impl Scope {
 pub enum End {
     /// It is there no longer.
     Gone,
-    /// Another one took its place.
-    Succeeded(Digest, Lineage),
+    /// Another one took its place; whom the place belongs to.
+    Succeeded(Digest, Lineage, Option<u32>),
     /// The place is looked at no longer.
     LeftOut,
 }
@@ -177,14 +177,17 @@ pub fn open_at(
 
 /// Ends a sighting.
 pub fn end(connection: &Connection, row: i64, end: End, at: Timestamp) -> rusqlite::Result<()> {
-    let (state, successor, lineage) = match end {
-        End::Gone => ("gone", None, None),
-        End::LeftOut => ("left_out", None, None),
-        End::Succeeded(to, by) => ("succeeded", Some(to.to_string()), Some(by.as_str())),
+    let (state, successor, lineage, uid) = match end {
+        End::Gone => ("gone", None, None, None),
+        End::LeftOut => ("left_out", None, None, None),
+        End::Succeeded(to, by, uid) => ("succeeded", Some(to.to_string()), Some(by.as_str()), uid),
     };
     let changed = connection
-        .prepare_cached("UPDATE inventory SET state = ?2, ended_at = ?3, successor = ?4, lineage = ?5 WHERE row = ?1")?
-        .execute(params![row, state, at.to_string(), successor, lineage])?;
+        .prepare_cached(
+            "UPDATE inventory SET state = ?2, ended_at = ?3, successor = ?4, lineage = ?5, successor_uid = ?6
+             WHERE row = ?1",
+        )?
+        .execute(params![row, state, at.to_string(), successor, lineage, uid])?;
     one(changed)
 }
 
@@ -197,6 +200,11 @@ pub fn lose_sight(connection: &Connection, row: i64) -> rusqlite::Result<()> {
 ///
 /// A copy in a file does not count from when the certificate was succeeded somewhere: it is a copy of what was in use, as
 /// in an archive. One that turns up later counts anew. What a listener presents is in use, whatever files say.
+///
+/// Certificates are public: anybody can lay a copy of somebody else's into a place of their own, and something else over
+/// it. So a succession counts for the places of the account to whom the place belonged before and after, or for all
+/// where that is root; and what an importer says, for that importer. In the same way the end is the earliest that
+/// is told by places of root and by listed listeners, else by those that the daemon sees, else by those imported.
 pub fn standing(connection: &Connection, sha256: &Digest) -> rusqlite::Result<Standing> {
     let sha256 = sha256.to_string();
     let issued: Option<(CertificateId, VersionState)> = connection
@@ -211,12 +219,21 @@ pub fn standing(connection: &Connection, sha256: &Digest) -> rusqlite::Result<St
     };
     connection
         .prepare_cached(
-            "SELECT count(*) FILTER (WHERE i.counts = 1) AS counting, count(*) AS seen,
-                 count(*) FILTER (WHERE i.place GLOB 'tls:*') AS presented,
-                 min(i.usable_until) FILTER (WHERE i.counts = 1 AND (i.place GLOB 'tls:*' OR (?2 = 0 AND i.first_seen > coalesce(
-                     (SELECT max(x.ended_at) FROM inventory x WHERE x.sha256 = ?1 AND x.state = 'succeeded'), ''))))
-                     AS usable_until
-             FROM inventory i WHERE i.sha256 = ?1 AND i.ended_at IS NULL",
+            "WITH succeeded AS MATERIALIZED (
+                 SELECT x.seen_by, x.owner_uid, x.successor_uid, max(x.ended_at) AS at FROM inventory x
+                 WHERE x.sha256 = ?1 AND x.state = 'succeeded' GROUP BY x.seen_by, x.owner_uid, x.successor_uid),
+             standing AS MATERIALIZED (
+                 SELECT i.counts, i.place GLOB 'tls:*' AS presented, i.seen_by = '' AS seen, i.usable_until,
+                     i.seen_by = '' AND coalesce(i.owner_uid, 0) = 0 AS by_root,
+                     i.counts = 1 AND (i.place GLOB 'tls:*' OR (?2 = 0 AND i.first_seen > coalesce(
+                         (SELECT max(x.at) FROM succeeded x WHERE x.seen_by IN ('', i.seen_by)
+                          AND x.owner_uid IN (0, i.owner_uid) AND x.successor_uid IN (0, i.owner_uid)), ''))) AS in_use
+                 FROM inventory i WHERE i.sha256 = ?1 AND i.ended_at IS NULL)
+             SELECT count(*) FILTER (WHERE counts = 1) AS counting, count(*) AS seen,
+                 count(*) FILTER (WHERE presented) AS presented,
+                 coalesce(min(usable_until) FILTER (WHERE in_use AND by_root), min(usable_until) FILTER (WHERE in_use AND seen),
+                     min(usable_until) FILTER (WHERE in_use)) AS usable_until
+             FROM standing",
         )?
         .query_row(params![sha256, by_listeners_alone], |row| {
             let (counting, seen, presented): (i64, i64, i64) =

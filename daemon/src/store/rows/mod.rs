@@ -13,6 +13,7 @@ pub mod deliveries;
 pub mod found;
 pub mod idempotency;
 pub mod inventory;
+pub mod inventory_intake;
 pub mod inventory_scans;
 pub mod jobs;
 pub mod meta;

@@ -10,7 +10,7 @@ use super::der::{BMP_STRING, CONTEXT_0, CONTEXT_0_PRIMITIVE, Elements, INTEGER, 
 use super::{Contents, Problem, Reading, Taken};
 
 /// The most iterations that one file may ask for in all: about a second of work. OpenSSL writes 2048, Java 10000.
-const MAX_ITERATIONS: u32 = 2_000_000;
+const MAX_ITERATIONS: u64 = 2_000_000;
 /// How deep safe contents may stand in safe contents.
 const MAX_NESTING: usize = 4;
 /// The most encrypted parts of one file.
@@ -30,13 +30,14 @@ const X509_CERTIFICATE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 22, 
 const FRIENDLY_NAME: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 20];
 
 /// Iterations that may still be asked for.
-struct Work(u32);
+struct Work(u64);
 
 impl Work {
     fn take(&mut self, iterations: u32) -> Result<u32, String> {
-        self.0 = self.0.checked_sub(iterations).filter(|_| iterations > 0).ok_or_else(|| {
+        let left = self.0;
+        self.0 = left.checked_sub(iterations.into()).filter(|_| iterations > 0).ok_or_else(|| {
             format!(
-                "its password is to be hashed {iterations} times; 1 to {MAX_ITERATIONS} for the whole file are allowed"
+                "its password is to be hashed {iterations} times; at most {left} are left for it of what is allowed"
             )
         })?;
         Ok(iterations)
@@ -71,12 +72,16 @@ pub(super) fn is(octets: &[u8]) -> bool {
 }
 
 pub(super) fn read(octets: &[u8], reading: Reading<'_>, contents: &mut Contents) {
-    if let Err(why) = pfx(octets, reading, contents) {
+    let allowed = reading.iterations.min(MAX_ITERATIONS);
+    let mut work = Work(allowed);
+    let read = pfx(octets, reading, contents, &mut work);
+    contents.iterations += allowed - work.0;
+    if let Err(why) = read {
         contents.problem(Problem::Unreadable(format!("PKCS#12: {why}")));
     }
 }
 
-fn pfx(octets: &[u8], reading: Reading<'_>, contents: &mut Contents) -> Result<(), String> {
+fn pfx(octets: &[u8], reading: Reading<'_>, contents: &mut Contents, work: &mut Work) -> Result<(), String> {
     let mut pfx = Elements(octets).inside(SEQUENCE)?;
     pfx.number()?;
     let mut info = pfx.inside(SEQUENCE)?;
@@ -84,12 +89,11 @@ fn pfx(octets: &[u8], reading: Reading<'_>, contents: &mut Contents) -> Result<(
         return Err("it is protected by a public key, not by a password".to_owned());
     }
     let safes = info.inside(CONTEXT_0)?.expect(OCTET_STRING)?;
-    let mut work = Work(MAX_ITERATIONS);
     let mut candidates = Password::candidates(reading.password);
     let closed = if reading.password.is_some() { Problem::WrongPassword } else { Problem::NeedsPassword };
     let mut fits = true;
     if !pfx.is_empty() {
-        match mac::which(pfx, safes, &candidates, &mut work)? {
+        match mac::which(pfx, safes, &candidates, work)? {
             mac::Verdict::Fits(which) => candidates = vec![candidates.swap_remove(which)],
             // Without a password it only says that there is one; certificates may stand in clear all the same.
             mac::Verdict::FitsNone => fits = false,
@@ -122,7 +126,7 @@ fn pfx(octets: &[u8], reading: Reading<'_>, contents: &mut Contents) -> Result<(
                 let data = encrypted.expect(CONTEXT_0_PRIMITIVE)?;
                 let mut opened = false;
                 for candidate in &candidates {
-                    let Some(clear) = scheme.open(data, candidate, &mut work)? else { continue };
+                    let Some(clear) = scheme.open(data, candidate, work)? else { continue };
                     // A wrong password makes right padding once in 256 times, but hardly ever DER.
                     if let Ok(bags) = Elements(&clear).inside(SEQUENCE) {
                         bags_of(bags, reading, contents, 0)?;
