@@ -49,6 +49,9 @@ CREATE UNIQUE INDEX jobs_one_signature_per_record ON jobs (record_seq)
 CREATE INDEX jobs_by_state ON jobs (state, row);
 CREATE INDEX jobs_by_certificate ON jobs (certificate_id, row);
 CREATE INDEX jobs_by_request ON jobs (request_id, row);
+-- What one owns is found from the jobs that issued it to one.
+CREATE INDEX jobs_issued_to_uid ON jobs (requester_uid, id) WHERE state = 'completed';
+CREATE INDEX jobs_issued_to_person ON jobs (requester_person, id) WHERE state = 'completed';
 CREATE UNIQUE INDEX requests_one_pending_per_certificate ON approval_requests (certificate_id)
     WHERE state = 'pending' AND kind <> 'cert_revocation';
 

@@ -221,7 +221,13 @@ fn a_renewal_is_asked_for_once_retried_as_the_policy_says_and_left_to_people_aft
         ("failed just now", failed(1, 29.0), 29.0, Renewal::At(left(29.0 - hour))),
         ("failed an hour ago", failed(2, 29.0), 29.0 - hour, Renewal::Now),
         ("failed for the last time", failed(3, 29.0), 20.0, Renewal::Exhausted),
-        ("failed in what is the future now", failed(1, 10.0), 20.0, Renewal::At(left(20.0 - hour))),
+        ("failed by a clock that was wrong", failed(1, 10.0), 20.0, Renewal::Now),
+        (
+            "failed by a clock that was a little ahead",
+            failed(1, 20.0 - hour / 2.0),
+            20.0,
+            Renewal::At(left(20.0 - 1.5 * hour)),
+        ),
         ("failed before the window", failed(1, 90.0), 40.0, Renewal::At(left(30.0))),
     ] {
         assert_eq!(renewal(&policy, validity, efforts, left(days)), expected, "{what}");

@@ -18,7 +18,8 @@ pub struct Validity {
 pub struct Efforts {
     /// A request waits for people, or a job is under way.
     pub open: bool,
-    /// People said no, or let it pass: the last request for this version was rejected, expired, voided or withdrawn.
+    /// People said no, or let it pass: the last request of the daemon for this version was rejected, expired or voided,
+    /// and nothing that was asked for since has been carried out.
     pub refused: bool,
     /// Jobs that failed.
     pub failures: u32,
@@ -78,8 +79,10 @@ pub fn renewal(policy: &RenewalPolicy, validity: Validity, efforts: Efforts, now
         return Renewal::ByHand;
     }
     let interval = i64::from(policy.retry_interval_seconds) * 1000;
-    // A failure in what a clock that was set back calls the future was a moment ago.
-    let failed = efforts.failed_at.map(|at| at.min(now).unix_millis().saturating_add(interval));
+    // A failure further ahead than that has its time from a clock that was wrong: it is waited for no longer, or a day of
+    // a wrong clock would be a year without a try. The next failure has another time.
+    let failed = efforts.failed_at.map(Timestamp::unix_millis).filter(|at| *at <= now.unix_millis() + interval);
+    let failed = failed.map(|at| at.saturating_add(interval));
     let at = begins(policy, validity).max(failed.unwrap_or(i64::MIN));
     if at <= now.unix_millis() {
         return Renewal::Now;

@@ -235,7 +235,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         line: line.clone(),
         facts,
         keys: keys.clone(),
-        planned,
+        planned: planned.clone(),
     };
     let crls = CrlPublisher {
         writer: writer.clone(),
@@ -246,7 +246,6 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         directory: state.path().join(CRLS),
         revoked,
     };
-    let planned = Arc::new(Notify::new());
     let watch = Watch { writer: writer.clone(), policy: policy.clone(), line: line.clone(), watched, planned };
     let office = Office {
         writer: writer.clone(),

@@ -146,10 +146,11 @@ pub fn deliver_pair(pair: &Pair<'_>, certificate: &CertificateId) -> Result<Path
     if key.path == chain.path {
         return Err(DeliverError::Rule("the key and the chain have one path".to_owned()));
     }
-    let mut key = place::Beside::made(key.place(), |file| {
+    key.place(true).remove_left_behind()?;
+    let mut key = place::Beside::made(key.place(true), |file| {
         place::fill(file, pair.key_pem.as_bytes(), key.owner.as_ref(), KEY_MODE)
     })?;
-    let mut chain_beside = place::Beside::made(chain.place(), |file| {
+    let mut chain_beside = place::Beside::made(chain.place(false), |file| {
         place::fill(file, pair.chain_pem.as_bytes(), chain.owner.as_ref(), mode)
     })?;
     place::place_both(&mut key, &mut chain_beside)?;
@@ -175,8 +176,8 @@ impl Target {
         Ok(Self { directory, file, path, owner })
     }
 
-    fn place(&self) -> place::Place<'_> {
-        place::Place { directory: &self.directory, name: &self.file, path: &self.path }
+    fn place(&self, is_key: bool) -> place::Place<'_> {
+        place::Place { directory: &self.directory, name: &self.file, path: &self.path, is_key }
     }
 }
 

@@ -14,6 +14,9 @@ use super::directory::Owner;
 use super::{DeliverError, shown};
 use crate::issuer::Serial;
 
+/// What the name of a key begins with that is not in its place yet, or no longer.
+const KEY_BESIDE: &str = ".countersign-key-";
+
 /// Refuses to replace anything but a regular file.
 pub(super) fn refuse_special(directory: &OwnedFd, name: &str, path: &Path) -> Result<(), DeliverError> {
     match fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
@@ -36,7 +39,7 @@ pub(super) fn place(
     path: &Path,
     fill: impl FnOnce(&mut File) -> Result<(), String>,
 ) -> Result<(), DeliverError> {
-    let mut beside = Beside::made(Place { directory, name, path }, fill)?;
+    let mut beside = Beside::made(Place { directory, name, path, is_key: false }, fill)?;
     beside.put()?;
     beside.place.keep()
 }
@@ -69,6 +72,8 @@ pub(super) struct Place<'a> {
     pub directory: &'a OwnedFd,
     pub name: &'a str,
     pub path: &'a Path,
+    /// A private key: what a crash leaves beside it is removed by the next delivery.
+    pub is_key: bool,
 }
 
 impl Place<'_> {
@@ -79,7 +84,24 @@ impl Place<'_> {
     fn name_beside(&self) -> Result<String, DeliverError> {
         let random =
             Serial::random().map_err(|_| self.failed("name a temporary file for", "the system has no randomness"))?;
-        Ok(format!(".countersign-{random}.tmp"))
+        let prefix = if self.is_key { KEY_BESIDE } else { ".countersign-" };
+        Ok(format!("{prefix}{random}.tmp"))
+    }
+
+    /// Removes what a crash left beside the key. Deliveries with a key come one after the other.
+    pub(super) fn remove_left_behind(&self) -> Result<(), DeliverError> {
+        let failed = |why: &str| self.failed("look for what was left behind beside", why);
+        let Some(directory) = self.path.parent() else { return Ok(()) };
+        for entry in std::fs::read_dir(directory).map_err(|error| failed(&error.to_string()))? {
+            let name = entry.map_err(|error| failed(&error.to_string()))?.file_name();
+            if name.to_str().is_some_and(|name| name.starts_with(KEY_BESIDE)) {
+                match unlinkat(self.directory, name.as_os_str(), UnlinkatFlags::NoRemoveDir) {
+                    Ok(()) | Err(Errno::ENOENT) => {}
+                    Err(error) => return Err(self.failed("remove what was left behind beside", error.desc())),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Makes the rename last through a power cut.

@@ -203,6 +203,12 @@ fn a_key_arrives_with_its_chain_for_its_owner_alone() {
         assert_eq!((mode("pem"), mode("key")), (0o644, 0o600));
     }
     assert_eq!(bench.entries().len(), 2);
+    // A daemon that was killed between two steps left them.
+    for left in [".countersign-key-1.tmp", ".countersign-key-2.tmp"] {
+        fs::write(bench.path(&format!("ssl/{left}")), "KEY 0").unwrap();
+    }
+    bench.deliver_pair("CHAIN 3", "KEY 3").unwrap();
+    assert_eq!((bench.read("key").as_str(), bench.entries().len()), ("KEY 3", 2));
 }
 
 #[test]
@@ -227,11 +233,11 @@ fn a_key_is_taken_back_where_its_chain_is_refused() {
         let (key, chain) =
             (Target::of(&key, &bench.certificate).unwrap(), Target::of(&chain, &bench.certificate).unwrap());
         let fill = |text: &'static str| move |file: &mut fs::File| place::fill(file, text.as_bytes(), None, 0o600);
-        let mut chain = place::Beside::made(chain.place(), fill("NEW CHAIN")).unwrap();
+        let mut chain = place::Beside::made(chain.place(false), fill("NEW CHAIN")).unwrap();
         // Somebody clears the directory up between the two system calls.
         let temporary = bench.entries().into_iter().find(|name| name.starts_with(".countersign-")).unwrap();
         fs::remove_file(bench.path(&format!("ssl/{temporary}"))).unwrap();
-        let mut key = place::Beside::made(key.place(), fill("NEW KEY")).unwrap();
+        let mut key = place::Beside::made(key.place(true), fill("NEW KEY")).unwrap();
         assert!(matches!(place::place_both(&mut key, &mut chain), Err(DeliverError::Failed(_))));
         drop((key, chain));
         if earlier {

@@ -3,7 +3,7 @@
 
 use countersign_shared::content::CertificateContent;
 use countersign_shared::error::ApiError;
-use countersign_shared::id::CertificateId;
+use countersign_shared::id::{CertificateId, JobId};
 use countersign_shared::lifecycle::RequestKind;
 use countersign_shared::protocol::PersonRef;
 use countersign_shared::time::Span;
@@ -23,9 +23,11 @@ const SCHEDULER: &str = "system-scheduler";
 
 /// What a renewal would take the place of.
 pub struct Predecessor {
-    /// Who asked for the version in force, as its record says: whom people have agreed to give these names to. The
-    /// owner of the certificate is another matter, since that is whoever asked for its name first, also in vain.
-    holder: Option<PersonRef>,
+    /// Who asked for the version in force, and who asked for the first version with its key, as their records say: whom
+    /// people have agreed to give these names to. A renewal by hand repeats the CSR of somebody else, and makes whoever
+    /// asks for it hold nothing. The owner of the certificate is another matter, since that is whoever asked for its name
+    /// first, also in vain.
+    holders: [Option<PersonRef>; 2],
     /// What was approved for the version in force, and that version itself; none where there is none, or where the
     /// ledger does not know it.
     version: Option<(CertificateContent, IssuedCertificate)>,
@@ -37,13 +39,15 @@ impl Predecessor {
         let Some(work) = &request.work else { return Ok(None) };
         let id = &work.certificate_id;
         let version = certificates::content_in_force(connection, id)?.zip(leaf(connection, id)?);
-        Ok(Some(Self { holder: holder(connection, id)?, version }))
+        Ok(Some(Self { holders: holders(connection, id)?, version }))
     }
 
     fn is_of(&self, requester: &PersonRef) -> bool {
-        self.holder.as_ref().is_some_and(|holder| {
-            let same_account = holder.uid == requester.uid && holder.account == requester.account;
-            same_account || (holder.person.is_some() && holder.person == requester.person)
+        self.holders.iter().all(|holder| {
+            holder.as_ref().is_some_and(|holder| {
+                let same_account = holder.uid == requester.uid && holder.account == requester.account;
+                same_account || (holder.person.is_some() && holder.person == requester.person)
+            })
         })
     }
 }
@@ -76,10 +80,15 @@ pub fn wait(
     Ok(made_under.max(now))
 }
 
-/// Who asked for the version in force, by the ledger; none where no human did.
-fn holder(connection: &Connection, id: &CertificateId) -> Result<Option<PersonRef>, Failure> {
-    let Some(job) = certificates::job_in_force(connection, id)? else { return Ok(None) };
-    let job = jobs::get(connection, &job)?.ok_or_else(|| ApiError::internal(format!("the job of {id} is missing")))?;
+/// Who asked for the version in force and for the first with its key, by the ledger; none where no human did.
+fn holders(connection: &Connection, id: &CertificateId) -> Result<[Option<PersonRef>; 2], Failure> {
+    let asked = |job: Option<JobId>| job.map_or(Ok(None), |job| asked_for(connection, id, &job));
+    let in_force = certificates::job_in_force(connection, id)?;
+    Ok([asked(in_force)?, asked(certificates::first_job_for_key_in_force(connection, id)?)?])
+}
+
+fn asked_for(connection: &Connection, id: &CertificateId, job: &JobId) -> Result<Option<PersonRef>, Failure> {
+    let job = jobs::get(connection, job)?.ok_or_else(|| ApiError::internal(format!("the job of {id} is missing")))?;
     let asked = match &job.job.request_id {
         Some(request) => {
             let request = requests::get(connection, request)?

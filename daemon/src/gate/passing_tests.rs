@@ -102,7 +102,10 @@ fn outcome(change: impl FnOnce(&mut Scene)) -> Result<Span, &'static str> {
         reason_sha256: None,
         ticket: None,
     };
-    let before = Predecessor { holder: Some(person("alice", 1)), version: Some((content(), issued())) };
+    let before = Predecessor {
+        holders: [Some(person("alice", 1)), Some(person("alice", 1))],
+        version: Some((content(), issued())),
+    };
     let mut scene = Scene { request, submission, in_force: Some(profile("3h")), before: Some(before) };
     change(&mut scene);
     wait(&scene.request, &scene.submission, scene.in_force.as_ref(), scene.before.as_ref())
@@ -129,8 +132,10 @@ fn whatever_differs_waits_for_people() {
         ("amended", |s| s.request.version = 2),
         ("another asks", |s| s.request.requester = person("mallory", 5)),
         ("a reused uid asks", |s| s.request.requester = PersonRef { person: None, ..person("newcomer", 1) }),
-        ("no human asked for the one in force", |s| s.before.as_mut().unwrap().holder = None),
-        ("another asked for the one in force", |s| s.before.as_mut().unwrap().holder = Some(person("bob", 2))),
+        ("no human asked for the one in force", |s| s.before.as_mut().unwrap().holders[0] = None),
+        ("another asked for the one in force", |s| s.before.as_mut().unwrap().holders[0] = Some(person("bob", 2))),
+        ("the key is that of another", |s| s.before.as_mut().unwrap().holders[1] = Some(person("bob", 2))),
+        ("no human brought the key", |s| s.before.as_mut().unwrap().holders[1] = None),
         ("nothing in force", |s| s.before.as_mut().unwrap().version = None),
         ("the certificate itself says otherwise", |s| {
             let (content, _) = s.before.as_mut().unwrap().version.as_mut().unwrap();

@@ -47,6 +47,7 @@ pub fn conclude(
             jobs::free(connection, &work.job_id, recorded.seq)?;
         } else {
             jobs::cancel(connection, &work.job_id, now, end.why)?;
+            transaction.after_commit(Effect::RenewalPlanned);
         }
     }
     transaction.tell(end.action, request.id.as_str(), recorded)?;

@@ -35,8 +35,13 @@ pub async fn renew(service: &Service, connection: &Connection, params: RenewPara
     let found = find(service, &actor, &params, connection.peer.uid()).await?;
     let rules = service.policy.now();
     let (csr, made) = csr(service, &actor, &rules, &params, &found).await?;
-    let renewing =
-        Renewing { certificate: params.certificate_id.clone(), version: found.version, made_key: made.is_some() };
+    let repeats = params.csr.is_none() && made.is_none();
+    let renewing = Renewing {
+        certificate: params.certificate_id.clone(),
+        version: found.version,
+        made_key: made.is_some(),
+        repeats: repeats.then(|| found.in_force.content.clone()),
+    };
     let longest = rules.profile(&found.profile).map(|profile| profile.rules().max_validity);
     let valid_for = found.in_force.content.valid_for;
     let submit = SubmitParams {

@@ -30,14 +30,15 @@ pub struct Own {
 }
 
 impl Sight {
-    /// For `approval_requests r`.
+    /// For `approval_requests r`: one's own are those that one asked for, and those about certificates that one owns,
+    /// whoever asks: a renewal, or the end of one.
     pub fn limit_requests(&self, conditions: &mut Conditions) {
-        self.limit(conditions, "r.", "requester");
+        self.limit(conditions, "r.");
     }
 
-    /// For `jobs`.
+    /// For `jobs`; the same.
     pub fn limit_jobs(&self, conditions: &mut Conditions) {
-        self.limit(conditions, "", "requester");
+        self.limit(conditions, "");
     }
 
     /// For `certificates c`: one's own are those that one was given, and as long as nothing was issued those that one
@@ -51,7 +52,7 @@ impl Sight {
         if let Some(own) = own {
             let given = |condition: String| {
                 format!(
-                    "EXISTS (SELECT 1 FROM jobs j WHERE j.certificate_id = c.id AND j.state = 'completed' AND {condition})"
+                    "EXISTS (SELECT 1 FROM jobs j INDEXED BY jobs_by_certificate WHERE j.certificate_id = c.id AND j.state = 'completed' AND {condition})"
                 )
             };
             let asked = |condition: String| {
@@ -85,7 +86,7 @@ impl Sight {
         conditions.any(alternatives);
     }
 
-    fn limit(&self, conditions: &mut Conditions, table: &str, who: &str) {
+    fn limit(&self, conditions: &mut Conditions, table: &str) {
         let Self::Some { profiles, own } = self else { return };
         let mut alternatives: Vec<(String, Box<dyn ToSql>)> = Vec::new();
         for profile in profiles {
@@ -93,10 +94,22 @@ impl Sight {
         }
         if let Some(own) = own {
             // A uid alone may have been given to somebody else since; with the name it is the same account.
-            let same_account = format!("({table}{who}_uid = {} AND {table}{who}_account = ?)", own.uid);
-            alternatives.push((same_account, Box::new(own.account.clone())));
+            let same_account = |of: &str| format!("{of}requester_uid = {} AND {of}requester_account = ?", own.uid);
+            // The owner is whoever asked for the first version that was issued.
+            let owned = |by: &str, condition: String| {
+                format!(
+                    "{table}certificate_id IN (SELECT v.certificate_id FROM jobs o INDEXED BY jobs_issued_to_{by}
+                         CROSS JOIN certificate_versions v ON v.job_id = o.id AND v.state <> 'quarantined'
+                         WHERE {condition} AND o.state = 'completed' AND NOT EXISTS (
+                             SELECT 1 FROM certificate_versions e WHERE e.certificate_id = v.certificate_id
+                             AND e.version < v.version AND e.state <> 'quarantined'))"
+                )
+            };
+            alternatives.push((format!("({})", same_account(table)), Box::new(own.account.clone())));
+            alternatives.push((owned("uid", same_account("o.")), Box::new(own.account.clone())));
             if let Some(person) = &own.person {
-                alternatives.push((format!("{table}{who}_person = ?"), Box::new(person.clone())));
+                alternatives.push((format!("{table}requester_person = ?"), Box::new(person.clone())));
+                alternatives.push((owned("person", "o.requester_person = ?".to_owned()), Box::new(person.clone())));
             }
         }
         conditions.any(alternatives);

@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use countersign_shared::error::ErrorKind;
-use countersign_shared::id::CertificateId;
+use countersign_shared::id::{CertificateId, RequestId};
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::method::{
-    CertificateGet, CertificateRenew, CertificateRetire, JobRetry, RequestApprove, RequestGet, RequestReject,
+    CertificateGet, CertificateRenew, CertificateRetire, JobRetry, RequestApprove, RequestGet, RequestList,
+    RequestReject, RequestWithdraw,
 };
 use countersign_shared::protocol::{
-    CertificateIdParams, JobIdParams, Outcome, RenewParams, RequestIdParams, RequestSummary, RetireParams,
-    RetireReason, Risk, SubmitResult,
+    CertificateIdParams, EndParams, JobIdParams, ListRequestsParams, Outcome, RenewParams, RequestIdParams,
+    RequestSummary, RetireParams, RetireReason, Risk, SubmitResult,
 };
 use countersign_shared::time::Timestamp;
 
 use crate::exec::{SIGN, issuing_under, runs, write};
+use crate::support::web::{ACCEPTS, Web};
 use crate::support::{
     ALICE, BOB, CAROL, DAVE, Host, MALLORY, ask, can_be_people, csr, on, policy_with, skipped, until,
 };
@@ -450,4 +452,141 @@ fn a_ticket_is_that_of_the_version_in_force() {
     let request = asked(&host, BOB);
     let detail = host.user(BOB).call::<RequestGet>(&RequestIdParams { id: request.id });
     assert_eq!(detail.request.ticket, Some("A1".into()), "the ticket of the version in force");
+}
+
+/// Alice and mallory ask, bob and carol decide: what alice sees is hers and nothing else.
+fn people_apart(policy: &str) -> String {
+    let only = "role = \"operator\"\nto = \"person:bob\"\n[[grant]]\nrole = \"operator\"\nto = \"person:carol\"\n\
+                [[grant]]\nrole = \"requester\"\nto = \"uid:62005\"";
+    policy.replacen("role = \"operator\"\nto = \"group:pki\"", only, 1)
+}
+
+#[test]
+fn the_owner_sees_what_is_asked_about_their_certificate_and_nobody_else_does() {
+    if !can_be_people() {
+        return;
+    }
+    let mut host = Host::serving(&people_apart(&renewing("", "")));
+    // Mallory asked for the name first and was given nothing.
+    let vain = host.user(MALLORY).request(&["web1.corp.example"]);
+    host.user(BOB).call::<RequestReject>(&on(&vain));
+    let id = issued(&host, "web1.corp.example").certificate_id;
+    let of_bob = host.user(BOB).request(&["web2.corp.example"]);
+    expires(&mut host, &id);
+    let request = asked(&host, ALICE);
+    let seen = |uid: u32| -> Vec<RequestId> {
+        let params = ListRequestsParams { state: Some(RequestState::Pending), ..Default::default() };
+        let mut ids: Vec<_> = host.user(uid).call::<RequestList>(&params).requests.into_iter().map(|r| r.id).collect();
+        ids.sort();
+        ids
+    };
+    let mut both = vec![request.id.clone(), of_bob.id.clone()];
+    both.sort();
+    assert_eq!((seen(ALICE), seen(BOB), seen(MALLORY)), (vec![request.id.clone()], both, vec![]));
+    let params = RequestIdParams { id: request.id.clone() };
+    host.user(MALLORY).refused::<RequestGet>(&params, ErrorKind::NotFound);
+    host.user(ALICE).refused::<RequestGet>(&RequestIdParams { id: of_bob.id.clone() }, ErrorKind::NotFound);
+    // To see is not to decide, to change or to take back.
+    host.user(ALICE).refused::<RequestApprove>(&on(&request), ErrorKind::Forbidden);
+    let end = EndParams { id: request.id.clone(), reason: None };
+    host.user(ALICE).refused::<RequestWithdraw>(&end, ErrorKind::Forbidden);
+    host.user(BOB).approve(&request);
+    assert_eq!(host.user(ALICE).wait(&request.id).outcome, Outcome::Issued);
+    // Whoever renews somebody else's certificate by hand owns it no more than before.
+    let by_bob = host.user(BOB).call::<CertificateRenew>(&renew(&id)).request.unwrap();
+    assert_eq!((seen(ALICE), seen(MALLORY)), (vec![by_bob.id.clone()], vec![]));
+    assert!(by_bob.risks.contains(&Risk::OtherOwner));
+}
+
+#[test]
+fn what_a_person_asks_for_in_vain_keeps_no_certificate_from_being_renewed() {
+    if !can_be_people() {
+        return;
+    }
+    let mut host = Host::serving(&people_apart(&renewing("", "")));
+    let id = issued(&host, "web1.corp.example").certificate_id;
+    // Long before it is due somebody wants it for a key of their own, and is told no; and wants it again.
+    let other = RenewParams { csr: Some(csr(&["web1.corp.example"])), ..renew(&id) };
+    let request = host.user(ALICE).call::<CertificateRenew>(&other).request.unwrap();
+    assert!(request.risks.contains(&Risk::KeyChanged), "{:?}", request.risks);
+    host.user(BOB).call::<RequestReject>(&on(&request));
+    let request = host.user(ALICE).call::<CertificateRenew>(&renew(&id)).request.unwrap();
+    // It is open when the window comes, and is taken back after that.
+    expires(&mut host, &id);
+    until("it is looked at", || count(&host, "expiry_watch WHERE renew_at IS NOT NULL") == 0);
+    assert_eq!(
+        count(&host, "approval_requests WHERE requester_account = 'system-scheduler'"),
+        0,
+        "there are never two"
+    );
+    host.user(ALICE).call::<RequestWithdraw>(&EndParams { id: request.id, reason: None });
+    let request = asked(&host, BOB);
+    // What people say to the daemon itself holds, also after somebody else was told the same.
+    host.user(BOB).call::<RequestReject>(&on(&request));
+    let again = host.user(ALICE).call::<CertificateRenew>(&renew(&id)).request.unwrap();
+    host.user(BOB).call::<RequestReject>(&on(&again));
+    in_order(&mut host);
+    until("it is looked at", || count(&host, "expiry_watch WHERE renew_at IS NOT NULL") == 0);
+    assert_eq!(count(&host, "approval_requests WHERE state = 'pending'"), 0);
+}
+
+/// Signs what ends in `SECONDS_LEFT`, with `openssl ca`: nothing else here writes an end that a test can wait for.
+const SIGN_SHORT: &str = r#"
+order=$(cat)
+cd "$PLACE"
+printf '%b' "$(printf '%s' "$order" | sed 's/.*"csr_pem":"\([^"]*\)".*/\1/')" > csr.pem
+printf '%s' "$order" | sed 's/.*"serial":"\([^"]*\)".*/\1/' > serial
+printf 'basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\nsubjectAltName=DNS:%s\n' "$NAME" > ext
+printf '[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\nnew_certs_dir=.\nserial=serial\ndefault_md=sha256\npolicy=p\nunique_subject=no\n[p]\ncommonName=optional\n' > ca.cnf
+: > index.txt
+openssl ca -batch -notext -config ca.cnf -cert ca.crt -keyfile ca.key -in csr.pem -extfile ext -out leaf.pem \
+    -startdate "$(date -u +%y%m%d%H%M%SZ)" -enddate "$(date -u -d "+$SECONDS_LEFT seconds" +%y%m%d%H%M%SZ)" >&2 && cat leaf.pem ca.crt
+"#;
+
+#[test]
+fn as_time_passes_an_alert_goes_out_then_people_are_asked_and_what_is_renewed_closes_it() {
+    if !can_sign() {
+        return;
+    }
+    let rules = "[[renewal_policy]]\nid = \"rp-test\"\nalert_channels = { warning = [\"PagerDuty\"] }\n";
+    let change = |policy: &str| {
+        let policy = policy.replacen("id = \"p-web\"", "id = \"p-web\"\nrenewal_policy = \"rp-test\"", 1);
+        format!("{policy}{rules}")
+    };
+    let short = |seconds: u32| format!("NAME=web1.corp.example\nSECONDS_LEFT={seconds}\n{SIGN_SHORT}");
+    let mut host = issuing_under(&short(24), "30s", change);
+    let web = Web::serving(ACCEPTS);
+    let key = crate::alerts::secret(&host, "hook", "k1");
+    host.stop();
+    let notify = format!("[notify.pagerduty]\nkey = \"{key}\"\nbase_url = \"{}\"\n", web.address());
+    fs::write(host.path("countersign.toml"), notify).unwrap();
+    host.start();
+    let told = |what: &str| web.got().iter().filter(|got| got.body["event_action"] == what).count();
+
+    issued(&host, "web1.corp.example");
+    let (from, end): (String, String) = host
+        .db()
+        .query_row("SELECT not_before, not_after FROM expiry_watch", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    let [from, end] = [from, end].map(|at| at.parse::<Timestamp>().unwrap().unix_millis());
+    assert_eq!(end - from, 24_000);
+    until("the alert of its first moment is out", || told("trigger") == 1);
+    let by_the_daemon = "approval_requests WHERE requester_account = 'system-scheduler'";
+    assert_eq!((count(&host, by_the_daemon), told("trigger")), (0, 1), "two thirds of its life are not over");
+
+    // Nothing is touched until the wall clock has come to the last third.
+    let request = asked(&host, BOB);
+    assert!((from + 16_000..end).contains(&request.created_at.unix_millis()), "{request:?}");
+    write(&host, &format!("NAME=web1.corp.example\n{SIGN}"));
+    host.user(BOB).approve(&request);
+    assert_eq!(host.user(BOB).wait(&request.id).outcome, Outcome::Issued);
+    until("it is closed", || told("resolve") == 1);
+    assert_eq!(count(&host, "expiry_watch WHERE version = 2"), 1);
+    // The moment at which the first version ends comes and goes.
+    until("the first would have ended", || now() > end + 1000);
+    assert_eq!((told("trigger"), told("resolve")), (1, 1));
+    let got = web.got();
+    assert_eq!(got[0].body["dedup_key"], got[1].body["dedup_key"], "what is closed is what was opened");
+    assert_eq!(count(&host, "approval_requests WHERE state = 'pending'"), 0);
+    in_order(&mut host);
 }

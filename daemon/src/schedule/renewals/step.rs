@@ -182,6 +182,7 @@ fn ask(
         certificate: watched.certificate_id.parse().map_err(ApiError::internal)?,
         version: u32::try_from(watched.version).map_err(|_| ApiError::internal("a version out of range"))?,
         made_key: source.made.is_some(),
+        repeats: source.made.is_none().then(|| in_force.content.clone()),
     };
     let step = Step {
         policy: of.policy.clone(),
@@ -204,7 +205,8 @@ fn not_asked(
 ) -> Result<Option<Timestamp>, Failure> {
     let id = &watched.certificate_id;
     let policy = transaction.rules(&of.policy);
-    let later = |millis: i64| Timestamp::from_unix_millis(transaction.now().unix_millis().saturating_add(millis));
+    let now = kept::now(transaction.connection(), &of.line)?.unix_millis();
+    let later = |millis: i64| Timestamp::from_unix_millis(now.saturating_add(millis));
     match failure {
         Failure::Api(error) if error.rule.is_some() => {
             tracing::warn!(certificate = id, "its renewal was refused: {error}");

@@ -146,6 +146,19 @@ pub fn job_in_force(connection: &Connection, id: &CertificateId) -> rusqlite::Re
         .optional()
 }
 
+/// The job that made the first version with the key of the version in force.
+pub fn first_job_for_key_in_force(connection: &Connection, id: &CertificateId) -> rusqlite::Result<Option<JobId>> {
+    connection
+        .prepare_cached(
+            "SELECT v.job_id FROM certificate_versions v
+             JOIN certificate_versions f ON f.certificate_id = v.certificate_id AND f.spki_sha256 = v.spki_sha256
+             WHERE v.certificate_id = ?1 AND v.state <> 'quarantined' AND f.state = 'active'
+             ORDER BY v.version LIMIT 1",
+        )?
+        .query_row([id.as_str()], |row| parsed(row, "job_id"))
+        .optional()
+}
+
 /// The chain of the version in force, PEM, and the ledger record of its issuing.
 pub fn chain_and_record(connection: &Connection, id: &CertificateId) -> rusqlite::Result<Option<(String, u64)>> {
     connection

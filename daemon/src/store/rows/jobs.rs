@@ -177,14 +177,15 @@ pub fn free(connection: &Connection, id: &JobId, record_seq: u64) -> rusqlite::R
         .and_then(one)
 }
 
-/// Cancels a job that awaited approval.
+/// Cancels a job that awaited approval. Whoever renews looks at the certificate again.
 pub fn cancel(connection: &Connection, id: &JobId, at: Timestamp, why: &str) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE jobs SET state = 'cancelled', finished_at = ?2, error = ?3 WHERE id = ?1 AND state = 'awaiting_approval'",
         )?
         .execute(params![id.as_str(), at.to_string(), why])
-        .and_then(one)
+        .and_then(one)?;
+    renewal_is_due(connection, id)
 }
 
 /// Claims a pending job and reserves its serial number; one that revokes has none.
@@ -205,20 +206,23 @@ pub fn complete(connection: &Connection, id: &JobId, at: Timestamp) -> rusqlite:
         .and_then(one)
 }
 
-/// What was done to get a successor to a version of a certificate: all jobs for one since the one that made it.
+/// What was done to get a successor to a version of a certificate: all jobs for one since the one that made it. What a
+/// person asked for and did not get says nothing of a renewal that changes nothing: whoever asks for too much, or takes
+/// back what they asked for, keeps nobody from renewing.
 pub fn efforts(connection: &Connection, certificate: &CertificateId, version: u32) -> rusqlite::Result<Efforts> {
     connection
         .prepare_cached(
             "WITH tried AS (
                  SELECT row, state, finished_at FROM jobs WHERE certificate_id = ?1 AND kind <> 'revoke' AND row >
                      (SELECT j.row FROM certificate_versions v JOIN jobs j ON j.id = v.job_id
-                      WHERE v.certificate_id = ?1 AND v.version = ?2))
+                      WHERE v.certificate_id = ?1 AND v.version = ?2)
+                     AND (state <> 'cancelled' OR requester_account = ?3))
              SELECT EXISTS (SELECT 1 FROM tried WHERE state IN ('awaiting_approval', 'pending', 'running')) AS open,
                  coalesce((SELECT state FROM tried ORDER BY row DESC LIMIT 1) = 'cancelled', 0) AS refused,
                  (SELECT count(*) FROM tried WHERE state = 'failed') AS failures,
-                 (SELECT max(finished_at) FROM tried WHERE state = 'failed') AS failed_at",
+                 (SELECT finished_at FROM tried WHERE state = 'failed' ORDER BY row DESC LIMIT 1) AS failed_at",
         )?
-        .query_row(params![certificate.as_str(), version], |row| {
+        .query_row(params![certificate.as_str(), version, crate::service::actor::SCHEDULER], |row| {
             Ok(Efforts {
                 open: row.get("open")?,
                 refused: row.get("refused")?,
@@ -252,12 +256,18 @@ pub fn fail(connection: &Connection, id: &JobId, at: Timestamp, why: &str) -> ru
         )?
         .execute(params![id.as_str(), at.to_string(), why])
         .and_then(one)?;
+    renewal_is_due(connection, id)
+}
+
+/// Lets the renewal of a job's certificate be looked at now: by whatever clock, since the one that the job ended by may
+/// be set right before anybody looks.
+fn renewal_is_due(connection: &Connection, id: &JobId) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE expiry_watch SET renew_at = ?2
              WHERE certificate_id = (SELECT certificate_id FROM jobs WHERE id = ?1 AND kind <> 'revoke')",
         )?
-        .execute(params![id.as_str(), at.to_string()])?;
+        .execute(params![id.as_str(), Timestamp::EPOCH.to_string()])?;
     Ok(())
 }
 
