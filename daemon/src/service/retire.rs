@@ -12,7 +12,7 @@ use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
 use crate::policy::Permission;
 use crate::store::Transaction;
-use crate::store::rows::certificates;
+use crate::store::rows::{certificates, found};
 use crate::store::transaction::Failure;
 
 /// Ends the watch.
@@ -49,9 +49,16 @@ fn carry_out(
     let watched = rows::get(connection, id.as_str())?;
     let profile = match certificates::get(connection, id, &sight)? {
         Some(certificate) => Some(certificate.profile_id),
+        None if found::get(connection, id, &sight, transaction.now())?.is_none() => return Err(not_found(id).into()),
         // One that was found here and belongs to no profile.
-        None if permissions.is_admin() && watched.as_ref().is_some_and(|watched| watched.profile_id.is_empty()) => None,
-        None => return Err(not_found(id).into()),
+        None if permissions.is_admin() => None,
+        None => {
+            let message = format!("{} may not retire {id}, which was found here and not issued", actor.party.account);
+            let error = ApiError::new(ErrorKind::Forbidden, message).rule("no_role");
+            return Err(error
+                .hint("an admin may; whoever imported it says with countersign import --gone that it is gone")
+                .into());
+        }
     };
     let decides = profile.as_deref().is_some_and(|profile| permissions.allows(Permission::Decide(profile)));
     if !decides && !permissions.is_admin() {
@@ -69,10 +76,11 @@ fn carry_out(
     if not_after >= transaction.now() {
         let message =
             format!("version {} of {id} is valid until {not_after}: only what has expired is retired", watched.version);
-        return Err(ApiError::new(ErrorKind::Conflict, message)
-            .hint(format!("end it before its time with countersign revoke {id}, or let it expire"))
-            .rule("not_expired")
-            .into());
+        let hint = match profile {
+            Some(_) => format!("end it before its time with countersign revoke {id}, or let it expire"),
+            None => "replace it where it stands, or let it expire".to_owned(),
+        };
+        return Err(ApiError::new(ErrorKind::Conflict, message).hint(hint).rule("not_expired").into());
     }
     let draft = actor
         .draft(AuditAction::CertificateRetired, Category::CertLifecycle, "certificate", id)

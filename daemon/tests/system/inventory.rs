@@ -4,14 +4,16 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use countersign_shared::error::ErrorKind;
-use countersign_shared::protocol::method::{AuditVerify, CertificateGet, CertificateList};
+use countersign_shared::protocol::method::{
+    AlertList, AuditVerify, CertificateGet, CertificateList, CertificateRetire,
+};
 use countersign_shared::protocol::{
-    AuditAction, CertificateIdParams, CertificateSource, FoundBy, FoundCertificate, InventoryStatus,
-    ListCertificatesParams, NoParams,
+    AuditAction, CertificateIdParams, CertificateSource, FoundBy, FoundCertificate, InventoryStatus, ListAlertsParams,
+    ListCertificatesParams, NoParams, RetireParams, RetireReason,
 };
 use nix::sys::signal::Signal;
 
-use crate::support::{ALICE, CAROL, Caller, DAVE, Host, can_be_people, policy, skipped, until};
+use crate::support::{ALICE, BOB, CAROL, Caller, DAVE, Host, can_be_people, policy, skipped, until};
 
 /// True where there is an openssl to make files with.
 pub fn possible() -> bool {
@@ -400,4 +402,30 @@ fn a_service_that_was_not_reloaded_goes_on_being_watched() {
     let list = self::found(&mut found.host.user(CAROL));
     assert_eq!((list.len(), found.watched()), (1, 1));
     assert_ne!(list[0].id, first.id);
+}
+
+#[test]
+fn what_was_found_is_named_in_messages_and_an_admin_retires_it_after_its_end() {
+    if !possible() {
+        return;
+    }
+    let mut found = Found::prepared("");
+    found.certificate("web", "web.corp.example", 5);
+    found.host.start();
+    found.scanned(1);
+    let id = self::found(&mut found.host.user(CAROL)).remove(0).id;
+    let about = ListAlertsParams { certificate: Some(id.clone()), ..ListAlertsParams::default() };
+    until("its end is told", || !found.host.user(CAROL).call::<AlertList>(&about).alerts.is_empty());
+    let named = ListAlertsParams { text: Some("web.corp".into()), ..about };
+    let alerts = found.host.user(CAROL).call::<AlertList>(&named).alerts;
+    let name = alerts[0].name.as_ref().map(|name| name.raw().to_owned());
+    assert_eq!(name.as_deref(), Some("web.corp.example"), "{alerts:?}");
+
+    let params = RetireParams { certificate_id: id, reason: RetireReason::Unused };
+    // Somebody who sees it is not told that it is not there.
+    let error = found.host.user(BOB).refused::<CertificateRetire>(&params, ErrorKind::Forbidden);
+    assert!(error.message.contains("was found here"), "{error:?}");
+    let error = found.host.user(CAROL).refused::<CertificateRetire>(&params, ErrorKind::Conflict);
+    assert_eq!(error.data.rule.as_deref(), Some("not_expired"));
+    assert!(!error.data.hint.contains("revoke"), "what was not issued here is not revoked here: {error:?}");
 }
