@@ -66,6 +66,16 @@ impl Ends {
         Self { certificate, alert, revocations: Vec::new() }
     }
 
+    /// What the status says of messages.
+    pub fn counts(&self) -> AlertsStatus {
+        let count = |state| u64::from(self.alert.state == state);
+        AlertsStatus {
+            queued: count(AlertState::Queued),
+            failed: count(AlertState::Failed),
+            dead: count(AlertState::Dead),
+        }
+    }
+
     pub fn list(&self) -> CertificatePage {
         CertificatePage { certificates: vec![self.certificate.clone()], found: Vec::new(), next_cursor: None }
     }

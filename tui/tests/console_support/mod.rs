@@ -140,7 +140,8 @@ impl World {
                 let pending = self.requests.iter().filter(|one| one.request.state == RequestState::Pending).count();
                 let size = u64::try_from(self.records.len()).unwrap();
                 let counted = samples::status(u64::try_from(pending).unwrap(), size);
-                to_value(StatusResult { read_only: self.status.read_only, bypass: self.status.bypass, ..counted })
+                let (read_only, bypass) = (self.status.read_only, self.status.bypass);
+                to_value(StatusResult { read_only, bypass, alerts: Some(self.ends.counts()), ..counted })
             }
             method::RequestList::NAME if me == "dave" => Err(forbidden("dave may not list requests")),
             method::RequestList::NAME => {
