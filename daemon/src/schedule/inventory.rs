@@ -24,8 +24,10 @@ use crate::store::rows::inventory::{Scope, places_seen};
 use crate::store::rows::inventory_scans::{self, LastScan};
 use crate::store::{Readers, Transaction, Writer};
 
-/// Sightings that one transaction takes in, unless one place has more.
-const PART: usize = 500;
+/// Sightings that one transaction takes in, unless one place has more. Where it shares its commit with other commands it
+/// runs on a savepoint, and then SQLite goes through a list of all pages it has touched after each statement: the time
+/// grows with the square, and decisions wait for it.
+const PART: usize = 100;
 /// How long to leave a database alone that does not answer.
 const RETRY_MILLIS: i64 = 60_000;
 
@@ -98,7 +100,7 @@ impl Inventory {
             .write(move |transaction| Ok(inventory_scans::begin(transaction.connection(), &begun, transaction.now())?))
             .await?;
         let looked = match self.look(plan_of(settings, &seen), stop).await {
-            Ok(Some((found, owners))) => self.take(number, found, owners, seen).await.map(|()| true),
+            Ok(Some((found, owners))) => self.take(number, found, (owners, seen), stop).await,
             Ok(None) => Ok(false),
             Err(error) => Err(error),
         };
@@ -144,15 +146,25 @@ impl Inventory {
     }
 
     /// Takes in what was seen: places in their order, a part at a time. A crash in between leaves a part of them, and the
-    /// next scan completes it.
-    async fn take(&self, number: u64, mut found: Scan, owners: Owners, seen: BTreeSet<Place>) -> Result<(), ApiError> {
+    /// next scan completes it; so does a stop, and then this is false.
+    async fn take(
+        &self,
+        number: u64,
+        mut found: Scan,
+        (owners, seen): (Owners, BTreeSet<Place>),
+        stop: &watch::Receiver<bool>,
+    ) -> Result<bool, ApiError> {
         let (owners, named) = (Arc::new(owners), Arc::new(found.covered.clone()));
         let (covered, not_covered): (BTreeSet<Place>, BTreeSet<Place>) =
             seen.into_iter().partition(|place| place.within_any(&found.covered));
         let sightings = found.sightings.len();
+        let mut failed = None;
         for mut part in parts(&mut found, covered) {
+            if *stop.borrow() {
+                return Ok(false);
+            }
             let (owners, named) = (owners.clone(), named.clone());
-            let over = self
+            let taken = self
                 .writer
                 .write(move |transaction| {
                     let mut book = Book::open(transaction, Seer::Scan(&owners), Scope::Everything, &named);
@@ -160,11 +172,19 @@ impl Inventory {
                     take_in(&mut book, &part)?;
                     Ok(over)
                 })
-                .await?;
-            found.findings.extend(over);
+                .await;
+            match taken {
+                Ok(over) => found.findings.extend(over),
+                Err(error) if error.kind == ErrorKind::ReadOnly => return Err(error),
+                // What somebody's file does to one part is no reason to leave the others out.
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
         let mut not_covered = not_covered.into_iter().peekable();
         while not_covered.peek().is_some() {
+            if *stop.borrow() {
+                return Ok(false);
+            }
             let (owners, named) = (owners.clone(), named.clone());
             let places: BTreeSet<Place> = not_covered.by_ref().take(PART).collect();
             self.writer
@@ -173,6 +193,9 @@ impl Inventory {
                     Book::open(transaction, seer, Scope::Everything, &named).leave_out(&places)
                 })
                 .await?;
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         let (findings, left_out) = (found.findings, found.findings_left_out);
         let problems = findings.len();
@@ -183,7 +206,7 @@ impl Inventory {
             })
             .await?;
         tracing::info!(scan = number, sightings, problems, left_out, "the certificates of this host were looked at");
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -104,6 +104,12 @@ fn all_of_a_call_or_nothing_and_no_word_about_what_others_have_imported() {
     assert_eq!(found.watched(), 1);
     let renewed = import(&mut bob, vec![item("/srv/web.pem", Some(&new))]);
     assert_eq!((renewed.items[0].ended, found.watched()), (1, 1));
+    // Of a directory, all that was imported from below it, by the same.
+    import(&mut alice, vec![item("/srv/d/a.pem", Some(&web)), item("/srv/d/b/c.pem", Some(&web))]);
+    import(&mut alice, vec![item("/srv/d0.pem", Some(&web)), item("/srv/d-.pem", Some(&web))]);
+    assert_eq!(import(&mut bob, vec![item("/srv/d", None)]).items[0].ended, 0);
+    assert_eq!(import(&mut alice, vec![item("/srv/d", None)]).items[0].ended, 2);
+    assert_eq!(import(&mut alice, vec![item("/srv/d0.pem", None), item("/srv/d-.pem", None)]).items[1].ended, 1);
     // An admin can, when bob has left.
     assert_eq!(import(&mut carol, vec![item("/srv/web.pem", None)]).items[0].ended, 1);
     assert_eq!(found.watched(), 0);

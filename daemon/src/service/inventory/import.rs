@@ -20,7 +20,7 @@ use crate::service::actor::Actor;
 use crate::service::{Service, refusal};
 use crate::store::Transaction;
 use crate::store::rows::found;
-use crate::store::rows::inventory::{Scope, standing};
+use crate::store::rows::inventory::{Scope, places_below, standing};
 use crate::store::rows::inventory_intake::Intake;
 use crate::store::transaction::Failure;
 
@@ -182,6 +182,10 @@ fn take(transaction: &mut Transaction<'_>, actor: &Actor, mut read: Read) -> Res
     let own = || Scope::Of(format!("uid:{}", actor.party.uid));
     let is_gone = read.scan.sightings.is_empty() && read.scan.findings.is_empty();
     let scope = if is_gone && actor.permissions.is_admin() { Scope::Imports } else { own() };
+    if is_gone {
+        // Of a directory that is gone, all that was below it.
+        read.scan.covered.extend(places_below(transaction.connection(), &read.place, &scope)?);
+    }
     let named = if read.item.below { BTreeSet::new() } else { BTreeSet::from([read.place.clone()]) };
     let mut book = Book::open(transaction, Seer::Importer(actor), scope, &named);
     if !book.admit(&mut read.scan)?.is_empty() {

@@ -98,6 +98,21 @@ pub fn places_seen(connection: &Connection) -> rusqlite::Result<BTreeSet<Place>>
     rows.collect()
 }
 
+/// The places below a directory where something is seen.
+pub fn places_below(connection: &Connection, directory: &Place, scope: &Scope) -> rusqlite::Result<BTreeSet<Place>> {
+    let below = format!("{}/", directory.to_string().trim_end_matches('/'));
+    let sql = format!(
+        "SELECT DISTINCT i.place FROM inventory i INDEXED BY inventory_once_at_a_place
+         WHERE i.place >= ?1 AND i.place < ?3 AND i.ended_at IS NULL AND {}",
+        scope.condition()
+    );
+    // The next text that does not begin like it; 0 follows / in ASCII.
+    let end = format!("{}0", below.trim_end_matches('/'));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![below, scope.seen_by(), end], |row| parsed(row, "place"))?;
+    rows.collect()
+}
+
 /// Stores a certificate that is new.
 pub fn keep(connection: &Connection, found: &FoundCertificate, at: Timestamp) -> rusqlite::Result<()> {
     let total = i64::try_from(found.names_total).unwrap_or(i64::MAX);
