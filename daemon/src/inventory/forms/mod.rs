@@ -95,7 +95,7 @@ pub struct Reading<'a> {
     pub password: Option<&'a str>,
     /// The most certificates that are taken.
     pub limit: usize,
-    /// The most iterations of key derivation that are done for it, [`MAX_ITERATIONS`] at most.
+    /// The most iterations of key derivation that are done for it; never more than 2,000,000.
     pub iterations: u64,
 }
 
