@@ -331,6 +331,38 @@ fn a_certificate_is_revoked_by_no_approval_of_another_thing() {
 }
 
 #[test]
+fn one_vote_of_two_ends_nothing_whatever_the_rows_say() {
+    if !possible() {
+        return;
+    }
+    let host = Host::serving(&policy_with(2, "", ""));
+    let submitted = host.user(ALICE).submit(&["web1.corp.example"]);
+    for uid in [BOB, CAROL] {
+        host.user(uid).approve(submitted.request.as_ref().unwrap());
+    }
+    assert_eq!(host.user(ALICE).wait(&submitted.job.id).outcome, Outcome::Issued);
+    let asked = host.user(ALICE).call::<CertificateRevoke>(&end(&submitted)).request.unwrap();
+    host.user(BOB).approve(&asked);
+    // Bob's own vote, made to stand for the quorum.
+    let vote = "(SELECT max(seq) FROM decisions)";
+    host.tamper(&format!(
+        "UPDATE approval_requests SET state = 'approved', decided_at = created_at, decided_by = 'x', seq = {vote}
+             WHERE id = '{0}';
+         UPDATE jobs SET state = 'pending', record_seq = {vote} WHERE request_id = '{0}'",
+        asked.id
+    ));
+    // Another job makes the executor look.
+    host.user(ALICE)
+        .attempt::<RequestSubmit>(&SubmitParams { profile: Some("p-dev".into()), ..ask(&["b.dev.test.example"]) });
+    let state = format!("SELECT state FROM jobs WHERE request_id = '{}'", asked.id);
+    until("it is found, or ends", || {
+        host.oneself().status().read_only || ["failed", "completed"].contains(&host.value::<String>(&state).as_str())
+    });
+    assert_eq!(host.value::<i64>("SELECT count(*) FROM crl_entries"), 0);
+    assert_eq!(host.value::<i64>("SELECT count(*) FROM certificate_versions WHERE state = 'revoked'"), 0);
+}
+
+#[test]
 fn a_list_that_was_changed_by_hand_is_found() {
     if !possible() {
         return;
