@@ -187,6 +187,8 @@ mod tests {
     use crate::note::{KeyName, NoteError, Signer};
     use crate::tree::reference::{Stored, numbered, tree_hash};
 
+    type Change = fn(&mut Vec<Vec<u8>>);
+
     fn signer(name: &str, seed: u8) -> Signer {
         Signer::from_seed(KeyName::new(name).unwrap(), &[seed; 32]).unwrap()
     }
@@ -207,13 +209,13 @@ mod tests {
         let signer = signer("ca.example/ledger", 1);
         let log = Log::of_key(signer.key().clone());
         let honest = numbered(40);
-        let edit = |change: fn(&mut Vec<Vec<u8>>)| {
+        let edit = |change: Change| {
             let mut leaves = honest.clone();
             change(&mut leaves);
             leaves
         };
-        let unchanged: fn(&mut Vec<Vec<u8>>) = |_| {};
-        let cases: [(&str, fn(&mut Vec<Vec<u8>>), &str); 9] = [
+        let unchanged: Change = |_| {};
+        let cases: [(&str, Change, &str); 9] = [
             ("nothing", unchanged, "equal"),
             ("grown", |leaves| leaves.extend(numbered(9)), "equal"),
             ("edited behind the anchor", |leaves| leaves[35] = b"edited".to_vec(), "equal"),

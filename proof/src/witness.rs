@@ -69,7 +69,7 @@ pub enum Refusal {
         /// What the checkpoint says.
         offered: Head,
         /// What is wrong with the proof.
-        error: ProofError,
+        error: Box<ProofError>,
     },
 }
 
@@ -155,7 +155,7 @@ pub fn judge<'a>(
     }
     match offered.verify(&seen.root) {
         Ok(()) => Ok(Accepted { signed }),
-        Err(error) => Err(Refusal::NotConsistent { seen, offered: now, error }),
+        Err(error) => Err(Refusal::NotConsistent { seen, offered: now, error: Box::new(error) }),
     }
 }
 

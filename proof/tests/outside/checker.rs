@@ -70,8 +70,7 @@ fn right(directory: &Path) {
             write(format!("{size}-{old}.old-root"), root_at(&ledger, old).unwrap().to_string());
         }
     }
-    let offered =
-        Continuation { old: 0, path: Vec::new(), signed: Ledger::numbered(5).checkpoint(&signer) };
+    let offered = Continuation { old: 0, path: Vec::new(), signed: Ledger::numbered(5).checkpoint(&signer) };
     let accepted = judge(&offered, &[Log::of_key(signer.key().clone())], |_| Head::none()).unwrap();
     let mut cosigned = offered.signed.clone();
     cosigned.add(accepted.cosign(&cosigner(), 1_790_000_000)).unwrap();
@@ -121,7 +120,10 @@ fn both_implementations_refuse_the_same() {
         // We verify the log's signature; a cosignature that is wrong is asked about apart.
         if file.starts_with("cosigned") && ours {
             let signed = SignedCheckpoint::parse(&fs::read(bent_ones.path().join(&file)).unwrap()).unwrap();
-            assert_eq!(signed.verify_witnesses(&[cosigner().key().clone()]).is_ok_and(|valid| !valid.is_empty()), theirs);
+            assert_eq!(
+                signed.verify_witnesses(&[cosigner().key().clone()]).is_ok_and(|valid| !valid.is_empty()),
+                theirs
+            );
             continue;
         }
         assert_eq!(ours, theirs, "{file}");
@@ -136,11 +138,8 @@ fn we_accept_what_the_second_implementation_writes() {
     }
     let directory = tempfile::tempdir().unwrap();
     run("sign", directory.path());
-    let keys: Vec<VerifierKey> = fs::read_to_string(directory.path().join("keys"))
-        .unwrap()
-        .lines()
-        .map(|line| line.parse().unwrap())
-        .collect();
+    let keys: Vec<VerifierKey> =
+        fs::read_to_string(directory.path().join("keys")).unwrap().lines().map(|line| line.parse().unwrap()).collect();
     assert_eq!(keys, [signer().key().clone(), cosigner().key().clone()]);
     let log = Log::of_key(keys[0].clone());
     for size in 0..9 {

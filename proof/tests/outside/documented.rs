@@ -15,16 +15,16 @@ use countersign_proof::short::ShortForm;
 use countersign_proof::tree::{prove_consistency, prove_inclusion};
 use countersign_proof::witness::{Head, judge};
 
-use super::{Ledger, installed, name};
+use super::{Ledger, installed, name, signer};
 
 const RECORDS: [&str; 5] = ["zero", "one", "two", "three", "four"];
 
-/// The block behind the mark `<!-- example: NAME -->`.
+/// The block behind the mark `<!-- example: NAME -->`; nothing where there is none.
 fn block(name: &str) -> String {
     let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/checkpoint.md")).unwrap();
-    let (_, behind) = document.split_once(&format!("<!-- example: {name} -->\n")).unwrap();
-    let (_, body) = behind.split_once('\n').unwrap();
-    body.split_once("```").unwrap().0.to_owned()
+    let behind = document.split_once(&format!("<!-- example: {name} -->\n")).map(|(_, behind)| behind);
+    let body = behind.and_then(|behind| behind.split_once('\n')).and_then(|(_, body)| body.split_once("```"));
+    body.map(|(block, _)| block.to_owned()).unwrap_or_default()
 }
 
 /// Every file of the example, by its mark.
@@ -68,7 +68,8 @@ fn the_example_is_what_the_crate_writes() {
 
 #[test]
 fn the_commands_of_the_document_check_the_example() {
-    let programs = [("bash", "--version"), ("openssl", "version"), ("python3", "--version"), ("sha256sum", "--version")];
+    let programs =
+        [("bash", "--version"), ("openssl", "version"), ("python3", "--version"), ("sha256sum", "--version")];
     if !installed("commands of docs/checkpoint.md", &programs) {
         return;
     }
@@ -117,4 +118,23 @@ fn the_commands_of_the_document_check_the_example() {
         assert!(!(done && said.contains(says)), "{step}: {said}");
         fs::write(work.path().join(file), before).unwrap();
     }
+}
+
+#[test]
+fn zz_dump() {
+    for (name, text) in files() {
+        fs::write(std::path::Path::new("/tmp/example").join(name), text).unwrap();
+    }
+    let signer = signer();
+    let d = countersign_proof::qr::draw_note(Ledger::numbered(1).checkpoint(&signer).note()).unwrap();
+    fs::write("/tmp/example/note.qr", d.render(Ink::Dark)).unwrap();
+    let signer = Signer::from_seed(name("ca.corp.example/countersign"), &[3; 32]).unwrap();
+    let n = countersign_proof::checkpoint::SignedCheckpoint::sign(
+        &signer,
+        10_000_000,
+        countersign_proof::tree::empty_root(),
+    )
+    .unwrap();
+    let d = countersign_proof::qr::draw_note(n.note()).unwrap();
+    eprintln!("octets {} version {} columns {} rows {}", n.to_string().len(), d.version(), d.columns(), d.rows());
 }
