@@ -15,7 +15,7 @@ use countersign_proof::short::ShortForm;
 use countersign_proof::tree::{prove_consistency, prove_inclusion};
 use countersign_proof::witness::{Head, judge};
 
-use super::{Ledger, installed, name, signer};
+use super::{Ledger, installed, name};
 
 const RECORDS: [&str; 5] = ["zero", "one", "two", "three", "four"];
 
@@ -118,23 +118,4 @@ fn the_commands_of_the_document_check_the_example() {
         assert!(!(done && said.contains(says)), "{step}: {said}");
         fs::write(work.path().join(file), before).unwrap();
     }
-}
-
-#[test]
-fn zz_dump() {
-    for (name, text) in files() {
-        fs::write(std::path::Path::new("/tmp/example").join(name), text).unwrap();
-    }
-    let signer = signer();
-    let d = countersign_proof::qr::draw_note(Ledger::numbered(1).checkpoint(&signer).note()).unwrap();
-    fs::write("/tmp/example/note.qr", d.render(Ink::Dark)).unwrap();
-    let signer = Signer::from_seed(name("ca.corp.example/countersign"), &[3; 32]).unwrap();
-    let n = countersign_proof::checkpoint::SignedCheckpoint::sign(
-        &signer,
-        10_000_000,
-        countersign_proof::tree::empty_root(),
-    )
-    .unwrap();
-    let d = countersign_proof::qr::draw_note(n.note()).unwrap();
-    eprintln!("octets {} version {} columns {} rows {}", n.to_string().len(), d.version(), d.columns(), d.rows());
 }
