@@ -150,7 +150,7 @@ fn we_accept_what_the_second_implementation_writes() {
         // To the octet what we would have written.
         let mut expected = Ledger::numbered(size).checkpoint(&signer());
         let offered = Continuation { old: 0, path: Vec::new(), signed: expected.clone() };
-        let accepted = judge(&offered, &[log.clone()], |_| Head::none()).unwrap();
+        let accepted = judge(&offered, std::slice::from_ref(&log), |_| Head::none()).unwrap();
         expected.add(accepted.cosign(&cosigner(), 1_790_000_000)).unwrap();
         assert_eq!(String::from_utf8(octets).unwrap(), expected.to_string());
     }
