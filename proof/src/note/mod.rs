@@ -97,7 +97,7 @@ impl Note {
         Ok(Self { text, signatures: Vec::new() })
     }
 
-    /// Reads a note. What [`Note::to_string`] writes of it are the same octets.
+    /// Reads a note. What its `Display` writes are the same octets.
     pub fn parse(octets: &[u8]) -> Result<Self, NoteError> {
         if octets.len() > MOST_OCTETS {
             return Err(NoteError::Malformed("longer than 256 KiB"));
