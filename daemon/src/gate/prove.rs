@@ -14,7 +14,7 @@ use super::roll::Known;
 use super::two_person::{Party, own_session};
 use super::{Approved, Delegated};
 use crate::identity::directory::Account;
-use crate::ledger::frontier::leaf_hash;
+use crate::ledger::leaf_hash;
 use crate::policy::{Policy, Terms};
 use crate::store::Transaction;
 use crate::store::rows::jobs::JobRow;

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::evidence::Evidence;
 use super::prove::{Shut, agreed, committed};
-use crate::ledger::frontier::leaf_hash;
+use crate::ledger::leaf_hash;
 use crate::policy::{IssuerKind, Policy};
 use crate::store::Transaction;
 use crate::store::rows::jobs::JobRow;

@@ -8,8 +8,7 @@ use countersign_shared::id::EventId;
 use countersign_shared::protocol::{ActorType, AuditAction, Category};
 use countersign_shared::time::Timestamp;
 
-use super::Frontier;
-use super::frontier::leaf_hash;
+use super::{Frontier, leaf_hash};
 
 /// The format of records; a reader that meets another refuses it.
 pub const FORMAT: u64 = 1;
@@ -313,6 +312,6 @@ mod tests {
         let second = tail.seal(draft(), at).unwrap();
         assert_eq!(second.record, canonical(&second, &first.hash.to_string()));
         assert_eq!(tail.size(), 2);
-        assert_eq!(tail.frontier().root(), super::super::frontier::node_hash(&first.hash, &second.hash));
+        assert_eq!(tail.frontier().root(), countersign_proof::tree::node_hash(&first.hash, &second.hash));
     }
 }

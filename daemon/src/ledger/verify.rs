@@ -1,11 +1,11 @@
 //! Verification: one pass over the records, which names the first that is wrong and why.
 
+use countersign_proof::tree::LEAF_PREFIX;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
 use rusqlite::{Connection, Row};
 
-use super::frontier::LEAF_PREFIX;
 use super::record::Columns;
 use super::{Frontier, Tail};
 

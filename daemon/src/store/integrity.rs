@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::migrations::schema_difference;
 use super::open::OpenError;
-use crate::ledger::frontier::leaf_hash;
+use crate::ledger::leaf_hash;
 use crate::ledger::verify::{Verified, stored_frontier, verify};
 use crate::ledger::{Frontier, Tail};
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page::{Conditions, Window, cut};
 use super::{json, parsed};
-use crate::ledger::frontier::leaf_hash;
+use crate::ledger::leaf_hash;
 
 /// A record as a subscriber and the gate need it.
 const COLUMNS: &str = "SELECT a.*, d.note AS note, coalesce(s.reason, p.reason) AS reason FROM audit_events a

@@ -1,7 +1,7 @@
 //! A ledger that another program wrote, record by record, as the daemon would have.
 
 use countersignd::ledger::Tail;
-use countersignd::ledger::frontier::leaf_hash;
+use countersignd::ledger::leaf_hash;
 use countersignd::ledger::record::Columns;
 use rusqlite::Connection;
 
