@@ -9,22 +9,25 @@ use crate::alerts::counts;
 use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
 use crate::metrics::AlertGauges;
-use crate::store::rows::{inventory_scans, jobs, requests};
+use crate::schedule::checkpoints::is_overdue;
+use crate::store::rows::{anchors, inventory_scans, jobs, requests};
 
 /// State, alarms and sizes: for everybody who may connect. It names nobody but those whose attempts raised an alarm.
 pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
     let tick = service.line.tick();
     let read = move |connection: &rusqlite::Connection| {
         let inventory = inventory_scans::status(connection)?;
-        Ok((requests::oldest_pending(connection)?, attempts::alarms(connection, tick)?, inventory))
+        let standing = anchors::standing(connection)?;
+        Ok((requests::oldest_pending(connection)?, attempts::alarms(connection, tick)?, inventory, standing))
     };
     // Where the database cannot be read, the alarm still has to reach every surface.
-    let (oldest_pending_at, attempts, inventory) = match service.readers.read_at_once(read).await {
+    let (oldest_pending_at, attempts, inventory, standing) = match service.readers.read_at_once(read).await {
         Ok(read) => read,
         Err(_) if service.health.damage().is_some() => Default::default(),
         Err(error) => return Err(error),
     };
     let tail = service.writer.tail();
+    let now = service.line.wall();
     Ok(StatusResult {
         attempts,
         inventory,
@@ -32,7 +35,7 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         protocol: PROTOCOL_VERSION,
         origin: service.facts.origin.clone(),
         started_at: service.facts.started_at,
-        now: service.line.wall(),
+        now,
         read_only: service.health.damage().is_some(),
         damage: service.health.damage().cloned(),
         demo: service.facts.demo,
@@ -41,8 +44,9 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         oldest_pending_at,
         ledger_size: tail.size(),
         ledger_root: tail.frontier().root(),
-        // Nothing has been anchored off the host by this version.
-        unanchored: tail.size(),
+        unanchored: tail.size().saturating_sub(standing.anchored),
+        anchor_overdue: is_overdue(service.policy.now().ledger(), &standing, tail.size(), now),
+        unanchored_since: standing.since,
         policy_sha256: service.policy.now().sha256(),
         policy_file_differs: service.facts.policy_file_differs.load(std::sync::atomic::Ordering::Relaxed),
         attestation: service.facts.attestation.to_owned(),

@@ -41,7 +41,7 @@ pub fn sealed(tail: &mut Tail, columns: &Columned) -> Vec<u8> {
     };
     let mut record = Vec::new();
     columns.write_record(&tail.prev(), &mut record);
-    tail.advance(leaf_hash(&record));
+    tail.advance(leaf_hash(&record), |_| {});
     record
 }
 
