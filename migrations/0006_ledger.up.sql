@@ -88,3 +88,6 @@ BEGIN SELECT RAISE(ABORT, 'an anchor stands as it came'); END;
 CREATE TRIGGER IF NOT EXISTS anchors_forward BEFORE INSERT ON anchors
 WHEN NEW.row <> (SELECT coalesce(max(row) + 1, 1) FROM anchors) OR NEW.seq <= (SELECT max(seq) FROM anchors)
 BEGIN SELECT RAISE(ABORT, 'anchors are kept in the order in which they came'); END;
+
+-- The nodes of the records that are there already are added at the next start, those that are missing.
+DELETE FROM meta WHERE key = 'ledger_nodes';
