@@ -18,8 +18,8 @@ use crate::config::Settings;
 use crate::demo;
 use crate::policy::{MAX_DOCUMENT, Policy};
 use crate::service::actor::{SCHEDULER, system_draft};
-use crate::store::rows::{checkpoints, meta};
 use crate::store::rows::policies::{self, PolicyRow};
+use crate::store::rows::{checkpoints, meta};
 use crate::store::transaction::{Failure, Recorded};
 use crate::store::{Health, Transaction, Writer};
 
@@ -162,10 +162,16 @@ fn adopt_key(
             if !vouched {
                 tracing::warn!(%last, %key, "the key of checkpoints is another, and the one before does not sign for it");
             }
-            let draft = system_draft(SCHEDULER, AuditAction::CheckpointKeyChanged, Category::Config, "ledger", key.name().as_str())
-                .text("checkpoint_key", key)
-                .text("follows", last)
-                .flag("signed_by_both", vouched);
+            let draft = system_draft(
+                SCHEDULER,
+                AuditAction::CheckpointKeyChanged,
+                Category::Config,
+                "ledger",
+                key.name().as_str(),
+            )
+            .text("checkpoint_key", key)
+            .text("follows", last)
+            .flag("signed_by_both", vouched);
             transaction.record(draft)?
         }
     };

@@ -39,9 +39,7 @@ pub(super) fn of_state(name: &KeyName, state: &Path) -> Result<Signer, String> {
 fn make(path: &Path) -> std::io::Result<()> {
     let mut key = Zeroizing::new([0; 48]);
     key[..16].copy_from_slice(&PKCS8_HEADER);
-    SystemRandom::new()
-        .fill(&mut key[16..])
-        .map_err(|_| std::io::Error::other("the system has no random numbers"))?;
+    SystemRandom::new().fill(&mut key[16..]).map_err(|_| std::io::Error::other("the system has no random numbers"))?;
     let text = Zeroizing::new(pem::encode("PRIVATE KEY", &*key));
     let beside = path.with_extension("key.new");
     match std::fs::remove_file(&beside) {

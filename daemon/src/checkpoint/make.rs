@@ -21,7 +21,9 @@ use crate::store::transaction::Failure;
 pub fn make(transaction: &mut Transaction<'_>, notary: &Notary, tail: &Tail) -> Result<Checkpoint, Failure> {
     let (size, root) = (tail.size(), tail.frontier().root());
     if size == 0 || size > transaction.durable_size() {
-        return Err(ApiError::new(ErrorKind::Unavailable, "there is no record yet that a checkpoint could be of").into());
+        return Err(
+            ApiError::new(ErrorKind::Unavailable, "there is no record yet that a checkpoint could be of").into()
+        );
     }
     let connection = transaction.connection();
     let newest = checkpoints::newest(connection)?;
@@ -35,7 +37,8 @@ pub fn make(transaction: &mut Transaction<'_>, notary: &Notary, tail: &Tail) -> 
         }
         let path = prove_consistency(&StoredNodes(connection), newest.size, size)?.unwrap_or_default();
         if let Err(error) = verify_consistency(newest.size, &newest.root, size, &root, &path) {
-            let text = format!("the ledger of {size} records does not continue the checkpoint of {}: {error}", newest.size);
+            let text =
+                format!("the ledger of {size} records does not continue the checkpoint of {}: {error}", newest.size);
             return Err(damage(newest.size, text));
         }
     }

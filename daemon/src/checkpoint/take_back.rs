@@ -5,9 +5,7 @@ use countersign_proof::checkpoint::{NotOfLog, SignedCheckpoint};
 use countersign_proof::note::{Note, NoteError, SignatureLine, Valid};
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
-use countersign_shared::protocol::{
-    AnchorResult, AnchorVerdict, AuditAction, Category, Cosigned, Damage, MAX_ANCHOR,
-};
+use countersign_shared::protocol::{AnchorResult, AnchorVerdict, AuditAction, Category, Cosigned, Damage, MAX_ANCHOR};
 use countersign_shared::time::Timestamp;
 
 use super::Notary;
@@ -123,8 +121,7 @@ pub fn keep(
             draft = draft.list("cosigned_by", cosigned_by.iter().map(|witness| &witness.witness));
         }
         let seq = transaction.record(draft)?.seq;
-        let anchor =
-            NewAnchor { sha256, size: checkpoint.size(), root: checkpoint.root(), note: &note, verdict, seq };
+        let anchor = NewAnchor { sha256, size: checkpoint.size(), root: checkpoint.root(), note: &note, verdict, seq };
         anchors::insert(transaction.connection(), &anchor, now)?;
         if verdict == AnchorVerdict::Equal {
             for (line, _) in cosignatures {

@@ -59,8 +59,9 @@ fn witnesses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<VerifierK
     raw.iter()
         .map(|text| {
             let shown = Untrusted::from(text.as_str());
-            let key: VerifierKey =
-                text.parse().map_err(|error| de::Error::custom(format!("{:.80}: {error}", shown.safe().to_string())))?;
+            let key: VerifierKey = text
+                .parse()
+                .map_err(|error| de::Error::custom(format!("{:.80}: {error}", shown.safe().to_string())))?;
             match key.algorithm() {
                 Algorithm::CosignatureV1 => Ok(key),
                 Algorithm::Ed25519 => Err(de::Error::custom(format!(

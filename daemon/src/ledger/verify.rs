@@ -93,9 +93,8 @@ fn keep_root(tail: &Tail, wanted: &mut Vec<u64>, roots: &mut BTreeMap<u64, Diges
 
 fn compare_node(stored: &mut Statement<'_>, node: &Node, size: u64) -> rusqlite::Result<Option<Damage>> {
     let Node { level, index, hash } = node;
-    let found = stored
-        .query_row(params![level, index], |row| Ok(row.get_ref(0)?.as_blob()? == hash.as_bytes()))
-        .optional()?;
+    let found =
+        stored.query_row(params![level, index], |row| Ok(row.get_ref(0)?.as_blob()? == hash.as_bytes())).optional()?;
     Ok(match found {
         Some(true) => None,
         Some(false) => {
@@ -113,9 +112,8 @@ fn compare_node(stored: &mut Statement<'_>, node: &Node, size: u64) -> rusqlite:
 fn compare_count(connection: &Connection, size: u64) -> rusqlite::Result<Option<Damage>> {
     let stored: u64 = connection.query_row("SELECT count(*) FROM ledger_nodes", [], |row| row.get(0))?;
     let expected: u64 = (STRIDE..64).step_by(STRIDE as usize).map(|level| size >> level).sum();
-    Ok((stored != expected).then(|| {
-        damage(None, "nodes", format!("{stored} nodes are stored; {size} records make {expected}"))
-    }))
+    Ok((stored != expected)
+        .then(|| damage(None, "nodes", format!("{stored} nodes are stored; {size} records make {expected}"))))
 }
 
 /// The frontier as the last commit left it.

@@ -10,8 +10,8 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::calendar::Calendar;
 use super::document::{
-    ChangeControlTable, GrantTable, GroupTable, InventoryTable, IssuerTable, LedgerTable, MessagesTable, PersonTable, ProfileTable,
-    RecipientsTable, RenewalPolicyTable,
+    ChangeControlTable, GrantTable, GroupTable, InventoryTable, IssuerTable, LedgerTable, MessagesTable, PersonTable,
+    ProfileTable, RecipientsTable, RenewalPolicyTable,
 };
 use super::powers::Mask;
 use super::report::{Place, Report};

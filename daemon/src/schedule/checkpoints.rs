@@ -101,7 +101,8 @@ impl Checkpoints {
     async fn begin(&self) -> Result<Known, ApiError> {
         let newest = self.readers.read(|connection| Ok(checkpoints::newest(connection)?)).await?;
         let (tick, every) = (self.line.tick(), millis(self.every));
-        let since = newest.as_ref().map_or(every, |newest| self.line.wall().unix_millis() - newest.made_at.unix_millis());
+        let since =
+            newest.as_ref().map_or(every, |newest| self.line.wall().unix_millis() - newest.made_at.unix_millis());
         let wait = every.saturating_sub(since).clamp(0, every);
         Ok(Known { signed: newest.map_or(0, |newest| newest.size), due: tick + wait, alarmed: false })
     }

@@ -12,8 +12,9 @@ use serde_json::value::RawValue;
 
 use super::end::Ending;
 use super::{
-    Service, alerts, amend, audit, certificates, checkpoint, comment, daemon, decide, decide_many, delegations, demo, detail,
-    discover, end, events, inventory, jobs, list, look_ups, policies, propose, renew, retire, revoke, submit, wait,
+    Service, alerts, amend, audit, certificates, checkpoint, comment, daemon, decide, decide_many, delegations, demo,
+    detail, discover, end, events, inventory, jobs, list, look_ups, policies, propose, renew, retire, revoke, submit,
+    wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 

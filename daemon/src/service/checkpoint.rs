@@ -32,9 +32,8 @@ pub async fn checkpoint(service: &Service, connection: &Connection) -> Result<Ch
     let notary = service.notary()?;
     let checkpoint = newest(service, &notary).await?;
     let kept = checkpoint.clone();
-    let read = move |connection: &Database| {
-        Ok((proof::with_witnesses(connection, &kept)?, anchors::standing(connection)?))
-    };
+    let read =
+        move |connection: &Database| Ok((proof::with_witnesses(connection, &kept)?, anchors::standing(connection)?));
     let (signed, standing) = service.readers.read_for(connection.peer.uid(), read).await?;
     let Checkpoint { size, root, made_at, .. } = checkpoint;
     Ok(CheckpointResult {
@@ -160,7 +159,11 @@ fn too_much() -> ApiError {
 }
 
 /// Takes a checkpoint back that was kept elsewhere. What shows damage is kept, recorded and turns the daemon read-only.
-pub async fn anchor(service: &Service, connection: &Connection, params: AnchorParams) -> Result<AnchorResult, ApiError> {
+pub async fn anchor(
+    service: &Service,
+    connection: &Connection,
+    params: AnchorParams,
+) -> Result<AnchorResult, ApiError> {
     reads_ledger(service, connection)?;
     let actor = service.actor_with_patience(connection)?;
     let notary = service.notary()?;

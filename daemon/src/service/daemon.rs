@@ -80,19 +80,22 @@ pub async fn described(service: &Service, actor: Actor) -> Result<WhoamiResult, 
 pub async fn metrics(service: &Service, connection: &Connection) -> Result<MetricsResult, ApiError> {
     service.actor(connection)?.has_any_role("reads the metrics")?;
     let (now, depth, size) = (service.line.wall(), service.writer.queue_depth(), service.writer.tail().size());
-    let (oldest, states, alerts, problems) = service
+    let (oldest, states, alerts, problems, standing) = service
         .readers
         .read_for(connection.peer.uid(), move |connection| {
             let alerts =
                 AlertGauges { queued: counts::queued(connection)?, days_left: counts::days_left(connection, now)? };
             let problems = inventory_scans::problems(connection)?;
-            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?, alerts, problems))
+            let standing = anchors::standing(connection)?;
+            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?, alerts, problems, standing))
         })
         .await?;
     let text = service.metrics.text(&crate::metrics::Gauges {
         now,
         queue_depth: depth,
         ledger_size: size,
+        unanchored: size.saturating_sub(standing.anchored),
+        anchor_overdue: is_overdue(service.policy.now().ledger(), &standing, size, now),
         oldest_pending_at: oldest,
         jobs: states,
         alerts,

@@ -88,11 +88,7 @@ pub fn read_tail(connection: &Connection) -> rusqlite::Result<Result<Tail, Damag
 
 /// The tail of a ledger that could not be read: nothing is known of it.
 pub fn unknown() -> Verified {
-    Verified {
-        tail: Tail::from_parts(Digest::of(&[]), Frontier::default()),
-        damage: None,
-        roots: Default::default(),
-    }
+    Verified { tail: Tail::from_parts(Digest::of(&[]), Frontier::default()), damage: None, roots: Default::default() }
 }
 
 fn database(connection: &Connection) -> Result<Option<Damage>, OpenError> {

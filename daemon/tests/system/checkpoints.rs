@@ -49,12 +49,11 @@ fn a_checkpoint_is_signed_once_for_each_size_and_an_idle_ledger_does_not_grow() 
     assert_eq!(log_of(&first).verify(&signed).unwrap().len(), 1);
     assert_eq!((signed.checkpoint().root(), signed.checkpoint().size()), (first.root_sha256, first.size));
     assert_eq!(signed.checkpoint().origin(), host.oneself().status().origin);
-    for person in [ALICE, MALLORY] {
-        host.user(person).refused::<AuditCheckpoint>(&NoParams {}, ErrorKind::Forbidden);
-        host.user(person).refused::<AuditProof>(&ProofParams { seq: Some(0), ..Default::default() }, ErrorKind::Forbidden);
-        let params = AnchorParams { octets: first.note.clone() };
-        host.user(person).refused::<AuditAnchor>(&params, ErrorKind::Forbidden);
-    }
+    let mut nobody = host.user(MALLORY);
+    nobody.refused::<AuditCheckpoint>(&NoParams {}, ErrorKind::Forbidden);
+    nobody.refused::<AuditProof>(&ProofParams { seq: Some(0), ..Default::default() }, ErrorKind::Forbidden);
+    nobody.refused::<AuditAnchor>(&AnchorParams { octets: first.note.clone() }, ErrorKind::Forbidden);
+    nobody.refused::<AuditAnchors>(&ListAnchorsParams::default(), ErrorKind::Forbidden);
     // Each start signs what there is to sign by itself, unless it did a moment ago.
     host.stop();
     host.start();
@@ -304,7 +303,9 @@ fn what_was_handed_out_before_a_kill_holds_after_it() {
                 let mut alice = crate::support::Caller::user(&socket, ALICE, None)?;
                 for number in 0.. {
                     let name = format!("web{round}-{number}.corp.example");
-                    alice.attempt::<countersign_shared::protocol::method::RequestSubmit>(&crate::support::ask(&[&name]))?.ok()?;
+                    alice
+                        .attempt::<countersign_shared::protocol::method::RequestSubmit>(&crate::support::ask(&[&name]))?
+                        .ok()?;
                     got.push(dave.attempt::<AuditCheckpoint>(&NoParams {})?.ok()?);
                 }
                 Some(())

@@ -84,7 +84,9 @@ fn earlier_root(path: &Path, size: u64, log: &Log) -> Result<Digest, Failure> {
     let checkpoint = anchor.open(log).map_err(|error| Failure::refused(format!("the earlier checkpoint: {error}")))?;
     if checkpoint.size() != size {
         let found = checkpoint.size();
-        return Err(Failure::usage(format!("the proof begins at {size} records, the earlier checkpoint is of {found}")));
+        return Err(Failure::usage(format!(
+            "the proof begins at {size} records, the earlier checkpoint is of {found}"
+        )));
     }
     Ok(checkpoint.root())
 }

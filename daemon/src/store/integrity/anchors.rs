@@ -72,9 +72,8 @@ fn of_head(ledger: &Passed<'_>, size: u64, root: &Digest, note_agrees: bool) -> 
         return Ok(Some(format!("a checkpoint of {size} records was signed, {} are there", ledger.size)));
     }
     let found = ledger.root_at(size)?;
-    Ok((found != *root).then(|| {
-        format!("a checkpoint of {size} records was signed with the root {root}, theirs is {found}")
-    }))
+    Ok((found != *root)
+        .then(|| format!("a checkpoint of {size} records was signed with the root {root}, theirs is {found}")))
 }
 
 /// The ledger as a pass over it left it.

@@ -53,15 +53,7 @@ pub fn insert(connection: &Connection, anchor: &NewAnchor<'_>, now: Timestamp) -
             "INSERT INTO anchors (row, sha256, size, root, note, verdict, added_at, seq)
              SELECT coalesce(max(row), 0) + 1, ?1, ?2, ?3, ?4, ?5, ?6, ?7 FROM anchors",
         )?
-        .execute(params![
-            sha256.to_string(),
-            size,
-            root.as_bytes(),
-            note,
-            verdict.as_str(),
-            now.to_string(),
-            seq
-        ])?;
+        .execute(params![sha256.to_string(), size, root.as_bytes(), note, verdict.as_str(), now.to_string(), seq])?;
     Ok(())
 }
 
@@ -118,9 +110,7 @@ pub fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
         .prepare_cached("SELECT coalesce(max(size), 0) FROM anchors WHERE verdict = 'equal'")?
         .query_row([], |row| row.get(0))?;
     let since = connection
-        .prepare_cached(
-            "SELECT created_at FROM audit_events WHERE seq >= ?1 AND action <> ?2 ORDER BY seq LIMIT 1",
-        )?
+        .prepare_cached("SELECT created_at FROM audit_events WHERE seq >= ?1 AND action <> ?2 ORDER BY seq LIMIT 1")?
         .query_row(params![anchored, AuditAction::AnchorAdded.as_str()], |row| parsed(row, "created_at"))
         .optional()?;
     Ok(Standing { anchored, since })

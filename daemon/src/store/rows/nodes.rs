@@ -15,9 +15,11 @@ const FILLED: &str = "ledger_nodes";
 
 /// Adds a node.
 pub fn insert(connection: &Connection, node: &Node) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT INTO ledger_nodes (level, idx, hash) VALUES (?1, ?2, ?3)")?
-        .execute(params![node.level, node.index, node.hash.as_bytes()])?;
+    connection.prepare_cached("INSERT INTO ledger_nodes (level, idx, hash) VALUES (?1, ?2, ?3)")?.execute(params![
+        node.level,
+        node.index,
+        node.hash.as_bytes()
+    ])?;
     Ok(())
 }
 
@@ -45,9 +47,8 @@ impl Nodes for StoredNodes<'_> {
         let end = first + hashes.len() as u64;
         let mut statement;
         let mut rows = if level == 0 {
-            statement = self
-                .0
-                .prepare_cached("SELECT record FROM audit_events WHERE seq >= ?1 AND seq < ?2 ORDER BY seq")?;
+            statement =
+                self.0.prepare_cached("SELECT record FROM audit_events WHERE seq >= ?1 AND seq < ?2 ORDER BY seq")?;
             statement.query([first, end])?
         } else {
             statement = self.0.prepare_cached(
@@ -156,7 +157,9 @@ mod tests {
         }
         assert!(root_at(&StoredNodes(&connection), 601).is_err());
         // One that is lost afterwards is not put back.
-        connection.execute_batch("DROP TRIGGER ledger_nodes_no_delete; DELETE FROM ledger_nodes WHERE level = 8").unwrap();
+        connection
+            .execute_batch("DROP TRIGGER ledger_nodes_no_delete; DELETE FROM ledger_nodes WHERE level = 8")
+            .unwrap();
         fill(&mut connection).unwrap();
         assert_eq!(count(&connection).unwrap(), 600 / 16);
     }
@@ -175,7 +178,9 @@ mod tests {
     #[test]
     fn a_gap_ends_the_filling_and_is_left_to_the_verification() {
         let (mut connection, _) = ledger(40);
-        connection.execute_batch("DROP TRIGGER audit_events_no_delete; DELETE FROM audit_events WHERE seq = 20").unwrap();
+        connection
+            .execute_batch("DROP TRIGGER audit_events_no_delete; DELETE FROM audit_events WHERE seq = 20")
+            .unwrap();
         fill(&mut connection).unwrap();
         assert_eq!(meta::get(&connection, FILLED).unwrap(), None);
     }

@@ -1,7 +1,7 @@
 //! A ledger that another program wrote, record by record, as the daemon would have.
 
-use countersignd::ledger::{Node, Tail, leaf_hash};
 use countersignd::ledger::record::Columns;
+use countersignd::ledger::{Node, Tail, leaf_hash};
 use rusqlite::Connection;
 
 /// The columns of a record besides its number: `event_id`, `created_at`, `actor`, `actor_type`, `action`, `category`,

@@ -2,9 +2,7 @@
 
 use countersign_proof::bundle::RecordProof;
 use countersign_proof::request::Continuation;
-use countersign_shared::protocol::{
-    AnchorResult, AnchorRow, AnchorVerdict, CheckpointResult, ProofResult,
-};
+use countersign_shared::protocol::{AnchorResult, AnchorRow, AnchorVerdict, CheckpointResult, ProofResult};
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 

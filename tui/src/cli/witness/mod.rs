@@ -84,7 +84,9 @@ fn witness(
     let seen = Seen::hold(state)?;
     let known = seen.read(&origin)?;
     let mut all: Vec<VerifierKey> = known.as_ref().map_or_else(Vec::new, |known| known.keys.clone());
-    all.extend(keys.iter().filter(|key| key.name().as_str() == origin && !all.contains(key)).cloned().collect::<Vec<_>>());
+    all.extend(
+        keys.iter().filter(|key| key.name().as_str() == origin && !all.contains(key)).cloned().collect::<Vec<_>>(),
+    );
     // A ledger of which no key is known is none that is watched.
     let logs: Vec<Log> = if all.is_empty() { Vec::new() } else { vec![Log::new(origin.clone(), all.clone())] };
     let head = known.map_or_else(Head::none, |known| known.head);
@@ -123,7 +125,10 @@ fn private_key(path: &Path) -> Result<Vec<u8>, String> {
         return Err("it is not a regular file".to_owned());
     }
     if found.mode() & 0o077 != 0 {
-        return Err(format!("it is open to others (mode {:04o}); make another key, then chmod 0600", found.mode() & 0o7777));
+        return Err(format!(
+            "it is open to others (mode {:04o}); make another key, then chmod 0600",
+            found.mode() & 0o7777
+        ));
     }
     let mut octets = Vec::new();
     file.take(MAX_KEY).read_to_end(&mut octets).map_err(|error| error.to_string())?;

@@ -84,9 +84,10 @@ fn what_was_seen_is_never_taken_for_nothing() {
     let keys = [ledger.key().clone()];
     let first = offer(&ledger, 0, vec![], &[leaf(1)]);
     witness(&by(), &state, &keys, &first, 1).unwrap();
-    let file = std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path()).find(|path| {
-        path.extension().is_some_and(|extension| extension == "seen")
-    });
+    let file = std::fs::read_dir(&state)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "seen"));
     for bent in ["", "countersign-witness v1\n", "else"] {
         std::fs::write(file.as_ref().unwrap(), bent).unwrap();
         let refused = witness(&by(), &state, &keys, &first, 1).unwrap_err();
