@@ -49,6 +49,14 @@ struct Known {
     alarmed: bool,
 }
 
+/// What one turn leaves.
+struct Turn {
+    /// When the next one is due; by time, never where there is none.
+    next: Option<i64>,
+    /// Whatever is added from here on is a reason for another turn.
+    all_signed: bool,
+}
+
 impl Checkpoints {
     /// Runs until `stop` turns true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> io::Result<()> {
@@ -56,20 +64,20 @@ impl Checkpoints {
         let (mut end, mut changes) = (self.writer.watch(), self.policy.watch());
         let mut known = None;
         loop {
-            let next = match self.turn(&mut known).await {
-                Ok(next) => next,
+            let Turn { next, all_signed } = match self.turn(&mut known).await {
+                Ok(turn) => turn,
                 // Damage is final: nothing is signed any more, and nothing is polled.
-                Err(error) if error.kind == ErrorKind::ReadOnly => None,
+                Err(error) if error.kind == ErrorKind::ReadOnly => Turn { next: None, all_signed: false },
                 Err(error) => {
                     tracing::error!("a checkpoint could not be made, tried again soon: {error}");
-                    Some(self.line.tick() + RETRY_MILLIS)
+                    Turn { next: Some(self.line.tick() + RETRY_MILLIS), all_signed: false }
                 }
             };
             let signed = known.as_ref().map_or(0, |known: &Known| known.signed);
             tokio::select! {
                 slept = alarm.until(next) => slept?,
                 // While something waits to be signed, more of it changes nothing.
-                Ok(_) = end.wait_for(|tail| tail.size() > signed), if next.is_none() && self.notary.is_some() => {}
+                Ok(_) = end.wait_for(|tail| tail.size() > signed), if all_signed => {}
                 Ok(()) = changes.changed() => {}
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
             }
@@ -77,8 +85,8 @@ impl Checkpoints {
     }
 
     /// Does what is due; returns when something is.
-    async fn turn(&self, known: &mut Option<Known>) -> Result<Option<i64>, ApiError> {
-        let Some(notary) = &self.notary else { return Ok(None) };
+    async fn turn(&self, known: &mut Option<Known>) -> Result<Turn, ApiError> {
+        let Some(notary) = &self.notary else { return Ok(Turn { next: None, all_signed: false }) };
         let known = match known {
             Some(known) => known,
             none => none.insert(self.begin().await?),
@@ -93,8 +101,10 @@ impl Checkpoints {
             // Where the journal is kept on another host too, this line is an anchor there.
             tracing::info!(size = made.size, root = %made.root, short, "checkpoint of the ledger");
         }
-        let sign = (self.writer.tail().size() > known.signed).then_some(known.due);
-        Ok([sign, self.look(known).await?].into_iter().flatten().min())
+        let all_signed = self.writer.tail().size() <= known.signed;
+        let sign = (!all_signed).then_some(known.due);
+        let next = [sign, self.look(known).await?].into_iter().flatten().min();
+        Ok(Turn { next, all_signed })
     }
 
     /// Where an earlier process left off: a daemon that is started again and again signs no more often for it.
@@ -129,8 +139,8 @@ impl Checkpoints {
         known.alarmed = overdue;
         // By the number of records it is looked at whenever something is signed.
         let (Some(age), Some(since), false) = (rules.max_age, standing.since, overdue) else {
-            // An anchor ends the alarm; it comes with a record.
-            return Ok(overdue.then(|| self.line.tick() + millis(self.every)));
+            // An anchor ends the alarm; it comes with a record, which is signed in its turn.
+            return Ok(None);
         };
         let left = since.unix_millis().saturating_add(millis(age)).saturating_sub(now.unix_millis());
         Ok(Some(self.line.tick().saturating_add(left.max(1000))))
