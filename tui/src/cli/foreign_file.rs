@@ -16,7 +16,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let read = if path == Path::new("-") {
         bounded(io::stdin().lock())
     } else {
-        File::open(path).and_then(|file| bounded(file))
+        File::open(path).and_then(bounded)
     };
     read.map_err(|error| Failure::file("read", path, &error))
 }
