@@ -3,6 +3,7 @@
 
 pub mod alerts;
 pub mod boot;
+pub mod checkpoint;
 pub mod clock;
 pub mod config;
 pub mod deliver;

@@ -5,20 +5,23 @@
 
 use std::path::PathBuf;
 
+use countersign_proof::note::VerifierKey;
 use countersign_shared::digest::Digest;
 use countersign_shared::error::ApiError;
 use countersign_shared::protocol::{AuditAction, Category, Damage};
 use rusqlite::Connection;
 
 use super::{BootError, during};
+use crate::checkpoint::Notary;
 use crate::clock::line::Mark;
 use crate::config::Settings;
 use crate::demo;
 use crate::policy::{MAX_DOCUMENT, Policy};
 use crate::service::actor::{SCHEDULER, system_draft};
-use crate::store::rows::meta;
 use crate::store::rows::policies::{self, PolicyRow};
-use crate::store::{Health, Writer};
+use crate::store::rows::{checkpoints, meta};
+use crate::store::transaction::{Failure, Recorded};
+use crate::store::{Health, Transaction, Writer};
 
 /// What was found.
 pub struct Adoption {
@@ -109,10 +112,16 @@ fn parse(document: &str, file: Option<&PathBuf>) -> Result<Policy, BootError> {
 }
 
 /// Records the start, the configuration and, the first time, the policy.
-pub async fn record(writer: &Writer, adoption: &Adoption, settings: &Settings, mark: Mark) -> Result<(), ApiError> {
+pub async fn record(
+    writer: &Writer,
+    adoption: &Adoption,
+    (settings, notary): (&Settings, &Notary),
+    mark: Mark,
+) -> Result<(), ApiError> {
     let (document, sha256) = (adoption.policy.document().to_owned(), adoption.policy.sha256());
     let (first, config) = (adoption.first, settings.config_sha256);
     let (bypass, demo) = (settings.approval_bypass, settings.demo);
+    let (key, previous) = (notary.key().clone(), notary.previous_key().cloned());
     writer
         .write(move |transaction| {
             meta::keep_mark(transaction.connection(), &mark)?;
@@ -128,11 +137,46 @@ pub async fn record(writer: &Writer, adoption: &Adoption, settings: &Settings, m
             let draft = system_draft(SCHEDULER, AuditAction::DaemonStarted, Category::Config, "daemon", "countersignd")
                 .text("version", env!("CARGO_PKG_VERSION"))
                 .flag("bypass", bypass)
-                .flag("demo", demo);
-            transaction.record(draft)?;
-            Ok(())
+                .flag("demo", demo)
+                .text("checkpoint_key", &key);
+            let started = transaction.record(draft)?;
+            adopt_key(transaction, &key, previous.as_ref(), started)
         })
         .await
+}
+
+/// Checkpoints are signed with `key` from here on. The first one stands in the record of the start; of another one a record
+/// says which key it follows, and whether that one vouches for it.
+fn adopt_key(
+    transaction: &mut Transaction<'_>,
+    key: &VerifierKey,
+    previous: Option<&VerifierKey>,
+    started: Recorded,
+) -> Result<(), Failure> {
+    let last = checkpoints::keys(transaction.connection())?.pop();
+    let recorded = match last {
+        Some(last) if last == *key => return Ok(()),
+        None => started,
+        Some(last) => {
+            let vouched = previous == Some(&last);
+            if !vouched {
+                tracing::warn!(%last, %key, "the key of checkpoints is another, and the one before does not sign for it");
+            }
+            let draft = system_draft(
+                SCHEDULER,
+                AuditAction::CheckpointKeyChanged,
+                Category::Config,
+                "ledger",
+                key.name().as_str(),
+            )
+            .text("checkpoint_key", key)
+            .text("follows", last)
+            .flag("signed_by_both", vouched);
+            transaction.record(draft)?
+        }
+    };
+    checkpoints::adopt_key(transaction.connection(), key, transaction.now(), recorded.seq)?;
+    Ok(())
 }
 
 /// Records a configuration that was read again.

@@ -11,9 +11,9 @@ use super::{BootError, during};
 use crate::clock::Clock;
 use crate::clock::line::Mark;
 use crate::ledger::Tail;
-use crate::store::migrations::{migrate, newest};
+use crate::store::migrations::{migrate, newest, schema_difference};
 use crate::store::open::{OpenError, StateDir};
-use crate::store::rows::meta;
+use crate::store::rows::{meta, nodes};
 use crate::store::settings::{apply_to_writer, writer_flags};
 use crate::store::{Health, Readers, integrity};
 
@@ -49,7 +49,7 @@ pub fn open(path: &Path, demo: bool, health: &Health, clock: &dyn Clock) -> Resu
     let file = state.database();
     match connect(&file, path, demo, clock) {
         Ok((connection, installation)) => {
-            let verified = match integrity::check(&connection) {
+            let verified = match integrity::check(&connection, Tail::default()) {
                 Ok(verified) => verified,
                 Err(error) if error.is_corruption() => {
                     health.raise(database_damage(&error));
@@ -122,6 +122,10 @@ fn connect(file: &Path, state: &Path, demo: bool, clock: &dyn Clock) -> Result<(
         )));
     }
     migrate(&mut connection, newest())?;
+    // Where the schema is not what it should be, nothing is added to it: the verification says so.
+    if schema_difference(&connection)?.is_none() {
+        nodes::fill(&mut connection)?;
+    }
     let origin = meta::get(&connection, meta::ORIGIN)?;
     let fresh = origin.is_none();
     let origin = match origin {

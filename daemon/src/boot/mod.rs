@@ -17,6 +17,7 @@ use std::sync::atomic::AtomicBool;
 use countersign_shared::error::ApiError;
 use tokio::sync::{Notify, broadcast, watch};
 
+use crate::checkpoint::Notary;
 use crate::clock::{Clock, SystemClock, TimeLine};
 use crate::config::Settings;
 use crate::identity::Attestation;
@@ -27,6 +28,7 @@ use crate::made_key::Keys;
 use crate::metrics::{self, Metrics};
 use crate::notify::Configured;
 use crate::schedule::alerts::Watch;
+use crate::schedule::checkpoints::Checkpoints;
 use crate::schedule::courier::Courier;
 use crate::schedule::crl::CrlPublisher;
 use crate::schedule::delegations::Delegations;
@@ -36,9 +38,12 @@ use crate::schedule::reaper::Reaper;
 use crate::schedule::renewals::Renewals;
 use crate::schedule::sender::{self, Office, Sender};
 use crate::schedule::timekeeper::Timekeeper;
+use crate::schedule::verification;
 use crate::service::answer::Answers;
+use crate::service::audit::Verification;
 use crate::service::{Facts, Service};
 use crate::store::rows::attempts::totals;
+use crate::store::rows::checkpoints;
 use crate::store::rows::metrics::ended;
 use crate::store::rows::requests::count_pending;
 use crate::store::{Effect, Health, Writer};
@@ -84,6 +89,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     let line = TimeLine::resume(clock, mark, last_tick);
     let adoption = adopt::find(&settings, connection.as_ref(), &health)?;
     let policy = issuers::begin(adoption.policy.clone(), state.path(), &origin, line.wall(), &health)?;
+
+    let notary = open_notary(&settings, state.path(), connection.as_ref(), &origin, &health)?;
 
     let metrics = Arc::new(Metrics::new(metrics::subjects(&adoption.policy)).map_err(during("making the metrics"))?);
     metrics.verified(line.wall(), health.damage().is_none());
@@ -160,14 +167,17 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         Some(connection) => connection,
         None => rusqlite::Connection::open_in_memory().map_err(during("standing in for the damaged database"))?,
     };
+    let peaks = tail.clone();
     let routed = (line.clone(), switchboard.routing().clone());
     let (writer, writer_thread) = Writer::routed(connection, tail, routed, health.clone(), after_commit)
         .map_err(during("starting the writer"))?;
     switchboard.route(&policy);
 
-    if health.damage().is_none() {
+    if let Some(notary) = &notary
+        && health.damage().is_none()
+    {
         messages::release(&writer).await.map_err(refused("taking up what was being sent"))?;
-        adopt::record(&writer, &adoption, &settings, line.mark().clone())
+        adopt::record(&writer, &adoption, (&settings, notary), line.mark().clone())
             .await
             .map_err(refused("recording the start"))?;
     }
@@ -198,13 +208,14 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         metrics,
         moved,
         facts: facts.clone(),
+        notary: notary.clone(),
         keys: keys.clone(),
         patience: Default::default(),
         look_ups: Default::default(),
         quota: Default::default(),
         checks: Default::default(),
         streams: Default::default(),
-        verification: Default::default(),
+        verification: Verification::from(peaks),
         imports: Default::default(),
     });
 
@@ -246,6 +257,14 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         directory: state.path().join(CRLS),
         revoked,
     };
+    let signing = Checkpoints {
+        writer: writer.clone(),
+        readers: readers.clone(),
+        notary,
+        policy: policy.clone(),
+        line: line.clone(),
+        every: settings.checkpoint.every,
+    };
     let watch = Watch { writer: writer.clone(), policy: policy.clone(), line: line.clone(), watched, planned };
     let office = Office {
         writer: writer.clone(),
@@ -285,6 +304,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     vital.start("delegations", delegations.run(stop_background.clone()));
     vital.start("courier", courier.run(stop_background.clone()));
     vital.start("revocation lists", crls.run(stop_background.clone()));
+    vital.start("checkpoints", signing.run(stop_background.clone()));
+    vital.start("verification", verification::run(service.clone(), stop_background.clone()));
     vital.start("inventory", inventory.run(stop_background.clone()));
     vital.start("renewals", renewals.run(stop_background.clone()));
     vital.start("executor", executor.run());
@@ -371,6 +392,20 @@ fn open_keys(state: &Path, health: &Health, planned: Arc<Notify>) -> Result<Keys
     }
     let shown = directory.display().to_string();
     Keys::open(directory, planned).map_err(|error| BootError(format!("{shown}: {error}")))
+}
+
+/// Of a damaged installation nothing is signed, and no key is looked for.
+fn open_notary(
+    settings: &Settings,
+    state: &Path,
+    connection: Option<&rusqlite::Connection>,
+    installation: &str,
+    health: &Health,
+) -> Result<Option<Arc<Notary>>, BootError> {
+    let (Some(connection), None) = (connection, health.damage()) else { return Ok(None) };
+    let recorded = checkpoints::keys(connection).map_err(during("reading the keys of checkpoints"))?;
+    let notary = Notary::open(&settings.checkpoint, state, &recorded, installation);
+    notary.map(|notary| Some(Arc::new(notary))).map_err(|error| BootError(format!("[checkpoint]: {error}")))
 }
 
 fn refused(what: &'static str) -> impl Fn(ApiError) -> BootError {

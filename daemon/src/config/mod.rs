@@ -2,6 +2,7 @@
 //!
 //! Errors name the file, line and key, the flag, or the variable.
 
+mod checkpoint;
 mod environment;
 mod file;
 mod flags;
@@ -9,6 +10,7 @@ mod inventory;
 mod settings;
 mod value;
 
+pub use checkpoint::CheckpointSettings;
 pub use environment::Environment;
 pub use file::{Reread, reread};
 pub use flags::Flags;

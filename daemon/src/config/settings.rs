@@ -12,7 +12,7 @@ use crate::demo;
 use crate::notify::NotifySettings;
 
 use super::file::ConfigFile;
-use super::{Environment, Flags, InventorySettings, LogLevel, SocketMode};
+use super::{CheckpointSettings, Environment, Flags, InventorySettings, LogLevel, SocketMode};
 
 const CONFIG: &str = "/etc/countersign/countersign.toml";
 const POLICY: &str = "/etc/countersign/policy.toml";
@@ -56,6 +56,8 @@ pub struct Settings {
     pub notify: NotifySettings,
     /// Which certificates of this host are looked for.
     pub inventory: InventorySettings,
+    /// How checkpoints of the ledger are made. It takes force at a start.
+    pub checkpoint: CheckpointSettings,
     /// How long a request waits for people where its profile does not say.
     pub awaiting_approval_timeout: Span,
     /// Development only: approve everything at once.
@@ -107,6 +109,7 @@ impl Settings {
             demo,
             log_level: flags.log_level.or(file.log_level).unwrap_or(LogLevel::DEFAULT),
             inventory: file.inventory.unwrap_or_default(),
+            checkpoint: file.checkpoint.unwrap_or_default(),
             awaiting_approval_timeout: environment.awaiting_approval_timeout,
             approval_bypass: environment.approval_bypass,
             temporary,

@@ -5,4 +5,4 @@ pub mod record;
 pub mod verify;
 
 pub use countersign_proof::tree::{Frontier, leaf_hash};
-pub use record::{Draft, Tail};
+pub use record::{Draft, Node, Tail};

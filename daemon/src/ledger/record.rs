@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_proof::tree::is_stored;
 use countersign_shared::canonical::{CanonicalBytes, CanonicalError, MAX_BYTES, Object, is_nfc, write_string};
 use countersign_shared::digest::Digest;
 use countersign_shared::id::EventId;
@@ -178,6 +179,19 @@ pub struct Sealed {
     pub record: Vec<u8>,
     /// Their leaf hash.
     pub hash: Digest,
+    /// The nodes of the tree that it completes, of those that are stored: one for every 16th record, seldom more.
+    pub nodes: Vec<Node>,
+}
+
+/// A complete node of the tree that is stored: see [`countersign_proof::tree`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its level; leaves are at 0.
+    pub level: u32,
+    /// Its place in the level.
+    pub index: u64,
+    /// Its hash.
+    pub hash: Digest,
 }
 
 /// The end of the chain: what the next record is tied to.
@@ -243,14 +257,19 @@ impl Tail {
             return Err(CanonicalError::NotNfc(text.clone()));
         }
         let hash = leaf_hash(&record);
-        self.advance(hash);
-        Ok(Sealed { seq, event_id, created_at: at, draft, details, record, hash })
+        let mut nodes = Vec::new();
+        self.advance(hash, |node| nodes.push(node));
+        Ok(Sealed { seq, event_id, created_at: at, draft, details, record, hash, nodes })
     }
 
-    /// Moves past a record with this hash.
-    pub fn advance(&mut self, hash: Digest) {
+    /// Moves past a record with this hash; `complete` gets the nodes that are stored from here on, lowest first.
+    pub fn advance(&mut self, hash: Digest, mut complete: impl FnMut(Node)) {
         self.prev = hash;
-        self.frontier.append(hash);
+        self.frontier.append_and_report(hash, |level, index, hash| {
+            if is_stored(level) {
+                complete(Node { level, index, hash });
+            }
+        });
     }
 }
 

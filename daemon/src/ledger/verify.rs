@@ -1,13 +1,18 @@
 //! Verification: one pass over the records, which names the first that is wrong and why.
+//!
+//! It makes every node of the tree again and compares those that are stored, and keeps the roots at the sizes that it is
+//! asked for: what a checkpoint from outside is compared with comes from the records, never from stored nodes.
 
-use countersign_proof::tree::LEAF_PREFIX;
+use std::collections::BTreeMap;
+
+use countersign_proof::tree::{LEAF_PREFIX, STRIDE};
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 
 use super::record::Columns;
-use super::{Frontier, Tail};
+use super::{Frontier, Node, Tail};
 
 /// The outcome of a pass: where the chain ends, and the first damage.
 #[derive(Debug)]
@@ -16,35 +21,99 @@ pub struct Verified {
     pub tail: Tail,
     /// What was found wrong, if anything.
     pub damage: Option<Damage>,
+    /// The roots that the pass was asked to keep, by size, as far as it came.
+    pub roots: BTreeMap<u64, Digest>,
 }
 
-/// Verifies every record that `connection` sees, and the stored frontier.
+/// Verifies every record that `connection` sees, and the stored tree.
 ///
 /// An error is a database that cannot be read: damage as well, and the caller says so.
 pub fn verify(connection: &Connection) -> rusqlite::Result<Verified> {
-    // One read transaction: the records and the frontier are of one moment.
+    verify_from(connection, Tail::default(), &[])
+}
+
+/// The same from where an earlier pass of this process ended, which vouches for all before; keeps the root at each of the
+/// sizes `wanted` that it comes by, its begin included.
+pub fn verify_from(connection: &Connection, begin: Tail, wanted: &[u64]) -> rusqlite::Result<Verified> {
+    // One read transaction: the records and the tree are of one moment.
     let snapshot = connection.unchecked_transaction()?;
-    let mut tail = Tail::default();
+    let before = begin.size();
+    let (mut tail, mut roots) = (begin, BTreeMap::new());
+    let mut wanted: Vec<u64> = wanted.iter().copied().filter(|size| *size >= tail.size()).collect();
+    wanted.sort_unstable_by(|a, b| b.cmp(a));
+    keep_root(&tail, &mut wanted, &mut roots);
     let mut damage = None;
     {
         let mut statement = snapshot.prepare(
             "SELECT seq, event_id, created_at, actor, actor_type, action, category, resource_type, resource_id,
-                    details, record FROM audit_events ORDER BY seq",
+                    details, record FROM audit_events WHERE seq >= ?1 ORDER BY seq",
         )?;
-        let mut rows = statement.query([])?;
-        let mut expected = Vec::with_capacity(1024);
+        let mut stored = snapshot.prepare("SELECT hash FROM ledger_nodes WHERE level = ?1 AND idx = ?2")?;
+        let mut rows = statement.query([tail.size()])?;
+        let (mut expected, mut nodes) = (Vec::with_capacity(1024), Vec::new());
         while let Some(row) = rows.next()? {
-            if let Err(found) = step(row, &mut tail, &mut expected) {
+            if let Err(found) = step(row, &mut tail, &mut expected, &mut nodes) {
                 damage = Some(found);
                 break;
             }
+            for node in nodes.drain(..) {
+                damage = damage.or(compare_node(&mut stored, &node, tail.size())?);
+            }
+            if damage.is_some() {
+                break;
+            }
+            keep_root(&tail, &mut wanted, &mut roots);
         }
     }
     if damage.is_none() {
-        damage = compare_frontier(&stored_frontier(&snapshot)?, tail.frontier());
+        let stored = stored_frontier(&snapshot)?;
+        damage = match &stored {
+            // Fewer than were verified before: whatever the database says of itself.
+            Some(stored) if stored.size() < before => {
+                let text = format!("{before} records were verified before, {} are there", stored.size());
+                Some(self::damage(Some(stored.size()), "truncated", text))
+            }
+            _ => compare_frontier(&stored, tail.frontier()),
+        };
+    }
+    if damage.is_none() {
+        damage = compare_count(&snapshot, tail.size())?;
     }
     snapshot.finish()?;
-    Ok(Verified { tail, damage })
+    Ok(Verified { tail, damage, roots })
+}
+
+/// `wanted` is in falling order.
+fn keep_root(tail: &Tail, wanted: &mut Vec<u64>, roots: &mut BTreeMap<u64, Digest>) {
+    while wanted.last() == Some(&tail.size()) {
+        wanted.pop();
+        roots.insert(tail.size(), tail.frontier().root());
+    }
+}
+
+fn compare_node(stored: &mut Statement<'_>, node: &Node, size: u64) -> rusqlite::Result<Option<Damage>> {
+    let Node { level, index, hash } = node;
+    let found =
+        stored.query_row(params![level, index], |row| Ok(row.get_ref(0)?.as_blob()? == hash.as_bytes())).optional()?;
+    Ok(match found {
+        Some(true) => None,
+        Some(false) => {
+            let text = format!("the stored node {index} of level {level} is not the {hash} that the records make");
+            Some(damage(size.checked_sub(1), "nodes", text))
+        }
+        None => {
+            let text = format!("the stored node {index} of level {level} is missing; the records make {hash}");
+            Some(damage(size.checked_sub(1), "nodes", text))
+        }
+    })
+}
+
+/// Every node that the records make was found; so there are too many where the numbers differ.
+fn compare_count(connection: &Connection, size: u64) -> rusqlite::Result<Option<Damage>> {
+    let stored: u64 = connection.query_row("SELECT count(*) FROM ledger_nodes", [], |row| row.get(0))?;
+    let expected: u64 = (STRIDE..64).step_by(STRIDE as usize).map(|level| size >> level).sum();
+    Ok((stored != expected)
+        .then(|| damage(None, "nodes", format!("{stored} nodes are stored; {size} records make {expected}"))))
 }
 
 /// The frontier as the last commit left it.
@@ -61,7 +130,7 @@ pub fn stored_frontier(connection: &Connection) -> rusqlite::Result<Option<Front
     Ok(Frontier::from_parts(size, peaks.collect()))
 }
 
-fn step(row: &Row<'_>, tail: &mut Tail, expected: &mut Vec<u8>) -> Result<(), Damage> {
+fn step(row: &Row<'_>, tail: &mut Tail, expected: &mut Vec<u8>, nodes: &mut Vec<Node>) -> Result<(), Damage> {
     let at = tail.size();
     let unreadable = |error: rusqlite::Error| damage(Some(at), "columns", format!("unreadable: {error}"));
     let column =
@@ -90,7 +159,7 @@ fn step(row: &Row<'_>, tail: &mut Tail, expected: &mut Vec<u8>) -> Result<(), Da
     if *record != expected[1..] {
         return Err(explain(&columns, record, &tail.prev()));
     }
-    tail.advance(Digest::of(&[expected]));
+    tail.advance(Digest::of(&[expected]), |node| nodes.push(node));
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use countersign_shared::text::Untrusted;
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::systemd;
 
@@ -46,13 +47,28 @@ impl SecretSource {
     /// # Errors
     /// It is not there, may be opened by others, is too long, or is no such line. The sentence names the place.
     pub fn read(&self) -> Result<Secret, String> {
-        let octets = match self {
+        self.octets().and_then(Secret::of_octets).map_err(|why| format!("the secret {self}: {why}"))
+    }
+
+    /// Reads the octets of a secret that is no line, as a private key.
+    ///
+    /// # Errors
+    /// It is not there, may be opened by others, or is too long. The sentence names the place.
+    pub fn read_octets(&self) -> Result<Zeroizing<Vec<u8>>, String> {
+        let octets = self.octets().map(Zeroizing::new).map_err(|why| format!("the secret {self}: {why}"))?;
+        if octets.len() > MAX_SECRET {
+            return Err(format!("the secret {self}: is longer than {MAX_SECRET} octets"));
+        }
+        Ok(octets)
+    }
+
+    fn octets(&self) -> Result<Vec<u8>, String> {
+        match self {
             Self::Credential(name) => systemd::credential(name)
                 .map_err(|error| error.to_string())
                 .and_then(|found| found.ok_or_else(|| "the unit has no such credential (LoadCredential=)".to_owned())),
             Self::File(path) => closed_file(path),
-        };
-        octets.and_then(Secret::of_octets).map_err(|why| format!("the secret {self}: {why}"))
+        }
     }
 }
 

@@ -216,4 +216,6 @@ fn the_example_that_is_installed_shows_every_channel_as_it_is_taken() {
     assert!(email.is_some() && slack.is_some() && teams.is_some() && pagerduty.is_some() && opsgenie.is_some());
     assert!(team.contains_key("payments"));
     assert!(webhook.is_some() && syslog.is_some() && command.is_some() && wall.is_some());
+    let checkpoint: crate::config::CheckpointSettings = document.remove("checkpoint").unwrap().try_into().unwrap();
+    assert!(checkpoint.key.is_some() && checkpoint.witnesses.len() == 1);
 }

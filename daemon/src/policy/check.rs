@@ -9,7 +9,7 @@ use super::parts::Issuer;
 use super::read::{Reading, Source, read};
 use super::report::{Place, Report};
 use super::subject::Member;
-use super::{Policy, agreement, issuers, messages, people, profiles, reach, renewal};
+use super::{Policy, agreement, issuers, ledger, messages, people, profiles, reach, renewal};
 
 /// The most accounts that a document names, whoever they belong to.
 const MAX_ACCOUNTS: usize = 4096;
@@ -36,6 +36,7 @@ pub(super) fn check(document: &str, reading: Reading) -> Result<(Policy, Vec<Str
     let messages = messages::messages(source.messages.as_ref(), reading, &mut report);
     let recipients = messages::recipients(&source.recipients, &declared, &mut report);
 
+    let ledger = ledger::ledger(source.ledger.as_ref(), &mut report);
     let found_plan = renewal::found_plan(source.inventory.as_ref(), &declared, &mut report);
 
     let sha256 = Digest::of(&[document.as_bytes()]);
@@ -54,6 +55,7 @@ pub(super) fn check(document: &str, reading: Reading) -> Result<(Policy, Vec<Str
         calendars,
         change_control,
         found_plan,
+        ledger,
         messages,
         recipients,
         unix_groups,

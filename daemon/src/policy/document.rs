@@ -45,6 +45,8 @@ pub(super) struct PolicyDocument {
     change_control: Option<ChangeControlTable>,
     /// What holds for certificates that were found.
     inventory: Option<InventoryTable>,
+    /// How much of the ledger may be anchored nowhere else.
+    ledger: Option<LedgerTable>,
     /// On which channels people are told of requests.
     #[schemars(with = "Option<MessageChannels>")]
     messages: Option<MessagesTable>,
@@ -240,6 +242,18 @@ pub(super) struct InventoryTable {
     /// The `id` of the renewal policy whose thresholds, severities and channels their alerts have; the defaults of one
     /// when left out. They are not renewed.
     pub renewal_policy: Option<String>,
+}
+
+/// How much of the ledger may be anchored nowhere off this host before that is an alarm; no alarm for what is left out.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Ledger")]
+pub(super) struct LedgerTable {
+    /// How old the oldest record without an anchor may be, `1m` to `365d`.
+    pub max_unanchored: Option<Span>,
+    /// How many records without an anchor there may be.
+    #[schemars(range(min = 1))]
+    pub max_unanchored_records: Option<u64>,
 }
 
 /// Whether a request has to say why.

@@ -9,6 +9,7 @@ mod check;
 pub mod diff;
 mod document;
 mod issuers;
+mod ledger;
 mod messages;
 pub mod names;
 mod operators;
@@ -37,6 +38,7 @@ pub use authority::{Permission, Permissions, Role, RoleGrant};
 pub use calendar::Calendar;
 pub use diff::{Effect, PolicyDifference, differences};
 pub use document::{AlertChannels, Channel, MessageChannels, Severity};
+pub use ledger::LedgerRules;
 pub use parts::{ChangeControl, CrlRules, Issuer, IssuerKind, Person, RecipientRule, RenewalPolicy};
 pub use profile::{Delivery, Justification, Profile, RenewKey, Rules, TicketPattern};
 pub use quorum::{Escalation, QuorumOrder, QuorumStep, Route};
@@ -66,6 +68,7 @@ pub struct Policy {
     calendars: Vec<Calendar>,
     change_control: ChangeControl,
     found_plan: Option<String>,
+    ledger: LedgerRules,
     messages: MessageChannels,
     recipients: Vec<RecipientRule>,
     unix_groups: BTreeSet<String>,
@@ -143,6 +146,11 @@ impl Policy {
     /// where there is none.
     pub fn found_plan(&self) -> Option<&str> {
         self.found_plan.as_deref()
+    }
+
+    /// How much of the ledger may be anchored nowhere off the host.
+    pub fn ledger(&self) -> LedgerRules {
+        self.ledger
     }
 
     /// On which channels people are told of requests.

@@ -10,8 +10,8 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::calendar::Calendar;
 use super::document::{
-    ChangeControlTable, GrantTable, GroupTable, InventoryTable, IssuerTable, MessagesTable, PersonTable, ProfileTable,
-    RecipientsTable, RenewalPolicyTable,
+    ChangeControlTable, GrantTable, GroupTable, InventoryTable, IssuerTable, LedgerTable, MessagesTable, PersonTable,
+    ProfileTable, RecipientsTable, RenewalPolicyTable,
 };
 use super::powers::Mask;
 use super::report::{Place, Report};
@@ -47,6 +47,7 @@ pub(super) struct Source {
     pub calendars: Vec<Entry<Calendar>>,
     pub change_control: Option<Entry<ChangeControlTable>>,
     pub inventory: Option<Entry<InventoryTable>>,
+    pub ledger: Option<Entry<LedgerTable>>,
     pub messages: Option<Entry<MessagesTable>>,
     pub recipients: Vec<Entry<RecipientsTable>>,
     /// Table and label of those that could not be read: references to them are not mistakes of their own.
@@ -66,9 +67,10 @@ const TABLES: [(&str, usize); 8] = [
 ];
 
 /// The tables that are no lists.
-pub(super) const SINGLE: [&str; 3] = [CHANGE_CONTROL, INVENTORY, MESSAGES];
+pub(super) const SINGLE: [&str; 4] = [CHANGE_CONTROL, INVENTORY, LEDGER, MESSAGES];
 const CHANGE_CONTROL: &str = "change_control";
 const INVENTORY: &str = "inventory";
+const LEDGER: &str = "ledger";
 const MESSAGES: &str = "messages";
 
 /// What later versions will have, or what stands elsewhere: refused by name, so that nobody believes it to be in force.
@@ -120,6 +122,10 @@ pub(super) fn read(document: &str, report: &mut Report) -> Source {
             None if name == INVENTORY => {
                 let Source { inventory, unreadable, .. } = &mut source;
                 *inventory = read_one(INVENTORY, value, line, &lines, unreadable, report);
+            }
+            None if name == LEDGER => {
+                let Source { ledger, unreadable, .. } = &mut source;
+                *ledger = read_one(LEDGER, value, line, &lines, unreadable, report);
             }
             None if name == MESSAGES => {
                 let Source { messages, unreadable, .. } = &mut source;

@@ -37,6 +37,7 @@ fn the_schema_and_the_reader_know_the_same_tables() {
             "group",
             "inventory",
             "issuer",
+            "ledger",
             "messages",
             "person",
             "profile",

@@ -4,6 +4,7 @@
 pub mod alerts;
 mod aside;
 mod ask;
+pub mod checkpoints;
 pub mod courier;
 pub mod crl;
 pub mod deadline;
@@ -17,3 +18,4 @@ pub mod renewals;
 pub mod revoke;
 pub mod sender;
 pub mod timekeeper;
+pub mod verification;

@@ -12,8 +12,9 @@ use serde_json::value::RawValue;
 
 use super::end::Ending;
 use super::{
-    Service, alerts, amend, audit, certificates, comment, daemon, decide, decide_many, delegations, demo, detail,
-    discover, end, events, inventory, jobs, list, look_ups, policies, propose, renew, retire, revoke, submit, wait,
+    Service, alerts, amend, audit, certificates, checkpoint, comment, daemon, decide, decide_many, delegations, demo,
+    detail, discover, end, events, inventory, jobs, list, look_ups, policies, propose, renew, retire, revoke, submit,
+    wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 
@@ -83,6 +84,13 @@ impl Answers {
                 let NoParams {} = params(raw)?;
                 reply(audit::verify(service, connection).await)
             }
+            "audit.checkpoint" => {
+                let NoParams {} = params(raw)?;
+                reply(checkpoint::checkpoint(service, connection).await)
+            }
+            "audit.proof" => reply(checkpoint::proof(service, connection, params(raw)?).await),
+            "audit.anchor" => reply(checkpoint::anchor(service, connection, params(raw)?).await),
+            "audit.anchors" => reply(checkpoint::anchors(service, connection, params(raw)?).await),
             "daemon.status" => {
                 let NoParams {} = params(raw)?;
                 reply(daemon::status(service).await)

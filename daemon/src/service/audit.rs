@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::Service;
 use super::decide::not_found;
 use crate::ipc::Connection;
+use crate::ledger::Tail;
 use crate::ledger::verify::stored_frontier;
 use crate::policy::Permission;
 use crate::store::integrity;
@@ -47,14 +48,19 @@ pub async fn verify(service: &Arc<Service>, connection: &Connection) -> Result<V
     reads_ledger(service, connection)?;
     let verify = || {
         let service = service.clone();
-        async move { verified(&service).await }
+        async move { verified(&service, Tail::default()).await }
     };
     service.verification.join(verify).await
 }
 
-async fn verified(service: &Service) -> Result<VerifyResult, ApiError> {
-    let check = |connection: &rusqlite::Connection| {
-        integrity::check(connection).map_err(|error| match error {
+/// Verifies what was added since the last verification of this process, and all that is not the ledger.
+pub async fn verify_on_schedule(service: &Service) -> Result<VerifyResult, ApiError> {
+    verified(service, service.verification.peaks().unwrap_or_default()).await
+}
+
+async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiError> {
+    let check = move |connection: &rusqlite::Connection| {
+        integrity::check(connection, begin).map_err(|error| match error {
             OpenError::Sqlite(error) => Failure::Database(error),
             other => Failure::Api(ApiError::new(ErrorKind::Unavailable, other.to_string())),
         })
@@ -63,6 +69,8 @@ async fn verified(service: &Service) -> Result<VerifyResult, ApiError> {
     service.metrics.verified(service.line.wall(), verified.damage.is_none());
     if let Some(damage) = &verified.damage {
         service.health.raise(damage.clone());
+    } else {
+        service.verification.keep(verified.tail.clone());
     }
     Ok(VerifyResult {
         intact: verified.damage.is_none(),
@@ -72,21 +80,37 @@ async fn verified(service: &Service) -> Result<VerifyResult, ApiError> {
     })
 }
 
-/// The verification that runs now, if one does. It reads everything, so there is one at a time: who asks meanwhile
-/// gets what that one finds, of the ledger as it was when it began.
-#[derive(Debug, Default)]
-pub struct Verification(Mutex<Option<watch::Receiver<Option<Outcome>>>>);
+/// The verification that a caller asked for and that runs now, if one does. It reads everything, so there is one at a time: who
+/// asks meanwhile waits for its outcome. Beside it, where the last one ended that found nothing.
+#[derive(Default)]
+pub struct Verification {
+    running: Mutex<Option<watch::Receiver<Option<Outcome>>>>,
+    peaks: Mutex<Option<Tail>>,
+}
 
 type Outcome = Result<VerifyResult, ApiError>;
 
 impl Verification {
+    /// Begins where the verification of the start ended.
+    pub fn from(tail: Tail) -> Self {
+        Self { running: Mutex::default(), peaks: Mutex::new(Some(tail)) }
+    }
+
+    fn peaks(&self) -> Option<Tail> {
+        self.peaks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, tail: Tail) {
+        *self.peaks.lock().unwrap_or_else(PoisonError::into_inner) = Some(tail);
+    }
+
     /// Waits for the one that runs, else begins one. It goes on where its callers have gone.
     async fn join<F>(&self, verify: impl FnOnce() -> F) -> Outcome
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
         let mut outcome = {
-            let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
             // Without a sender it has ended, well or not.
             match running.as_ref().filter(|running| running.has_changed().is_ok() && running.borrow().is_none()) {
                 Some(running) => running.clone(),
@@ -106,7 +130,8 @@ impl Verification {
     }
 }
 
-fn reads_ledger(service: &Service, connection: &Connection) -> Result<(), ApiError> {
+/// Refuses whoever has no role that reads the ledger.
+pub(super) fn reads_ledger(service: &Service, connection: &Connection) -> Result<(), ApiError> {
     let actor = service.actor(connection)?;
     if actor.permissions.allows(Permission::ReadLedger) {
         return Ok(());

@@ -9,7 +9,8 @@ use crate::alerts::counts;
 use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
 use crate::metrics::AlertGauges;
-use crate::store::rows::{inventory_scans, jobs, requests};
+use crate::schedule::checkpoints::is_overdue;
+use crate::store::rows::{anchors, inventory_scans, jobs, requests};
 
 /// State, alarms and sizes: for everybody who may connect. It names nobody but those whose attempts raised an alarm.
 pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
@@ -17,15 +18,18 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
     let read = move |connection: &rusqlite::Connection| {
         let inventory = inventory_scans::status(connection)?;
         let alerts = Some(counts::status(connection)?);
-        Ok((requests::oldest_pending(connection)?, attempts::alarms(connection, tick)?, inventory, alerts))
+        let standing = anchors::standing(connection)?;
+        let oldest = requests::oldest_pending(connection)?;
+        Ok((oldest, attempts::alarms(connection, tick)?, inventory, alerts, standing))
     };
     // Where the database cannot be read, the alarm still has to reach every surface.
-    let (oldest_pending_at, attempts, inventory, alerts) = match service.readers.read_at_once(read).await {
+    let (oldest_pending_at, attempts, inventory, alerts, standing) = match service.readers.read_at_once(read).await {
         Ok(read) => read,
         Err(_) if service.health.damage().is_some() => Default::default(),
         Err(error) => return Err(error),
     };
     let tail = service.writer.tail();
+    let now = service.line.wall();
     Ok(StatusResult {
         attempts,
         inventory,
@@ -34,7 +38,7 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         protocol: PROTOCOL_VERSION,
         origin: service.facts.origin.clone(),
         started_at: service.facts.started_at,
-        now: service.line.wall(),
+        now,
         read_only: service.health.damage().is_some(),
         damage: service.health.damage().cloned(),
         demo: service.facts.demo,
@@ -43,8 +47,9 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         oldest_pending_at,
         ledger_size: tail.size(),
         ledger_root: tail.frontier().root(),
-        // Nothing has been anchored off the host by this version.
-        unanchored: tail.size(),
+        unanchored: tail.size().saturating_sub(standing.anchored),
+        anchor_overdue: is_overdue(service.policy.now().ledger(), &standing, tail.size(), now),
+        unanchored_since: standing.since,
         policy_sha256: service.policy.now().sha256(),
         policy_file_differs: service.facts.policy_file_differs.load(std::sync::atomic::Ordering::Relaxed),
         attestation: service.facts.attestation.to_owned(),
@@ -78,19 +83,22 @@ pub async fn described(service: &Service, actor: Actor) -> Result<WhoamiResult, 
 pub async fn metrics(service: &Service, connection: &Connection) -> Result<MetricsResult, ApiError> {
     service.actor(connection)?.has_any_role("reads the metrics")?;
     let (now, depth, size) = (service.line.wall(), service.writer.queue_depth(), service.writer.tail().size());
-    let (oldest, states, alerts, problems) = service
+    let (oldest, states, alerts, problems, standing) = service
         .readers
         .read_for(connection.peer.uid(), move |connection| {
             let alerts =
                 AlertGauges { queued: counts::queued(connection)?, days_left: counts::days_left(connection, now)? };
             let problems = inventory_scans::problems(connection)?;
-            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?, alerts, problems))
+            let standing = anchors::standing(connection)?;
+            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?, alerts, problems, standing))
         })
         .await?;
     let text = service.metrics.text(&crate::metrics::Gauges {
         now,
         queue_depth: depth,
         ledger_size: size,
+        unanchored: size.saturating_sub(standing.anchored),
+        anchor_overdue: is_overdue(service.policy.now().ledger(), &standing, size, now),
         oldest_pending_at: oldest,
         jobs: states,
         alerts,

@@ -8,6 +8,7 @@ pub mod answer;
 pub mod attempts;
 pub mod audit;
 pub mod certificates;
+pub mod checkpoint;
 pub mod comment;
 pub mod conclude;
 pub mod daemon;
@@ -40,6 +41,7 @@ use countersign_shared::error::ApiError;
 use countersign_shared::time::{Span, Timestamp};
 use tokio::sync::broadcast;
 
+use crate::checkpoint::Notary;
 use crate::clock::TimeLine;
 use crate::identity::Caller;
 use crate::identity::directory::Directory;
@@ -94,6 +96,8 @@ pub struct Service {
     pub moved: broadcast::Sender<String>,
     /// What is fixed.
     pub facts: Facts,
+    /// The keys of checkpoints; none where damage was found at the start.
+    pub notary: Option<Arc<Notary>>,
     /// Keys that are made for renewals.
     pub keys: Keys,
     /// Refusals of each user.
@@ -120,6 +124,12 @@ impl Service {
 
     fn attest_here(&self, connection: &Connection) -> Result<Caller, ApiError> {
         connection.attest(self.directory.as_ref(), self.policy.now().needs_unix_groups())
+    }
+
+    /// The keys of checkpoints, while nothing is wrong with the ledger: of a damaged one nothing is signed.
+    fn notary(&self) -> Result<Arc<Notary>, ApiError> {
+        self.health.check()?;
+        self.notary.clone().ok_or_else(|| ApiError::internal("there is no key of checkpoints"))
     }
 
     /// The caller as attested for this call, resolved under the policy in force now.

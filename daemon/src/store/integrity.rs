@@ -7,11 +7,12 @@ use countersign_shared::text::Untrusted;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::migrations::schema_difference;
-use super::open::OpenError;
+use super::open::{OpenError, is_corruption};
 use crate::ledger::leaf_hash;
-use crate::ledger::verify::{Verified, stored_frontier, verify};
+use crate::ledger::verify::{Verified, stored_frontier, verify_from};
 use crate::ledger::{Frontier, Tail};
 
+mod anchors;
 mod found;
 mod installation;
 mod lists;
@@ -20,11 +21,31 @@ mod proposals;
 mod texts;
 mod versions;
 
-/// Looks at everything. An error is a database that cannot be read at all.
-pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
-    let mut verified = verify(connection)?;
+use anchors::Kept;
+
+/// Looks at everything: at the records from `begin` on, where an earlier look of this process ended, or from the first.
+/// An error is a database that cannot be read at all.
+pub fn check(connection: &Connection, begin: Tail) -> Result<Verified, OpenError> {
+    let changed = schema(connection)?;
+    let (kept, unreadable) = match Kept::read(connection) {
+        Ok(kept) => (kept, None),
+        Err(error) if is_corruption(&error) => return Err(error.into()),
+        Err(error) => {
+            let text = format!("what was signed of the ledger cannot be read: {error}");
+            (Kept::default(), Some(Damage { seq: None, rule: "state".into(), text }))
+        }
+    };
+    let mut verified = match (verify_from(connection, begin, &kept.sizes()), changed.clone()) {
+        (Ok(verified), _) => verified,
+        // A table that is gone cannot be read, and that is what is wrong with it.
+        (Err(_), Some(damage)) => return Ok(Verified { damage: Some(damage), ..unknown() }),
+        (Err(error), None) => return Err(error.into()),
+    };
     if verified.damage.is_none() {
-        verified.damage = database(connection)?.or(schema(connection)?);
+        verified.damage = database(connection)?.or(changed).or(unreadable);
+    }
+    if verified.damage.is_none() {
+        verified.damage = kept.compare(connection, &verified)?;
     }
     // Each looks at what the one before has found in order.
     let looks = [
@@ -37,6 +58,7 @@ pub fn check(connection: &Connection) -> Result<Verified, OpenError> {
         versions::check,
         lists::check,
         found::check,
+        anchors::check,
     ];
     for look in looks {
         if verified.damage.is_none() {
@@ -66,7 +88,7 @@ pub fn read_tail(connection: &Connection) -> rusqlite::Result<Result<Tail, Damag
 
 /// The tail of a ledger that could not be read: nothing is known of it.
 pub fn unknown() -> Verified {
-    Verified { tail: Tail::from_parts(Digest::of(&[]), Frontier::default()), damage: None }
+    Verified { tail: Tail::from_parts(Digest::of(&[]), Frontier::default()), damage: None, roots: Default::default() }
 }
 
 fn database(connection: &Connection) -> Result<Option<Damage>, OpenError> {

@@ -42,6 +42,11 @@ pub const MIGRATIONS: &[Migration] = &[
         up: include_str!("../../../migrations/0005_inventory.up.sql"),
         down: include_str!("../../../migrations/0005_inventory.down.sql"),
     },
+    Migration {
+        version: 6,
+        up: include_str!("../../../migrations/0006_ledger.up.sql"),
+        down: include_str!("../../../migrations/0006_ledger.down.sql"),
+    },
 ];
 
 /// The version that this program works with.

@@ -15,6 +15,7 @@ use rusqlite::{Connection, params};
 
 use super::routing::Routes;
 use super::rows::metrics::Outcome;
+use super::rows::nodes;
 use super::rows::notifications::{self, NewMessage};
 use crate::alerts::Stage;
 use crate::alerts::closing::KEEP_INCIDENTS;
@@ -403,5 +404,5 @@ fn insert(connection: &Connection, sealed: &Sealed) -> rusqlite::Result<()> {
             sealed.details.as_str(),
             sealed.record,
         ])?;
-    Ok(())
+    sealed.nodes.iter().try_for_each(|node| nodes::insert(connection, node))
 }

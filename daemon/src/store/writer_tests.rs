@@ -7,7 +7,7 @@ use countersign_shared::time::Timestamp;
 use super::*;
 use crate::clock::SystemClock;
 use crate::in_force::PolicyInForce;
-use crate::ledger::verify::verify;
+use crate::ledger::verify::{verify, verify_from};
 use crate::service::actor::{SCHEDULER, system_draft};
 use crate::store::migrations::{migrate, newest};
 use crate::store::open::OpenError;
@@ -309,4 +309,52 @@ fn what_a_failed_commit_would_have_done_is_handed_over() {
     let (would_be, effects) = *undone.unless_durable.unwrap();
     assert_eq!((would_be.size(), effects, tail.size()), (1, vec![Effect::JobReady], 0));
     assert!(connection.is_autocommit());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verification_goes_on_where_the_one_before_ended_and_keeps_the_roots_it_is_asked_for() {
+    let rig = rig();
+    let write = |count: u32| {
+        let writer = rig.writer.clone();
+        async move {
+            for number in 0..count {
+                writer.write(move |transaction| note(transaction, &number.to_string())).await.unwrap();
+            }
+            writer.tail()
+        }
+    };
+    let first = write(40).await;
+    let reader = Connection::open(&rig.path).unwrap();
+    let begun = verify_from(&reader, Tail::default(), &[7, 40, 60]).unwrap();
+    assert_eq!((begun.damage, &begun.tail), (None, &first));
+    assert_eq!(begun.roots.keys().copied().collect::<Vec<_>>(), [7, 40]);
+    assert_eq!(begun.roots[&40], first.frontier().root());
+
+    let second = write(40).await;
+    let gone_on = verify_from(&reader, first.clone(), &[7, 40, 80]).unwrap();
+    assert_eq!((gone_on.damage, &gone_on.tail), (None, &second));
+    assert_eq!(gone_on.roots.keys().copied().collect::<Vec<_>>(), [40, 80]);
+    // It vouches for nothing before its begin, and for all behind it.
+    for (number, (sql, gone_on, whole)) in [
+        ("UPDATE audit_events SET actor = 'x' WHERE seq = 50", Some("columns"), "columns"),
+        ("UPDATE audit_events SET actor = 'x' WHERE seq = 30", None, "columns"),
+        ("DELETE FROM audit_events WHERE seq >= 50", Some("truncated"), "truncated"),
+        ("UPDATE ledger_frontier SET size = 32, peaks = zeroblob(32)", Some("truncated"), "inserted"),
+        ("UPDATE ledger_nodes SET hash = zeroblob(32) WHERE idx = 0", None, "nodes"),
+        ("UPDATE ledger_nodes SET hash = zeroblob(32) WHERE idx = 3", Some("nodes"), "nodes"),
+        ("DELETE FROM ledger_nodes WHERE idx = 0", Some("nodes"), "nodes"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = rig.path.with_extension(number.to_string());
+        reader.execute("VACUUM INTO ?1", [path.to_str().unwrap()]).unwrap();
+        let copy = Connection::open(&path).unwrap();
+        let triggers = "DROP TRIGGER audit_events_no_update; DROP TRIGGER audit_events_no_delete;
+             DROP TRIGGER ledger_nodes_no_update; DROP TRIGGER ledger_nodes_no_delete;";
+        copy.execute_batch(&format!("{triggers} {sql}")).unwrap();
+        let rule = |begin: Tail| verify_from(&copy, begin, &[]).unwrap().damage.map(|damage| damage.rule);
+        assert_eq!(rule(first.clone()).as_deref(), gone_on, "{sql}");
+        assert_eq!(rule(Tail::default()).as_deref(), Some(whole), "{sql}");
+    }
 }

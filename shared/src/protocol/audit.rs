@@ -98,6 +98,10 @@ closed_set! {
         PolicyProposed = "policy_proposed",
         /// Another policy took force.
         PolicyChanged = "policy_changed",
+        /// Checkpoints are signed with another key.
+        CheckpointKeyChanged = "checkpoint_key_changed",
+        /// Somebody brought a checkpoint back that was kept elsewhere.
+        AnchorAdded = "anchor_added",
         /// Somebody took records out.
         AuditExport = "audit.export",
         /// The daemon serves.
@@ -215,7 +219,7 @@ pub struct Damage {
     /// The record's sequence number, where the damage has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
-    /// `edited`, `missing`, `reordered`, `truncated`, `columns`, `frontier`, `database`.
+    /// `edited`, `missing`, `truncated`, `inserted`, `columns`, `frontier`, `nodes`, `checkpoint`, `anchor`, `database` and others: docs/ledger.md.
     pub rule: String,
     /// What was expected and what was found; safe to show.
     pub text: String,

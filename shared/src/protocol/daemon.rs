@@ -15,7 +15,7 @@ pub struct StatusResult {
     pub version: String,
     /// See [`super::PROTOCOL_VERSION`].
     pub protocol: u32,
-    /// The installation's id, made at the first start; the origin of its checkpoints.
+    /// The installation's id, made at the first start; the origin of its checkpoints unless countersign.toml named another.
     pub origin: String,
     /// When this process began to serve.
     pub started_at: Timestamp,
@@ -41,6 +41,12 @@ pub struct StatusResult {
     pub ledger_root: Digest,
     /// Records not anchored off the host yet.
     pub unanchored: u64,
+    /// When the oldest of them was written; absent where there is none but records of anchors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanchored_since: Option<Timestamp>,
+    /// True where that is past a limit of the policy (`[ledger]`).
+    #[serde(default)]
+    pub anchor_overdue: bool,
     /// The policy's digest.
     pub policy_sha256: Digest,
     /// True where the policy file differs from the policy in force: the file has no force of its own.

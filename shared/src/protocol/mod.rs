@@ -4,6 +4,7 @@
 pub mod alert;
 pub mod audit;
 pub mod certificate;
+pub mod checkpoint;
 pub mod daemon;
 pub mod decision;
 pub mod delegation;
@@ -24,6 +25,7 @@ pub mod wait;
 pub use alert::*;
 pub use audit::*;
 pub use certificate::*;
+pub use checkpoint::*;
 pub use daemon::*;
 pub use decision::*;
 pub use delegation::*;

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::{
     alerts, amend, approve, audit, certs, comment, completions, delegation, import, job, ls, policy, profiles, renew,
-    request, revoke, show, void, wait, withdraw,
+    request, revoke, show, void, wait, withdraw, witness,
 };
 
 /// Where the daemon listens unless told otherwise.
@@ -105,6 +105,8 @@ pub(super) enum Command {
     /// The ledger
     #[command(subcommand)]
     Audit(audit::AuditVerb),
+    /// On a second host: cosign what continues the ledger that was seen before
+    Witness(witness::WitnessArgs),
     /// Print the daemon's metrics (Prometheus text)
     Metrics,
     /// Print a completion script for a shell

@@ -1,4 +1,4 @@
-//! `audit ls|verify|get`, and the verbs of the ledger that this version does not have.
+//! `audit`: the verbs of the ledger.
 
 use clap::{Args, Subcommand};
 use countersign_shared::id::EventId;
@@ -8,7 +8,7 @@ use countersign_shared::protocol::{AuditAction, AuditGetParams, Category, ListAu
 use super::context::Context;
 use super::failure::Failure;
 use super::ls::{Page, more};
-use super::{not_built, render};
+use super::{anchor, check_proof, checkpoint, not_built, render};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditVerb {
@@ -20,10 +20,15 @@ pub(super) enum AuditVerb {
     Get(AuditGetArgs),
     /// Take records out (not built in this version)
     Export(not_built::Rest),
-    /// Make a signed checkpoint (not built in this version)
-    Checkpoint(not_built::Rest),
-    /// Prove that a record is in the ledger (not built in this version)
-    Proof(not_built::Rest),
+    /// Sign what the ledger is now, to be kept elsewhere
+    Checkpoint(checkpoint::CheckpointArgs),
+    /// Prove that records are in the ledger, or that it only grew
+    Proof(checkpoint::ProofArgs),
+    /// Check a proof, without a daemon; status 3 where it does not show what it says
+    CheckProof(check_proof::CheckProofArgs),
+    /// Checkpoints that were kept elsewhere, brought back
+    #[command(subcommand)]
+    Anchor(anchor::AnchorVerb),
 }
 
 #[derive(Debug, Args)]
@@ -79,7 +84,9 @@ pub(super) fn run(verb: &AuditVerb, context: &mut Context) -> Result<u8, Failure
             Ok(0)
         }
         AuditVerb::Export(rest) => not_built::run("audit export", "audit.export", rest, context),
-        AuditVerb::Checkpoint(rest) => not_built::run("audit checkpoint", "audit.checkpoint", rest, context),
-        AuditVerb::Proof(rest) => not_built::run("audit proof", "audit.proof", rest, context),
+        AuditVerb::Checkpoint(args) => checkpoint::checkpoint(args, context),
+        AuditVerb::Proof(args) => checkpoint::proof(args, context),
+        AuditVerb::CheckProof(args) => check_proof::run(args, context),
+        AuditVerb::Anchor(verb) => anchor::run(verb, context),
     }
 }

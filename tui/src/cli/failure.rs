@@ -25,6 +25,11 @@ impl Failure {
         Self::new(ApiError::new(ErrorKind::Unavailable, format!("{what} is not built in this version")), 3)
     }
 
+    /// What was brought does not show what it is said to show: status 3.
+    pub(super) fn refused(message: impl Into<String>) -> Self {
+        Self::new(ApiError::invalid(message), 3)
+    }
+
     /// A thing that is not there: status 4.
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new(ApiError::new(ErrorKind::NotFound, message), 4)

@@ -6,11 +6,14 @@
 
 mod alerts;
 mod amend;
+mod anchor;
 mod approve;
 mod args;
 mod audit;
 mod batch;
 mod certs;
+mod check_proof;
+mod checkpoint;
 mod comment;
 mod completions;
 mod confirm;
@@ -21,6 +24,7 @@ mod delegation;
 pub mod demo;
 mod exit;
 mod failure;
+mod foreign_file;
 mod import;
 mod job;
 mod key_file;
@@ -42,6 +46,7 @@ mod status;
 mod void;
 mod wait;
 mod withdraw;
+mod witness;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -109,6 +114,7 @@ fn dispatch(command: &Command, context: &mut Context) -> Result<u8, Failure> {
         Command::Revoke(args) => revoke::run(args, context),
         Command::Retire(args) => renew::retire(args, context),
         Command::Import(args) => import::run(args, context),
+        Command::Witness(args) => witness::run(args, context),
         Command::Alerts(verb) => alerts::run(verb, context),
     }
 }

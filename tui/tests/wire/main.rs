@@ -7,6 +7,8 @@ mod answers;
 #[cfg(test)]
 mod batches;
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod decisions;

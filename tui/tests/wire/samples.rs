@@ -385,6 +385,8 @@ pub fn status() -> StatusResult {
         ledger_size: 12,
         ledger_root: digest(),
         unanchored: 12,
+        unanchored_since: None,
+        anchor_overdue: false,
         policy_sha256: digest(),
         policy_file_differs: true,
         attestation: "pidfd".to_owned(),

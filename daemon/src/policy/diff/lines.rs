@@ -305,6 +305,15 @@ pub(super) fn inventory(policy: &Policy) -> Sheet {
     Sheet::from([(String::new(), lines)])
 }
 
+/// The same.
+pub(super) fn ledger(policy: &Policy) -> Sheet {
+    let rules = policy.ledger();
+    let mut lines = Lines::default();
+    lines.value_if("max_unanchored", rules.max_age);
+    lines.value_if("max_unanchored_records", rules.max_records);
+    Sheet::from([(String::new(), lines)])
+}
+
 /// One table without a label. What it leaves out depends on the host.
 pub(super) fn messages(policy: &Policy) -> Sheet {
     let messages = policy.messages();

@@ -78,6 +78,7 @@ pub fn differences(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
     // Whom it tells changes nothing of what a policy lets through.
     let neutral = |_: &Change<'_>| Effect::Neutral;
     compare("inventory", [old, new].map(lines::inventory), &neutral);
+    compare("ledger", [old, new].map(lines::ledger), &neutral);
     compare("messages", [old, new].map(lines::messages), &neutral);
     compare("recipients", [lines::recipients(old, new), lines::recipients(new, old)], &neutral);
     found

@@ -74,6 +74,19 @@ pub fn records_about(connection: &Connection, resource_id: &str) -> rusqlite::Re
     rows.collect()
 }
 
+/// The sequence numbers below `below` of the records about an object, in order, `most` at most.
+pub fn numbers_about(
+    connection: &Connection,
+    resource_id: &str,
+    below: u64,
+    most: usize,
+) -> rusqlite::Result<Vec<u64>> {
+    let mut statement = connection
+        .prepare_cached("SELECT seq FROM audit_events WHERE resource_id = ?1 AND seq < ?2 ORDER BY seq LIMIT ?3")?;
+    let rows = statement.query_map(params![resource_id, below, most], |row| row.get(0))?;
+    rows.collect()
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<AuditEvent> {
     let text: Option<String> = row.get::<_, Option<String>>("note")?.or(row.get("reason")?);
     Ok(AuditEvent {

@@ -2,10 +2,12 @@
 
 pub mod alerts;
 pub mod amendments;
+pub mod anchors;
 pub mod attempts;
 pub mod audit;
 pub mod by_end;
 pub mod certificates;
+pub mod checkpoints;
 pub mod crls;
 pub mod decisions;
 pub mod delegations;
@@ -18,6 +20,7 @@ pub mod inventory_scans;
 pub mod jobs;
 pub mod meta;
 pub mod metrics;
+pub mod nodes;
 pub mod notifications;
 pub mod page;
 pub mod policies;

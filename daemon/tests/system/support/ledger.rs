@@ -1,8 +1,7 @@
 //! A ledger that another program wrote, record by record, as the daemon would have.
 
-use countersignd::ledger::Tail;
-use countersignd::ledger::leaf_hash;
 use countersignd::ledger::record::Columns;
+use countersignd::ledger::{Node, Tail, leaf_hash};
 use rusqlite::Connection;
 
 /// The columns of a record besides its number: `event_id`, `created_at`, `actor`, `actor_type`, `action`, `category`,
@@ -25,6 +24,11 @@ pub fn records(db: &Connection, schema: &str) -> Vec<Columned> {
 
 /// The exact bytes of the next record; the tail moves past it.
 pub fn sealed(tail: &mut Tail, columns: &Columned) -> Vec<u8> {
+    sealed_with(tail, columns, |_| {})
+}
+
+/// The same; `complete` gets the nodes of the tree that are stored from here on.
+pub fn sealed_with(tail: &mut Tail, columns: &Columned, complete: impl FnMut(Node)) -> Vec<u8> {
     let [event_id, created_at, actor, actor_type, action, category, resource_type, resource_id, details] =
         columns.each_ref().map(|text| text.as_bytes());
     let columns = Columns {
@@ -41,7 +45,7 @@ pub fn sealed(tail: &mut Tail, columns: &Columned) -> Vec<u8> {
     };
     let mut record = Vec::new();
     columns.write_record(&tail.prev(), &mut record);
-    tail.advance(leaf_hash(&record));
+    tail.advance(leaf_hash(&record), complete);
     record
 }
 

@@ -89,6 +89,11 @@ const WALK: &[Entry] = &[
     Entry { name: "audit.list", answered: true, params: empty },
     Entry { name: "audit.get", answered: false, params: |_| vec![json!({ "event_id": "ev-0000000000000" })] },
     Entry { name: "audit.verify", answered: true, params: empty },
+    Entry { name: "audit.checkpoint", answered: true, params: empty },
+    Entry { name: "audit.proof", answered: true, params: |_| vec![json!({ "seq": 0 }), json!({ "from": 0 })] },
+    // A checkpoint that nobody signed.
+    Entry { name: "audit.anchor", answered: false, params: |_| vec![json!({ "octets": "x\n" })] },
+    Entry { name: "audit.anchors", answered: true, params: empty },
     Entry { name: "daemon.status", answered: true, params: empty },
     Entry { name: "daemon.whoami", answered: true, params: empty },
     Entry { name: "daemon.metrics", answered: true, params: empty },

@@ -27,6 +27,11 @@ const TASKS: &[(&str, Walk)] = &[
     ("delegations", |scene| scene.host.pass(Span::from_secs(3 * HOUR))),
     ("courier", restart),
     ("revocation lists", |scene| scene.host.pass(Span::from_secs(4 * 24 * HOUR))),
+    ("checkpoints", |scene| {
+        scene.host.pass(Span::from_secs(2 * HOUR));
+        until("what there is is signed", || scene.host.value::<i64>("SELECT count(*) FROM checkpoints") > 0);
+    }),
+    ("verification", |scene| scene.host.pass(Span::from_secs(7 * HOUR))),
     // Finds a certificate for a name that waits, at a start and once more when it is time.
     ("inventory", |scene| {
         let key = rcgen::KeyPair::generate().unwrap();

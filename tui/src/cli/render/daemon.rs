@@ -19,7 +19,7 @@ pub(in crate::cli) fn status(status: &StatusResult, view: View) -> String {
         fields.add("oldest", when::with_distance(oldest, status.now));
     }
     fields
-        .add("ledger", format!("{} records, {} not anchored off the host", status.ledger_size, status.unanchored))
+        .add("ledger", ledger(status))
         .add("root", status.ledger_root.to_string())
         .add("policy", status.policy_sha256.to_string())
         .add("attestation", text::safe(&status.attestation));
@@ -43,6 +43,12 @@ fn messages(fields: &mut Fields, AlertsStatus { queued, failed, dead }: AlertsSt
     };
 }
 
+fn ledger(status: &StatusResult) -> String {
+    let since = status.unanchored_since.map(|at| format!(", the oldest from {}", when::distance(at, status.now)));
+    let (size, unanchored) = (status.ledger_size, status.unanchored);
+    format!("{size} records, {unanchored} not anchored off the host{}", since.unwrap_or_default())
+}
+
 fn alarms(fields: &mut Fields, status: &StatusResult) {
     if status.read_only {
         let what = status.damage.as_ref().map_or("damage was found".to_owned(), audit::damage);
@@ -59,6 +65,11 @@ fn alarms(fields: &mut Fields, status: &StatusResult) {
         let line =
             format!("{times} were stopped, last by {} {time} (record {})", text::safe(&attempts.rule), attempts.seq);
         fields.toned("ATTEMPTS", Tone::Bad, line);
+    }
+    if status.anchor_overdue {
+        let since = status.unanchored_since.map(|at| format!(", the oldest from {}", when::distance(at, status.now)));
+        let line = format!("{} records are anchored nowhere else{}", status.unanchored, since.unwrap_or_default());
+        fields.toned("ANCHOR", Tone::Bad, line);
     }
     if status.demo {
         fields.toned("DEMO", Tone::Open, "callers choose who they are");

@@ -5,6 +5,7 @@ pub(in crate::cli) mod audit;
 pub(in crate::cli) mod batch;
 pub(in crate::cli) mod certificate;
 mod change;
+pub(in crate::cli) mod checkpoint;
 mod commands;
 pub(in crate::cli) mod daemon;
 pub(in crate::cli) mod decision;

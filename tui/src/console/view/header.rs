@@ -25,7 +25,12 @@ pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
         } else {
             format!("{} unanchored", daemon.unanchored)
         };
-        left.push((Role::Plain, unanchored));
+        let since = daemon.unanchored_since.map(|at| format!(", oldest {}", words::age(state.now, at)));
+        let role = if daemon.anchor_overdue { Role::Alarm } else { Role::Plain };
+        left.push((
+            role,
+            format!("{unanchored}{}", since.filter(|_| room >= 120 || daemon.anchor_overdue).unwrap_or_default()),
+        ));
         if daemon.policy_file_differs {
             left.push((Role::Warn, "policy file differs from the policy in force".into()));
         }

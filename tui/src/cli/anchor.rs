@@ -1,0 +1,54 @@
+//! `audit anchor add|ls`: what comes back from outside.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use countersign_shared::protocol::method::{AuditAnchor, AuditAnchors};
+use countersign_shared::protocol::{AnchorParams, AnchorVerdict, ListAnchorsParams, MAX_ANCHOR};
+
+use super::context::Context;
+use super::failure::Failure;
+use super::ls::{Page, more};
+use super::{foreign_file, render};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AnchorVerb {
+    /// Compare the ledger with a checkpoint that was kept elsewhere, and keep it; status 3 where it shows damage
+    Add(AddArgs),
+    /// List the checkpoints that came back, newest first
+    Ls(LsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddArgs {
+    /// A signed note, cosigned or not, or the 255 digits of a short form; `-` for standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LsArgs {
+    #[command(flatten)]
+    page: Page,
+}
+
+pub(super) fn run(verb: &AnchorVerb, context: &mut Context) -> Result<u8, Failure> {
+    match verb {
+        AnchorVerb::Add(args) => {
+            let octets = foreign_file::read(&args.file)?;
+            if octets.len() > MAX_ANCHOR {
+                return Err(Failure::file("use", &args.file, &format!("a note has at most {MAX_ANCHOR} octets")));
+            }
+            let octets = String::from_utf8(octets).map_err(|error| Failure::file("use", &args.file, &error))?;
+            let result = context.answer::<AuditAnchor>(&AnchorParams { octets }, render::checkpoint::anchored)?;
+            Ok(if result.verdict == AnchorVerdict::Equal { 0 } else { 3 })
+        }
+        AnchorVerb::Ls(args) => {
+            let params = ListAnchorsParams { limit: args.page.limit, cursor: args.page.cursor.clone() };
+            let page = context
+                .answer::<AuditAnchors>(&params, |page, view| render::checkpoint::anchors(&page.anchors, view))?;
+            more(page.next_cursor.as_deref(), context);
+            Ok(0)
+        }
+    }
+}
