@@ -31,6 +31,7 @@ mod out_file;
 mod output;
 mod policy;
 mod profiles;
+mod progress;
 mod render;
 mod renew;
 mod request;

@@ -133,7 +133,7 @@ fn a_reader_that_has_gone_ends_nothing_but_the_writing() {
 #[test]
 fn what_is_not_built_says_so() {
     let daemon = FakeDaemon::start(|_, _| Answer::Silence);
-    for line in ["audit export", "audit checkpoint", "audit proof ev-1"] {
+    for line in ["audit checkpoint", "audit proof ev-1"] {
         let ran = daemon.run(line);
         assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{line}");
         assert!(ran.err.contains("is not built in this version"), "{ran:?}");
