@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::notify::NotifySettings;
 
-use super::{ConfigError, InventorySettings, LogLevel, SocketMode};
+use super::{ConfigError, ForwardSettings, InventorySettings, LogLevel, SocketMode};
 
 /// The keys of `countersign.toml`. All may be left out; an unknown one is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -23,6 +23,7 @@ pub(super) struct ConfigFile {
     pub(super) log_level: Option<LogLevel>,
     pub(super) notify: Option<NotifySettings>,
     pub(super) inventory: Option<InventorySettings>,
+    pub(super) forward: Option<ForwardSettings>,
 }
 
 /// What of a file takes force without a restart.
@@ -105,6 +106,7 @@ mod tests {
             log_level: "debug".parse().ok(),
             notify: None,
             inventory: None,
+            forward: None,
         };
         assert_eq!(whole.unwrap(), expected);
     }

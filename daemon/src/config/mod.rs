@@ -5,6 +5,7 @@
 mod environment;
 mod file;
 mod flags;
+mod forward;
 mod inventory;
 mod settings;
 mod value;
@@ -12,6 +13,7 @@ mod value;
 pub use environment::Environment;
 pub use file::{Reread, reread};
 pub use flags::Flags;
+pub use forward::ForwardSettings;
 pub use inventory::InventorySettings;
 pub use settings::{ConfigError, Settings};
 pub use value::{LogLevel, SocketMode};

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::notify::NotifySettings;
 
 use super::file::ConfigFile;
-use super::{Environment, Flags, InventorySettings, LogLevel, SocketMode};
+use super::{Environment, Flags, ForwardSettings, InventorySettings, LogLevel, SocketMode};
 
 const CONFIG: &str = "/etc/countersign/countersign.toml";
 const POLICY: &str = "/etc/countersign/policy.toml";
@@ -55,6 +55,8 @@ pub struct Settings {
     pub notify: NotifySettings,
     /// Which certificates of this host are looked for.
     pub inventory: InventorySettings,
+    /// Where records are forwarded to; nowhere where it is left out.
+    pub forward: Option<ForwardSettings>,
     /// How long a request waits for people where its profile does not say.
     pub awaiting_approval_timeout: Span,
     /// Development only: approve everything at once.
@@ -104,6 +106,7 @@ impl Settings {
             log_level: flags.log_level.or(file.log_level).unwrap_or(LogLevel::DEFAULT),
             notify: file.notify.unwrap_or_default(),
             inventory: file.inventory.unwrap_or_default(),
+            forward: file.forward,
             awaiting_approval_timeout: environment.awaiting_approval_timeout,
             approval_bypass: environment.approval_bypass,
             temporary,

@@ -1,8 +1,8 @@
 //! Verification: one pass over the records, which names the first that is wrong and why.
 
 use countersign_shared::protocol::Damage;
-pub use countersign_verify::frontier::stored_frontier;
 use countersign_verify::frontier::compare_frontier;
+pub use countersign_verify::frontier::stored_frontier;
 use countersign_verify::row;
 use rusqlite::{Connection, Row};
 

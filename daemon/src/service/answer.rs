@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 use super::end::Ending;
 use super::{
     Service, alerts, amend, audit, certificates, comment, daemon, decide, decide_many, delegations, demo, detail,
-    discover, end, events, export, inventory, jobs, list, look_ups, policies, propose, renew, retire, revoke, submit, wait,
+    discover, end, events, export, inventory, jobs, list, look_ups, policies, propose, renew, retire, revoke, submit,
+    wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 

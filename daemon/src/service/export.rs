@@ -291,7 +291,8 @@ mod tests {
         };
         assert_eq!(read("p-7-3").unwrap().page, Some((7, 3)));
         assert_eq!(read("a-3").unwrap().range.after, Some(3));
-        for bad in ["", "3", "p-7", "p-7-3-1", "a--3", "a-3-", "p-18446744073709551615-0", "a-\u{1b}", "b-3", "p-+7-x"] {
+        for bad in ["", "3", "p-7", "p-7-3-1", "a--3", "a-3-", "p-18446744073709551615-0", "a-\u{1b}", "b-3", "p-+7-x"]
+        {
             let error = read(bad).unwrap_err();
             assert!(error.message.contains("`cursor`"), "{bad}: {error:?}");
         }

@@ -73,7 +73,8 @@ fn records(
     findings: &mut Vec<Damage>,
     progress: &mut Progress<'_>,
 ) -> rusqlite::Result<()> {
-    let total: u64 = connection.query_row("SELECT coalesce(max(seq) + 1, 0) FROM audit_events", [], |row| row.get(0))?;
+    let total: u64 =
+        connection.query_row("SELECT coalesce(max(seq) + 1, 0) FROM audit_events", [], |row| row.get(0))?;
     // From the table itself: an index could leave rows out.
     let sql = format!("SELECT {} FROM main.audit_events NOT INDEXED ORDER BY seq", row::COLUMNS);
     let mut statement = connection.prepare(&sql)?;

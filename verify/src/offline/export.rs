@@ -138,12 +138,14 @@ fn step(line: &[u8], before: Option<Before>) -> Result<Before, Damage> {
         Some(before) => before.hash,
         None if seq == 0 => GENESIS,
         // What stood before it is not in the file.
-        None => serde_json::from_slice::<Tied>(&record)
-            .map_err(|error| {
-                let text = Untrusted::new(error.to_string());
-                wrong("edited", format!("the record does not say which it follows: {}", text.safe()))
-            })?
-            .prev,
+        None => {
+            serde_json::from_slice::<Tied>(&record)
+                .map_err(|error| {
+                    let text = Untrusted::new(error.to_string());
+                    wrong("edited", format!("the record does not say which it follows: {}", text.safe()))
+                })?
+                .prev
+        }
     };
     let canonical;
     let mut columns = Columns {
@@ -176,12 +178,7 @@ fn step(line: &[u8], before: Option<Before>) -> Result<Before, Damage> {
 }
 
 /// What the daemon said that it exported, and what is there.
-fn compare_manifest(
-    manifest: &ExportManifest,
-    rows: u64,
-    first: Option<u64>,
-    last: Option<u64>,
-) -> Option<Damage> {
+fn compare_manifest(manifest: &ExportManifest, rows: u64, first: Option<u64>, last: Option<u64>) -> Option<Damage> {
     let differs = |what: &str, expected: String, found: String| {
         Some(damage(None, "manifest", format!("{what}: the manifest says {expected}, the file has {found}")))
     };
@@ -195,7 +192,5 @@ fn compare_manifest(
     if manifest.first_seq != first {
         return differs("first record", shown(manifest.first_seq), shown(first));
     }
-    (manifest.last_seq != last)
-        .then(|| differs("last record", shown(manifest.last_seq), shown(last)))
-        .flatten()
+    (manifest.last_seq != last).then(|| differs("last record", shown(manifest.last_seq), shown(last))).flatten()
 }

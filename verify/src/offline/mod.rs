@@ -129,9 +129,7 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
     // Before it is opened: a pipe would wait for its writer.
     let found = std::fs::metadata(path)?;
     if !found.is_file() {
-        return Err(Unusable::Other(
-            "it is not a plain file: a copy of the database, or an export, is needed",
-        ));
+        return Err(Unusable::Other("it is not a plain file: a copy of the database, or an export, is needed"));
     }
     let mut begin = Vec::with_capacity(SQLITE.len());
     let mut file = File::open(path)?;

@@ -52,11 +52,13 @@ fn store_frontier(db: &Connection, frontier: &Frontier) {
 /// Appends records as the daemon would, by `actor`.
 fn fill(db: &Connection, records: u64, actor: &str) {
     let (mut prev, mut frontier) = (GENESIS, Frontier::default());
+    db.execute_batch("BEGIN").unwrap();
     for seq in 0..records {
         prev = insert(db, seq, &prev, actor);
         frontier.append(prev);
     }
     store_frontier(db, &frontier);
+    db.execute_batch("COMMIT").unwrap();
 }
 
 impl Place {
@@ -157,7 +159,7 @@ fn what_root_can_do_to_a_database_with_and_without_an_anchor() {
         (
             "swapped rows",
             "UPDATE audit_events SET seq = seq + 1000 WHERE seq IN (7, 8);
-             UPDATE audit_events SET seq = 1015 - seq + 1000 WHERE seq > 999",
+             UPDATE audit_events SET seq = 1015 - seq WHERE seq > 999",
             Some(("columns", Some(7))),
             "different",
         ),
@@ -296,7 +298,6 @@ fn a_database_with_its_log_beside_it_is_read_with_it_and_left_as_it_is() {
     for name in ["countersign.db", "countersign.db-wal"] {
         std::fs::copy(place.path(name), place.path(&format!("copy-{name}"))).unwrap();
     }
-    std::fs::rename(place.path("copy-countersign.db-wal"), place.path("copy-countersign.db-wal")).unwrap();
     let before = std::fs::read(place.path("copy-countersign.db")).unwrap();
     let report = verify(&place.path("copy-countersign.db"), &Against::default(), &mut |_, _| {}).unwrap();
     assert!(report.intact, "{report:?}");
@@ -410,7 +411,13 @@ fn what_was_done_to_an_export_is_named_with_its_line() {
     fill(&mallory.db(), RECORDS, "mallory");
     for (what, lines, rule, seq, word) in [
         ("a column", edit(7, lines[7].replace("\"actor\":\"alice\"", "\"actor\":\"bob\"")), "columns", 7, "line 8"),
-        ("the record", edit(7, lines[7].replace("\\\"actor\\\":\\\"alice\\\"", "\\\"actor\\\":\\\"bob\\\"")), "edited", 7, "octets"),
+        (
+            "the record",
+            edit(7, lines[7].replace("\\\"actor\\\":\\\"alice\\\"", "\\\"actor\\\":\\\"bob\\\"")),
+            "edited",
+            7,
+            "octets",
+        ),
         ("details", edit(7, lines[7].replace("{\"tick\":7}", "{\"tick\":8}")), "columns", 7, "details"),
         ("the order", swapped, "reordered", 7, "stands behind"),
         ("a line twice", twice, "reordered", 7, "stands behind"),
@@ -437,25 +444,26 @@ fn what_was_done_to_an_export_is_named_with_its_line() {
     let anew = lines[7].replace("alice", "\\u0061lice").replace("{\"tick\":7}", "{ \"tick\" : 7 }");
     let text: String = edit(7, anew).iter().map(|line| format!("{line}\n")).collect();
     let report = place.verify_text(text, &Against::default()).unwrap();
-    assert_eq!(rules(&report), [("edited", Some(7))], "inside the record a changed octet is a changed octet");
+    assert!(report.intact, "{report:?}");
 }
 
 proptest::proptest! {
     #[test]
     fn no_octets_are_too_strange(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..300), at in 0..2000_usize) {
+        static LINE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("x");
-        for begin in [&b"{"[..], b"SQLite format 3\0", b""] {
-            std::fs::write(&path, [begin, &octets].concat()).unwrap();
-            if let Ok(report) = verify(&path, &Against::default(), &mut |_, _| {}) {
-                proptest::prop_assert!(!report.intact || report.records == 0);
-            }
+        let mut look = |octets: &[u8]| {
+            std::fs::write(&path, octets).unwrap();
+            verify(&path, &Against::default(), &mut |_, _| {})
+        };
+        for begin in [&b"{"[..], b"SQLite format 3\0"] {
+            proptest::prop_assert!(look(&[begin, &octets].concat()).map_or(true, |report| !report.intact));
         }
-        let ours = Place::new();
-        let mut line = ours.lines()[0].clone().into_bytes();
+        let mut line = LINE.get_or_init(|| Place::new().lines().swap_remove(0)).clone().into_bytes();
         let at = at % line.len();
         line.splice(at..at, octets.iter().copied());
-        let report = ours.verify_text(&line, &Against::default());
-        proptest::prop_assert!(report.map_or(true, |report| !report.intact || octets.is_empty()));
+        let blank = octets.iter().all(u8::is_ascii_whitespace);
+        proptest::prop_assert!(look(&line).map_or(true, |report| !report.intact || blank));
     }
 }

@@ -2,9 +2,7 @@
 
 use countersign_shared::digest::Digest;
 use countersign_shared::id::EventId;
-use countersign_shared::protocol::{
-    AuditAction, AuditCountParams, AuditEvent, AuditRecord, Category, ListAuditParams,
-};
+use countersign_shared::protocol::{AuditAction, AuditCountParams, AuditEvent, AuditRecord, Category, ListAuditParams};
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};

@@ -141,7 +141,13 @@ fn each_question_is_answered_along_an_index() {
         (Filter { category: Some(CATEGORIES[0]), ..Filter::default() }, "audit_by_category (category=?"),
         (Filter { resource_id: text("r"), from: time, ..Filter::default() }, "audit_by_resource (resource_id=?"),
         (
-            Filter { resource_id: text("r"), actor: text("a"), action: Some(ACTIONS[0]), to: time, ..Filter::default() },
+            Filter {
+                resource_id: text("r"),
+                actor: text("a"),
+                action: Some(ACTIONS[0]),
+                to: time,
+                ..Filter::default()
+            },
             "audit_by_resource (resource_id=?",
         ),
         (Filter { actor: text("a"), category: Some(CATEGORIES[1]), ..Filter::default() }, "audit_by_actor (actor=?"),

@@ -78,7 +78,8 @@ pub struct Page {
     pub next: Option<u64>,
 }
 
-const COLUMNS: &str = "SELECT seq, event_id, created_at, actor, actor_type, action, category, resource_type, resource_id,
+const COLUMNS: &str =
+    "SELECT seq, event_id, created_at, actor, actor_type, action, category, resource_type, resource_id,
      details, record FROM audit_events";
 
 /// The lines of an export's records from `begin` on, up to its last.

@@ -68,8 +68,9 @@ fn a_line_holds_the_octets_and_their_hash() {
     let range = range(0, 10, None);
     let (rows, _) = lines(&connection, &range, count(&connection, &range, 10).unwrap());
     for row in rows {
-        let stored: Vec<u8> =
-            connection.query_row("SELECT record FROM audit_events WHERE seq = ?1", [row.seq], |row| row.get(0)).unwrap();
+        let stored: Vec<u8> = connection
+            .query_row("SELECT record FROM audit_events WHERE seq = ?1", [row.seq], |row| row.get(0))
+            .unwrap();
         assert_eq!(row.record.as_deref().map(str::as_bytes), Some(stored.as_slice()));
         assert_eq!(row.record_sha256, leaf_hash(&stored));
         assert_eq!(row.record_base64, None);
@@ -89,7 +90,8 @@ fn a_page_ends_by_its_octets_and_by_what_it_looks_at() {
 
     // Two rows of the range, and between them more rows of another time than a page looks at.
     let far = i64::from(PAGE_ROWS) * 2;
-    let connection = ledger((0..far).map(|seq| told(if seq == 0 || seq == far - 1 { 1 } else { 1000 }, Category::Auth)));
+    let connection =
+        ledger((0..far).map(|seq| told(if seq == 0 || seq == far - 1 { 1 } else { 1000 }, Category::Auth)));
     let narrow = range(0, 10, None);
     let counted = count(&connection, &narrow, 10).unwrap();
     assert_eq!((counted.rows, counted.ends), (2, Some((0, far as u64 - 1))));

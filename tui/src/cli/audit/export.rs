@@ -44,8 +44,14 @@ pub(in crate::cli) struct ExportArgs {
 /// Where the lines go.
 enum Sink {
     /// Standard output; a terminal gets lines that it does not obey.
-    Stdout { out: BufWriter<io::Stdout>, terminal: bool },
-    File { file: BufWriter<NewFile>, path: PathBuf },
+    Stdout {
+        out: BufWriter<io::Stdout>,
+        terminal: bool,
+    },
+    File {
+        file: BufWriter<NewFile>,
+        path: PathBuf,
+    },
 }
 
 impl Sink {
@@ -127,7 +133,9 @@ pub(super) fn run(args: &ExportArgs, context: &mut Context) -> Result<u8, Failur
     progress.end();
     if written != manifest.rows {
         let message = format!("the export has {} rows, and {written} came", manifest.rows);
-        return Err(Failure::internal(message).hint("nothing was kept; is the ledger damaged? countersign audit verify"));
+        return Err(
+            Failure::internal(message).hint("nothing was kept; is the ledger damaged? countersign audit verify")
+        );
     }
     sink.end()?;
     if let Some(path) = &args.manifest {

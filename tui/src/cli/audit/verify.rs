@@ -67,8 +67,8 @@ fn against(args: &VerifyArgs) -> Result<Against, Failure> {
         .iter()
         .map(|path| {
             let octets = read_bounded(path, MAX_SMALL)?;
-            let anchor = Anchor::parse(&octets)
-                .map_err(|why| Failure::file("read", path, &Untrusted::new(why).safe()))?;
+            let anchor =
+                Anchor::parse(&octets).map_err(|why| Failure::file("read", path, &Untrusted::new(why).safe()))?;
             Ok((shown(path), anchor))
         })
         .collect::<Result<Vec<_>, Failure>>()?;

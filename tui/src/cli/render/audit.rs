@@ -77,9 +77,7 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
     fields.add("file", what.to_owned());
     match report.findings.as_slice() {
         [] => fields.toned("ledger", Tone::Good, "nothing is wrong in it"),
-        found => {
-            found.iter().fold(&mut fields, |fields, found| fields.toned("ledger", Tone::Bad, self::damage(found)))
-        }
+        found => found.iter().fold(&mut fields, |fields, found| fields.toned("ledger", Tone::Bad, self::damage(found))),
     };
     let range = match report.first_seq.zip(report.last_seq) {
         None => String::new(),
