@@ -144,16 +144,16 @@ fn an_export_goes_on_after_a_restart_and_for_nobody_else() {
     let next = asked(json!({ "cursor": first.next_cursor.clone().unwrap() }));
     host.kill();
     host.start();
-    let (mut dave, mut carol) = (host.user(DAVE), host.user(CAROL));
+    let mut dave = host.user(DAVE);
     let second = dave.call::<AuditExport>(&next);
     assert!(!second.lines.is_empty());
     // What was recorded says what may be taken: by whom, of which range, and no further.
     for (caller, bent) in [
-        (&mut carol, next.clone()),
-        (&mut dave, ExportParams { from: "2026-01-31T00:00:00Z".parse().unwrap(), ..next.clone() }),
-        (&mut dave, ExportParams { category: "auth".parse().ok(), ..next.clone() }),
+        (CAROL, next.clone()),
+        (DAVE, ExportParams { from: "2026-01-31T00:00:00Z".parse().unwrap(), ..next.clone() }),
+        (DAVE, ExportParams { category: "auth".parse().ok(), ..next.clone() }),
     ] {
-        let error = caller.refused::<AuditExport>(&bent, ErrorKind::Invalid);
+        let error = host.user(caller).refused::<AuditExport>(&bent, ErrorKind::Invalid);
         assert!(error.message.contains("`cursor`"), "{error:?}");
     }
     let manifest = first.manifest.unwrap();

@@ -68,13 +68,18 @@ impl Sink {
         }
     }
 
-    fn line(&mut self, line: &str) -> Result<(), Failure> {
+    /// Writes a line; false where nobody reads standard output any more.
+    fn line(&mut self, line: &str) -> Result<bool, Failure> {
         let written = match self {
             Self::Stdout { out, terminal: true } => writeln!(out, "{}", one_line(line)),
             Self::Stdout { out, terminal: false } => writeln!(out, "{line}"),
             Self::File { file, .. } => writeln!(file, "{line}"),
         };
-        written.map_err(|error| self.failed(&error))
+        match (written, &self) {
+            (Ok(()), _) => Ok(true),
+            (Err(error), Self::Stdout { .. }) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            (Err(error), _) => Err(self.failed(&error)),
+        }
     }
 
     fn failed(&self, error: &io::Error) -> Failure {
@@ -87,9 +92,12 @@ impl Sink {
     /// Makes what was written durable, and gives a file its name.
     fn end(self) -> Result<(), Failure> {
         match self {
-            Self::Stdout { mut out, .. } => {
-                out.flush().map_err(|error| Failure::internal(format!("cannot write to standard output: {error}")))
-            }
+            Self::Stdout { mut out, .. } => match out.flush() {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    Err(Failure::internal(format!("cannot write to standard output: {error}")))
+                }
+                Ok(()) | Err(_) => Ok(()),
+            },
             Self::File { file, path } => file
                 .into_inner()
                 .map_err(io::IntoInnerError::into_error)
@@ -122,7 +130,9 @@ pub(super) fn run(args: &ExportArgs, context: &mut Context) -> Result<u8, Failur
     let mut written = 0;
     loop {
         for line in &page.lines {
-            sink.line(checked(line)?)?;
+            if !sink.line(checked(line)?)? {
+                return Ok(0);
+            }
             written += 1;
         }
         progress.show(written, manifest.rows);
