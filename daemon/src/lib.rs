@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod deliver;
 pub mod demo;
+pub mod forward;
 pub mod gate;
 pub mod identity;
 pub mod in_force;

@@ -20,6 +20,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use crate::checkpoint::Notary;
 use crate::clock::{Clock, SystemClock, TimeLine};
 use crate::config::Settings;
+use crate::forward::Forwarder;
 use crate::identity::Attestation;
 use crate::identity::directory::{Directory, SystemDirectory};
 use crate::identity::peer::pin_kind;
@@ -286,6 +287,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         line: line.clone(),
         settings: looked_at,
     };
+    let forwarder =
+        settings.forward.clone().map(|forward| Forwarder::new(&readers, writer.watch(), forward, state.path()));
     let stop = stop_background.clone();
     let executor = Executor {
         writer: writer.clone(),
@@ -310,6 +313,9 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     vital.start("renewals", renewals.run(stop_background.clone()));
     vital.start("executor", executor.run());
     vital.start("watch", watch.run(stop_background.clone()));
+    if let Some(forwarder) = forwarder {
+        vital.start("forwarder", forwarder.run(stop_background.clone()));
+    }
     for (channel, queued) in bells {
         vital.start("senders", Sender::new(&office, channel, queued).run(stop_background.clone()));
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::notify::NotifySettings;
 
-use super::{CheckpointSettings, ConfigError, InventorySettings, LogLevel, SocketMode};
+use super::{CheckpointSettings, ConfigError, ForwardSettings, InventorySettings, LogLevel, SocketMode};
 
 /// The keys of `countersign.toml`. All may be left out; an unknown one is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -24,6 +24,7 @@ pub(super) struct ConfigFile {
     pub(super) notify: Option<NotifySettings>,
     pub(super) inventory: Option<InventorySettings>,
     pub(super) checkpoint: Option<CheckpointSettings>,
+    pub(super) forward: Option<ForwardSettings>,
 }
 
 /// What of a file takes force without a restart.
@@ -107,6 +108,7 @@ mod tests {
             notify: None,
             inventory: None,
             checkpoint: None,
+            forward: None,
         };
         assert_eq!(whole.unwrap(), expected);
     }

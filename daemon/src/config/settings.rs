@@ -12,7 +12,7 @@ use crate::demo;
 use crate::notify::NotifySettings;
 
 use super::file::ConfigFile;
-use super::{CheckpointSettings, Environment, Flags, InventorySettings, LogLevel, SocketMode};
+use super::{CheckpointSettings, Environment, Flags, ForwardSettings, InventorySettings, LogLevel, SocketMode};
 
 const CONFIG: &str = "/etc/countersign/countersign.toml";
 const POLICY: &str = "/etc/countersign/policy.toml";
@@ -58,6 +58,8 @@ pub struct Settings {
     pub inventory: InventorySettings,
     /// How checkpoints of the ledger are made. It takes force at a start.
     pub checkpoint: CheckpointSettings,
+    /// Where records are forwarded to; nowhere where it is left out.
+    pub forward: Option<ForwardSettings>,
     /// How long a request waits for people where its profile does not say.
     pub awaiting_approval_timeout: Span,
     /// Development only: approve everything at once.
@@ -110,6 +112,7 @@ impl Settings {
             log_level: flags.log_level.or(file.log_level).unwrap_or(LogLevel::DEFAULT),
             inventory: file.inventory.unwrap_or_default(),
             checkpoint: file.checkpoint.unwrap_or_default(),
+            forward: file.forward,
             awaiting_approval_timeout: environment.awaiting_approval_timeout,
             approval_bypass: environment.approval_bypass,
             temporary,

@@ -5,14 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use countersign_proof::tree::{LEAF_PREFIX, STRIDE};
+use countersign_proof::tree::STRIDE;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
-use countersign_shared::text::Untrusted;
+use countersign_verify::damage;
+use countersign_verify::frontier::compare_frontier;
+pub use countersign_verify::frontier::stored_frontier;
+use countersign_verify::row;
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 
-use super::record::Columns;
-use super::{Frontier, Node, Tail};
+use super::{Node, Tail};
 
 /// The outcome of a pass: where the chain ends, and the first damage.
 #[derive(Debug)]
@@ -116,113 +118,7 @@ fn compare_count(connection: &Connection, size: u64) -> rusqlite::Result<Option<
         .then(|| damage(None, "nodes", format!("{stored} nodes are stored; {size} records make {expected}"))))
 }
 
-/// The frontier as the last commit left it.
-pub fn stored_frontier(connection: &Connection) -> rusqlite::Result<Option<Frontier>> {
-    let mut statement = connection.prepare_cached("SELECT size, peaks FROM ledger_frontier WHERE id = 1")?;
-    let mut rows = statement.query([])?;
-    let Some(row) = rows.next()? else { return Ok(Some(Frontier::default())) };
-    let size: u64 = row.get(0)?;
-    let peaks = row.get_ref(1)?.as_blob()?.chunks_exact(32).map(|chunk| {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(chunk);
-        Digest::from_bytes(bytes)
-    });
-    Ok(Frontier::from_parts(size, peaks.collect()))
-}
-
 fn step(row: &Row<'_>, tail: &mut Tail, expected: &mut Vec<u8>, nodes: &mut Vec<Node>) -> Result<(), Damage> {
-    let at = tail.size();
-    let unreadable = |error: rusqlite::Error| damage(Some(at), "columns", format!("unreadable: {error}"));
-    let column =
-        |index: usize| row.get_ref(index).and_then(|value| value.as_bytes().map_err(Into::into)).map_err(unreadable);
-    let seq: u64 = row.get(0).map_err(unreadable)?;
-    if seq != at {
-        return Err(damage(Some(at), "missing", format!("the next record in order is {seq}")));
-    }
-    let columns = Columns {
-        seq,
-        event_id: column(1)?,
-        created_at: column(2)?,
-        actor: column(3)?,
-        actor_type: column(4)?,
-        action: column(5)?,
-        category: column(6)?,
-        resource_type: column(7)?,
-        resource_id: column(8)?,
-        details: column(9)?,
-    };
-    let record = row.get_ref(10).and_then(|value| value.as_blob().map_err(Into::into)).map_err(unreadable)?;
-    // Made behind the prefix of a leaf, and so hashed in one piece.
-    expected.clear();
-    expected.push(LEAF_PREFIX);
-    columns.write_record(&tail.prev(), expected);
-    if *record != expected[1..] {
-        return Err(explain(&columns, record, &tail.prev()));
-    }
-    tail.advance(Digest::of(&[expected]), |node| nodes.push(node));
+    tail.advance(row::check(row, tail.size(), &tail.prev(), expected)?, |node| nodes.push(node));
     Ok(())
-}
-
-/// The slow path: which part of the record disagrees with what.
-fn explain(columns: &Columns<'_>, record: &[u8], prev: &Digest) -> Damage {
-    let at = Some(columns.seq);
-    let Ok(read) = serde_json::from_slice::<serde_json::Value>(record) else {
-        return damage(at, "edited", "the record's bytes are not JSON".into());
-    };
-    let pairs = [
-        ("action", columns.action),
-        ("actor", columns.actor),
-        ("actor_type", columns.actor_type),
-        ("at", columns.created_at),
-        ("category", columns.category),
-        ("event_id", columns.event_id),
-        ("resource_id", columns.resource_id),
-        ("resource_type", columns.resource_type),
-    ];
-    for (name, column) in pairs {
-        let inside = read.get(name).and_then(|value| value.as_str()).unwrap_or_default();
-        if inside.as_bytes() != column {
-            let column = Untrusted::new(String::from_utf8_lossy(column));
-            let inside = Untrusted::from(inside);
-            let text = format!("{name}: the record says \"{}\", the column \"{}\"", inside.safe(), column.safe());
-            return damage(at, "columns", text);
-        }
-    }
-    if read.get("details").map(ToString::to_string).is_none_or(|details| details.as_bytes() != columns.details) {
-        return damage(at, "columns", "details: the column differs from the record".into());
-    }
-    let inside = read.get("prev").and_then(|value| value.as_str()).unwrap_or_default();
-    if inside != prev.to_string() {
-        let inside = Untrusted::from(inside);
-        let text = format!(
-            "it follows a record whose hash is {}; the record before it has {prev}: one of the two was edited, \
-             dropped or moved",
-            inside.safe()
-        );
-        return damage(at, "edited", text);
-    }
-    damage(at, "edited", "the bytes are not the canonical form of what they say".into())
-}
-
-fn compare_frontier(stored: &Option<Frontier>, computed: &Frontier) -> Option<Damage> {
-    let Some(stored) = stored else {
-        return Some(damage(None, "frontier", "the stored tree is malformed".into()));
-    };
-    let (have, expected) = (computed.size(), stored.size());
-    if have < expected {
-        let text = format!("{expected} records were committed, {have} are there: the end was cut off");
-        return Some(damage(Some(have), "truncated", text));
-    }
-    if have > expected {
-        let text = format!("{expected} records were committed, {have} are there");
-        return Some(damage(Some(expected), "inserted", text));
-    }
-    (stored != computed).then(|| {
-        let text = format!("the stored tree's root is {}, the records' is {}", stored.root(), computed.root());
-        damage(None, "frontier", text)
-    })
-}
-
-fn damage(seq: Option<u64>, rule: &str, text: String) -> Damage {
-    Damage { seq, rule: rule.to_owned(), text }
 }

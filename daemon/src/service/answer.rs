@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 use super::end::Ending;
 use super::{
     Service, alerts, amend, audit, certificates, checkpoint, comment, daemon, decide, decide_many, delegations, demo,
-    detail, discover, end, events, inventory, jobs, list, look_ups, policies, propose, renew, retire, revoke, submit,
-    wait,
+    detail, discover, end, events, export, inventory, jobs, list, look_ups, policies, propose, renew, retire, revoke,
+    submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 
@@ -80,6 +80,8 @@ impl Answers {
             "alert.plan" => reply(alerts::plan(service, connection, params(raw)?).await),
             "audit.list" => reply(audit::list(service, connection, params(raw)?).await),
             "audit.get" => reply(audit::get(service, connection, params(raw)?).await),
+            "audit.count" => reply(audit::count(service, connection, params(raw)?).await),
+            "audit.export" => reply(export::export(service, connection, params(raw)?).await),
             "audit.verify" => {
                 let NoParams {} = params(raw)?;
                 reply(audit::verify(service, connection).await)

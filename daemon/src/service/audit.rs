@@ -1,13 +1,17 @@
-//! `audit.list`, `audit.get`, `audit.verify`: the ledger, for those whose role reads it.
+//! `audit.list`, `audit.get`, `audit.count`, `audit.verify`: the ledger, for those whose role reads it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_shared::error::{ApiError, ErrorKind};
-use countersign_shared::protocol::{AuditGetParams, AuditPage, AuditRecord, ListAuditParams, VerifyResult};
+use countersign_shared::protocol::{
+    AuditCount, AuditCountParams, AuditGetParams, AuditPage, AuditRecord, ListAuditParams, VerifyResult,
+};
+use countersign_shared::time::Timestamp;
 use tokio::sync::watch;
 
 use super::Service;
 use super::decide::not_found;
+use super::list::check_text;
 use crate::ipc::Connection;
 use crate::ledger::Tail;
 use crate::ledger::verify::stored_frontier;
@@ -21,13 +25,16 @@ use crate::store::transaction::Failure;
 /// A page of the ledger, newest first.
 pub async fn list(service: &Service, connection: &Connection, params: ListAuditParams) -> Result<AuditPage, ApiError> {
     let window = Window::new(params.limit, params.cursor.as_deref())?;
+    check_text(params.text.as_deref())?;
+    check_range(params.from, params.to)?;
     reads_ledger(service, connection)?;
     service
         .readers
         .read_for(connection.peer.uid(), move |connection| {
             let snapshot = connection.unchecked_transaction()?;
             let as_of_seq = stored_frontier(&snapshot)?.map_or(0, |frontier| frontier.size());
-            let (events, next_cursor) = audit::page(&snapshot, &params, window)?;
+            let filter = audit::Filter::from(&params);
+            let (events, next_cursor) = audit::page(&snapshot, &filter, params.text.as_deref(), window)?;
             snapshot.finish()?;
             Ok(AuditPage { events, next_cursor, as_of_seq })
         })
@@ -36,11 +43,55 @@ pub async fn list(service: &Service, connection: &Connection, params: ListAuditP
 
 /// One record with its bytes.
 pub async fn get(service: &Service, connection: &Connection, params: AuditGetParams) -> Result<AuditRecord, ApiError> {
+    let asked = match (params.event_id, params.seq) {
+        (Some(id), None) => Ok(id),
+        (None, Some(seq)) => Err(seq),
+        (None, None) | (Some(_), Some(_)) => {
+            return Err(ApiError::invalid("exactly one of `event_id` and `seq` says which record"));
+        }
+    };
     reads_ledger(service, connection)?;
     let find = move |connection: &rusqlite::Connection| {
-        Ok(audit::get(connection, &params.event_id)?.ok_or_else(|| not_found(&params.event_id))?)
+        let found = match &asked {
+            Ok(id) => audit::get(connection, id)?,
+            Err(seq) => audit::at(connection, *seq)?,
+        };
+        Ok(found.ok_or_else(|| match &asked {
+            Ok(id) => not_found(id),
+            Err(seq) => ApiError::new(ErrorKind::NotFound, format!("there is no record {seq}")),
+        })?)
     };
     service.readers.read_for(connection.peer.uid(), find).await
+}
+
+/// How many records there are under a filter: counted, never estimated. What takes too long is refused.
+pub async fn count(
+    service: &Service,
+    connection: &Connection,
+    params: AuditCountParams,
+) -> Result<AuditCount, ApiError> {
+    check_range(params.from, params.to)?;
+    reads_ledger(service, connection)?;
+    let filter = audit::Filter::from(params);
+    service
+        .readers
+        .read_for(connection.peer.uid(), move |connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            let as_of_seq = stored_frontier(&snapshot)?.map_or(0, |frontier| frontier.size());
+            let count = audit::count(&snapshot, &filter)?;
+            snapshot.finish()?;
+            Ok(AuditCount { count, as_of_seq })
+        })
+        .await
+}
+
+fn check_range(from: Option<Timestamp>, to: Option<Timestamp>) -> Result<(), ApiError> {
+    match from.zip(to) {
+        Some((from, to)) if to <= from => {
+            Err(ApiError::invalid(format!("`to` is {to}, which is not after `from`, {from}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Verifies all of it now; damage turns the daemon read-only.

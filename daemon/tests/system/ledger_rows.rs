@@ -63,7 +63,7 @@ fn an_approval_leaves_these_rows_and_no_others() {
     assert!(issued[0].details.to_string().contains(&approval.record_sha256.to_string()), "{:?}", issued[0].details);
 
     // The bytes that are hashed say the same as the columns.
-    let exact = dave.call::<AuditGet>(&AuditGetParams { event_id: approval.event_id.clone() });
+    let exact = dave.call::<AuditGet>(&AuditGetParams { event_id: Some(approval.event_id.clone()), seq: None });
     let record: serde_json::Value = serde_json::from_str(&exact.record).unwrap();
     assert_eq!((&record["actor"], &record["details"]), (&b.as_str().into(), &approval.details));
     let verified = dave.call::<AuditVerify>(&NoParams {});

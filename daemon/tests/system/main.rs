@@ -22,6 +22,8 @@ mod delivery;
 mod events;
 mod exec;
 mod expiry;
+mod export;
+mod forward;
 mod full_disk;
 mod identity;
 mod identity_names;

@@ -12,8 +12,17 @@ use countersign_shared::protocol::{
 
 use crate::support::{ALICE, BOB, CAROL, Caller, DAVE, Host, MALLORY, ask, can_be_people, on, policy};
 
-const NO_FILTER: ListAuditParams =
-    ListAuditParams { actor: None, action: None, category: None, resource_id: None, limit: None, cursor: None };
+const NO_FILTER: ListAuditParams = ListAuditParams {
+    actor: None,
+    action: None,
+    category: None,
+    resource_id: None,
+    from: None,
+    to: None,
+    text: None,
+    limit: None,
+    cursor: None,
+};
 
 fn every_request() -> ListRequestsParams {
     serde_json::from_str("{}").unwrap()

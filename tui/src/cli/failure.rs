@@ -20,11 +20,6 @@ impl Failure {
         Self::new(ApiError::invalid(message), 2)
     }
 
-    /// A thing of this version's contract that is not built: status 3.
-    pub(super) fn not_built(what: &str) -> Self {
-        Self::new(ApiError::new(ErrorKind::Unavailable, format!("{what} is not built in this version")), 3)
-    }
-
     /// What was brought does not show what it is said to show: status 3.
     pub(super) fn refused(message: impl Into<String>) -> Self {
         Self::new(ApiError::invalid(message), 3)

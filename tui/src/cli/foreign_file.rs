@@ -13,11 +13,7 @@ const MOST: u64 = 4 * 1024 * 1024;
 
 /// The octets of a file; of standard input for `-`.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let read = if path == Path::new("-") {
-        bounded(io::stdin().lock())
-    } else {
-        File::open(path).and_then(bounded)
-    };
+    let read = if path == Path::new("-") { bounded(io::stdin().lock()) } else { File::open(path).and_then(bounded) };
     read.map_err(|error| Failure::file("read", path, &error))
 }
 

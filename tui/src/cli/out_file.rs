@@ -39,6 +39,34 @@ pub(super) fn write(path: &Path, octets: &[u8]) -> Result<(), Failure> {
     replace(path, octets).map_err(|error| Failure::file("write", path, &error))
 }
 
+/// A file that comes to be: written under another name, and readable by its owner alone. Dropped, it was never there.
+#[derive(Debug)]
+pub(super) struct NewFile(NamedTempFile);
+
+impl NewFile {
+    /// Next to `path`, which it is to replace.
+    pub(super) fn beside(path: &Path) -> io::Result<Self> {
+        beside(path).map(Self)
+    }
+
+    /// Makes it durable, and gives it its name in one step.
+    pub(super) fn keep(self, path: &Path) -> io::Result<()> {
+        self.0.as_file().sync_all()?;
+        self.0.persist(path).map_err(|error| error.error)?;
+        File::open(directory(path))?.sync_all()
+    }
+}
+
+impl io::Write for NewFile {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
     let mut file = beside(path)?;
     file.write_all(octets)?;

@@ -93,7 +93,7 @@ fn complain(line: &str) {
 ///
 /// Outside of strings JSON knows no control characters but white space (RFC 8259 §2), and inside of them
 /// none below U+0020 (§7): those are white space and become blanks, all others stand in strings.
-fn one_line(json: &str) -> String {
+pub(super) fn one_line(json: &str) -> String {
     let mut line = String::with_capacity(json.len());
     let mut units = [0; 2];
     for c in json.chars() {

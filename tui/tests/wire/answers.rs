@@ -131,19 +131,6 @@ fn a_reader_that_has_gone_ends_nothing_but_the_writing() {
 }
 
 #[test]
-fn what_is_not_built_says_so() {
-    let daemon = FakeDaemon::start(|_, _| Answer::Silence);
-    let line = "audit export";
-    let ran = daemon.run(line);
-    assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{line}");
-    assert!(ran.err.contains("is not built in this version"), "{ran:?}");
-    let scripts = daemon.run(&format!("{line} --json"));
-    let told: serde_json::Value = serde_json::from_str(&scripts.err).unwrap();
-    assert_eq!(told["error"]["data"]["kind"], "unavailable", "{line}");
-    assert!(daemon.calls().is_empty());
-}
-
-#[test]
 fn help_and_completions_need_no_daemon() {
     let daemon = FakeDaemon::start(|_, _| Answer::Silence);
     for shell in ["bash", "zsh", "fish"] {

@@ -15,6 +15,8 @@ mod decisions;
 #[cfg(test)]
 mod delegations;
 #[cfg(test)]
+mod exports;
+#[cfg(test)]
 mod fake_daemon;
 #[cfg(test)]
 mod hostile;

@@ -12,6 +12,7 @@ pub mod crls;
 pub mod decisions;
 pub mod delegations;
 pub mod deliveries;
+pub mod export;
 pub mod found;
 pub mod idempotency;
 pub mod inventory;

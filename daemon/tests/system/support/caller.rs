@@ -177,14 +177,8 @@ impl Caller {
 
     /// Ledger records about one thing, oldest first.
     pub fn records(&mut self, resource: &impl ToString) -> Vec<AuditEvent> {
-        let params = ListAuditParams {
-            actor: None,
-            action: None,
-            category: None,
-            resource_id: Some(resource.to_string()),
-            limit: Some(500),
-            cursor: None,
-        };
+        let params =
+            ListAuditParams { resource_id: Some(resource.to_string()), limit: Some(500), ..ListAuditParams::default() };
         let mut events = self.call::<AuditList>(&params).events;
         events.reverse();
         events

@@ -88,6 +88,8 @@ const WALK: &[Entry] = &[
     Entry { name: "alert.plan", answered: true, params: empty },
     Entry { name: "audit.list", answered: true, params: empty },
     Entry { name: "audit.get", answered: false, params: |_| vec![json!({ "event_id": "ev-0000000000000" })] },
+    Entry { name: "audit.count", answered: true, params: empty },
+    Entry { name: "audit.export", answered: true, params: export },
     Entry { name: "audit.verify", answered: true, params: empty },
     Entry { name: "audit.checkpoint", answered: true, params: empty },
     Entry { name: "audit.proof", answered: true, params: |_| vec![json!({ "seq": 0 }), json!({ "from": 0 })] },
@@ -231,6 +233,15 @@ fn import(request: &RequestSummary) -> Vec<Value> {
         json!({ "items": [{ "path": "/etc/shadow" }] }),
         json!({ "items": [file(der.der())], "profile": "p-dev", "state": "approved" }),
     ]
+}
+
+fn export(_: &RequestSummary) -> Vec<Value> {
+    let range = |more: Value| {
+        let mut range = json!({ "from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z" });
+        range.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        range
+    };
+    vec![range(json!({})), range(json!({ "cursor": "p-0-0" })), range(json!({ "state": "approved" }))]
 }
 
 fn delegate(_: &RequestSummary) -> Vec<Value> {

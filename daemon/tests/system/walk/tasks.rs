@@ -76,6 +76,16 @@ const TASKS: &[(&str, Walk)] = &[
     // Looks at certificates that have ended long ago.
     ("watch", |scene| scene.host.pass(Span::from_secs(400 * 24 * HOUR))),
     ("senders", restart),
+    // Everything that the ledger has, into a file.
+    ("forwarder", |scene| {
+        let path = scene.host.path("forwarded");
+        let settings = format!("[forward]\nto = \"file\"\npath = {path:?}\n");
+        std::fs::write(scene.host.path("countersign.toml"), settings).unwrap();
+        restart(scene);
+        until("records are forwarded", || {
+            std::fs::read_to_string(&path).is_ok_and(|text| text.contains("daemon_started"))
+        });
+    }),
     ("watchdog::run", restart),
     ("signals.run", |scene| {
         // The file says what the policy in force does not.

@@ -1,6 +1,7 @@
 //! The ledger.
 
 use countersign_shared::protocol::{AuditAction, AuditEvent, AuditRecord, Damage, VerifyResult};
+use countersign_verify::offline::{Kind, Report};
 
 use super::fields::Fields;
 use super::style::Tone;
@@ -64,6 +65,42 @@ pub(in crate::cli) fn verification(result: &VerifyResult, view: View) -> String 
         .add("root", result.root_sha256.to_string())
         .list("", result.root_sha256.spoken())
         .finish()
+}
+
+/// What was found in a file.
+pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
+    let mut fields = Fields::new(view.style);
+    let what = match report.kind {
+        Kind::Database => "a database",
+        Kind::Export => "an export",
+    };
+    fields.add("file", what.to_owned());
+    match report.findings.as_slice() {
+        [] => fields.toned("ledger", Tone::Good, "nothing is wrong in it"),
+        found => found.iter().fold(&mut fields, |fields, found| fields.toned("ledger", Tone::Bad, self::damage(found))),
+    };
+    let range = match report.first_seq.zip(report.last_seq) {
+        None => String::new(),
+        Some((first, last)) => format!(" (number {first} to {last})"),
+    };
+    fields.add("records", format!("{}{range}", report.records));
+    if report.gaps > 0 {
+        let text = format!("{}: what lies there was not exported, or was taken out", report.gaps);
+        fields.toned("gaps", Tone::Bad, text);
+    }
+    for anchored in &report.anchors {
+        let tone = if anchored.verdict == "equal" { Tone::Good } else { Tone::Bad };
+        fields.toned("anchor", tone, format!("{}: {}", text::safe(&anchored.anchor), text::safe(&anchored.text)));
+    }
+    let rest = report.covered.map_or(report.records, |covered| report.records.saturating_sub(covered));
+    if rest > 0 && report.findings.is_empty() {
+        let text = format!("{rest} of them: whoever owned the host could have written these anew");
+        fields.add("not anchored", text);
+    }
+    if let Some(root) = report.root_sha256 {
+        fields.add("root", root.to_string()).list("", root.spoken());
+    }
+    fields.finish()
 }
 
 /// What was found, on one line.

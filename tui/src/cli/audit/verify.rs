@@ -1,0 +1,105 @@
+//! `audit verify FILE`: a copied database or an export, without a daemon and without privileges.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use countersign_proof::anchor::Anchor;
+use countersign_proof::checkpoint::Log;
+use countersign_proof::note::VerifierKey;
+use countersign_shared::text::Untrusted;
+use countersign_verify::offline::{self, Against};
+
+use super::super::context::Context;
+use super::super::csr::read_bounded;
+use super::super::failure::{Failure, shown};
+use super::super::progress::Progress;
+use super::super::render;
+
+/// The largest file of an anchor, a key or a manifest, in octets.
+const MAX_SMALL: usize = 256 * 1024;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct VerifyArgs {
+    /// A copy of the database (with its -wal, where there is one), or an export; the daemon's own ledger where it is left out
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// A checkpoint that was kept elsewhere, as a note or as the digits of its short form; several times for several
+    #[arg(long, value_name = "FILE", requires = "file")]
+    anchor: Vec<PathBuf>,
+    /// The ledger's verifier key, or a file with it: from outside, not from the host. Several times after a rotation
+    #[arg(long, value_name = "KEY", requires = "file")]
+    key: Vec<String>,
+    /// What the daemon said of the export
+    #[arg(long, value_name = "FILE", requires = "file")]
+    manifest: Option<PathBuf>,
+}
+
+impl VerifyArgs {
+    pub(super) fn is_offline(&self) -> bool {
+        self.file.is_some()
+    }
+}
+
+pub(super) fn run(args: &VerifyArgs, context: &mut Context) -> Result<u8, Failure> {
+    let Some(file) = &args.file else { return Err(Failure::internal("no file is named")) };
+    let against = against(args)?;
+    let mut progress = Progress::new(context, "done");
+    let report = offline::verify(file, &against, &mut |done, of| progress.show(done, of));
+    progress.end();
+    let report = report.map_err(|error| {
+        let why = Untrusted::new(error.to_string()).safe().to_string();
+        Failure::file("verify", file, &why)
+    })?;
+    if context.json() {
+        let text = serde_json::to_string(&report).map_err(|error| Failure::internal(error.to_string()))?;
+        context.out().text(&text)?;
+    } else {
+        let text = render::audit::offline(&report, context.view()?);
+        context.out().text(&text)?;
+    }
+    Ok(if report.intact { 0 } else { 3 })
+}
+
+fn against(args: &VerifyArgs) -> Result<Against, Failure> {
+    let keys = args.key.iter().map(|key| read_key(key)).collect::<Result<Vec<_>, _>>()?;
+    let anchors = args
+        .anchor
+        .iter()
+        .map(|path| {
+            let octets = read_bounded(path, MAX_SMALL)?;
+            let anchor =
+                Anchor::parse(&octets).map_err(|why| Failure::file("read", path, &Untrusted::new(why).safe()))?;
+            Ok((shown(path), anchor))
+        })
+        .collect::<Result<Vec<_>, Failure>>()?;
+    if !anchors.is_empty() && keys.is_empty() {
+        return Err(Failure::usage("--anchor needs --key: a checkpoint counts for as much as the key that signed it")
+            .hint("the verifier key was handed out with the first checkpoint; it is not taken from the host"));
+    }
+    let log = match keys.first().map(|key| key.name().clone()) {
+        None => None,
+        Some(name) if keys.iter().all(|key| *key.name() == name) => Some(Log::new(name.as_str(), keys)),
+        Some(_) => return Err(Failure::usage("the keys of --key have several names; a ledger has one")),
+    };
+    let manifest = args.manifest.as_deref().map(read_manifest).transpose()?;
+    Ok(Against { log, anchors, manifest })
+}
+
+/// The key itself, or the name of a file that holds it.
+fn read_key(raw: &str) -> Result<VerifierKey, Failure> {
+    if let Ok(key) = raw.parse() {
+        return Ok(key);
+    }
+    let path = Path::new(raw);
+    let octets = read_bounded(path, MAX_SMALL)?;
+    let text = String::from_utf8_lossy(&octets);
+    text.trim_end().parse().map_err(|error| Failure::file("read", path, &format!("no verifier key: {error}")))
+}
+
+fn read_manifest(path: &Path) -> Result<countersign_shared::protocol::ExportManifest, Failure> {
+    let octets = read_bounded(path, MAX_SMALL)?;
+    serde_json::from_slice(&octets).map_err(|error| {
+        let why = format!("no manifest of an export: {error}");
+        Failure::file("read", path, &Untrusted::new(why).safe())
+    })
+}

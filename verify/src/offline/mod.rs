@@ -1,0 +1,160 @@
+//! A copy of the ledger's database, or an export of it, verified on another host.
+//!
+//! Nothing that the file says of itself is trusted: hashes, frontier and schema are compared with what its records make, and
+//! only a checkpoint that was kept elsewhere shows that those records are the ones that there were.
+
+mod database;
+mod export;
+mod pass;
+mod wal;
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use countersign_proof::anchor::{Anchor, Verdict};
+use countersign_proof::checkpoint::Log;
+use countersign_shared::digest::Digest;
+use countersign_shared::protocol::{Damage, ExportManifest};
+use serde::Serialize;
+
+/// What a file is held against.
+#[derive(Debug, Default)]
+pub struct Against {
+    /// The ledger's own keys, from outside; needed where there are anchors.
+    pub log: Option<Log>,
+    /// Checkpoints from outside, each with the name that it is reported by.
+    pub anchors: Vec<(String, Anchor)>,
+    /// What the daemon said of an export.
+    pub manifest: Option<ExportManifest>,
+}
+
+/// What was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The database of a daemon.
+    Database,
+    /// Lines of an export, or of a file that records are forwarded to.
+    Export,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// What was looked at.
+    pub kind: Kind,
+    /// True where nothing was found, and every anchor agrees.
+    pub intact: bool,
+    /// Records looked at.
+    pub records: u64,
+    /// The first of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_seq: Option<u64>,
+    /// The last of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seq: Option<u64>,
+    /// Places at which an export goes on with a later record than the next: what lies between was not exported, or was taken
+    /// out, and the file itself cannot say which.
+    pub gaps: u64,
+    /// The Merkle root over the records, where they begin with the first of the ledger and have no gap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_sha256: Option<Digest>,
+    /// Everything that is wrong; the first that breaks the chain, and nothing of the chain behind it.
+    pub findings: Vec<Damage>,
+    /// Each anchor.
+    pub anchors: Vec<Anchored>,
+    /// The records that an anchor shows to be those that there were: this many, from the first on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub covered: Option<u64>,
+}
+
+/// What an anchor says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Anchored {
+    /// The file that it came from.
+    pub anchor: String,
+    /// `equal`, `ahead`, `different`, `unusable` (not of this ledger, or not signed by its key), or `unreached` (the records
+    /// could not be read up to it, or do not begin with the first).
+    pub verdict: &'static str,
+    /// The same in words.
+    pub text: String,
+}
+
+/// Why a file cannot be looked at. That is no damage: it is no ledger of ours, or cannot be read.
+#[derive(Debug)]
+pub enum Unusable {
+    /// It cannot be opened or read.
+    Io(io::Error),
+    /// It is something else.
+    Other(&'static str),
+    /// SQLite does not open it.
+    Sqlite(rusqlite::Error),
+}
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Other(what) => f.write_str(what),
+            Self::Sqlite(error) => write!(f, "SQLite: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+impl From<io::Error> for Unusable {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<rusqlite::Error> for Unusable {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// How far a verification is: done, of how many. Records of a database, octets of an export.
+pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
+
+const SQLITE: &[u8; 16] = b"SQLite format 3\0";
+
+/// Verifies the file at `path`.
+///
+/// # Errors
+/// [`Unusable`] where it is neither a database nor an export, or cannot be read at all.
+pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Result<Report, Unusable> {
+    // Before it is opened: a pipe would wait for its writer.
+    let found = std::fs::metadata(path)?;
+    if !found.is_file() {
+        return Err(Unusable::Other("it is not a plain file: a copy of the database, or an export, is needed"));
+    }
+    let mut begin = Vec::with_capacity(SQLITE.len());
+    let mut file = File::open(path)?;
+    (&mut file).take(SQLITE.len() as u64).read_to_end(&mut begin)?;
+    let mut report = if begin == SQLITE {
+        database::verify(path, against, progress)?
+    } else if begin.first().is_none_or(|first| *first == b'{') {
+        export::verify(&begin, file, found.len(), against, progress)?
+    } else {
+        return Err(Unusable::Other(
+            "it is neither a database of SQLite nor an export, which has a JSON object on each line",
+        ));
+    };
+    report.intact = report.findings.is_empty() && report.anchors.iter().all(|anchored| anchored.verdict == "equal");
+    Ok(report)
+}
+
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Equal { .. } => "equal",
+        Verdict::Ahead { .. } => "ahead",
+        Verdict::Different { .. } => "different",
+        Verdict::Unusable(_) => "unusable",
+    }
+}
+
+#[cfg(test)]
+mod tests;
