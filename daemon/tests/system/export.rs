@@ -11,7 +11,7 @@ use countersignd::ledger::{Tail, leaf_hash};
 use rusqlite::{Connection, params};
 use serde_json::json;
 
-use crate::support::ledger::{peaks, sealed};
+use crate::support::ledger::{peaks, sealed_with};
 use crate::support::{ALICE, BOB, CAROL, Caller, DAVE, Host, can_be_people, policy};
 
 const DAY: (&str, &str) = ("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z");
@@ -22,7 +22,7 @@ pub fn grow(host: &Host, rows: u64) {
     let mut tail = Tail::default();
     let mut statement = db.prepare("SELECT record FROM audit_events ORDER BY seq").unwrap();
     for record in statement.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap() {
-        tail.advance(leaf_hash(&record.unwrap()));
+        tail.advance(leaf_hash(&record.unwrap()), |_| {});
     }
     drop(statement);
     db.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -34,12 +34,19 @@ pub fn grow(host: &Host, rows: u64) {
         let columns =
             [&format!("ev-{seq:017}"), &at, "alice", "User", "attempts_repeated", category, "user", "alice", &details]
                 .map(str::to_owned);
-        let record = sealed(&mut tail, &columns);
+        let mut nodes = Vec::new();
+        let record = sealed_with(&mut tail, &columns, |node| nodes.push(node));
         let [id, at, actor, actor_type, action, category, kind, resource, details] = columns;
         db.prepare_cached("INSERT INTO audit_events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")
             .unwrap()
             .execute(params![seq, id, at, actor, actor_type, action, category, kind, resource, details, record])
             .unwrap();
+        for node in nodes {
+            db.prepare_cached("INSERT INTO ledger_nodes (level, idx, hash) VALUES (?1, ?2, ?3)")
+                .unwrap()
+                .execute(params![node.level, node.index, node.hash.as_bytes()])
+                .unwrap();
+        }
     }
     db.execute("UPDATE ledger_frontier SET size = ?1, peaks = ?2", params![tail.size(), peaks(&tail)]).unwrap();
     db.execute_batch("COMMIT").unwrap();

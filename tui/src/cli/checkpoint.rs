@@ -127,7 +127,7 @@ fn params(args: &ProofArgs) -> Result<ProofParams, Failure> {
     }
     let of = args.of.as_deref().unwrap_or_default();
     if of.starts_with("ev-") {
-        let event_id: EventId = of.parse().map_err(|error| Failure::usage(error.to_string()))?;
+        let event_id = of.parse::<EventId>().map_err(|error| Failure::usage(error.to_string()))?;
         return Ok(ProofParams { event_id: Some(event_id), ..Default::default() });
     }
     if of.bytes().all(|octet| octet.is_ascii_digit()) {

@@ -53,11 +53,6 @@ impl Context {
         self.out.json()
     }
 
-    /// From here on results are printed as they came, whatever the flags said.
-    pub(super) fn force_json(&mut self) {
-        self.out = Output::new(true);
-    }
-
     /// True where somebody sits in front of this command and can be asked.
     pub(super) fn interactive(&self) -> bool {
         !self.json() && io::stdin().is_terminal() && io::stdout().is_terminal()

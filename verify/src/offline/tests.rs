@@ -453,7 +453,7 @@ proptest::proptest! {
         static LINE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("x");
-        let mut look = |octets: &[u8]| {
+        let look = |octets: &[u8]| {
             std::fs::write(&path, octets).unwrap();
             verify(&path, &Against::default(), &mut |_, _| {})
         };
