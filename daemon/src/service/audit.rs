@@ -111,7 +111,7 @@ pub async fn verify_on_schedule(service: &Service) -> Result<VerifyResult, ApiEr
 
 async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiError> {
     let check = move |connection: &rusqlite::Connection| {
-        integrity::check(connection, begin).map_err(|error| match error {
+        integrity::check(connection, begin, &mut |_, _| {}).map_err(|error| match error {
             OpenError::Sqlite(error) => Failure::Database(error),
             other => Failure::Api(ApiError::new(ErrorKind::Unavailable, other.to_string())),
         })

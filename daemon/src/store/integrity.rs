@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::migrations::schema_difference;
 use super::open::{OpenError, is_corruption};
 use crate::ledger::leaf_hash;
-use crate::ledger::verify::{Verified, stored_frontier, verify_from};
+use crate::ledger::verify::{Progress, Verified, stored_frontier, verify_from};
 use crate::ledger::{Frontier, Tail};
 
 mod anchors;
@@ -24,8 +24,8 @@ mod versions;
 use anchors::Kept;
 
 /// Looks at everything: at the records from `begin` on, where an earlier look of this process ended, or from the first.
-/// An error is a database that cannot be read at all.
-pub fn check(connection: &Connection, begin: Tail) -> Result<Verified, OpenError> {
+/// Says now and then how many of how many records it is past. An error is a database that cannot be read at all.
+pub fn check(connection: &Connection, begin: Tail, progress: &mut Progress<'_>) -> Result<Verified, OpenError> {
     let changed = schema(connection)?;
     let (kept, unreadable) = match Kept::read(connection) {
         Ok(kept) => (kept, None),
@@ -35,7 +35,7 @@ pub fn check(connection: &Connection, begin: Tail) -> Result<Verified, OpenError
             (Kept::default(), Some(Damage { seq: None, rule: "state".into(), text }))
         }
     };
-    let mut verified = match (verify_from(connection, begin, &kept.sizes()), changed.clone()) {
+    let mut verified = match (verify_from(connection, begin, &kept.sizes(), progress), changed.clone()) {
         (Ok(verified), _) => verified,
         // A table that is gone cannot be read, and that is what is wrong with it.
         (Err(_), Some(damage)) => return Ok(Verified { damage: Some(damage), ..unknown() }),
@@ -45,7 +45,7 @@ pub fn check(connection: &Connection, begin: Tail) -> Result<Verified, OpenError
         verified.damage = database(connection)?.or(changed).or(unreadable);
     }
     if verified.damage.is_none() {
-        verified.damage = kept.compare(connection, &verified)?;
+        verified.damage = anchors::compare(&kept, connection, &verified)?;
     }
     // Each looks at what the one before has found in order.
     let looks = [
