@@ -353,7 +353,8 @@ async fn a_verification_goes_on_where_the_one_before_ended_and_keeps_the_roots_i
         let triggers = "DROP TRIGGER audit_events_no_update; DROP TRIGGER audit_events_no_delete;
              DROP TRIGGER ledger_nodes_no_update; DROP TRIGGER ledger_nodes_no_delete;";
         copy.execute_batch(&format!("{triggers} {sql}")).unwrap();
-        let rule = |begin: Tail| verify_from(&copy, begin, &[], &mut |_, _| {}).unwrap().damage.map(|damage| damage.rule);
+        let rule =
+            |begin: Tail| verify_from(&copy, begin, &[], &mut |_, _| {}).unwrap().damage.map(|damage| damage.rule);
         assert_eq!(rule(first.clone()).as_deref(), gone_on, "{sql}");
         assert_eq!(rule(Tail::default()).as_deref(), Some(whole), "{sql}");
     }
