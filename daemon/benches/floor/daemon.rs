@@ -46,6 +46,18 @@ impl Daemon {
         }
         Ok(daemon)
     }
+
+    /// The most memory that it had since it began, or since the peak was forgotten, in KiB (`VmHWM`, proc_pid_status(5)).
+    pub fn peak_kib(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
+        Ok(line.trim_end_matches("kB").trim().parse()?)
+    }
+
+    /// Takes what it has now for its peak (proc_pid_clear_refs(5)).
+    pub fn forget_peak(&self) -> Result<()> {
+        Ok(std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
+    }
 }
 
 impl Drop for Daemon {

@@ -5,6 +5,7 @@ mod caller;
 mod daemon;
 mod decisions;
 mod disk;
+mod export;
 mod judged;
 mod ledger;
 mod measure;
@@ -76,12 +77,15 @@ fn run(only: Option<&str>) -> Result<()> {
     if wanted("judged") {
         judged::measure(&bench, &mut table)?;
     }
-    if wanted("pages") || wanted("ledger") {
+    if wanted("pages") || wanted("ledger") || wanted("export") {
         let large = bench.work.join("large");
         table::note(&format!("filling a queue of {} requests", bench.rows));
         prefill::fill(&large, bench.rows)?;
         if wanted("ledger") {
             ledger::measure(&large, &mut table)?;
+        }
+        if wanted("export") {
+            export::measure(&bench, &large, &mut table)?;
         }
         if wanted("pages") {
             pages::measure(&bench, &large, &mut table)?;

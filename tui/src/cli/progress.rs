@@ -23,6 +23,11 @@ impl Progress {
         Self { what, on, said_at: Instant::now(), said: false }
     }
 
+    /// True where somebody sees it.
+    pub(super) fn is_on(&self) -> bool {
+        self.on
+    }
+
     /// So many of so many. Where even standard error cannot be written, nobody can be told.
     pub(super) fn show(&mut self, done: u64, of: u64) {
         if !self.on || self.said_at.elapsed() < EACH {

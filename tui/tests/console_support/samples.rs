@@ -169,6 +169,8 @@ pub fn status(pending: u64, ledger_size: u64) -> StatusResult {
         ledger_root: Digest::of(&[b"root"]),
         unanchored: ledger_size,
         unanchored_since: None,
+        verification: None,
+        last_verification: None,
         anchor_overdue: false,
         policy_sha256: Digest::of(&[b"policy"]),
         policy_file_differs: false,

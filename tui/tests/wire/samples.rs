@@ -386,6 +386,8 @@ pub fn status() -> StatusResult {
         ledger_root: digest(),
         unanchored: 12,
         unanchored_since: None,
+        verification: None,
+        last_verification: None,
         anchor_overdue: false,
         policy_sha256: digest(),
         policy_file_differs: true,

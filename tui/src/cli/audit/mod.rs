@@ -5,10 +5,8 @@ mod verify;
 
 use clap::{Args, Subcommand};
 use countersign_shared::id::EventId;
-use countersign_shared::protocol::method::{AuditCount_, AuditGet, AuditList, AuditVerify};
-use countersign_shared::protocol::{
-    AuditAction, AuditCountParams, AuditGetParams, Category, ListAuditParams, NoParams,
-};
+use countersign_shared::protocol::method::{AuditCount_, AuditGet, AuditList};
+use countersign_shared::protocol::{AuditAction, AuditCountParams, AuditGetParams, Category, ListAuditParams};
 use countersign_shared::time::Timestamp;
 
 use super::context::Context;
@@ -131,13 +129,7 @@ pub(super) fn run(verb: &AuditVerb, context: &mut Context) -> Result<u8, Failure
             Ok(0)
         }
         AuditVerb::Verify(args) if args.is_offline() => verify::run(args, context),
-        AuditVerb::Verify(_) => {
-            let mut client = context.connect()?;
-            // One pass over every record: as long as it takes.
-            client.set_timeout(None);
-            let result = context.answer_on::<AuditVerify>(&mut client, &NoParams {}, render::audit::verification)?;
-            Ok(if result.intact { 0 } else { 3 })
-        }
+        AuditVerb::Verify(_) => verify::by_daemon(context),
         AuditVerb::Get(args) => {
             let params = match &args.record {
                 Which::Id(id) => AuditGetParams { event_id: Some(id.clone()), seq: None },

@@ -1,11 +1,17 @@
-//! `audit verify FILE`: a copied database or an export, without a daemon and without privileges.
+//! `audit verify FILE`: a copied database or an export, without a daemon and without privileges. Without a file, the daemon
+//! verifies its own.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 use countersign_proof::anchor::Anchor;
 use countersign_proof::checkpoint::Log;
 use countersign_proof::note::VerifierKey;
+use countersign_shared::protocol::NoParams;
+use countersign_shared::protocol::method::{AuditVerify, DaemonStatus};
 use countersign_shared::text::Untrusted;
 use countersign_verify::offline::{self, Against};
 
@@ -58,6 +64,37 @@ pub(super) fn run(args: &VerifyArgs, context: &mut Context) -> Result<u8, Failur
         context.out().text(&text)?;
     }
     Ok(if report.intact { 0 } else { 3 })
+}
+
+/// Between two looks at how far the daemon is.
+const EACH: Duration = Duration::from_millis(250);
+
+/// The daemon's own ledger: one pass over every record, as long as it takes. How far it is, is asked on another connection.
+pub(super) fn by_daemon(context: &mut Context) -> Result<u8, Failure> {
+    let mut client = context.connect()?;
+    client.set_timeout(None);
+    let mut progress = Progress::new(context, "records");
+    let watcher = progress.is_on().then(|| context.connect()).transpose()?;
+    let result = thread::scope(|scope| {
+        let (stop, stopped) = mpsc::channel::<()>();
+        let watching = watcher.map(|mut watcher| {
+            scope.spawn(move || {
+                while stopped.recv_timeout(EACH) == Err(RecvTimeoutError::Timeout) {
+                    let Ok(status) = watcher.call::<DaemonStatus>(&NoParams {}) else { return };
+                    if let Some(running) = status.verification {
+                        progress.show(running.done, running.of);
+                    }
+                }
+            })
+        });
+        context.answer_on::<AuditVerify>(&mut client, &NoParams {}, move |result, view| {
+            // The line of the progress is taken away before anything else is written.
+            drop(stop);
+            let _ = watching.map(thread::ScopedJoinHandle::join);
+            render::audit::verification(result, view)
+        })
+    })?;
+    Ok(if result.intact { 0 } else { 3 })
 }
 
 fn against(args: &VerifyArgs) -> Result<Against, Failure> {
