@@ -43,6 +43,7 @@ use countersign_shared::time::{Span, Timestamp};
 use tokio::sync::broadcast;
 
 use crate::checkpoint::Notary;
+use crate::checkpoint::places::Failing;
 use crate::clock::TimeLine;
 use crate::identity::Caller;
 use crate::identity::directory::Directory;
@@ -99,6 +100,8 @@ pub struct Service {
     pub facts: Facts,
     /// The keys of checkpoints; none where damage was found at the start.
     pub notary: Option<Arc<Notary>>,
+    /// Places that do not take checkpoints.
+    pub failing: Failing,
     /// Keys that are made for renewals.
     pub keys: Keys,
     /// Refusals of each user.
