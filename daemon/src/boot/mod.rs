@@ -18,7 +18,8 @@ use countersign_shared::error::ApiError;
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::checkpoint::places::{Failing, Place};
-use crate::checkpoint::{Notary, signed};
+use crate::checkpoint::Notary;
+use crate::checkpoint::signed::{SIGNED_FILE, Signed};
 use crate::ledger::Tail;
 use crate::store::rows::nodes::StoredNodes;
 use countersign_proof::tree::root_at;
@@ -216,6 +217,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         facts: facts.clone(),
         notary: notary.clone(),
         failing: Failing::default(),
+        state: state.path().to_owned(),
         keys: keys.clone(),
         patience: Default::default(),
         look_ups: Default::default(),
@@ -426,7 +428,7 @@ fn open_notary(
 ) -> Result<Option<Arc<Notary>>, BootError> {
     let (Some(connection), None) = (connection, health.damage()) else { return Ok(None) };
     let root_at = |size| root_at(&StoredNodes(connection), size);
-    if let Some(damage) = signed::compare(state, tail, root_at).map_err(during("comparing what was signed"))? {
+    if let Some(damage) = Signed::read(state).compare(tail, root_at).map_err(during("comparing what was signed"))? {
         health.raise(damage);
         return Ok(None);
     }
@@ -435,11 +437,11 @@ fn open_notary(
         .map_err(|error| BootError(format!("[checkpoint]: {error}")))?;
     if let Some(newest) = checkpoints::newest(connection).map_err(during("reading the newest checkpoint"))? {
         if !notary.last_signed().is_known() {
-            tracing::warn!(size = newest.size, "{} is missing and is made anew", signed::SIGNED_FILE);
+            tracing::warn!(size = newest.size, "{} is missing and is made anew", SIGNED_FILE);
         }
         // A process that was killed may not have come to it.
         if let Err(error) = notary.last_signed().keep(&newest) {
-            tracing::error!("{}: {error}", signed::SIGNED_FILE);
+            tracing::error!("{}: {error}", SIGNED_FILE);
         }
     }
     Ok(Some(Arc::new(notary)))

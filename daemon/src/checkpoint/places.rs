@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn what_fails_is_kept_with_its_begin_until_it_works() {
         let failing = Failing::default();
-        let at = |seconds| Timestamp::from_unix_millis(seconds * 1000).unwrap();
+        let at = |seconds: i64| Timestamp::from_unix_millis(seconds * 1000).unwrap();
         assert!(failing.note("syslog", at(1), &Err("a".into())));
         assert!(!failing.note("syslog", at(2), &Err("a".into())));
         assert!(failing.note("syslog", at(3), &Err("b".into())));

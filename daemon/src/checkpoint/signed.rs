@@ -31,7 +31,7 @@ pub struct LastSigned {
 }
 
 impl LastSigned {
-    /// The file of a state directory, once [`compare`] has found nothing wrong with it.
+    /// The file of a state directory, once [`Signed::compare`] has found nothing wrong with it.
     pub fn of(state: &Path) -> Self {
         let path = state.join(SIGNED_FILE);
         let size = read(&path).ok().flatten().map_or(0, |signed| signed.checkpoint().size());
@@ -69,46 +69,54 @@ impl LastSigned {
     }
 }
 
-/// Compares the ledger, which was verified and ends in `tail`, with what was signed last; `root_at` gives the root of its
-/// first records. Nothing where they agree, and where nothing was kept.
-///
-/// # Errors
-/// The database cannot be read.
-pub fn compare<E>(
-    state: &Path,
-    tail: &Tail,
-    root_at: impl FnOnce(u64) -> Result<Digest, E>,
-) -> Result<Option<Damage>, E> {
-    let damage = |seq, text| Some(Damage { seq, rule: "checkpoint".into(), text });
-    let signed = match read(&state.join(SIGNED_FILE)) {
-        Ok(Some(signed)) => signed,
-        Ok(None) => return Ok(None),
-        Err(error) => return Ok(damage(None, format!("{SIGNED_FILE} is not what this daemon wrote: {error}"))),
-    };
-    let (size, root) = (signed.checkpoint().size(), signed.checkpoint().root());
-    let seq = size.checked_sub(1);
-    if size > tail.size() {
-        let (there, theirs) = (tail.size(), tail.frontier().root());
-        return Ok(damage(
-            seq,
-            format!(
-                "{SIGNED_FILE}: a checkpoint of {size} records with the root {root} was signed here, {there} with the root \
-                 {theirs} are there: the database is older than what was signed"
-            ),
-        ));
+/// What stands in the file. To be read before the ledger that it is compared with: what is signed meanwhile is in the ledger
+/// first.
+#[derive(Debug)]
+pub struct Signed(Result<Option<SignedCheckpoint>, String>);
+
+impl Signed {
+    /// Reads the file of a state directory.
+    pub fn read(state: &Path) -> Self {
+        Self(read(&state.join(SIGNED_FILE)))
     }
-    let found = root_at(size)?;
-    Ok(if found == root {
-        None
-    } else {
-        damage(
-            seq,
-            format!(
-                "{SIGNED_FILE}: a checkpoint of {size} records with the root {root} was signed here, the root of the first \
-                 {size} is {found}: the database has another history than what was signed"
-            ),
-        )
-    })
+
+    /// Compares the ledger, which was verified and ends in `tail`, with it; `root_at` gives the root of its first records.
+    /// Nothing where they agree, and where nothing was kept.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn compare<E>(
+        &self,
+        tail: &Tail,
+        root_at: impl FnOnce(u64) -> Result<Digest, E>,
+    ) -> Result<Option<Damage>, E> {
+        let damage = |seq, text: String| {
+            Some(Damage { seq, rule: "checkpoint".into(), text: format!("{SIGNED_FILE}: {text}") })
+        };
+        let signed = match &self.0 {
+            Ok(Some(signed)) => signed.checkpoint(),
+            Ok(None) => return Ok(None),
+            Err(error) => return Ok(damage(None, format!("it is not what this daemon wrote: {error}"))),
+        };
+        let (size, root) = (signed.size(), signed.root());
+        let seq = size.checked_sub(1);
+        let was_signed = format!("a checkpoint of {size} records with the root {root} was signed here");
+        if size > tail.size() {
+            let (there, theirs) = (tail.size(), tail.frontier().root());
+            let text = format!(
+                "{was_signed}, {there} with the root {theirs} are there: the database is older than what was signed"
+            );
+            return Ok(damage(seq, text));
+        }
+        let found = root_at(size)?;
+        if found == root {
+            return Ok(None);
+        }
+        let text = format!(
+            "{was_signed}, the root of the first {size} is {found}: the database has another history than what was signed"
+        );
+        Ok(damage(seq, text))
+    }
 }
 
 fn read(path: &Path) -> Result<Option<SignedCheckpoint>, String> {
@@ -154,7 +162,7 @@ mod tests {
 
     fn said(state: &Path, size: u8) -> Option<String> {
         let roots = |size| Ok::<_, ()>(ledger(u8::try_from(size).unwrap()).frontier().root());
-        compare(state, &ledger(size), roots).unwrap().map(|damage| damage.text)
+        Signed::read(state).compare(&ledger(size), roots).unwrap().map(|damage| damage.text)
     }
 
     #[test]
