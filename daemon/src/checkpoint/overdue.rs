@@ -61,7 +61,11 @@ pub fn look(
         // A tick that lies ahead is of a time line that was begun anew: it is said again.
         let again = said.filter(|said| *said <= tick).map(|said| said.saturating_add(DAY));
         let due = again.is_none_or(|again| again <= tick).then_some(Due::Alarm);
-        return Ok(Look { due, next: Some(again.filter(|again| *again > tick).unwrap_or(tick.saturating_add(DAY))), standing });
+        return Ok(Look {
+            due,
+            next: Some(again.filter(|again| *again > tick).unwrap_or(tick.saturating_add(DAY))),
+            standing,
+        });
     }
     let next = rules.max_age.zip(standing.since).map(|(age, since)| {
         let left = since.unix_millis().saturating_add(millis(age)).saturating_sub(now.unix_millis());

@@ -291,10 +291,8 @@ mod tests {
         let line = std::str::from_utf8(&buffer[..length]).unwrap();
         let root = Digest::of(&[b"root"]);
         let begin = "<29>1 2027-01-31T08:00:00.000Z - countersign-checkpoint ";
-        let end = format!(
-            " checkpoint - checkpoint of ca.example/ledger: 5 records, root={root} short={}",
-            "1".repeat(255)
-        );
+        let end =
+            format!(" checkpoint - checkpoint of ca.example/ledger: 5 records, root={root} short={}", "1".repeat(255));
         assert!(line.starts_with(begin) && line.ends_with(&end), "{line}");
 
         Place::Journal(path.clone()).take(&outgoing(5)).unwrap();

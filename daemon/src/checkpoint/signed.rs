@@ -85,14 +85,9 @@ impl Signed {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn compare<E>(
-        &self,
-        tail: &Tail,
-        root_at: impl FnOnce(u64) -> Result<Digest, E>,
-    ) -> Result<Option<Damage>, E> {
-        let damage = |seq, text: String| {
-            Some(Damage { seq, rule: "checkpoint".into(), text: format!("{SIGNED_FILE}: {text}") })
-        };
+    pub fn compare<E>(&self, tail: &Tail, root_at: impl FnOnce(u64) -> Result<Digest, E>) -> Result<Option<Damage>, E> {
+        let damage =
+            |seq, text: String| Some(Damage { seq, rule: "checkpoint".into(), text: format!("{SIGNED_FILE}: {text}") });
         let signed = match &self.0 {
             Ok(Some(signed)) => signed.checkpoint(),
             Ok(None) => return Ok(None),
@@ -180,7 +175,10 @@ mod tests {
 
         kept.keep(&checkpoint(6, Digest::of(&[b"x"]))).unwrap();
         let other = said(state.path(), 6).unwrap();
-        assert!(other.contains("another history") && other.contains(&ledger(6).frontier().root().to_string()), "{other}");
+        assert!(
+            other.contains("another history") && other.contains(&ledger(6).frontier().root().to_string()),
+            "{other}"
+        );
         // What a start left that was killed says nothing.
         std::fs::write(state.path().join("checkpoint.signed.new"), "half").unwrap();
         kept.keep(&checkpoint(7, ledger(7).frontier().root())).unwrap();

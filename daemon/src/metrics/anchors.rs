@@ -59,10 +59,7 @@ impl Anchoring {
                 "countersign_audit_unanchored_since",
                 "When the oldest of them was written, in seconds since 1970; 0 where there is none.",
             )?,
-            overdue: IntGauge::new(
-                "countersign_audit_anchor_overdue",
-                "1 where that is past a limit of the policy.",
-            )?,
+            overdue: IntGauge::new("countersign_audit_anchor_overdue", "1 where that is past a limit of the policy.")?,
             size: IntGauge::new("countersign_audit_checkpoint_rows", "Ledger records of the newest checkpoint.")?,
             at: Gauge::new(
                 "countersign_audit_checkpoint_at",

@@ -19,7 +19,9 @@ fn configure(host: &Host, text: &str) {
 
 fn made_key(path: &Path, more: &[&str]) {
     let mut command = Command::new("openssl");
-    assert!(command.args(["genpkey", "-algorithm", "ed25519", "-out"]).arg(path).args(more).status().unwrap().success());
+    assert!(
+        command.args(["genpkey", "-algorithm", "ed25519", "-out"]).arg(path).args(more).status().unwrap().success()
+    );
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
 }
 
@@ -45,10 +47,7 @@ fn a_key_that_cannot_be_trusted_stops_the_start_and_is_left_as_it_is() {
         ("Ed25519", Box::new(|| anew(b"garbage"))),
         ("Ed25519", Box::new(|| anew(b""))),
         ("longer than", Box::new(|| anew(&[b'x'; 100_000]))),
-        (
-            "encrypted",
-            Box::new(|| made_key(&key, &["-aes256", "-pass", "pass:hunter2"])),
-        ),
+        ("encrypted", Box::new(|| made_key(&key, &["-aes256", "-pass", "pass:hunter2"]))),
         (
             "symlinks",
             Box::new(|| {
@@ -218,11 +217,10 @@ fn checkpoints_go_by_mail_at_once_and_alone_however_the_channel_is_paced() {
     }
     let mail = MailServer::start();
     let mut host = Host::prepared(&policy());
-    let paced = "quiet_hours = { from = \"00:00\", to = \"23:59\", zone = \"UTC\" }\ndigest = \"1h\"\nrate = \"1/24h\"\n";
-    let settings = format!(
-        "[checkpoint]\nchannels = [\"Email\"]\nto = [\"auditor@bank.example\"]\n{}{paced}",
-        mail.table()
-    );
+    let paced =
+        "quiet_hours = { from = \"00:00\", to = \"23:59\", zone = \"UTC\" }\ndigest = \"1h\"\nrate = \"1/24h\"\n";
+    let settings =
+        format!("[checkpoint]\nchannels = [\"Email\"]\nto = [\"auditor@bank.example\"]\n{}{paced}", mail.table());
     configure(&host, &settings);
     host.start();
     let came = mail.wait_for("Checkpoint of the ledger: ");

@@ -99,8 +99,9 @@ fn keep(path: &Path, note: &[u8], replace: bool) -> Result<(), Failure> {
             }
             Err(_) => "something else".to_owned(),
         };
-        return Err(Failure::conflict(format!("{} is {what}, and stays", failure::shown(path)))
-            .hint("name another file, or a directory, in which each size has its own; --replace gives the old one up"));
+        return Err(Failure::conflict(format!("{} is {what}, and stays", failure::shown(path))).hint(
+            "name another file, or a directory, in which each size has its own; --replace gives the old one up",
+        ));
     }
     out_file::write(path, note)
 }

@@ -127,8 +127,13 @@ pub fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
         .prepare_cached("SELECT coalesce(max(size), 0) FROM anchors WHERE verdict = 'equal'")?
         .query_row([], |row| row.get(0))?;
     let since = connection
-        .prepare_cached("SELECT created_at FROM audit_events WHERE seq >= ?1 AND action NOT IN (?2, ?3) ORDER BY seq LIMIT 1")?
-        .query_row(params![anchored, AuditAction::AnchorAdded.as_str(), AuditAction::LedgerUnanchored.as_str()], |row| parsed(row, "created_at"))
+        .prepare_cached(
+            "SELECT created_at FROM audit_events WHERE seq >= ?1 AND action NOT IN (?2, ?3) ORDER BY seq LIMIT 1",
+        )?
+        .query_row(
+            params![anchored, AuditAction::AnchorAdded.as_str(), AuditAction::LedgerUnanchored.as_str()],
+            |row| parsed(row, "created_at"),
+        )
         .optional()?;
     Ok(Standing { anchored, since })
 }

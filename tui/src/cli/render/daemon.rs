@@ -1,7 +1,8 @@
 //! The daemon's state, and who the caller is to it.
 
 use countersign_shared::protocol::{
-    AlertsStatus, AnchorLimits, AnchorMark, AnchorVerdict, CheckpointFailing, CheckpointMark, StatusResult, WhoamiResult,
+    AlertsStatus, AnchorLimits, AnchorMark, AnchorVerdict, CheckpointFailing, CheckpointMark, StatusResult,
+    WhoamiResult,
 };
 
 use super::fields::Fields;
@@ -20,13 +21,9 @@ pub(in crate::cli) fn status(status: &StatusResult, view: View) -> String {
     if let Some(oldest) = status.oldest_pending_at {
         fields.add("oldest", when::with_distance(oldest, status.now));
     }
-    fields
-        .add("ledger", ledger(status))
-        .add("root", status.ledger_root.to_string());
+    fields.add("ledger", ledger(status)).add("root", status.ledger_root.to_string());
     anchoring(&mut fields, status);
-    fields
-        .add("policy", status.policy_sha256.to_string())
-        .add("attestation", text::safe(&status.attestation));
+    fields.add("policy", status.policy_sha256.to_string()).add("attestation", text::safe(&status.attestation));
     if let Some(alerts) = &status.alerts {
         messages(&mut fields, *alerts);
     }
