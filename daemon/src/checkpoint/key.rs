@@ -32,7 +32,7 @@ pub(super) fn read(name: &KeyName, source: &SecretSource) -> Result<Signer, Stri
     Signer::from_private_key(name.clone(), &octets).map_err(|error| format!("{source}: {error}"))
 }
 
-/// The key of the state directory; made where it is missing and `last` says that there was none yet.
+/// The key of the state directory; made where it is missing, unless `last` was in use until now.
 pub(super) fn of_state(name: &KeyName, state: &Path, last: Option<&VerifierKey>) -> Result<Signer, String> {
     let path = state.join(KEY_FILE);
     match (std::fs::symlink_metadata(&path), last) {

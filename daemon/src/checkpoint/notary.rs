@@ -33,11 +33,13 @@ impl Notary {
         installation: &str,
     ) -> Result<Self, String> {
         let name = origin(settings, recorded, installation)?;
+        let previous = settings.previous_key.as_ref().map(|source| key::read(&name, source)).transpose()?;
+        // Whoever gives the last key as the one before asks for another one, and that one vouches for it.
+        let last = recorded.last().filter(|last| previous.as_ref().map(Signer::key) != Some(*last));
         let signer = match &settings.key {
             Some(source) => key::read(&name, source)?,
-            None => key::of_state(&name, state, recorded.last())?,
+            None => key::of_state(&name, state, last)?,
         };
-        let previous = settings.previous_key.as_ref().map(|source| key::read(&name, source)).transpose()?;
         if let Some(previous) = &previous {
             if previous.key() == signer.key() {
                 return Err("previous_key is the key in use: it is the one that was in use before".to_owned());

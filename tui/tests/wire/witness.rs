@@ -1,7 +1,7 @@
 //! A witness as a process: a pipe and a directory, no daemon. Killed, beside itself, and on a disk that is full.
 
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
