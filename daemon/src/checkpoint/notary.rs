@@ -7,6 +7,7 @@ use countersign_proof::note::{KeyName, NoteError, Signer, VerifierKey};
 use countersign_shared::digest::Digest;
 
 use super::key;
+use super::signed::LastSigned;
 use crate::config::CheckpointSettings;
 
 /// The keys of this ledger's checkpoints.
@@ -16,6 +17,7 @@ pub struct Notary {
     previous: Option<Signer>,
     log: Log,
     witnesses: Vec<VerifierKey>,
+    last_signed: LastSigned,
 }
 
 impl Notary {
@@ -31,11 +33,13 @@ impl Notary {
         installation: &str,
     ) -> Result<Self, String> {
         let name = origin(settings, recorded, installation)?;
+        let previous = settings.previous_key.as_ref().map(|source| key::read(&name, source)).transpose()?;
+        // Whoever gives the last key as the one before asks for another one, and that one vouches for it.
+        let last = recorded.last().filter(|last| previous.as_ref().map(Signer::key) != Some(*last));
         let signer = match &settings.key {
             Some(source) => key::read(&name, source)?,
-            None => key::of_state(&name, state)?,
+            None => key::of_state(&name, state, last)?,
         };
-        let previous = settings.previous_key.as_ref().map(|source| key::read(&name, source)).transpose()?;
         if let Some(previous) = &previous {
             if previous.key() == signer.key() {
                 return Err("previous_key is the key in use: it is the one that was in use before".to_owned());
@@ -45,7 +49,8 @@ impl Notary {
             }
         }
         let log = Log::new(name.as_str(), recorded.iter().chain([signer.key()]).cloned());
-        Ok(Self { signer, previous, log, witnesses: settings.witnesses.clone() })
+        let last_signed = LastSigned::of(state);
+        Ok(Self { signer, previous, log, witnesses: settings.witnesses.clone(), last_signed })
     }
 
     /// The public key in use.
@@ -66,6 +71,11 @@ impl Notary {
     /// The witnesses whose cosignatures are kept.
     pub fn witnesses(&self) -> &[VerifierKey] {
         &self.witnesses
+    }
+
+    /// What was signed last.
+    pub fn last_signed(&self) -> &LastSigned {
+        &self.last_signed
     }
 
     /// Signs, with both keys while both are given.

@@ -10,10 +10,13 @@ use countersign_shared::protocol::{
 use countersign_shared::time::Timestamp;
 use tokio::sync::watch;
 
+use countersign_proof::tree::root_at;
+
 use super::Service;
 use super::decide::not_found;
 use super::list::check_text;
 use super::verification::Progress;
+use crate::checkpoint::signed::Signed;
 use crate::ipc::Connection;
 use crate::ledger::Tail;
 use crate::ledger::verify::stored_frontier;
@@ -21,6 +24,7 @@ use crate::policy::Permission;
 use crate::store::integrity;
 use crate::store::open::OpenError;
 use crate::store::rows::audit;
+use crate::store::rows::nodes::StoredNodes;
 use crate::store::rows::page::Window;
 use crate::store::transaction::Failure;
 
@@ -113,11 +117,18 @@ pub async fn verify_on_schedule(service: &Service) -> Result<VerifyResult, ApiEr
 
 async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiError> {
     let run = service.verification.progress.begin(service.line.wall(), service.writer.tail().size());
+    let state = service.state.clone();
     let check = move |connection: &rusqlite::Connection| {
-        integrity::check(connection, begin, &mut |done, of| run.advance(done, of)).map_err(|error| match error {
+        let signed = Signed::read(&state);
+        let look = integrity::check(connection, begin, &mut |done, of| run.advance(done, of));
+        let mut verified = look.map_err(|error| match error {
             OpenError::Sqlite(error) => Failure::Database(error),
             other => Failure::Api(ApiError::new(ErrorKind::Unavailable, other.to_string())),
-        })
+        })?;
+        if verified.damage.is_none() {
+            verified.damage = signed.compare(&verified.tail, |size| root_at(&StoredNodes(connection), size))?;
+        }
+        Ok(verified)
     };
     let verified = service.readers.read_apart(check).await?;
     service.verification.progress.ended(LastVerification {

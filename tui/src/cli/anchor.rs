@@ -40,6 +40,7 @@ pub(super) fn run(verb: &AnchorVerb, context: &mut Context) -> Result<u8, Failur
                 return Err(Failure::file("use", &args.file, &format!("a note has at most {MAX_ANCHOR} octets")));
             }
             let octets = String::from_utf8(octets).map_err(|error| Failure::file("use", &args.file, &error))?;
+            let octets = tidied(&octets);
             let result = context.answer::<AuditAnchor>(&AnchorParams { octets }, render::checkpoint::anchored)?;
             Ok(if result.verdict == AnchorVerdict::Equal { 0 } else { 3 })
         }
@@ -50,5 +51,30 @@ pub(super) fn run(verb: &AnchorVerb, context: &mut Context) -> Result<u8, Failur
             more(page.next_cursor.as_deref(), context);
             Ok(0)
         }
+    }
+}
+
+/// What a mail program or an editor puts around a note, taken off again: line ends of other systems, a byte order mark, empty
+/// lines before and behind. The signature decides whether anything else was changed.
+fn tidied(text: &str) -> String {
+    format!("{}\n", text.trim_start_matches('\u{feff}').replace("\r\n", "\n").trim_matches([' ', '\t', '\n']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_around_a_note_does_no_harm() {
+        let note = "o\n5\nroot\n\n\u{2014} o AAAA\n";
+        for brought in [
+            note.to_owned(),
+            note.trim_end().to_owned(),
+            note.replace('\n', "\r\n"),
+            format!("\u{feff}\r\n\r\n{}\r\n\r\n", note.replace('\n', "\r\n")),
+        ] {
+            assert_eq!(tidied(&brought), note);
+        }
+        assert_eq!(tidied(" 125 719\r\n568\r\n"), "125 719\n568\n");
     }
 }
