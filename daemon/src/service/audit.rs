@@ -110,8 +110,10 @@ pub async fn verify_on_schedule(service: &Service) -> Result<VerifyResult, ApiEr
 }
 
 async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiError> {
+    // Before the look: what is committed while it waits to begin is in it as well.
+    let written = service.writer.tail();
     let check = move |connection: &rusqlite::Connection| {
-        integrity::check(connection, begin).map_err(|error| match error {
+        integrity::check(connection, begin, &written).map_err(|error| match error {
             OpenError::Sqlite(error) => Failure::Database(error),
             other => Failure::Api(ApiError::new(ErrorKind::Unavailable, other.to_string())),
         })

@@ -1,0 +1,59 @@
+//! Ledgers that somebody changed who can write everything on the host: what every way of verification says, with nothing
+//! from outside and with a checkpoint that was kept elsewhere.
+
+mod cases;
+mod clock;
+mod kept;
+mod page;
+mod root;
+mod running;
+mod stage;
+mod ways;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cases::CASES;
+use stage::Stage;
+use ways::{Outcome, WAYS};
+
+use crate::support::can_be_people;
+
+/// Cases that are tried at the same time.
+const ABREAST: usize = 4;
+
+#[test]
+fn what_each_way_of_verification_says_to_each_way_of_tampering() {
+    if !can_be_people() {
+        return;
+    }
+    let stage = Stage::new();
+    assert_eq!((stage.kept.size, stage.host().value::<u64>("SELECT count(*) FROM audit_events")), (32, 37));
+    let outcomes: Vec<Mutex<Option<Outcome>>> = (0..CASES.len() * WAYS.len()).map(|_| Mutex::default()).collect();
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..ABREAST {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(outcome) = outcomes.get(at) else { return };
+                    let (case, (_, way)) = (&CASES[at / WAYS.len()], WAYS[at % WAYS.len()]);
+                    *outcome.lock().unwrap() = Some(way(&stage, case));
+                }
+            });
+        }
+    });
+    let outcomes: Vec<Outcome> = outcomes.into_iter().map(|outcome| outcome.into_inner().unwrap().unwrap()).collect();
+    let outcomes: Vec<Vec<Outcome>> = outcomes.chunks(WAYS.len()).map(<[Outcome]>::to_vec).collect();
+    let mut wrong = String::new();
+    for (case, outcomes) in CASES.iter().zip(&outcomes) {
+        for (((way, _), outcome), expected) in WAYS.iter().zip(outcomes).zip(&case.expected) {
+            let found = [&outcome.without, &outcome.with].map(|found| page::named(found));
+            if found != *expected {
+                wrong.push_str(&format!("{}, {way}: {expected:?} expected, {found:?}: {outcome:#?}\n", case.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    page::compare(&outcomes);
+}

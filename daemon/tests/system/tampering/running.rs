@@ -1,0 +1,1 @@
+//! Damage that is done under a running daemon.
