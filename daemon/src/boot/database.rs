@@ -49,7 +49,7 @@ pub fn open(path: &Path, demo: bool, health: &Health, clock: &dyn Clock) -> Resu
     let file = state.database();
     match connect(&file, path, demo, clock) {
         Ok((connection, installation)) => {
-            let verified = match integrity::check(&connection, Tail::default(), &Tail::default()) {
+            let verified = match integrity::check(&connection, Tail::default()) {
                 Ok(verified) => verified,
                 Err(error) if error.is_corruption() => {
                     health.raise(database_damage(&error));

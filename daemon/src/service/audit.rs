@@ -16,7 +16,7 @@ use crate::ipc::Connection;
 use crate::ledger::Tail;
 use crate::ledger::verify::stored_frontier;
 use crate::policy::Permission;
-use crate::store::integrity;
+use crate::store::integrity::{self, written};
 use crate::store::open::OpenError;
 use crate::store::rows::audit;
 use crate::store::rows::page::Window;
@@ -113,10 +113,14 @@ async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiErr
     // Before the look: what is committed while it waits to begin is in it as well.
     let written = service.writer.tail();
     let check = move |connection: &rusqlite::Connection| {
-        integrity::check(connection, begin, &written).map_err(|error| match error {
+        let mut verified = integrity::check(connection, begin).map_err(|error| match error {
             OpenError::Sqlite(error) => Failure::Database(error),
             other => Failure::Api(ApiError::new(ErrorKind::Unavailable, other.to_string())),
-        })
+        })?;
+        if verified.damage.is_none() {
+            verified.damage = written::compare(connection, verified.tail.size(), &written)?;
+        }
+        Ok(verified)
     };
     let verified = service.readers.read_apart(check).await?;
     service.metrics.verified(service.line.wall(), verified.damage.is_none());

@@ -20,13 +20,13 @@ mod pending;
 mod proposals;
 mod texts;
 mod versions;
+pub mod written;
 
 use anchors::Kept;
 
 /// Looks at everything: at the records from `begin` on, where an earlier look of this process ended, or from the first.
-/// `written` is the end of the ledger as this process knows it from before the look, without the database: nothing where it
-/// has just started. An error is a database that cannot be read at all.
-pub fn check(connection: &Connection, begin: Tail, written: &Tail) -> Result<Verified, OpenError> {
+/// An error is a database that cannot be read at all.
+pub fn check(connection: &Connection, begin: Tail) -> Result<Verified, OpenError> {
     let changed = schema(connection)?;
     let (kept, unreadable) = match Kept::read(connection) {
         Ok(kept) => (kept, None),
@@ -36,9 +36,7 @@ pub fn check(connection: &Connection, begin: Tail, written: &Tail) -> Result<Ver
             (Kept::default(), Some(Damage { seq: None, rule: "state".into(), text }))
         }
     };
-    let mut wanted = kept.sizes();
-    wanted.push(written.size());
-    let mut verified = match (verify_from(connection, begin, &wanted), changed.clone()) {
+    let mut verified = match (verify_from(connection, begin, &kept.sizes()), changed.clone()) {
         (Ok(verified), _) => verified,
         // A table that is gone cannot be read, and that is what is wrong with it.
         (Err(_), Some(damage)) => return Ok(Verified { damage: Some(damage), ..unknown() }),
@@ -46,9 +44,6 @@ pub fn check(connection: &Connection, begin: Tail, written: &Tail) -> Result<Ver
     };
     if verified.damage.is_none() {
         verified.damage = database(connection)?.or(changed).or(unreadable);
-    }
-    if verified.damage.is_none() {
-        verified.damage = compare_written(written, &verified);
     }
     if verified.damage.is_none() {
         verified.damage = kept.compare(connection, &verified)?;
@@ -72,25 +67,6 @@ pub fn check(connection: &Connection, begin: Tail, written: &Tail) -> Result<Ver
         }
     }
     Ok(verified)
-}
-
-/// Whoever rewrites the database under a daemon does not rewrite what the daemon remembers: as good as an anchor, until it
-/// ends.
-fn compare_written(written: &Tail, verified: &Verified) -> Option<Damage> {
-    let (wrote, there) = (written.size(), verified.tail.size());
-    if there < wrote {
-        let text = format!("this daemon knows of {wrote} records, {there} are there: an older state was put in their place");
-        return Some(Damage { seq: Some(there), rule: "truncated".into(), text });
-    }
-    // Not kept where the look began behind it: then the root that it began with is the one that is known.
-    let (known, found) = (written.frontier().root(), verified.roots.get(&wrote)?);
-    (known != *found).then(|| {
-        let text = format!(
-            "this daemon knows {wrote} records with the root {known}; those that are there have {found}: they were \
-             rewritten under it"
-        );
-        Damage { seq: None, rule: "rewritten".into(), text }
-    })
 }
 
 /// The end of the ledger as stored, without reading all of it.

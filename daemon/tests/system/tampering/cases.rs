@@ -79,7 +79,7 @@ pub const CASES: &[Case] = &[
         what: "One octet in the column `record` of record 20.",
         says: "",
         done: Done::InPlace(|db, _| {
-            sql(db, "UPDATE audit_events SET record = substr(record, 1, 40) || x'58' || substr(record, 42) WHERE seq = 20")
+            sql(db, "UPDATE audit_events SET record = CAST(substr(record, 1, 40) || x'58' || substr(record, 42) AS BLOB) WHERE seq = 20")
         }),
         expected: [
             ["columns 20", "columns 20"],

@@ -15,7 +15,7 @@ fn path() -> PathBuf {
 }
 
 /// The published page, beside what it would be with these outcomes; written anew where that is asked for.
-pub fn compare(outcomes: &[Vec<Outcome>]) {
+pub fn compare(outcomes: &[&[Outcome]]) {
     let published = std::fs::read_to_string(path()).unwrap();
     let (before, rest) = published.split_once(BEGIN).expect("docs/tampering.md has lost its mark");
     let (_, after) = rest.split_once(END).expect("docs/tampering.md has lost its second mark");
@@ -42,7 +42,7 @@ pub fn named(found: &[Found]) -> String {
     found.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
-fn generated(outcomes: &[Vec<Outcome>]) -> String {
+fn generated(outcomes: &[&[Outcome]]) -> String {
     let mut page = "\n| done | the next start | while it runs | a copied database | an export |\n\
                     | --- | --- | --- | --- | --- |\n"
         .to_owned();
