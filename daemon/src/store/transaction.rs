@@ -258,11 +258,13 @@ impl<'a> Transaction<'a> {
             .tail
             .seal(draft, self.now)
             .map_err(|error| ApiError::internal(format!("the ledger record has no canonical form: {error}")))?;
-        insert(self.connection, &sealed).map_err(|error| match error.sqlite_error().map(|error| error.extended_code) {
-            Some(SQLITE_CONSTRAINT_TRIGGER | SQLITE_CONSTRAINT_PRIMARYKEY) => {
-                Failure::Damage(written::in_the_way(sealed.seq, &error))
+        insert(self.connection, &sealed).map_err(|error| {
+            match error.sqlite_error().map(|error| error.extended_code) {
+                Some(SQLITE_CONSTRAINT_TRIGGER | SQLITE_CONSTRAINT_PRIMARYKEY) => {
+                    Failure::Damage(written::in_the_way(sealed.seq, &error))
+                }
+                _ => error.into(),
             }
-            _ => error.into(),
         })?;
         Ok(Recorded { seq: sealed.seq, hash: sealed.hash })
     }

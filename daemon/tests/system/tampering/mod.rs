@@ -24,6 +24,26 @@ use crate::support::can_be_people;
 const ABREAST: usize = 4;
 
 #[test]
+fn a_clock_that_was_set_shows_beside_the_daemons_own_time_line() {
+    if !can_be_people() {
+        return;
+    }
+    let page = include_str!("../../../../docs/tampering.md");
+    let (_, rest) = page.split_once("<!-- example: clock -->\n```sql\n").unwrap();
+    let query = rest.split("\n```\n").next().unwrap();
+    let stage = Stage::new();
+    for (years, days) in [(-1, vec![-365, 365]), (0, vec![]), (1, vec![365, -365])] {
+        let db = stage.with_clock_set(years).db();
+        let mut statement = db.prepare(query).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, i64>(2)?))).unwrap();
+        let (places, found): (Vec<u64>, Vec<i64>) = rows.map(Result::unwrap).unzip();
+        assert_eq!(found, days, "{years}");
+        // Two requests were made meanwhile.
+        assert!(places.is_empty() || places[1] - places[0] == 2, "{places:?}");
+    }
+}
+
+#[test]
 fn what_each_way_of_verification_says_to_each_way_of_tampering() {
     if !can_be_people() {
         return;
