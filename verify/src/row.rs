@@ -74,6 +74,10 @@ pub fn explain(columns: &Columns<'_>, record: &[u8], prev: &Digest) -> Damage {
     if read.get("details").map(ToString::to_string).is_none_or(|details| details.as_bytes() != columns.details) {
         return damage(at, "columns", "details: the column differs from the record".into());
     }
+    if let Some(number) = read.get("seq").and_then(serde_json::Value::as_u64).filter(|number| *number != columns.seq) {
+        let text = format!("the record that stands here says that it is number {number}: rows were moved");
+        return damage(at, "reordered", text);
+    }
     let inside = read.get("prev").and_then(|value| value.as_str()).unwrap_or_default();
     if inside != prev.to_string() {
         let inside = Untrusted::from(inside);

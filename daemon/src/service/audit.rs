@@ -21,7 +21,7 @@ use crate::ipc::Connection;
 use crate::ledger::Tail;
 use crate::ledger::verify::stored_frontier;
 use crate::policy::Permission;
-use crate::store::integrity;
+use crate::store::integrity::{self, written};
 use crate::store::open::OpenError;
 use crate::store::rows::audit;
 use crate::store::rows::nodes::StoredNodes;
@@ -118,6 +118,8 @@ pub async fn verify_on_schedule(service: &Service) -> Result<VerifyResult, ApiEr
 async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiError> {
     let run = service.verification.progress.begin(service.line.wall(), service.writer.tail().size());
     let state = service.state.clone();
+    // Before the look: what is committed while it waits to begin is in it as well.
+    let written = service.writer.tail();
     let check = move |connection: &rusqlite::Connection| {
         let signed = Signed::read(&state);
         let look = integrity::check(connection, begin, &mut |done, of| run.advance(done, of));
@@ -125,6 +127,9 @@ async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiErr
             OpenError::Sqlite(error) => Failure::Database(error),
             other => Failure::Api(ApiError::new(ErrorKind::Unavailable, other.to_string())),
         })?;
+        if verified.damage.is_none() {
+            verified.damage = written::compare(connection, verified.tail.size(), &written)?;
+        }
         if verified.damage.is_none() {
             verified.damage = signed.compare(&verified.tail, |size| root_at(&StoredNodes(connection), size))?;
         }

@@ -3,6 +3,7 @@
 use countersign_shared::error::{ApiError, ErrorKind};
 use rusqlite::{Connection, params};
 
+use super::integrity::written;
 use super::open::is_corruption;
 use super::routing::Routes;
 use super::transaction::{Effect, Failure, Transaction, given_up};
@@ -61,6 +62,9 @@ fn commit(
     unless_durable: &mut Option<Box<(Tail, Vec<Effect>)>>,
 ) -> Result<Done, Failure> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    if let Some(damage) = written::compare_end(connection, tail)? {
+        return Err(Failure::Damage(damage));
+    }
     let begun = connection.total_changes();
     let mut current = tail.clone();
     let (mut effects, mut ran) = (Vec::new(), 0);

@@ -21,6 +21,7 @@ mod pending;
 mod proposals;
 mod texts;
 mod versions;
+pub mod written;
 
 use anchors::Kept;
 

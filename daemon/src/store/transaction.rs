@@ -11,8 +11,10 @@ use countersign_shared::id::{CertificateId, DelegationId, JobId, RequestId};
 use countersign_shared::protocol::{AuditAction, Damage};
 use countersign_shared::time::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
+use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_TRIGGER};
 use rusqlite::{Connection, params};
 
+use super::integrity::written;
 use super::routing::Routes;
 use super::rows::metrics::Outcome;
 use super::rows::nodes;
@@ -272,7 +274,14 @@ impl<'a> Transaction<'a> {
             .tail
             .seal(draft, self.now)
             .map_err(|error| ApiError::internal(format!("the ledger record has no canonical form: {error}")))?;
-        insert(self.connection, &sealed)?;
+        insert(self.connection, &sealed).map_err(|error| {
+            match error.sqlite_error().map(|error| error.extended_code) {
+                Some(SQLITE_CONSTRAINT_TRIGGER | SQLITE_CONSTRAINT_PRIMARYKEY) => {
+                    Failure::Damage(written::in_the_way(sealed.seq, &error))
+                }
+                _ => error.into(),
+            }
+        })?;
         Ok(Recorded { seq: sealed.seq, hash: sealed.hash })
     }
 

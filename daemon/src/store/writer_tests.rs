@@ -14,6 +14,9 @@ use crate::store::open::OpenError;
 use crate::store::routing::Routes;
 use crate::store::settings::{apply_to_writer, writer_flags};
 
+#[path = "writer_many_tests.rs"]
+mod many;
+
 struct Rig {
     _dir: tempfile::TempDir,
     path: std::path::PathBuf,

@@ -37,6 +37,8 @@ mod samples;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
+mod tampering;
+#[cfg(test)]
 mod terminal;
 #[cfg(test)]
 mod waits;
