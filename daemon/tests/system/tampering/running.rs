@@ -158,7 +158,7 @@ fn the_verification_every_six_hours_covers_what_was_added_and_what_the_tables_sa
             false => sql(&db, act),
         }
         for (begin, expected) in [(verified, resumed), (Tail::default(), whole)] {
-            let found = integrity::check(&db, begin).unwrap();
+            let found = integrity::check(&db, begin, &mut |_, _| {}).unwrap();
             let remembered = written::compare(&db, found.tail.size(), &end).unwrap();
             let damage = found.damage.or(remembered);
             assert_eq!(damage.as_ref().map(|damage| damage.rule.as_str()), expected, "{what}: {damage:?}");
@@ -177,7 +177,7 @@ fn the_verification_every_six_hours_covers_what_was_added_and_what_the_tables_sa
         sign_again(db, &host.state);
     });
     for begin in [verified, Tail::default()] {
-        let found = integrity::check(&db, begin).unwrap();
+        let found = integrity::check(&db, begin, &mut |_, _| {}).unwrap();
         assert_eq!(found.damage, None);
         let damage = written::compare(&db, found.tail.size(), &end).unwrap().unwrap();
         assert_eq!(damage.rule, "rewritten", "{damage:?}");
