@@ -48,6 +48,8 @@ fn main() -> Result<()> {
     let connection = reader(&path)?;
     // Once for the file: both sides read it from the same cache, or both from the disk.
     bare(&connection)?;
+    // What it has now is taken for its peak (proc_pid_clear_refs(5)): writing took more than verifying does.
+    std::fs::write("/proc/self/clear_refs", "5")?;
     let before = peak()?;
     let (mut ours, mut floor, mut wide) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -81,7 +83,10 @@ fn main() -> Result<()> {
     let mut proofs = Vec::new();
     for number in 0..PROOFS {
         let seq = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % rows;
-        proofs.push(timed(|| proved(&connection, &chain, seq))?.as_secs_f64() * 1e3);
+        // Too short for what the kernel counts of core time: the clock, of which the median counts.
+        let begin = Instant::now();
+        proved(&connection, &chain, seq)?;
+        proofs.push(begin.elapsed().as_secs_f64() * 1e3);
     }
     say(&format!("a proof of inclusion, made and verified: {} ms (aim: under 1)", spread(&mut proofs)));
     Ok(())

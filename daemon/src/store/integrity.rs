@@ -405,3 +405,25 @@ fn state(connection: &Connection) -> Result<Option<Damage>, OpenError> {
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::migrations::{migrate, newest};
+
+    /// What a verification costs grows with the state, not with its square: one table is gone through, the others are
+    /// looked up by a key that exists.
+    #[test]
+    fn no_look_at_the_state_goes_through_two_tables_at_once() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, newest()).unwrap();
+        for (query, _) in STATES {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+            let steps = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            let scans = steps.iter().filter(|step| step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE")).count();
+            let made_for_it = steps.iter().any(|step| step.contains("AUTOMATIC"));
+            assert!(scans <= 1 && !made_for_it, "{query}: {steps:#?}");
+        }
+    }
+}

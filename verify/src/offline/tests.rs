@@ -234,7 +234,7 @@ fn what_is_consistent_in_itself_shows_beside_an_anchor_alone() {
     for (what, change, expected) in cases {
         let place = Place::new();
         let against = place.against(vec![place.anchor(30), place.anchor(10)]);
-        unguarded(&place.db(), |db| change(db));
+        unguarded(&place.db(), change);
         assert!(place.verify(&Against::default()).intact, "{what}: without an anchor nothing shows");
         let report = place.verify(&against);
         assert_eq!(report.anchors[0].verdict, expected, "{what}: {report:?}");
