@@ -129,6 +129,10 @@ pub fn file_name(size: u64) -> String {
 fn keep(directory: &Path, checkpoint: &Outgoing) -> io::Result<()> {
     let name = file_name(checkpoint.size);
     let (path, beside) = (directory.join(&name), directory.join(format!(".{name}.new")));
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     if let Some(found) = read(&path)? {
         if found != checkpoint.note.as_bytes() {
             return Err(io::Error::other(format!(
@@ -136,10 +140,6 @@ fn keep(directory: &Path, checkpoint: &Outgoing) -> io::Result<()> {
             )));
         }
         return close(&path);
-    }
-    match std::fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
     }
     let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).and_then(|mut file| {
         file.write_all(checkpoint.note.as_bytes())?;

@@ -8,6 +8,7 @@ use std::process::Command;
 use countersign_proof::checkpoint::{Log, SignedCheckpoint};
 use countersign_shared::protocol::method::{AuditList, DaemonMetrics};
 use countersign_shared::protocol::{AnchorVerdict, ListAuditParams, NoParams};
+use countersign_shared::time::Span;
 
 use crate::checkpoints::{anchor, checkpoint};
 use crate::support::mail::MailServer;
@@ -174,12 +175,16 @@ fn checkpoints_go_to_a_directory_a_syslog_and_the_journal_and_where_they_do_not_
     std::fs::create_dir(&worm).unwrap();
     host.stop();
     host.start();
-    until("a file", || std::fs::read_dir(&worm).unwrap().count() > 0);
-    until("nothing fails", || host.oneself().status().checkpoint_failing.is_empty());
-    let file = std::fs::read_dir(&worm).unwrap().next().unwrap().unwrap();
-    let kept = SignedCheckpoint::parse(&std::fs::read(file.path()).unwrap()).unwrap();
-    let name = format!("checkpoint-{:012}.txt", kept.checkpoint().size());
-    assert_eq!(file.file_name().to_str().unwrap(), name);
+    let names = || -> Vec<String> {
+        let entries = std::fs::read_dir(&worm).unwrap().flatten();
+        entries.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    };
+    // Under its name it is whole, and the name that it was written under is gone.
+    until("a file", || matches!(&names()[..], [name] if name.starts_with("checkpoint-")));
+    let name = names().remove(0);
+    let kept = SignedCheckpoint::parse(&std::fs::read(worm.join(&name)).unwrap()).unwrap();
+    assert_eq!(name, format!("checkpoint-{:012}.txt", kept.checkpoint().size()));
+    assert_eq!(host.oneself().status().checkpoint_failing, []);
     let log = Log::of_key(checkpoint(&host).verifier_key.parse().unwrap());
     assert_eq!(log.verify(&kept).unwrap().len(), 1);
     assert_eq!(anchor(&host, &kept.to_string()).verdict, AnchorVerdict::Equal);
@@ -283,6 +288,12 @@ fn a_ledger_that_nobody_anchors_is_an_alarm_once_and_an_anchor_ends_it() {
     host.stop();
     host.start();
     until("another alarm", || raised(&host) == 2);
+    // For as long as it lasts it is said again each day.
+    host.pass(Span::from_secs(23 * 3600));
+    checkpoint(&host);
+    assert_eq!(raised(&host), 2);
+    host.pass(Span::from_secs(2 * 3600));
+    until("it is said again", || raised(&host) == 3);
     host.stop();
     host.start();
     assert_eq!(host.oneself().status().damage, None);

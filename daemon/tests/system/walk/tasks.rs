@@ -31,6 +31,16 @@ const TASKS: &[(&str, Walk)] = &[
         scene.host.pass(Span::from_secs(2 * HOUR));
         until("what there is is signed", || scene.host.value::<i64>("SELECT count(*) FROM checkpoints") > 0);
     }),
+    // The newest, and one that is made by the way.
+    ("deposits", |scene| {
+        let path = scene.host.path("deposited");
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(scene.host.path("countersign.toml"), format!("[checkpoint]\ndirectory = {path:?}\n")).unwrap();
+        restart(scene);
+        scene.host.pass(Span::from_secs(2 * HOUR));
+        let kept = || std::fs::read_dir(&path).unwrap().flatten().map(|entry| entry.file_name());
+        until("it is there", || kept().any(|name| name.to_string_lossy().starts_with("checkpoint-")));
+    }),
     ("verification", |scene| scene.host.pass(Span::from_secs(7 * HOUR))),
     // Finds a certificate for a name that waits, at a start and once more when it is time.
     ("inventory", |scene| {
