@@ -5,12 +5,14 @@
 //! | [`columns`] | the bytes that the columns of a record make |
 //! | [`row`] | a row of the database against its bytes and the record before it |
 //! | [`frontier`] | the stored edge of the tree beside the records |
+//! | [`signed`] | decisions that people signed, and the ledger that they saw |
 //! | [`offline`] | a file, copied from the host, without a daemon and without trust in what it says of itself |
 
 pub mod columns;
 pub mod frontier;
 pub mod offline;
 pub mod row;
+pub mod signed;
 
 use countersign_shared::protocol::Damage;
 

@@ -18,24 +18,28 @@ mod installation;
 mod lists;
 mod pending;
 mod proposals;
+mod signatures;
 mod texts;
 mod versions;
 
 use anchors::Kept;
+use signatures::Heads;
 
 /// Looks at everything: at the records from `begin` on, where an earlier look of this process ended, or from the first.
 /// An error is a database that cannot be read at all.
 pub fn check(connection: &Connection, begin: Tail) -> Result<Verified, OpenError> {
     let changed = schema(connection)?;
-    let (kept, unreadable) = match Kept::read(connection) {
-        Ok(kept) => (kept, None),
+    let read = Kept::read(connection).and_then(|kept| Ok((kept, Heads::read(connection)?)));
+    let ((kept, heads), unreadable) = match read {
+        Ok(read) => (read, None),
         Err(error) if is_corruption(&error) => return Err(error.into()),
         Err(error) => {
             let text = format!("what was signed of the ledger cannot be read: {error}");
-            (Kept::default(), Some(Damage { seq: None, rule: "state".into(), text }))
+            (Default::default(), Some(Damage { seq: None, rule: "state".into(), text }))
         }
     };
-    let mut verified = match (verify_from(connection, begin, &kept.sizes()), changed.clone()) {
+    let sizes: Vec<u64> = kept.sizes().into_iter().chain(heads.sizes()).collect();
+    let mut verified = match (verify_from(connection, begin, &sizes), changed.clone()) {
         (Ok(verified), _) => verified,
         // A table that is gone cannot be read, and that is what is wrong with it.
         (Err(_), Some(damage)) => return Ok(Verified { damage: Some(damage), ..unknown() }),
@@ -45,7 +49,7 @@ pub fn check(connection: &Connection, begin: Tail) -> Result<Verified, OpenError
         verified.damage = database(connection)?.or(changed).or(unreadable);
     }
     if verified.damage.is_none() {
-        verified.damage = kept.compare(connection, &verified)?;
+        verified.damage = kept.compare(connection, &verified, &heads)?;
     }
     // Each looks at what the one before has found in order.
     let looks = [
@@ -59,6 +63,7 @@ pub fn check(connection: &Connection, begin: Tail) -> Result<Verified, OpenError
         lists::check,
         found::check,
         anchors::check,
+        signatures::check,
     ];
     for look in looks {
         if verified.damage.is_none() {

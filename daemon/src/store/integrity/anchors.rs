@@ -10,6 +10,7 @@ use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
 use rusqlite::{Connection, OptionalExtension};
 
+use super::signatures::Heads;
 use crate::checkpoint::take_back::shown_by;
 use crate::ledger::verify::Verified;
 use crate::store::open::OpenError;
@@ -38,7 +39,12 @@ impl Kept {
     }
 
     /// Compares them with what the pass found. Roots from before the place where it began come from the stored nodes.
-    pub(super) fn compare(&self, connection: &Connection, verified: &Verified) -> Result<Option<Damage>, OpenError> {
+    pub(super) fn compare(
+        &self,
+        connection: &Connection,
+        verified: &Verified,
+        signed: &Heads,
+    ) -> Result<Option<Damage>, OpenError> {
         let ledger = Passed { connection, size: verified.tail.size(), roots: &verified.roots };
         for (size, root, note_agrees) in &self.heads {
             if let Some(text) = of_head(&ledger, *size, root, *note_agrees)? {
@@ -60,7 +66,7 @@ impl Kept {
                 return Ok(Some(damage));
             }
         }
-        Ok(None)
+        Ok(signed.compare(ledger.size, |size| ledger.root_at(size))?)
     }
 }
 
