@@ -51,7 +51,7 @@ impl Anchored {
 
 /// Makes the ledger anew as the daemon would have written it, `change` applied to the columns of each record by number: the
 /// right algorithm, all hashes, the tree and its nodes.
-fn rehash(host: &Host, size: u64, change: impl Fn(u64, &mut [String; 9])) {
+pub fn rehash(host: &Host, size: u64, change: impl Fn(u64, &mut [String; 9])) {
     let db = Connection::open(host.database()).unwrap();
     let mut rows = records(&db, "main");
     rows.truncate(usize::try_from(size).unwrap());
@@ -87,7 +87,7 @@ fn rehash(host: &Host, size: u64, change: impl Fn(u64, &mut [String; 9])) {
 }
 
 /// Another program version than the one that was started, which no state depends on.
-fn another_version(seq: u64, row: &mut [String; 9]) {
+pub fn another_version(seq: u64, row: &mut [String; 9]) {
     if seq == 1 {
         assert_eq!(row[4], "daemon_started");
         let mut details: serde_json::Value = serde_json::from_str(&row[8]).unwrap();
@@ -96,7 +96,7 @@ fn another_version(seq: u64, row: &mut [String; 9]) {
     }
 }
 
-const FORGET: &str = "DELETE FROM checkpoint_signatures; DELETE FROM checkpoints";
+pub const FORGET: &str = "DELETE FROM checkpoint_signatures; DELETE FROM checkpoints";
 
 #[test]
 fn a_ledger_that_was_rehashed_with_the_right_algorithm() {

@@ -8,7 +8,7 @@ use countersign_shared::text::Untrusted;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::pass::Pass;
-use super::{Against, Kind, Progress, Report, Unusable, wal};
+use super::{Against, Kind, Progress, Report, Unusable, signatures, wal};
 use crate::frontier::{compare_frontier, stored_frontier};
 use crate::{damage, row};
 
@@ -32,7 +32,8 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         Ok(Schema::Other(found)) => return Ok(without_records(against, found)),
         Err(error) => return Ok(unreadable(against, &error)),
     };
-    let mut pass = Pass::new(against);
+    let heads = signatures::heads(connection, &mut findings);
+    let mut pass = Pass::new(against, heads.iter().map(|head| head.size));
     let whole = match records(connection, &mut pass, &mut findings, progress) {
         Ok(()) => match stored_frontier(connection) {
             Ok(stored) if findings.iter().all(|found| found.rule == "schema") => {
@@ -51,6 +52,9 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         }
     };
     let records = pass.frontier().size();
+    if whole.is_ok() {
+        signatures::check(connection, &heads, &pass, &mut findings);
+    }
     let (anchors, covered) = pass.anchors(against, whole);
     Ok(Report {
         kind: Kind::Database,
@@ -166,7 +170,7 @@ fn unreadable(against: &Against, error: &rusqlite::Error) -> Report {
 }
 
 fn without_records(against: &Against, found: Damage) -> Report {
-    let (anchors, covered) = Pass::new(against).anchors(against, Err("no record can be read"));
+    let (anchors, covered) = Pass::new(against, []).anchors(against, Err("no record can be read"));
     Report {
         kind: Kind::Database,
         intact: false,

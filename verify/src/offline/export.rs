@@ -34,7 +34,7 @@ pub fn verify(
     progress: &mut Progress<'_>,
 ) -> Result<Report, Unusable> {
     let mut file = BufReader::with_capacity(128 * 1024, begin.chain(rest));
-    let (mut pass, mut findings) = (Pass::new(against), Vec::new());
+    let (mut pass, mut findings) = (Pass::new(against, []), Vec::new());
     let (mut line, mut done, mut number, mut gaps) = (Vec::new(), 0_u64, 0_u64, 0_u64);
     let (mut first, mut before): (Option<u64>, Option<Before>) = (None, None);
     while next_line(&mut file, &mut line)? {

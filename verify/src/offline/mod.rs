@@ -6,6 +6,7 @@
 mod database;
 mod export;
 mod pass;
+mod signatures;
 mod wal;
 
 use std::fs::File;

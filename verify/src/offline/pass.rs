@@ -19,9 +19,12 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// Before the first record.
-    pub fn new(against: &Against) -> Self {
+    /// Before the first record; the roots at `more` sizes are kept besides.
+    pub fn new(against: &Against, more: impl IntoIterator<Item = u64>) -> Self {
         let mut wanted = sizes(against.anchors.iter().map(|(_, anchor)| anchor));
+        wanted.extend(more);
+        wanted.sort_unstable();
+        wanted.dedup();
         wanted.reverse();
         let mut pass = Self { prev: GENESIS, frontier: Frontier::default(), wanted, roots: BTreeMap::new() };
         pass.keep();
