@@ -88,6 +88,9 @@ pub(super) fn check_profile(table: &ProfileTable, place: &Place, report: &mut Re
         if table.approval_timeout.is_some_and(|timeout| span >= timeout) {
             report.error(place, "auto_approve_after", "it would never come: approval_timeout ends the request before");
         }
+        if table.decision_signature.is_some() {
+            report.error(place, "auto_approve_after", "what is approved by nobody is signed by nobody: drop decision_signature");
+        }
         let what = "renewals with the same names and the same type of key are approved by nobody when this has passed";
         report.warning(place, "auto_approve_after", what);
     }

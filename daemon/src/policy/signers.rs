@@ -21,8 +21,8 @@ fn enough(policy: &Policy, demand: SignatureDemand, needed: u32, place: &Place, 
     let able = policy.people().iter().filter(|person| person.signing_keys(Some(demand)).next().is_some()).count();
     let needed = usize::try_from(needed.max(1)).unwrap_or(usize::MAX);
     if able < needed {
-        let kind = if demand == SignatureDemand::Ssh { "SSH" } else { "FIDO2" };
-        let what = format!("{needed} have to sign, and {able} people have a {kind} key: add keys to [[person]]");
+        let kind = if demand == SignatureDemand::Ssh { "an SSH" } else { "a FIDO2" };
+        let what = format!("{needed} have to sign, and {able} people have {kind} key: add keys to [[person]]");
         report.error(place, "decision_signature", what);
     }
 }
