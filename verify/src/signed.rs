@@ -186,7 +186,8 @@ impl SignedDecision {
 
 fn signed(row: &Row<'_>) -> rusqlite::Result<SignedDecision> {
     let seen = Seen { origin: row.get("origin")?, size: row.get("size")?, root: root(row, 6)? };
-    let record = row.get::<_, Option<Vec<u8>>>("record")?.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+    let record =
+        row.get::<_, Option<Vec<u8>>>("record")?.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
     let text = match &record {
         Some(record) => text(row, record, &seen)?,
         None => None,
@@ -205,7 +206,9 @@ fn signed(row: &Row<'_>) -> rusqlite::Result<SignedDecision> {
 /// The text, from the record and from the rows that it speaks of. Whatever of these was changed makes another text, and is
 /// noticed by its digest; a note that was erased with its salt makes none.
 fn text(row: &Row<'_>, record: &Record, seen: &Seen) -> rusqlite::Result<Option<DecisionText>> {
-    let Some(salt) = row.get::<_, Option<Vec<u8>>>("note_salt")?.filter(|salt| !salt.is_empty()) else { return Ok(None) };
+    let Some(salt) = row.get::<_, Option<Vec<u8>>>("note_salt")?.filter(|salt| !salt.is_empty()) else {
+        return Ok(None);
+    };
     let malformed = |what: &str| wrong(format!("a signed decision with {what}"));
     let salt: [u8; 16] = salt.try_into().map_err(|_| malformed("a salt that is none"))?;
     let verdict = match record.action.as_str() {

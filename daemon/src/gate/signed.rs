@@ -85,8 +85,9 @@ fn stands(
     }
     let then = match text.policy == policy.sha256() {
         true => true,
-        false => policies::past(connection, &text.policy.to_string())?
-            .is_some_and(|then| is_key_of(&then, person, &key)),
+        false => {
+            policies::past(connection, &text.policy.to_string())?.is_some_and(|then| is_key_of(&then, person, &key))
+        }
     };
     Ok(match then && is_key_of(policy, person, &key) && satisfies(demand, presence) {
         true => Standing::Signed,

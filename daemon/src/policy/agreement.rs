@@ -89,7 +89,11 @@ pub(super) fn check_profile(table: &ProfileTable, place: &Place, report: &mut Re
             report.error(place, "auto_approve_after", "it would never come: approval_timeout ends the request before");
         }
         if table.decision_signature.is_some() {
-            report.error(place, "auto_approve_after", "what is approved by nobody is signed by nobody: drop decision_signature");
+            report.error(
+                place,
+                "auto_approve_after",
+                "what is approved by nobody is signed by nobody: drop decision_signature",
+            );
         }
         let what = "renewals with the same names and the same type of key are approved by nobody when this has passed";
         report.warning(place, "auto_approve_after", what);

@@ -148,7 +148,10 @@ fn a_decision_that_has_to_be_signed_is_taken_signed_alone_and_stock_tools_check_
     let kept = decision.signed.unwrap();
     assert_eq!(Some(&kept.sshsig), params.signature.as_ref().map(|signature| &signature.sshsig));
     assert!(keys.verified("bob", &kept));
-    assert!(!keys.verified("bob", &Signed { text: kept.text.clone().map(|text| text.replace("approve", "reject")), ..kept.clone() }));
+    assert!(!keys.verified(
+        "bob",
+        &Signed { text: kept.text.clone().map(|text| text.replace("approve", "reject")), ..kept.clone() }
+    ));
     assert!(kept.text.unwrap().contains("\nnote: \"looked at it\\u{a}verdict: reject\"\n"));
     let recorded: (String, String, u64) = {
         let details: String = host.value(&format!("SELECT details FROM audit_events WHERE seq = {}", decision.seq));
@@ -238,7 +241,8 @@ fn of_many_each_is_signed_by_itself_and_nobody_has_to_sign_where_nothing_is_dema
     items[2].signature = None;
     let many = DecideManyParams { verdict: Verdict::Approve, items, note: Some(NOTE.into()) };
     let result = bob.call::<RequestDecide>(&many);
-    let rules: Vec<_> = result.items.iter().map(|item| item.error.as_ref().map(|error| rule(error).to_owned())).collect();
+    let rules: Vec<_> =
+        result.items.iter().map(|item| item.error.as_ref().map(|error| rule(error).to_owned())).collect();
     assert_eq!(rules, [None, Some("signature_wrong".to_owned()), None]);
     assert_eq!(host.value::<u64>("SELECT count(*) FROM decision_signatures"), 1);
     drop((alice, bob));
@@ -376,7 +380,8 @@ impl Authenticator {
         let message = [b"SSHSIG".as_slice(), &strings(&parts)].concat();
         let mut tail = vec![flags];
         tail.extend(1u32.to_be_bytes());
-        let asserted = [Digest::of(&[b"ssh:"]).as_bytes(), tail.as_slice(), Digest::of(&[&message]).as_bytes()].concat();
+        let asserted =
+            [Digest::of(&[b"ssh:"]).as_bytes(), tail.as_slice(), Digest::of(&[&message]).as_bytes()].concat();
         let mut signature = strings(&[FIDO.as_bytes(), self.0.sign(&asserted).as_ref()]);
         signature.extend(&tail);
         let mut blob = b"SSHSIG\0\0\0\x01".to_vec();
@@ -410,7 +415,10 @@ fn a_fido2_key_has_to_be_touched_and_where_it_is_said_has_to_know_its_holder() {
         let with_flags = |flags| with(&text, authenticator.sign(&text.to_string(), flags));
         assert_eq!(rule(&bob.refused::<RequestApprove>(&with_flags(0), ErrorKind::Forbidden)), "signature_wrong");
         if needed == 5 {
-            assert_eq!(rule(&bob.refused::<RequestApprove>(&with_flags(1), ErrorKind::Forbidden)), "signature_required");
+            assert_eq!(
+                rule(&bob.refused::<RequestApprove>(&with_flags(1), ErrorKind::Forbidden)),
+                "signature_required"
+            );
         }
         assert_eq!(bob.call::<RequestApprove>(&with_flags(needed)).state, RequestState::Approved);
         assert_eq!(alice.wait(&request.id).outcome, Outcome::Issued);

@@ -10,8 +10,8 @@ use std::fmt;
 
 use countersign_shared::digest::Digest;
 use data_encoding::BASE64;
-pub use key::{KeyError, MAX_LINE, PublicKey};
 use key::{ED25519, FIDO_ED25519, FIDO_P256, Material, P256, P384};
+pub use key::{KeyError, MAX_LINE, PublicKey};
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519 as RING_ED25519, RSA_PKCS1_2048_8192_SHA256,
     RSA_PKCS1_2048_8192_SHA512, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
@@ -116,7 +116,9 @@ impl fmt::Display for SshSigError {
             Self::Key(error) => write!(f, "{error}"),
             Self::Hash => f.write_str("the message is hashed by another algorithm than sha256 or sha512"),
             Self::Namespace => f.write_str("it was made under another namespace"),
-            Self::NotTouched => f.write_str("nobody touched the FIDO2 key (a key made with no-touch-required is not taken)"),
+            Self::NotTouched => {
+                f.write_str("nobody touched the FIDO2 key (a key made with no-touch-required is not taken)")
+            }
             Self::Wrong => f.write_str("it is not this key's signature of this text"),
         }
     }
@@ -172,8 +174,7 @@ impl SshSig {
             (Material::P256(point), Signature::P256(octets)) => check(&ECDSA_P256_SHA256_FIXED, point, &signed, octets),
             (Material::P384(point), Signature::P384(octets)) => check(&ECDSA_P384_SHA384_FIXED, point, &signed, octets),
             (Material::Rsa { modulus, exponent }, Signature::Rsa { octets, by_sha256 }) => {
-                let parameters =
-                    if *by_sha256 { &RSA_PKCS1_2048_8192_SHA256 } else { &RSA_PKCS1_2048_8192_SHA512 };
+                let parameters = if *by_sha256 { &RSA_PKCS1_2048_8192_SHA256 } else { &RSA_PKCS1_2048_8192_SHA512 };
                 RsaPublicKeyComponents { n: modulus, e: exponent }.verify(parameters, &signed, octets).is_ok()
             }
             (Material::FidoEd25519 { point, application }, Signature::Fido { octets, flags, counter }) => {

@@ -171,7 +171,9 @@ fn anything_else_is_refused() {
     let right = key.sign(&RIGHT);
     // The key of one and the signature of another.
     let other = Key::Ed25519(ed25519(9));
-    let octets = |armored: &str| BASE64.decode(armored.lines().filter(|line| !line.starts_with('-')).collect::<String>().as_bytes()).unwrap();
+    let octets = |armored: &str| {
+        BASE64.decode(armored.lines().filter(|line| !line.starts_with('-')).collect::<String>().as_bytes()).unwrap()
+    };
     let (mine, theirs) = (octets(&right), octets(&other.sign(&RIGHT)));
     let swapped = [&mine[..mine.len() - 64], &theirs[theirs.len() - 64..]].concat();
     assert_eq!(judged(&armor(&swapped)), Err(SshSigError::Wrong));
@@ -187,7 +189,14 @@ fn anything_else_is_refused() {
     assert_eq!(judged(&format!("{right}x")), Err(SshSigError::Armor));
     assert_eq!(judged(&format!("x{right}")), Err(SshSigError::Armor));
     assert_eq!(judged(&right.replace('=', "")), Err(SshSigError::Armor));
-    for armor in ["", "\n", BEGIN, &format!("{BEGIN}\n{END}"), &format!("{BEGIN}\n\n{END}\n"), "-----BEGIN SSH SIGNATURE-----\n!\n-----END SSH SIGNATURE-----"] {
+    for armor in [
+        "",
+        "\n",
+        BEGIN,
+        &format!("{BEGIN}\n{END}"),
+        &format!("{BEGIN}\n\n{END}\n"),
+        "-----BEGIN SSH SIGNATURE-----\n!\n-----END SSH SIGNATURE-----",
+    ] {
         assert!(judged(armor).is_err(), "{armor}");
     }
     let huge = format!("{BEGIN}\n{}\n{END}", "A".repeat(MAX_ARMORED));

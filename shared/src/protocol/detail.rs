@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Amendment, Certificate, Change, Decision, Job, PolicyChange, Remark, RequestSummary, Signing, Terms, Verb, Votes};
+use super::{
+    Amendment, Certificate, Change, Decision, Job, PolicyChange, Remark, RequestSummary, Signing, Terms, Verb, Votes,
+};
 use crate::content::{CertificateContent, KeyAlgorithm};
 use crate::digest::Digest;
 use crate::lifecycle::closed_set;

@@ -63,7 +63,8 @@ pub(super) fn run(
     };
     let mut items = Vec::with_capacity(drafts.len());
     for (mut item, draft) in drafts {
-        item.signature = draft.map(|draft| draft.sign().map_err(|failure| failure.about(item.id.as_str()))).transpose()?;
+        item.signature =
+            draft.map(|draft| draft.sign().map_err(|failure| failure.about(item.id.as_str()))).transpose()?;
         items.push(item);
     }
     send(verdict, &items, note.as_ref(), &mut client, context)

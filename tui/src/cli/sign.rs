@@ -127,9 +127,8 @@ fn listed(keys: &[String]) -> String {
 fn signed_by(by: &By, text: &str, keys: &[String]) -> Result<String, Failure> {
     let dir = tempfile::tempdir().map_err(|error| Failure::internal(format!("no temporary directory: {error}")))?;
     let path = dir.path().join("decision");
-    let write = |path: &Path, text: &str| {
-        std::fs::write(path, text).map_err(|error| Failure::file("write", path, &error))
-    };
+    let write =
+        |path: &Path, text: &str| std::fs::write(path, text).map_err(|error| Failure::file("write", path, &error));
     write(&path, text)?;
     let key = match by {
         By::File(key) => key.clone(),

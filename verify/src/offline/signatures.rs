@@ -47,7 +47,9 @@ fn read(connection: &Connection, there: &[&str]) -> rusqlite::Result<(Vec<Head>,
     );
     let gone: Option<u64> = connection.query_row(&sql, [], |row| row.get(0)).optional()?;
     let gone = gone.map(|seq| match missing {
-        Some(table) => damage(Some(seq), RULE, format!("the decision in record {seq} was signed; there is no table {table}")),
+        Some(table) => {
+            damage(Some(seq), RULE, format!("the decision in record {seq} was signed; there is no table {table}"))
+        }
         None => damage(Some(seq), RULE, format!("the decision in record {seq} was signed; its signature is gone")),
     });
     let heads = if missing.is_none() { signed::heads(connection)? } else { Vec::new() };

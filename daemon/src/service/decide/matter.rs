@@ -80,7 +80,19 @@ impl<'p> Matter<'p> {
         signed::only_signed(connection, policy, demand, &mut cast)?;
         let requester = requester_now(policy, &request);
         let known = known(connection, policy, &request)?;
-        Ok(Self { request, requester, profile, version, made_under, terms, needs_login, demand, escalated, cast, known })
+        Ok(Self {
+            request,
+            requester,
+            profile,
+            version,
+            made_under,
+            terms,
+            needs_login,
+            demand,
+            escalated,
+            cast,
+            known,
+        })
     }
 
     /// When the current version is to be carried out at the earliest.

@@ -61,7 +61,9 @@ pub(super) fn check(
     };
     let person = actor.party.person.clone().ok_or_else(|| {
         let message = format!("{} is no person of the policy, whose keys could have signed", actor.party.account);
-        ApiError::new(ErrorKind::Forbidden, message).hint("have the account added to a [[person]]").rule("signature_key")
+        ApiError::new(ErrorKind::Forbidden, message)
+            .hint("have the account added to a [[person]]")
+            .rule("signature_key")
     })?;
     let seen = Seen { origin: origin.clone(), size: signature.size, root: signature.root_sha256 };
     was_so(transaction, matter, &seen)?;
@@ -197,7 +199,10 @@ fn required(policy: &Policy, actor: &Actor, ask: &Ask, demand: SignatureDemand, 
             verb(ask),
             keys(policy, person, Some(demand))
         ),
-        None => format!("{} is no person of the policy: have the account added to a [[person]] with keys", actor.party.account),
+        None => format!(
+            "{} is no person of the policy: have the account added to a [[person]] with keys",
+            actor.party.account
+        ),
     };
     ApiError::new(ErrorKind::Forbidden, message).hint(hint).rule("signature_required")
 }

@@ -42,7 +42,9 @@ fn deed(review: &Review) -> Option<Deed> {
     };
     let (id, seen) = (item.id.clone(), item.seen.as_ref()?);
     Some(match review.act {
-        Act::Decide(verdict) => Deed::Decide(verdict, DecideParams { id, digest: seen.request.digest, note: text, signature: None }),
+        Act::Decide(verdict) => {
+            Deed::Decide(verdict, DecideParams { id, digest: seen.request.digest, note: text, signature: None })
+        }
         Act::Withdraw => Deed::Withdraw(EndParams { id, reason: text }),
         Act::Void => Deed::Void(EndParams { id, reason: text }),
         Act::Comment => Deed::Comment(CommentParams { id, text: text? }),
