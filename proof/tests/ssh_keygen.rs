@@ -62,3 +62,12 @@ fn verified(dir: &Path, key: &PublicKey, armored: &str, text: &str) -> bool {
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     child.wait().unwrap().success()
 }
+
+/// What the documentation says is what was done here.
+#[test]
+fn the_documentation_names_the_same_command_and_line() {
+    let page = include_str!("../../docs/signed-decisions.md");
+    assert!(page.contains(&format!("'bob namespaces=\"{SPACE}\" ssh-ed25519 AAAA…' > allowed_signers")));
+    let command = format!("ssh-keygen -Y verify -f allowed_signers -I bob -n {SPACE} -s decision.sig < decision.txt");
+    assert!(page.contains(&command));
+}
