@@ -15,6 +15,7 @@
 //! | [`witness`] | whether to cosign |
 //! | [`anchor`] | the ledger beside checkpoints from outside |
 //! | [`short`], [`qr`] | a checkpoint in 255 digits, and drawn |
+//! | [`sshsig`] | signatures that `ssh-keygen -Y sign` makes |
 
 pub mod anchor;
 pub mod bundle;
@@ -24,6 +25,7 @@ pub mod note;
 pub mod qr;
 pub mod request;
 pub mod short;
+pub mod sshsig;
 pub mod tree;
 pub mod witness;
 

@@ -3,6 +3,7 @@
 
 pub mod canonical;
 pub mod content;
+pub mod decision_text;
 pub mod digest;
 pub mod error;
 pub mod id;

@@ -9,6 +9,7 @@
 //! | [`nodes`] | the stored nodes of the tree beside the records |
 //! | [`kept`] | stored checkpoints and anchors beside the records |
 //! | [`frontier`] | the stored edge of the tree beside the records |
+//! | [`signed`] | decisions that people signed, and the ledger that they saw |
 //! | [`offline`] | a file, copied from the host, without a daemon and without trust in what it says of itself |
 
 pub mod chain;
@@ -19,6 +20,7 @@ pub mod nodes;
 pub mod offline;
 pub mod pass;
 pub mod row;
+pub mod signed;
 
 use countersign_shared::protocol::Damage;
 

@@ -107,7 +107,7 @@ async fn decide(
     while begin.elapsed() < SPAN {
         let next = waiting.borrow_mut().pop();
         let (id, digest) = next.ok_or("the queue is empty: it has to be longer for this machine")?;
-        let params = DecideParams { id, digest, note: Some("not this one".into()) };
+        let params = DecideParams { id, digest, note: Some("not this one".into()), signature: None };
         let frame = match verdict {
             Verdict::Approve => frame::<RequestApprove>(&params)?,
             Verdict::Reject => frame::<RequestReject>(&params)?,

@@ -131,7 +131,7 @@ fn pending(submitted: SubmitResult) -> Result<RequestSummary, DemoError> {
 }
 
 fn decision(request: &RequestSummary, note: &str) -> DecideParams {
-    DecideParams { id: request.id.clone(), digest: request.digest, note: Some(note.into()) }
+    DecideParams { id: request.id.clone(), digest: request.digest, note: Some(note.into()), signature: None }
 }
 
 async fn decide<M>(who: &mut Caller, request: &RequestSummary, note: &str) -> Result<(), DemoError>

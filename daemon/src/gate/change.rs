@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use super::Shut;
 use super::evidence::Evidence;
 use super::prove::{asked, different_people_agreed};
+use super::signed;
 use crate::policy::{CHANGES, Policy};
 use crate::store::rows::proposals::Proposal;
 use crate::store::rows::requests::RequestRow;
@@ -40,5 +41,6 @@ pub fn prove(
     }
     let made_under = asked.terms().ok_or_else(|| tampered("was proposed under no terms"))?;
     let judged_by = record.terms().ok_or_else(|| tampered("was approved under no terms"))?;
-    different_people_agreed(connection, policy, request, (&asked, None), &record, (&made_under, &judged_by))
+    let demand = signed::demanded(policy, None, request);
+    different_people_agreed(connection, policy, request, (&asked, None), &record, (&made_under, &judged_by, demand))
 }

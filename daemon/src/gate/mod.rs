@@ -10,6 +10,7 @@ mod prove;
 pub mod quorum;
 mod revocation;
 pub mod roll;
+pub mod signed;
 pub mod two_person;
 
 pub use approved::Approved;

@@ -4,6 +4,7 @@
 use countersign_shared::content::Purpose;
 use countersign_shared::digest::Digest;
 use countersign_shared::lifecycle::{JobKind, JobState, RequestKind, RequestState, Verdict};
+use countersign_shared::protocol::SignatureDemand;
 use countersign_shared::text::Untrusted;
 use rusqlite::Connection;
 
@@ -11,6 +12,7 @@ use super::evidence::{Cast, Evidence};
 use super::passing::{self, Predecessor};
 use super::quorum::Tally;
 use super::roll::Known;
+use super::signed;
 use super::two_person::{Party, own_session};
 use super::{Approved, Delegated};
 use crate::identity::directory::Account;
@@ -196,10 +198,11 @@ fn people_agreed(
         _ => return Err(tampered("is approved by a record that approves nothing")),
     }
     let judged = terms(connection, policy, request, submission, &asked, record)?;
+    let demand = signed::demanded(policy, Some(&submission.profile), request);
     // Whoever put the current version in place of another asks for it too, by whichever account.
     let amender =
         version_record(connection, request)?.filter(|made| made.seq != asked.seq).and_then(|made| made.party());
-    different_people_agreed(connection, policy, request, (&asked, amender), record, (&judged.0, &judged.1))
+    different_people_agreed(connection, policy, request, (&asked, amender), record, (&judged.0, &judged.1, demand))
 }
 
 /// The votes up to `record`, read from the ledger: they fill the terms that it names, which ask for as much as those
@@ -210,7 +213,7 @@ pub(super) fn different_people_agreed(
     request: &RequestRow,
     (asked, amender): (&Evidence, Option<Party>),
     record: &Evidence,
-    (made_under, judged_by): (&Terms, &Terms),
+    (made_under, judged_by, demand): (&Terms, &Terms, Option<SignatureDemand>),
 ) -> Result<(), Shut> {
     let id = &request.id;
     let tampered = |what: &str| Shut::Tampered(format!("{id} {what}"));
@@ -238,7 +241,15 @@ pub(super) fn different_people_agreed(
         }
         votes.push(cast);
     }
+    let unsigned = Tally::of(judged_by, &Known::as_recorded().ballots(&votes));
+    if let Some(wrong) = signed::only_signed(connection, policy, demand, &mut votes)?.into_iter().next() {
+        return Err(Shut::Tampered(format!("{id}: {wrong}")));
+    }
     let tally = Tally::of(judged_by, &Known::as_recorded().ballots(&votes));
+    if unsigned.is_complete() && !tally.is_complete() {
+        let why = "decisions have to be signed, and those that are signed by keys of the policy make no quorum";
+        return Err(Shut::Refused(format!("{id}: {why}")));
+    }
     if !tally.is_complete() {
         return Err(tampered("has no quorum of different people over its exact content"));
     }

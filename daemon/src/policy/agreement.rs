@@ -63,6 +63,7 @@ pub(super) fn change_control(
         quorum: quorum.unwrap_or_default(),
         quorum_order: table.quorum_order,
         reject_threshold: table.reject_threshold,
+        decision_signature: table.decision_signature,
         ..ChangeControl::default()
     };
     if let Some(timeout) = table.approval_timeout {
@@ -87,6 +88,13 @@ pub(super) fn check_profile(table: &ProfileTable, place: &Place, report: &mut Re
         if table.approval_timeout.is_some_and(|timeout| span >= timeout) {
             report.error(place, "auto_approve_after", "it would never come: approval_timeout ends the request before");
         }
+        if table.decision_signature.is_some() {
+            report.error(
+                place,
+                "auto_approve_after",
+                "what is approved by nobody is signed by nobody: drop decision_signature",
+            );
+        }
         let what = "renewals with the same names and the same type of key are approved by nobody when this has passed";
         report.warning(place, "auto_approve_after", what);
     }
@@ -103,6 +111,7 @@ pub(super) fn check_profile(table: &ProfileTable, place: &Place, report: &mut Re
         ("calendar", table.calendar.is_some()),
         ("auto_approve_after", table.auto_approve_after.is_some()),
         ("allow_delegation", !table.allow_delegation),
+        ("decision_signature", table.decision_signature.is_some()),
     ] {
         if set {
             report.error(place, key, "without requires_approval = true nobody is asked and it has no effect");

@@ -9,7 +9,7 @@ use super::parts::Issuer;
 use super::read::{Reading, Source, read};
 use super::report::{Place, Report};
 use super::subject::Member;
-use super::{Policy, agreement, issuers, ledger, messages, people, profiles, reach, renewal};
+use super::{Policy, agreement, issuers, ledger, messages, people, profiles, reach, renewal, signers};
 
 /// The most accounts that a document names, whoever they belong to.
 const MAX_ACCOUNTS: usize = 4096;
@@ -70,6 +70,7 @@ pub(super) fn check(document: &str, reading: Reading) -> Result<(Policy, Vec<Str
         owners_are_known(&policy, &places, &mut report);
         let change_control = source.change_control.as_ref().map(|entry| &entry.place);
         reach::check(&policy, &places, change_control, &mut report);
+        signers::check(&policy, &places, change_control, &mut report);
     }
     report.finish().map(|warnings| (policy, warnings))
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use countersign_shared::content::{ExtendedKeyUsage, KeyAlgorithm, SubjectAttribute};
+use countersign_shared::protocol::SignatureDemand;
 use countersign_shared::time::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -178,6 +179,8 @@ pub(super) struct ProfileTable {
     /// Whether requests and decisions need a caller with a login session; false when left out.
     #[serde(default)]
     pub require_login_session: bool,
+    /// Whether decisions have to be signed by a key of the person who decides; not when left out.
+    pub decision_signature: Option<SignatureDemand>,
     /// Where the daemon writes the chain; nowhere when left out.
     pub deliver: Option<DeliverTable>,
 }
@@ -206,6 +209,8 @@ pub(super) struct ChangeControlTable {
     pub reject_threshold: u32,
     /// How long a proposal waits for people, `1s` to `365d`; `7d` when left out.
     pub approval_timeout: Option<Span>,
+    /// Whether decisions have to be signed by a key of the person who decides; not when left out.
+    pub decision_signature: Option<SignatureDemand>,
 }
 
 /// Which key a renewal is for where nobody brings one.

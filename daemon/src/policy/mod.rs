@@ -27,6 +27,7 @@ mod read;
 mod renewal;
 mod report;
 mod rules;
+mod signers;
 mod subject;
 mod terms;
 

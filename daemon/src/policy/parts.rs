@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use countersign_proof::sshsig::PublicKey;
+use countersign_shared::protocol::SignatureDemand;
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::{Span, Timestamp};
 
@@ -23,6 +25,15 @@ pub struct Person {
     pub email: Option<String>,
     /// SSH public keys as `authorized_keys` writes them.
     pub keys: Vec<String>,
+}
+
+impl Person {
+    /// The keys that satisfy a demand; those that no decision can be signed with are left out.
+    pub fn signing_keys(&self, demand: Option<SignatureDemand>) -> impl Iterator<Item = PublicKey> {
+        let fido = demand.is_some_and(|demand| demand >= SignatureDemand::Fido2);
+        let keys = self.keys.iter().filter_map(|line| PublicKey::parse(line).ok());
+        keys.filter(move |key| !fido || key.is_fido())
+    }
 }
 
 /// A role given to somebody.
@@ -47,6 +58,8 @@ pub struct ChangeControl {
     pub reject_threshold: u32,
     /// How long a proposal waits for people.
     pub approval_timeout: Span,
+    /// Whether decisions have to be signed, and by which keys.
+    pub decision_signature: Option<SignatureDemand>,
 }
 
 impl Default for ChangeControl {
@@ -56,6 +69,7 @@ impl Default for ChangeControl {
             quorum_order: QuorumOrder::Parallel,
             reject_threshold: 1,
             approval_timeout: Span::from_secs(7 * 86_400),
+            decision_signature: None,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_shared::text::is_deceiving;
+use countersign_proof::sshsig::PublicKey;
+use countersign_shared::text::{Untrusted, is_deceiving};
 use countersign_shared::time::Timestamp;
 
 use super::authority::Role;
@@ -28,8 +29,10 @@ pub(super) fn people(
 ) -> (Vec<Person>, BTreeMap<AccountName, usize>) {
     let mut people: Vec<Person> = Vec::with_capacity(entries.len());
     let mut owners: BTreeMap<AccountName, usize> = BTreeMap::new();
+    let mut holders: BTreeMap<String, String> = BTreeMap::new();
     for Entry { value: table, place } in entries {
         check_person(table, place, report);
+        one_holder_each(table, &mut holders, place, report);
         let mut accounts = Vec::with_capacity(table.accounts.len());
         for raw in &table.accounts {
             let account: AccountName = match raw.parse() {
@@ -78,6 +81,23 @@ fn check_person(table: &PersonTable, place: &Place, report: &mut Report) {
         let shape = kind.contains('-') && rest.starts_with("AAAA");
         if !shape || key.len() > 2048 || key.chars().any(is_deceiving) {
             report.error(place, "keys", "a key is one line of authorized_keys: a type, base 64 and a comment");
+        } else if let Err(why) = PublicKey::parse(key) {
+            report.warning(place, "keys", format!("no decision can be signed with {kind}: {why}"));
+        }
+    }
+}
+
+/// A key that two people have would let one of them sign for the other.
+fn one_holder_each(table: &PersonTable, holders: &mut BTreeMap<String, String>, place: &Place, report: &mut Report) {
+    for key in &table.keys {
+        let key: Vec<&str> = key.splitn(3, ' ').take(2).collect();
+        match holders.insert(key.join(" "), table.name.clone()) {
+            Some(holder) if holder == table.name => report.error(place, "keys", "a key is there twice"),
+            Some(holder) => {
+                let holder = Untrusted::new(holder);
+                report.error(place, "keys", format!("a key is one of {} already: one key is one human", holder.safe()));
+            }
+            None => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use countersign_shared::content::{ExtendedKeyUsage, KeyAlgorithm, SubjectAttribute};
+use countersign_shared::protocol::SignatureDemand;
 
 use super::super::calendar::Calendar;
 use super::super::quorum::{Escalation, QuorumOrder, QuorumStep, Route};
@@ -38,6 +39,7 @@ fn rules() -> Rules {
         calendar: None,
         auto_approve_after: None,
         allow_delegation: true,
+        decision_signature: None,
     }
 }
 
@@ -113,7 +115,7 @@ fn a_default_that_is_written_out_is_no_other_rule() {
 #[test]
 fn every_rule_changes_the_digest_and_the_display_name_does_not() {
     let delivery = || Delivery { path: "/a/{certificate}".to_owned(), owner: None, mode: 0o644, key_path: None };
-    let edits: [&dyn Fn(&mut Rules); 51] = [
+    let edits: [&dyn Fn(&mut Rules); 53] = [
         &|_| {},
         &|r| r.id = "p-x".to_owned(),
         &|r| r.environment = "test".to_owned(),
@@ -134,6 +136,8 @@ fn every_rule_changes_the_digest_and_the_display_name_does_not() {
         &|r| r.allow_ip = true,
         &|r| r.subject.clear(),
         &|r| r.require_login_session = true,
+        &|r| r.decision_signature = Some(SignatureDemand::Ssh),
+        &|r| r.decision_signature = Some(SignatureDemand::Fido2),
         &|r| r.deliver = Some(delivery()),
         &|r| r.deliver = Some(Delivery { mode: 0o600, ..delivery() }),
         &|r| r.deliver = Some(Delivery { owner: Some("www".to_owned()), ..delivery() }),

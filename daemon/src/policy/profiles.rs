@@ -82,6 +82,7 @@ pub(super) fn profiles(
             calendar,
             auto_approve_after: table.auto_approve_after,
             allow_delegation: table.allow_delegation,
+            decision_signature: table.decision_signature,
         };
         match Profile::new(rules) {
             Ok(profile) => profiles.push(profile),

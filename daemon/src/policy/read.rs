@@ -83,8 +83,7 @@ const LATER_TABLES: [(&str, &str); 5] = [
 ];
 
 /// The same for keys of a table.
-const LATER_KEYS: [(&str, &str, &str); 3] = [
-    ("profile", "decision_signature", "signed decisions are not built yet: remove the key, or no decision could count"),
+const LATER_KEYS: [(&str, &str, &str); 2] = [
     ("profile", "escalation", "the key is escalate: escalate = [{ after = …, groups = […] }]"),
     ("grant", "delegate", "a delegation is no policy: an approver hands their say to another in the console"),
 ];

@@ -5,6 +5,7 @@ use std::path::Path;
 use countersign_shared::canonical::{CanonicalError, Object};
 use countersign_shared::content::{ExtendedKeyUsage, KeyAlgorithm, SubjectAttribute};
 use countersign_shared::digest::Digest;
+use countersign_shared::protocol::SignatureDemand;
 use countersign_shared::time::Span;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,9 @@ pub struct Rules {
     /// Whether an approver's say may be handed to another.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub allow_delegation: bool,
+    /// Whether decisions have to be signed, and by which keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision_signature: Option<SignatureDemand>,
 }
 
 const fn one() -> u32 {
@@ -179,6 +183,7 @@ impl Rules {
         if self.carry_out_within() != CARRY_OUT_WITHIN {
             form.integer("carry_out_within_ms", millis(self.carry_out_within()));
         }
+        form.string_if("decision_signature", self.decision_signature.map(SignatureDemand::as_str));
         if let Some(deliver) = &self.deliver {
             let inner = Object::new()
                 .string_if("key_path", deliver.key_path.as_deref())

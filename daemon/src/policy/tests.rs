@@ -105,7 +105,7 @@ fn a_mistake_names_its_line_table_and_key() {
         (
             "renewal_policy = \"rp-std\"",
             "decision_signature = \"ssh\"",
-            "decision_signature: signed decisions are not built yet",
+            "decision_signature: 1 have to sign, and 0 people have an SSH key",
         ),
         ("renewal_policy = \"rp-std\"", "ticket_pattern = \"(\"", "ticket_pattern: not a regular expression"),
         ("renewal_policy = \"rp-std\"", "approval_timeout = \"0s\"", "approval_timeout: 0s is not within 1s"),

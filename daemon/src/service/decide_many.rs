@@ -4,10 +4,12 @@
 use std::collections::HashSet;
 
 use countersign_shared::error::{ApiError, ErrorKind};
-use countersign_shared::protocol::{DecideManyParams, DecideManyResult, DecideResult, DecidedItem, MAX_ITEMS};
+use countersign_shared::protocol::{
+    DecideManyParams, DecideManyResult, DecideResult, DecidedItem, DecisionSignature, MAX_ITEMS,
+};
 
 use super::actor::Actor;
-use super::decide::{Ask, check_note, one};
+use super::decide::{Ask, check_note, one, signature};
 use super::{PolicyInForce, Service};
 use crate::ipc::Connection;
 use crate::store::Transaction;
@@ -19,7 +21,7 @@ pub async fn decide_many(
     connection: &Connection,
     params: DecideManyParams,
 ) -> Result<DecideManyResult, ApiError> {
-    let asks = asks(params)?;
+    let asks = asks(params, |signature| signature::given(service, signature))?;
     let actor = service.with_says(service.actor_with_patience(connection)?).await?;
     let (policy, deciding) = (service.policy.clone(), actor);
     let ids: Vec<_> = asks.iter().map(|ask| ask.id.clone()).collect();
@@ -50,7 +52,10 @@ fn by_itself(
 }
 
 /// 1 to 100 of them, each request once, the note fit for each.
-fn asks(params: DecideManyParams) -> Result<Vec<Ask>, ApiError> {
+fn asks(
+    params: DecideManyParams,
+    given: impl Fn(Option<DecisionSignature>) -> Result<Option<signature::Given>, ApiError>,
+) -> Result<Vec<Ask>, ApiError> {
     let (verdict, count) = (params.verdict, params.items.len());
     if !(1..=MAX_ITEMS).contains(&count) {
         return Err(ApiError::invalid(format!("`items` has {count} entries; 1 to {MAX_ITEMS} are taken")));
@@ -60,13 +65,11 @@ fn asks(params: DecideManyParams) -> Result<Vec<Ask>, ApiError> {
     if let Some(again) = params.items.iter().find(|item| !seen.insert(&item.id)) {
         return Err(ApiError::invalid(format!("`items` names {} twice", again.id)).hint("name each request once"));
     }
-    let ask = |item: countersign_shared::protocol::DecideItem| Ask {
-        id: item.id,
-        digest: item.digest,
-        verdict,
-        note: note.clone(),
+    let ask = |item: countersign_shared::protocol::DecideItem| {
+        let signature = given(item.signature)?;
+        Ok(Ask { id: item.id, digest: item.digest, verdict, note: note.clone(), signature })
     };
-    Ok(params.items.into_iter().map(ask).collect())
+    params.items.into_iter().map(ask).collect()
 }
 
 #[cfg(test)]
@@ -79,7 +82,7 @@ mod tests {
     use super::*;
 
     fn items(count: u32) -> Vec<DecideItem> {
-        let item = |at| DecideItem { id: RequestId::fresh(1, at), digest: Digest::of(&[]) };
+        let item = |at| DecideItem { id: RequestId::fresh(1, at), digest: Digest::of(&[]), signature: None };
         (0..count).map(item).collect()
     }
 
@@ -89,7 +92,7 @@ mod tests {
             |items, note: Option<&str>, verdict| DecideManyParams { verdict, items, note: note.map(Into::into) };
         let most = u32::try_from(MAX_ITEMS).unwrap();
         for (count, taken) in [(0, false), (1, true), (most, true), (most + 1, false)] {
-            let asked = asks(params(items(count), None, Verdict::Approve));
+            let asked = asks(params(items(count), None, Verdict::Approve), |_| Ok(None));
             assert_eq!(asked.is_ok(), taken, "{count}");
             if let Ok(asked) = asked {
                 let ids: Vec<_> = asked.into_iter().map(|ask| ask.id).collect();
@@ -98,9 +101,9 @@ mod tests {
         }
         let mut twice = items(3);
         twice.push(DecideItem { digest: Digest::of(&[b"other"]), ..twice[1].clone() });
-        let error = asks(params(twice.clone(), None, Verdict::Approve)).err().unwrap();
+        let error = asks(params(twice.clone(), None, Verdict::Approve), |_| Ok(None)).err().unwrap();
         assert_eq!((error.kind, error.message), (ErrorKind::Invalid, format!("`items` names {} twice", twice[1].id)));
-        assert!(asks(params(items(1), None, Verdict::Reject)).is_err(), "a rejection needs its note");
-        assert_eq!(asks(params(items(2), Some("no"), Verdict::Reject)).unwrap()[1].note.raw(), "no");
+        assert!(asks(params(items(1), None, Verdict::Reject), |_| Ok(None)).is_err(), "a rejection needs its note");
+        assert_eq!(asks(params(items(2), Some("no"), Verdict::Reject), |_| Ok(None)).unwrap()[1].note.raw(), "no");
     }
 }

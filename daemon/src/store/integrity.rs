@@ -19,25 +19,29 @@ mod installation;
 mod lists;
 mod pending;
 mod proposals;
+mod signatures;
 mod texts;
 mod versions;
 pub mod written;
 
 use anchors::Kept;
+use signatures::Heads;
 
 /// Looks at everything: at the records from `begin` on, where an earlier look of this process ended, or from the first.
 /// Says now and then how many of how many records it is past. An error is a database that cannot be read at all.
 pub fn check(connection: &Connection, begin: Tail, progress: &mut Progress<'_>) -> Result<Verified, OpenError> {
     let changed = schema(connection)?;
-    let (kept, unreadable) = match Kept::read(connection) {
-        Ok(kept) => (kept, None),
+    let read = Kept::read(connection).and_then(|kept| Ok((kept, Heads::read(connection)?)));
+    let ((kept, heads), unreadable) = match read {
+        Ok(read) => (read, None),
         Err(error) if is_corruption(&error) => return Err(error.into()),
         Err(error) => {
             let text = format!("what was signed of the ledger cannot be read: {error}");
-            (Kept::default(), Some(Damage { seq: None, rule: "state".into(), text }))
+            (Default::default(), Some(Damage { seq: None, rule: "state".into(), text }))
         }
     };
-    let (passed, file) = beside(connection, || verify_from(connection, begin, &kept.sizes(), progress));
+    let sizes: Vec<u64> = kept.sizes().into_iter().chain(heads.sizes()).collect();
+    let (passed, file) = beside(connection, || verify_from(connection, begin, &sizes, progress));
     let mut verified = match (passed, changed.clone()) {
         (Ok(verified), _) => verified,
         // A table that is gone cannot be read, and that is what is wrong with it.
@@ -52,7 +56,7 @@ pub fn check(connection: &Connection, begin: Tail, progress: &mut Progress<'_>) 
         verified.damage = verified.damage.or(changed).or(unreadable);
     }
     if verified.damage.is_none() {
-        verified.damage = anchors::compare(&kept, connection, &verified)?;
+        verified.damage = anchors::compare(&kept, &heads, connection, &verified)?;
     }
     // Each looks at what the one before has found in order.
     let looks = [
@@ -66,6 +70,7 @@ pub fn check(connection: &Connection, begin: Tail, progress: &mut Progress<'_>) 
         lists::check,
         found::check,
         anchors::check,
+        signatures::check,
     ];
     for look in looks {
         if verified.damage.is_none() {

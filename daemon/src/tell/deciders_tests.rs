@@ -111,6 +111,7 @@ fn matter<'p>(policy: &'p Policy, requester: &str, votes: &[(&str, &str)]) -> Ma
         made_under: terms.clone(),
         terms,
         needs_login: false,
+        demand: None,
         escalated: Vec::new(),
         cast: votes.iter().map(cast).collect(),
         known: Known::by(policy, None),

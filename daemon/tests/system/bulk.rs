@@ -8,7 +8,7 @@ use countersign_shared::protocol::{DecideItem, DecideManyParams, NoParams, Outco
 use crate::support::{ALICE, BOB, CAROL, DAVE, Host, MALLORY, can_be_people, policy};
 
 fn item(request: &RequestSummary) -> DecideItem {
-    DecideItem { id: request.id.clone(), digest: request.digest }
+    DecideItem { id: request.id.clone(), digest: request.digest, signature: None }
 }
 
 fn all(verdict: Verdict, items: Vec<DecideItem>, note: Option<&str>) -> DecideManyParams {
@@ -17,7 +17,7 @@ fn all(verdict: Verdict, items: Vec<DecideItem>, note: Option<&str>) -> DecideMa
 
 fn unknown(at: usize) -> DecideItem {
     let digest = countersign_shared::digest::Digest::of(&[b"never seen"]);
-    DecideItem { id: format!("ar-{at:014}").parse().unwrap(), digest }
+    DecideItem { id: format!("ar-{at:014}").parse().unwrap(), digest, signature: None }
 }
 
 #[test]

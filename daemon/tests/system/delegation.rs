@@ -265,7 +265,8 @@ fn only_under_its_profiles_and_where_the_profile_lets_it() {
     host.user(BOB).call::<DelegationGrant>(&to("erin", None));
     let (web, own) = (alice.request(&["web1.corp.example"]), alice.request(&["web1.own.example"]));
     refused(&mut erin, &own, ErrorKind::Forbidden, "no_vote");
-    let many = [&own, &web].map(|request| DecideItem { id: request.id.clone(), digest: request.digest });
+    let many =
+        [&own, &web].map(|request| DecideItem { id: request.id.clone(), digest: request.digest, signature: None });
     let decided =
         erin.call::<RequestDecide>(&DecideManyParams { verdict: Verdict::Approve, items: many.to_vec(), note: None });
     let rules: Vec<_> =

@@ -52,6 +52,7 @@ mod revocation;
 mod roles;
 mod rules;
 mod search;
+mod signed_decisions;
 mod startup;
 mod stuck;
 mod support;

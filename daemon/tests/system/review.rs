@@ -116,7 +116,9 @@ fn a_stranger_who_asks_everything_at_once_fills_no_ledger() {
     }
     let host = Host::serving(&policy());
     let digest = countersign_shared::digest::Digest::of(&[b"never seen"]);
-    let items = (0..100).map(|at| DecideItem { id: format!("ar-{at:014}").parse().unwrap(), digest }).collect();
+    let items = (0..100)
+        .map(|at| DecideItem { id: format!("ar-{at:014}").parse().unwrap(), digest, signature: None })
+        .collect();
     let params = DecideManyParams { verdict: Verdict::Approve, items, note: None };
     let mut callers: Vec<Caller> = (0..6).map(|_| host.user(MALLORY)).collect();
     for _ in 0..20 {

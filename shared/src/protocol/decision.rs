@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Job, PersonRef};
+use super::{DecisionSignature, Job, PersonRef, Signed};
 use crate::digest::Digest;
 use crate::error::ErrorObject;
 use crate::id::RequestId;
@@ -22,6 +22,9 @@ pub struct DecideParams {
     /// The note, at most 4 KiB; required to reject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Untrusted>,
+    /// The person's signature of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<DecisionSignature>,
 }
 
 /// The answer to a decision.
@@ -77,6 +80,9 @@ pub struct Decision {
     /// The person whose say it is, where that was handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegated_by: Option<String>,
+    /// The signature, where it was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
 }
 
 /// `request.decide`: one verdict on many requests, each named with the digest that was seen. Every item is judged
@@ -104,6 +110,9 @@ pub struct DecideItem {
     pub id: RequestId,
     /// The content digest that the person saw.
     pub digest: Digest,
+    /// The person's signature of this one decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<DecisionSignature>,
 }
 
 /// The answer to `request.decide`.

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Amendment, Certificate, Change, Decision, Job, PolicyChange, Remark, RequestSummary, Terms, Verb, Votes};
+use super::{
+    Amendment, Certificate, Change, Decision, Job, PolicyChange, Remark, RequestSummary, Signing, Terms, Verb, Votes,
+};
 use crate::content::{CertificateContent, KeyAlgorithm};
 use crate::digest::Digest;
 use crate::lifecycle::closed_set;
@@ -115,6 +117,9 @@ pub struct RequestDetail {
     pub who_may_decide: Vec<String>,
     /// Whether the caller can.
     pub you: MayDecide,
+    /// What the caller would sign with a decision; none while the daemon is read-only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Signing>,
     /// What else the caller can do with it now.
     pub you_may: Vec<Verb>,
     /// Who has to agree, and how far that is.

@@ -20,6 +20,7 @@ pub mod proposal;
 pub mod renewal;
 pub mod request;
 pub mod revocation;
+pub mod signature;
 pub mod terms;
 pub mod wait;
 
@@ -40,6 +41,7 @@ pub use proposal::*;
 pub use renewal::*;
 pub use request::*;
 pub use revocation::*;
+pub use signature::*;
 pub use terms::*;
 pub use wait::*;
 

@@ -14,8 +14,8 @@ use super::context::Context;
 use super::decide_many::{self, Items};
 use super::failure::Failure;
 use super::seen::{UNSEEN, look};
+use super::sign::SignArgs;
 use super::{confirm, render};
-use crate::client::Client;
 
 #[derive(Debug, Args)]
 pub(super) struct ApproveArgs {
@@ -24,6 +24,8 @@ pub(super) struct ApproveArgs {
     /// A note, at most 4 KiB
     #[arg(long)]
     note: Option<String>,
+    #[command(flatten)]
+    sign: SignArgs,
 }
 
 #[derive(Debug, Args)]
@@ -33,6 +35,8 @@ pub(super) struct RejectArgs {
     /// Why, at most 4 KiB
     #[arg(long)]
     note: String,
+    #[command(flatten)]
+    sign: SignArgs,
 }
 
 /// What is decided.
@@ -76,14 +80,20 @@ impl FromStr for Named {
 }
 
 pub(super) fn approve(args: &ApproveArgs, context: &mut Context) -> Result<u8, Failure> {
-    decide(Verdict::Approve, &args.which, args.note.as_deref(), context)
+    decide(Verdict::Approve, &args.which, args.note.as_deref(), &args.sign, context)
 }
 
 pub(super) fn reject(args: &RejectArgs, context: &mut Context) -> Result<u8, Failure> {
-    decide(Verdict::Reject, &args.which, Some(&args.note), context)
+    decide(Verdict::Reject, &args.which, Some(&args.note), &args.sign, context)
 }
 
-fn decide(verdict: Verdict, which: &Which, note: Option<&str>, context: &mut Context) -> Result<u8, Failure> {
+fn decide(
+    verdict: Verdict,
+    which: &Which,
+    note: Option<&str>,
+    sign: &SignArgs,
+    context: &mut Context,
+) -> Result<u8, Failure> {
     let note = note.map(Untrusted::from);
     match (which.requests.as_slice(), &which.batch) {
         ([named], _) => {
@@ -93,28 +103,46 @@ fn decide(verdict: Verdict, which: &Which, note: Option<&str>, context: &mut Con
                 }
                 (behind, flag) => behind.or(flag),
             };
-            one(verdict, &named.id, digest, note, context)
+            one(verdict, &Named { id: named.id.clone(), digest }, note, sign, context)
         }
         (_, None) if which.digest.is_some() => Err(Failure::usage("--digest goes with one request alone")
             .hint("write the digest of each behind its id: ar-…@SHA256")),
-        (named, None) => decide_many::run(verdict, &Items::Named(named), note, context),
-        (_, Some(batch)) => decide_many::run(verdict, &Items::Batch(batch), note, context),
+        (named, None) => decide_many::run(verdict, &Items::Named(named), note, sign, context),
+        (_, Some(batch)) => decide_many::run(verdict, &Items::Batch(batch), note, sign, context),
     }
 }
 
 fn one(
     verdict: Verdict,
-    id: &RequestId,
-    digest: Option<Digest>,
+    named: &Named,
     note: Option<Untrusted>,
+    sign: &SignArgs,
     context: &mut Context,
 ) -> Result<u8, Failure> {
     let mut client = context.connect()?;
-    let digest = match digest {
-        Some(digest) => digest,
-        None => current_digest(verdict, id, &mut client, context)?,
+    let id = &named.id;
+    let detail = match named.digest {
+        Some(_) if !sign.may_sign() => None,
+        _ => look(id, &mut client)?,
     };
-    let params = DecideParams { id: id.clone(), digest, note };
+    // What was seen, or what nobody may see; where it is not what the request holds now, the daemon says so.
+    let digest = named.digest.or(detail.as_ref().map(|detail| detail.request.digest)).unwrap_or(UNSEEN);
+    let detail = detail.filter(|detail| detail.request.digest == digest);
+    let draft = match &detail {
+        Some(detail) => sign.draft(detail, verdict, note.as_ref())?,
+        None => None,
+    };
+    if let Some(detail) = detail.filter(|_| named.digest.is_none() && context.interactive()) {
+        let mut text = render::detail::request(&detail, context.view()?);
+        if let Some(draft) = &draft {
+            text.push_str(&render::decision::to_sign(&draft.text()));
+        }
+        context.out().text(&text)?;
+        let wanted = confirm::expected(verdict, &detail);
+        confirm::ask(&wanted, &format!("{verdict} exactly this"), "nothing was decided")?;
+    }
+    let signature = draft.map(|draft| draft.sign()).transpose()?;
+    let params = DecideParams { id: id.clone(), digest, note, signature };
     match verdict {
         Verdict::Approve => {
             context.answer_on::<RequestApprove>(&mut client, &params, render::decision::made)?;
@@ -124,23 +152,6 @@ fn one(
         }
     }
     Ok(0)
-}
-
-/// The digest of what the request holds now, confirmed where somebody can be asked.
-fn current_digest(
-    verdict: Verdict,
-    id: &RequestId,
-    client: &mut Client,
-    context: &mut Context,
-) -> Result<Digest, Failure> {
-    let Some(detail) = look(id, client)? else { return Ok(UNSEEN) };
-    if context.interactive() {
-        let text = render::detail::request(&detail, context.view()?);
-        context.out().text(&text)?;
-        let wanted = confirm::expected(verdict, &detail);
-        confirm::ask(&wanted, &format!("{verdict} exactly this"), "nothing was decided")?;
-    }
-    Ok(detail.request.digest)
 }
 
 #[cfg(test)]

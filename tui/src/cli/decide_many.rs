@@ -15,6 +15,7 @@ use super::context::Context;
 use super::exit::worst;
 use super::failure::Failure;
 use super::seen::{UNSEEN, look};
+use super::sign::{Draft, SignArgs};
 use super::{confirm, render};
 use crate::client::Client;
 
@@ -26,10 +27,27 @@ pub(super) enum Items<'a> {
     Batch(&'a str),
 }
 
+/// A decision that is not sent yet, and what is to be signed for it.
+type Undecided = (DecideItem, Option<Draft>);
+
+/// What is signed of each.
+struct Signed<'a> {
+    verdict: Verdict,
+    note: Option<&'a Untrusted>,
+    sign: &'a SignArgs,
+}
+
+impl Signed<'_> {
+    fn draft(&self, detail: &RequestDetail) -> Result<Option<Draft>, Failure> {
+        self.sign.draft(detail, self.verdict, self.note)
+    }
+}
+
 pub(super) fn run(
     verdict: Verdict,
     items: &Items<'_>,
     note: Option<Untrusted>,
+    sign: &SignArgs,
     context: &mut Context,
 ) -> Result<u8, Failure> {
     let mut client = context.connect()?;
@@ -38,10 +56,17 @@ pub(super) fn run(
         Items::Batch(batch) => pending(batch, &mut client, context)?,
     };
     let unseen = named.iter().any(|item| item.digest.is_none());
-    let items = match unseen && context.interactive() {
-        true => confirmed(verdict, &named, &mut client, context)?,
-        false => as_they_are(&named, &mut client)?,
+    let signing = Signed { verdict, note: note.as_ref(), sign };
+    let drafts = match unseen && context.interactive() {
+        true => confirmed(&signing, &named, &mut client, context)?,
+        false => as_they_are(&signing, &named, &mut client)?,
     };
+    let mut items = Vec::with_capacity(drafts.len());
+    for (mut item, draft) in drafts {
+        item.signature =
+            draft.map(|draft| draft.sign().map_err(|failure| failure.about(item.id.as_str()))).transpose()?;
+        items.push(item);
+    }
     send(verdict, &items, note.as_ref(), &mut client, context)
 }
 
@@ -81,25 +106,31 @@ fn pending(batch: &str, client: &mut Client, context: &Context) -> Result<Vec<Na
 }
 
 /// Without anybody to ask: the digests that were seen, or those of the content as it is now.
-fn as_they_are(named: &[Named], client: &mut Client) -> Result<Vec<DecideItem>, Failure> {
+fn as_they_are(signing: &Signed<'_>, named: &[Named], client: &mut Client) -> Result<Vec<Undecided>, Failure> {
     let mut items = Vec::with_capacity(named.len());
     for Named { id, digest } in named {
-        let digest = match digest {
-            Some(digest) => *digest,
-            None => look(id, client)?.map_or(UNSEEN, |detail| detail.request.digest),
+        let detail = match digest {
+            Some(_) if !signing.sign.may_sign() => None,
+            _ => look(id, client)?,
         };
-        items.push(DecideItem { id: id.clone(), digest });
+        let digest = digest.or(detail.as_ref().map(|detail| detail.request.digest)).unwrap_or(UNSEEN);
+        let draft = match &detail {
+            Some(detail) if detail.request.digest == digest => signing.draft(detail)?,
+            _ => None,
+        };
+        items.push((DecideItem { id: id.clone(), digest, signature: None }, draft));
     }
     Ok(items)
 }
 
 /// Shows every request and takes the answers: the name of each that is at risk, then `yes` for all.
 fn confirmed(
-    verdict: Verdict,
+    signing: &Signed<'_>,
     named: &[Named],
     client: &mut Client,
     context: &mut Context,
-) -> Result<Vec<DecideItem>, Failure> {
+) -> Result<Vec<Undecided>, Failure> {
+    let verdict = signing.verdict;
     let view = context.view()?;
     let mut items = Vec::with_capacity(named.len());
     let mut shown: Vec<RequestDetail> = Vec::new();
@@ -110,12 +141,17 @@ fn confirmed(
         let Some(detail) = look(id, client)? else {
             let text = render::decision::unseen(id, view);
             context.out().text(&text)?;
-            items.push(DecideItem { id: id.clone(), digest: digest.unwrap_or(UNSEEN) });
+            items.push((DecideItem { id: id.clone(), digest: digest.unwrap_or(UNSEEN), signature: None }, None));
             continue;
         };
-        let text = render::decision::one_of_many(&detail, view);
+        let digest = digest.unwrap_or(detail.request.digest);
+        let draft = if digest == detail.request.digest { signing.draft(&detail)? } else { None };
+        let mut text = render::decision::one_of_many(&detail, view);
+        if let Some(draft) = &draft {
+            text.push_str(&render::decision::to_sign(&draft.text()));
+        }
         context.out().text(&text)?;
-        items.push(DecideItem { id: id.clone(), digest: digest.unwrap_or(detail.request.digest) });
+        items.push((DecideItem { id: id.clone(), digest, signature: None }, draft));
         shown.push(detail);
     }
     for detail in &shown {

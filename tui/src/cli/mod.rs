@@ -42,6 +42,7 @@ mod revoke;
 mod san;
 mod seen;
 mod show;
+mod sign;
 mod status;
 mod void;
 mod wait;

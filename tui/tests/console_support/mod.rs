@@ -219,8 +219,8 @@ impl World {
             Verdict::Reject => method::RequestReject::NAME,
         };
         let mut items = Vec::new();
-        for DecideItem { id, digest } in many.items {
-            let params = DecideParams { id: id.clone(), digest, note: many.note.clone() };
+        for DecideItem { id, digest, signature } in many.items {
+            let params = DecideParams { id: id.clone(), digest, note: many.note.clone(), signature };
             items.push(match self.decide(me, name, params) {
                 Ok(result) => DecidedItem { id, result: Some(result), error: None },
                 Err(error) => DecidedItem { id, result: None, error: Some(error.into()) },

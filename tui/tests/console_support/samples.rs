@@ -127,6 +127,7 @@ pub fn detail(request: RequestSummary) -> RequestDetail {
         votes: Votes { given: 0, needed: 1 },
         who_may_decide: vec!["bob".into(), "carol".into()],
         you: MayDecide { allowed: true, rule: None, why: String::new(), delegated_by: None },
+        signing: None,
         you_may: vec![Verb::Void, Verb::Comment],
         terms: terms(),
         amendments: Vec::new(),

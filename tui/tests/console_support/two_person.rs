@@ -91,6 +91,7 @@ fn stepped(detail: &mut RequestDetail) {
         seq: 8,
         counts_for: vec!["platform".into()],
         delegated_by: Some("alice".into()),
+        signed: None,
     };
     let cleared =
         Decision { version: 1, seq: 5, at: at(-900), delegated_by: None, by: person("carol"), ..vote.clone() };

@@ -134,6 +134,7 @@ pub fn detail(name: &str) -> RequestDetail {
         votes: Votes { given: 0, needed: 1 },
         who_may_decide: vec!["person:bob".to_owned()],
         you: MayDecide { allowed: true, rule: None, why: String::new(), delegated_by: None },
+        signing: None,
         you_may: vec![Verb::Comment],
         terms: terms(),
         amendments: vec![],
@@ -156,6 +157,7 @@ pub fn eventful() -> RequestDetail {
         seq: 5,
         counts_for: vec!["pki".to_owned()],
         delegated_by: Some("carol".to_owned()),
+        signed: None,
     };
     detail.request.version = 2;
     detail.request.batch = Some("spring".to_owned());

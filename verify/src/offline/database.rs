@@ -9,7 +9,7 @@ use countersign_shared::text::Untrusted;
 use rusqlite::Connection;
 
 use super::schema::{Schema, schema};
-use super::{Against, Kind, Progress, Report, Unusable, pass, wal};
+use super::{Against, Kind, Progress, Report, Unusable, pass, signatures, wal};
 use crate::damage;
 use crate::frontier::{compare_frontier, stored_frontier};
 use crate::kept::{self, Kept};
@@ -34,6 +34,7 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         Ok(Schema::Other(found)) => return Ok(without_records(against, found)),
         Err(error) => return Ok(unreadable(against, &error)),
     };
+    let heads = signatures::heads(connection, &mut findings);
     let (kept, unread) = match with_nodes.then(|| Kept::read(connection)).transpose() {
         Ok(kept) => (kept, None),
         Err(error) => {
@@ -41,7 +42,9 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
             (None, Some(damage(None, "state", text.safe().to_string())))
         }
     };
-    let mut passed = pass::begin(against, kept.as_ref().map(Kept::sizes).unwrap_or_default());
+    let mut also = kept.as_ref().map(Kept::sizes).unwrap_or_default();
+    also.extend(heads.iter().map(|head| head.size));
+    let mut passed = pass::begin(against, also);
     let read = passed.records(connection, with_nodes, Behind::Hashed, progress);
     let of_records = passed.damage().cloned();
     let in_order = of_records.is_none() && read.is_ok();
@@ -59,6 +62,9 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         findings.extend(kept.and_then(|kept| agrees(connection, &kept, &passed)));
     }
     let records = passed.chain().size();
+    if whole.is_ok() {
+        signatures::check(connection, &heads, &passed, &mut findings);
+    }
     let (anchors, covered) = pass::anchors(&passed, against, whole);
     Ok(Report {
         kind: Kind::Database,

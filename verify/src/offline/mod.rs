@@ -7,6 +7,7 @@ mod database;
 mod export;
 mod pass;
 mod schema;
+mod signatures;
 mod wal;
 
 use std::fs::File;

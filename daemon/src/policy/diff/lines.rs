@@ -169,6 +169,7 @@ fn of_profile(rules: &Rules, other: Option<&Rules>) -> Lines {
     let attribute = |(attribute, value): &(_, String)| (format!("{attribute}"), format!("{attribute} = {value}"));
     lines.each("subject", rules.subject.iter().map(attribute));
     lines.value_or("require_login_session", rules.require_login_session, !rules.require_login_session);
+    lines.value_if("decision_signature", rules.decision_signature);
     let delivery = rules.deliver.as_ref().map(|deliver| {
         let owner = deliver.owner.as_deref().unwrap_or("the daemon's own");
         let key = deliver.key_path.as_ref().map(|path| format!(", key {path}")).unwrap_or_default();
@@ -295,6 +296,7 @@ pub(super) fn change_control(policy: &Policy) -> Sheet {
     );
     lines.value_or("reject_threshold", control.reject_threshold, control.reject_threshold == default.reject_threshold);
     lines.value_or("approval_timeout", control.approval_timeout, control.approval_timeout == default.approval_timeout);
+    lines.value_if("decision_signature", control.decision_signature);
     Sheet::from([(String::new(), lines)])
 }
 

@@ -172,6 +172,7 @@ fn rule(old: &Rules, new: &Rules, change: &Change<'_>) -> Effect {
         "allow_wildcards" => grows(&old.allow_wildcards, &new.allow_wildcards, Laxer),
         "allow_ca" => grows(&old.allow_ca, &new.allow_ca, Laxer),
         "allow_ip" => grows(&old.allow_ip, &new.allow_ip, Laxer),
+        "decision_signature" => grows(&old.decision_signature, &new.decision_signature, Stricter),
         "require_login_session" => grows(&old.require_login_session, &new.require_login_session, Stricter),
         "names" | "escalate" | "extended_key_usage" | "renewal_policy" | "subject" | "deliver" => presence(change),
         // environment, issuer and calendar among them: neither side is within the other.
@@ -256,6 +257,7 @@ pub(super) fn change_control(old: &ChangeControl, new: &ChangeControl, change: &
         "quorum_order" => order(old.quorum_order, new.quorum_order),
         "reject_threshold" => grows(&old.reject_threshold, &new.reject_threshold, Effect::Laxer),
         "approval_timeout" => grows(&old.approval_timeout, &new.approval_timeout, Effect::Laxer),
+        "decision_signature" => grows(&old.decision_signature, &new.decision_signature, Effect::Stricter),
         _ => Effect::Laxer,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::lifecycle::RequestKind;
-use countersign_shared::protocol::Votes;
+use countersign_shared::protocol::{SignatureDemand, Votes};
 use countersign_shared::time::Timestamp;
 use rusqlite::Connection;
 
@@ -13,6 +13,7 @@ use crate::gate::Cast;
 use crate::gate::judge::{Case, Given, Say};
 use crate::gate::quorum::Tally;
 use crate::gate::roll::Known;
+use crate::gate::signed;
 use crate::gate::two_person::Party;
 use crate::identity::directory::Account;
 use crate::policy::{ANYBODY, Permission, Permissions, Policy, Profile, Terms};
@@ -40,6 +41,8 @@ pub struct Matter<'p> {
     pub terms: Terms,
     /// Whether the rules that it was made under, or those in force, demand a login session.
     pub needs_login: bool,
+    /// Whether decisions have to be signed: by the rules that it was made under, or by those in force, whichever is more.
+    pub demand: Option<SignatureDemand>,
     /// The levels of escalation that it has reached.
     pub escalated: Vec<u32>,
     /// Votes on the current version.
@@ -72,10 +75,24 @@ impl<'p> Matter<'p> {
         let demands = |profile: &Profile| profile.rules().require_login_session;
         let needs_login = profile.as_deref().is_some_and(demands) || in_force.is_some_and(demands);
         let digest = request.digest.to_string();
-        let cast = Cast::on(connection, &request.id, request.version, &digest, &made_under)?;
+        let mut cast = Cast::on(connection, &request.id, request.version, &digest, &made_under)?;
+        let demand = signed::demanded(policy, profile.as_deref(), &request);
+        signed::only_signed(connection, policy, demand, &mut cast)?;
         let requester = requester_now(policy, &request);
         let known = known(connection, policy, &request)?;
-        Ok(Self { request, requester, profile, version, made_under, terms, needs_login, escalated, cast, known })
+        Ok(Self {
+            request,
+            requester,
+            profile,
+            version,
+            made_under,
+            terms,
+            needs_login,
+            demand,
+            escalated,
+            cast,
+            known,
+        })
     }
 
     /// When the current version is to be carried out at the earliest.

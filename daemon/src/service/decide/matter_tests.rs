@@ -161,6 +161,7 @@ fn matter(made_under: Option<&Policy>) -> Matter<'_> {
         made_under: terms.clone(),
         terms,
         needs_login: false,
+        demand: None,
         escalated: Vec::new(),
         cast: Vec::new(),
         known: Known::as_recorded(),

@@ -1,6 +1,7 @@
 //! `request.approve`, `request.reject`: one person's say on exactly the content seen.
 
 mod matter;
+pub mod signature;
 
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
@@ -34,6 +35,8 @@ pub struct Ask {
     pub verdict: Verdict,
     /// In the decider's words.
     pub note: Untrusted,
+    /// Signed by the decider's own key.
+    pub signature: Option<signature::Given>,
 }
 
 /// Decides.
@@ -44,7 +47,8 @@ pub async fn decide(
     verdict: Verdict,
 ) -> Result<DecideResult, ApiError> {
     let note = check_note(params.note.as_ref(), verdict)?;
-    let ask = Ask { id: params.id, digest: params.digest, verdict, note };
+    let signature = signature::given(service, params.signature)?;
+    let ask = Ask { id: params.id, digest: params.digest, verdict, note, signature };
     let actor = service.actor_with_patience(connection)?;
     let (policy, deciding, asked) = (service.policy.clone(), actor.clone(), ask.clone());
     // Looking up who has handed over a say takes a reader's turn and may block. Most people hold nobody's, which the
@@ -124,13 +128,21 @@ fn carry_out(
     }
     let judgement = judged?;
     let next = transition(&matter.request, judgement.event())?;
-    let salt = fresh_salt()?;
+    let signed = signature::check(transaction, &rules, actor, &matter, ask)?;
+    let salt = signed.as_ref().map_or_else(fresh_salt, |signed| Ok(signed.salt()))?;
     let draft = draft(actor, &matter, ask, &judgement)
         .text("policy_sha256", rules.sha256())
         .text("note_sha256", salted(&salt, ask.note.raw()))
         .text("state", next.request);
+    let draft = match &signed {
+        Some(signed) => signed.recorded(draft),
+        None => draft,
+    };
     let recorded = transaction.record(draft)?;
     store(transaction, actor, &matter, ask, &judgement, &salt, recorded)?;
+    if let Some(signed) = &signed {
+        signed.store(transaction.connection(), recorded.seq)?;
+    }
     let request = &matter.request;
     match judgement.event() {
         event @ (RequestEvent::QuorumReached | RequestEvent::Reject) => {

@@ -9,9 +9,11 @@ use countersign_shared::digest::Digest;
 use countersign_shared::error::ApiError;
 use countersign_shared::lifecycle::{RequestKind, RequestState, Verdict};
 use countersign_shared::protocol::{
-    CsrView, Damage, Decision, MayDecide, PolicyChange, RequestDetail, RequestIdParams, RequestSummary, Verb,
+    CsrView, Damage, Decision, MayDecide, PolicyChange, RequestDetail, RequestIdParams, RequestSummary, Signing, Verb,
 };
 use countersign_shared::revocation::Revocation;
+use countersign_verify::frontier::stored_frontier;
+use countersign_verify::signed;
 use rusqlite::Connection as Sqlite;
 
 use super::Service;
@@ -21,7 +23,7 @@ use super::sight;
 use crate::gate::judge::{Case, may_approve, may_decide};
 use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
-use crate::policy::{Permission, Policy};
+use crate::policy::{Permission, Person, Policy};
 use crate::store::rows::requests::{RequestRow, Work};
 use crate::store::rows::submissions::Submission;
 use crate::store::rows::{certificates, decisions, jobs, proposals, remarks, requests, revocations, submissions};
@@ -43,7 +45,8 @@ pub async fn get(
     let actor = service.with_says(service.actor(connection)?).await?;
     let policy = service.policy.now();
     let sight = sight::of(&actor, &policy)?;
-    let look = Look { tick: service.line.tick(), now: service.line.wall(), actor, policy };
+    let origin = service.notary().ok().map(|notary| notary.log().origin().to_owned());
+    let look = Look { origin, tick: service.line.tick(), now: service.line.wall(), actor, policy };
     service
         .readers
         .read_for(connection.peer.uid(), move |connection| {
@@ -59,6 +62,8 @@ pub async fn get(
 
 /// Who looks, when, and under which policy.
 struct Look {
+    /// The ledger's, while checkpoints are made of it.
+    origin: Option<String>,
     actor: Actor,
     policy: std::sync::Arc<Policy>,
     tick: i64,
@@ -102,6 +107,7 @@ impl Look {
             terms: terms::view(connection, &matter)?,
             amendments: newest(amendments::of(connection, policy, &matter)?),
             remarks: newest(remarks::of(connection, id, REMARKS)?),
+            signing: self.signing(connection, &matter)?,
             you_may: self.you_may(&matter.request),
             who_may_decide,
             you,
@@ -114,6 +120,24 @@ impl Look {
             content: content.submission.map(|submission| submission.content),
             request,
         })
+    }
+
+    /// What the caller needs to sign a decision: the ledger as they see it, and who they are in it.
+    fn signing(&self, connection: &Sqlite, matter: &Matter<'_>) -> Result<Option<Signing>, Failure> {
+        let (Some(origin), Some(ledger)) = (&self.origin, stored_frontier(connection)?) else { return Ok(None) };
+        let party = &self.actor.party;
+        let named = |person: &&Person| Some(&person.name) == party.person.as_ref();
+        let keys = self.policy.people().iter().find(named).into_iter();
+        Ok(Some(Signing {
+            demand: matter.demand,
+            person: party.person.clone(),
+            account: party.account.clone(),
+            keys: keys.flat_map(|person| person.signing_keys(matter.demand)).map(|key| key.fingerprint()).collect(),
+            policy_sha256: self.policy.sha256(),
+            origin: origin.clone(),
+            size: ledger.size(),
+            root_sha256: ledger.root(),
+        }))
     }
 
     /// What the caller could do besides deciding.
@@ -193,15 +217,16 @@ fn decided(connection: &Sqlite, matter: &Matter<'_>, version: u32) -> Result<Vec
     let rows = decisions::of(connection, &matter.request.id, version)?;
     let with_record = |row: decisions::DecisionRow| {
         let mut decision = row.decision;
+        decision.signed = signed::read(connection, decision.seq)?.map(|kept| kept.to_view());
         if let Some(cast) = matter.cast.iter().find(|cast| cast.seq == decision.seq) {
             if decision.verdict == Verdict::Approve {
                 decision.counts_for = cast.counts_for.clone();
             }
             decision.delegated_by = cast.giver.as_ref().map(|giver| giver.voter());
         }
-        decision
+        Ok(decision)
     };
-    Ok(rows.into_iter().map(with_record).collect())
+    rows.into_iter().map(with_record).collect()
 }
 
 fn csr_view(submission: &Submission) -> CsrView {

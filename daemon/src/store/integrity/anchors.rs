@@ -9,13 +9,24 @@ use countersign_shared::protocol::Damage;
 pub(super) use countersign_verify::kept::Kept;
 use rusqlite::Connection;
 
+use super::signatures::Heads;
 use crate::ledger::verify::Verified;
 use crate::store::open::OpenError;
 use crate::store::rows::nodes::StoredNodes;
 
-/// Compares them with what the pass found. Roots from before the place where it began come from the stored nodes.
-pub(super) fn compare(kept: &Kept, connection: &Connection, verified: &Verified) -> Result<Option<Damage>, OpenError> {
-    Ok(kept.compare(&Passed { connection, size: verified.tail.size(), roots: &verified.roots })?)
+/// Compares them with what the pass found, and what was signed with decisions. Roots from before the place where it began come
+/// from the stored nodes.
+pub(super) fn compare(
+    kept: &Kept,
+    signed: &Heads,
+    connection: &Connection,
+    verified: &Verified,
+) -> Result<Option<Damage>, OpenError> {
+    let ledger = Passed { connection, size: verified.tail.size(), roots: &verified.roots };
+    if let Some(damage) = kept.compare(&ledger)? {
+        return Ok(Some(damage));
+    }
+    Ok(signed.compare(ledger.size, |size| ledger.root_at(size))?)
 }
 
 /// The ledger as a pass over it left it.

@@ -106,6 +106,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<DecisionRow> {
             // Only the record says these: see `gate::Cast`.
             counts_for: Vec::new(),
             delegated_by: None,
+            signed: None,
         },
         voter: row.get("voter")?,
         login_uid: row.get("login_uid")?,

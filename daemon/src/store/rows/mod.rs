@@ -29,6 +29,7 @@ pub mod proposals;
 pub mod remarks;
 pub mod requests;
 pub mod revocations;
+pub mod signatures;
 pub mod submissions;
 pub mod terms;
 pub mod timers;

@@ -147,7 +147,8 @@ impl Crowd {
         let Some(open) = self.request() else { return "nothing to decide".to_owned() };
         let session = if open.of_the_policy && !self.chance.one_in(4) { *self.chance.pick(&ADMINS) } else { session };
         let digest = self.digest(&open);
-        let params = DecideParams { id: open.id.parse().unwrap(), digest, note: Some("as it stands".into()) };
+        let params =
+            DecideParams { id: open.id.parse().unwrap(), digest, note: Some("as it stands".into()), signature: None };
         if self.chance.one_in(7) {
             return format!("reject {} v{}: {}", open.id, open.version, self.call::<RequestReject>(session, &params));
         }
@@ -159,7 +160,7 @@ impl Crowd {
         let items: Vec<DecideItem> = (0..count)
             .filter_map(|_| {
                 let open = self.request()?;
-                Some(DecideItem { digest: self.digest(&open), id: open.id.parse().unwrap() })
+                Some(DecideItem { digest: self.digest(&open), id: open.id.parse().unwrap(), signature: None })
             })
             .collect();
         let verdict = if self.chance.one_in(6) { Verdict::Reject } else { Verdict::Approve };

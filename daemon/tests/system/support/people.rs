@@ -116,7 +116,7 @@ pub fn ask(names: &[&str]) -> SubmitParams {
 
 /// A decision on exactly what is pending.
 pub fn on(request: &RequestSummary) -> DecideParams {
-    DecideParams { id: request.id.clone(), digest: request.digest, note: Some("looked at it".into()) }
+    DecideParams { id: request.id.clone(), digest: request.digest, note: Some("looked at it".into()), signature: None }
 }
 
 /// The end of a request, with a reason or without.

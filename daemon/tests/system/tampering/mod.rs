@@ -5,7 +5,7 @@ mod cases;
 mod clock;
 mod kept;
 mod page;
-mod root;
+pub mod root;
 mod running;
 mod stage;
 mod ways;

@@ -66,7 +66,8 @@ pub fn rehash(db: &Connection, size: u64, change: impl Fn(u64, &mut Columned)) {
     db.execute("UPDATE ledger_frontier SET size = ?1, peaks = ?2", params![tail.size(), peaks(&tail)]).unwrap();
 }
 
-/// Signs every checkpoint that the host kept anew with the real key, over the records that are there now; forgets those of more.
+/// Signs every checkpoint that the host kept anew with the real key, over the records that are there now, the one in the file
+/// beside the database included; forgets those of more.
 ///
 /// To be called [`unguarded`].
 pub fn sign_again(db: &Connection, state: &Path) {
@@ -92,12 +93,15 @@ pub fn sign_again(db: &Connection, state: &Path) {
         .collect::<Result<_, _>>()
         .unwrap();
     assert!(!sizes.is_empty());
+    let mut newest = (0, String::new());
     for size in sizes {
         let root = roots[usize::try_from(size).unwrap()];
         let note = SignedCheckpoint::sign(&signer, size, root).unwrap().to_string();
         db.execute("UPDATE checkpoints SET root = ?2, note = ?3 WHERE size = ?1", params![size, root.as_bytes(), note])
             .unwrap();
+        newest = newest.max((size, note));
     }
+    std::fs::write(state.join("checkpoint.signed"), newest.1).unwrap();
 }
 
 /// Takes every request away that no record is left of, with all that belongs to it.

@@ -130,7 +130,7 @@ fn decide(request: &RequestSummary) -> Vec<Value> {
 }
 
 fn decide_many(request: &RequestSummary) -> Vec<Value> {
-    let item = |digest| DecideItem { id: request.id.clone(), digest };
+    let item = |digest| DecideItem { id: request.id.clone(), digest, signature: None };
     let many = |items| value(DecideManyParams { verdict: Verdict::Approve, items, note: None });
     vec![
         many(vec![item(Digest::of(&[b"other"])), item(Digest::of(&[b"another"]))]),

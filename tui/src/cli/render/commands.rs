@@ -12,9 +12,11 @@ pub(super) fn open_to_you(detail: &RequestDetail, view: View) -> String {
     let id = &detail.request.id;
     let decide = detail.you.allowed && detail.request.state == RequestState::Pending;
     let may = |verb| detail.you_may.contains(&verb);
+    let demanded = detail.signing.as_ref().is_some_and(|signing| signing.demand.is_some());
+    let sign = if demanded { " --sign KEY" } else { "" };
     let all = [
-        (decide, "approve", format!("countersign approve {id}")),
-        (decide, "reject", format!("countersign reject {id} --note WHY")),
+        (decide, "approve", format!("countersign approve {id}{sign}")),
+        (decide, "reject", format!("countersign reject {id} --note WHY{sign}")),
         (may(Verb::Comment), "comment", format!("countersign comment {id} TEXT")),
         (may(Verb::Amend), "amend", format!("countersign amend {id} --csr FILE")),
         (may(Verb::Withdraw), "withdraw", format!("countersign withdraw {id}")),

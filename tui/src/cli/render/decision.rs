@@ -19,6 +19,11 @@ pub(in crate::cli) fn made(result: &DecideResult, view: View) -> String {
     fields.add("ledger", format!("record {}", result.seq)).list("", result.record_sha256.spoken()).finish()
 }
 
+/// Exactly what a signature is of. Whatever could deceive is visible in it already.
+pub(in crate::cli) fn to_sign(signed: &str) -> String {
+    format!("\nThis is signed:\n\n{signed}")
+}
+
 /// What came of each of many.
 pub(in crate::cli) fn many(result: &DecideManyResult, view: View) -> String {
     let mut fields = Fields::new(view.style);

@@ -2,7 +2,7 @@
 
 use countersign_shared::content::CertificateContent;
 use countersign_shared::lifecycle::{JobState, RequestState};
-use countersign_shared::protocol::{CheckOutcome, RequestDetail, RequestSummary, Risk};
+use countersign_shared::protocol::{CheckOutcome, RequestDetail, RequestSummary, Risk, SignatureDemand};
 
 use super::fields::Fields;
 use super::style::{Tone, of_job, of_request};
@@ -166,6 +166,14 @@ fn over(detail: &RequestDetail) -> bool {
     }
 }
 
+fn demanded(demand: SignatureDemand) -> &'static str {
+    match demand {
+        SignatureDemand::Ssh => "every decision, by an SSH key of the person",
+        SignatureDemand::Fido2 => "every decision, by a FIDO2 key that the person touches",
+        SignatureDemand::Fido2Verified => "every decision, by a FIDO2 key that has verified the person",
+    }
+}
+
 fn people(fields: &mut Fields, detail: &RequestDetail, view: View) {
     fields.title(Tone::Faint, "Who decides").add("votes", format!("{} of {}", detail.votes.given, detail.votes.needed));
     terms::steps(fields, &detail.terms);
@@ -176,6 +184,9 @@ fn people(fields: &mut Fields, detail: &RequestDetail, view: View) {
     terms::time(fields, &detail.terms, over(detail), view);
     if detail.request.state == RequestState::Pending {
         fields.list("may decide", detail.who_may_decide.iter().map(|who| text::safe(who)));
+    }
+    if let Some(demand) = detail.signing.as_ref().and_then(|signing| signing.demand) {
+        fields.add("signed", demanded(demand));
     }
     match (detail.you.allowed, &detail.you.delegated_by) {
         (true, None) => fields.toned("you", Tone::Good, "may decide"),

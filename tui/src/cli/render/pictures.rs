@@ -50,12 +50,14 @@ fn a_request() {
         seq: 3,
         counts_for: vec![],
         delegated_by: None,
+        signed: None,
     }];
     detail.you = MayDecide {
         allowed: false,
         rule: None,
         why: "two-person integrity: you asked for it".to_owned(),
         delegated_by: None,
+        signed: None,
     };
     assert_snapshot!(detail::with_commands(&detail, view()));
 }

@@ -17,6 +17,9 @@ pub(super) fn decision(decision: &Decision, view: View) -> String {
         line.push_str(&format!(" for {}", groups.join(", ")));
     }
     line.push_str(&format!(" at {}", when::with_distance(decision.at, view.now)));
+    if let Some(signed) = &decision.signed {
+        line.push_str(&format!(", signed with {} over {} records", text::safe(&signed.key_fingerprint), signed.size));
+    }
     if !decision.note.is_blank() {
         line.push_str(&format!(": {}", decision.note.safe()));
     }

@@ -189,8 +189,20 @@ impl Review {
             None if seen.request.state != RequestState::Pending => {
                 Some(format!("{which} is {} already: nothing is left to decide.", seen.request.state))
             }
-            None => None,
+            // A key signs on the command line: the console asks for no passphrase and no touch.
+            None => self.to_sign(seen).map(|command| format!("{which} has to be signed: {command}")),
         }
+    }
+
+    /// The command that signs, where the decision has to be signed.
+    fn to_sign(&self, seen: &RequestDetail) -> Option<String> {
+        let Act::Decide(verdict) = self.act else { return None };
+        seen.signing.as_ref().and_then(|signing| signing.demand)?;
+        let id = &seen.request.id;
+        Some(match verdict {
+            Verdict::Approve => format!("countersign approve {id} --sign KEY"),
+            Verdict::Reject => format!("countersign reject {id} --note WHY --sign KEY"),
+        })
     }
 
     /// The stops of Tab in the order of the dialog. The deciding button is one only when it can be pressed.

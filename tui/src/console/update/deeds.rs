@@ -35,13 +35,16 @@ fn deed(review: &Review) -> Option<Deed> {
         let item = |seen: &countersign_shared::protocol::RequestDetail| DecideItem {
             id: seen.request.id.clone(),
             digest: seen.request.digest,
+            signature: None,
         };
         let items = review.sendable().map(item).collect();
         return Some(Deed::DecideMany(DecideManyParams { verdict, items, note: text }));
     };
     let (id, seen) = (item.id.clone(), item.seen.as_ref()?);
     Some(match review.act {
-        Act::Decide(verdict) => Deed::Decide(verdict, DecideParams { id, digest: seen.request.digest, note: text }),
+        Act::Decide(verdict) => {
+            Deed::Decide(verdict, DecideParams { id, digest: seen.request.digest, note: text, signature: None })
+        }
         Act::Withdraw => Deed::Withdraw(EndParams { id, reason: text }),
         Act::Void => Deed::Void(EndParams { id, reason: text }),
         Act::Comment => Deed::Comment(CommentParams { id, text: text? }),

@@ -1,0 +1,96 @@
+//! Signed decisions of a copied database: each is checked, and each is an anchor, whoever owns the host.
+
+use countersign_proof::anchor::Roots as _;
+use countersign_shared::protocol::Damage;
+use countersign_shared::text::Untrusted;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use crate::damage;
+use crate::pass::Pass;
+use crate::signed::{self, Head};
+
+/// What is wrong with the signature of a decision.
+const RULE: &str = "signature";
+/// The tables that a signed decision is made of again. A copy from before decisions could be signed lacks the first.
+const TABLES: [&str; 8] = [
+    "decision_signatures",
+    "audit_events",
+    "decisions",
+    "approval_requests",
+    "request_terms",
+    "submissions",
+    "revocations",
+    "proposals",
+];
+
+/// The states of the ledger that were signed; what cannot be read, and what is gone, is a finding.
+pub fn heads(connection: &Connection, findings: &mut Vec<Damage>) -> Vec<Head> {
+    match tables(connection).and_then(|there| read(connection, &there)) {
+        Ok((heads, gone)) => {
+            findings.extend(gone);
+            heads
+        }
+        Err(error) => {
+            findings.push(unreadable(&error));
+            Vec::new()
+        }
+    }
+}
+
+fn read(connection: &Connection, there: &[&str]) -> rusqlite::Result<(Vec<Head>, Option<Damage>)> {
+    let missing = TABLES.iter().find(|table| !there.contains(table));
+    let kept = if missing.is_none() { "(SELECT seq FROM main.decision_signatures)" } else { "()" };
+    let told = "iif(json_valid(details), details ->> '$.signature_sha256', NULL) IS NOT NULL";
+    let sql = format!(
+        "SELECT seq FROM main.audit_events WHERE action IN ('approval_approved', 'approval_rejected') AND {told}
+            AND seq NOT IN {kept} ORDER BY seq LIMIT 1"
+    );
+    let gone: Option<u64> = connection.query_row(&sql, [], |row| row.get(0)).optional()?;
+    let gone = gone.map(|seq| match missing {
+        Some(table) => {
+            damage(Some(seq), RULE, format!("the decision in record {seq} was signed; there is no table {table}"))
+        }
+        None => damage(Some(seq), RULE, format!("the decision in record {seq} was signed; its signature is gone")),
+    });
+    let heads = if missing.is_none() { signed::heads(connection)? } else { Vec::new() };
+    Ok((heads, gone))
+}
+
+/// The first signature that is none, and the first state that the records never had.
+pub fn check(connection: &Connection, heads: &[Head], pass: &Pass, findings: &mut Vec<Damage>) {
+    if heads.is_empty() {
+        return;
+    }
+    let mut wrong = None;
+    let looked = signed::each::<rusqlite::Error>(connection, 0, |kept| {
+        wrong = kept.check().err().map(|why| {
+            let text = format!("the decision in record {} has a signature that is none: {why}", kept.seq);
+            damage(Some(kept.seq), RULE, text)
+        });
+        Ok(wrong.is_none())
+    });
+    findings.extend(looked.err().map(|error| unreadable(&error)));
+    findings.extend(wrong);
+    let size = pass.size();
+    findings.extend(heads.iter().find_map(|head| {
+        let found = if head.size <= size { pass.root_at(head.size).ok() } else { None };
+        head.compare(found, size)
+    }));
+}
+
+/// Those that are there. Only tables: a view of the file's own could go on for ever.
+fn tables(connection: &Connection) -> rusqlite::Result<Vec<&'static str>> {
+    let mut there = Vec::new();
+    for table in TABLES {
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name = ?1 AND type = 'table' AND sql NOT LIKE '%VIRTUAL%'";
+        if connection.query_row(sql, [table], |row| row.get::<_, u32>(0))? == 1 {
+            there.push(table);
+        }
+    }
+    Ok(there)
+}
+
+fn unreadable(error: &rusqlite::Error) -> Damage {
+    let text = format!("signed decisions cannot be read: {error}");
+    damage(None, RULE, Untrusted::new(text).safe().to_string())
+}

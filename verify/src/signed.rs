@@ -1,0 +1,268 @@
+//! Decisions that were signed: the text that the signer had before them, made again from the rows and the record, and whether
+//! the signature that is kept is one of exactly that.
+//!
+//! Each is an anchor as well: it names the ledger's size and root that its signer saw, over which nobody on this host has power.
+
+use countersign_proof::sshsig::{Hashes, Presence, PublicKey, SshSig};
+use countersign_shared::content::CertificateContent;
+use countersign_shared::decision_text::{DecisionText, NAMESPACE, Salt, Seen, Subject};
+use countersign_shared::digest::Digest;
+use countersign_shared::lifecycle::{RequestKind, Verdict};
+use countersign_shared::protocol::{Damage, Signed};
+use countersign_shared::revocation::Revocation;
+use countersign_shared::text::Untrusted;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row};
+use serde::Deserialize;
+
+use crate::damage;
+
+/// A signed decision as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedDecision {
+    /// The decision's record.
+    pub seq: u64,
+    /// The armored signature.
+    pub sshsig: String,
+    /// The key, `TYPE BASE64`.
+    pub key: String,
+    /// Its fingerprint.
+    pub key_fingerprint: String,
+    /// The ledger as the signer saw it.
+    pub seen: Seen,
+    /// What was signed; none where the note was erased since.
+    pub text: Option<DecisionText>,
+    recorded: Option<Recorded>,
+}
+
+/// What the decision's record says of its signature.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct Recorded {
+    signature_sha256: String,
+    signed_sha256: String,
+    signed_sha512: String,
+    signed_key: String,
+    signed_size: u64,
+    signed_root_sha256: String,
+}
+
+/// The record, as far as the text says it.
+#[derive(Deserialize)]
+struct Record {
+    action: String,
+    actor: String,
+    resource_id: String,
+    details: Details,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    version: u32,
+    digest: Digest,
+    policy_sha256: Digest,
+    #[serde(default)]
+    person: Option<String>,
+    #[serde(flatten)]
+    signed: Option<Recorded>,
+}
+
+const QUERY: &str = "SELECT s.seq, s.signature, s.key, s.key_fingerprint, s.origin, s.size, s.root, a.record,
+        d.note, d.note_salt, r.kind, r.certificate_id, u.content, p.base_sha256, p.sha256 AS to_sha256,
+        v.certificate_id AS ends, v.version AS ends_version, v.issuer, v.serial, v.sha256 AS ends_sha256, v.reason
+    FROM decision_signatures s
+    LEFT JOIN audit_events a ON a.seq = s.seq
+    LEFT JOIN decisions d ON d.seq = s.seq
+    LEFT JOIN approval_requests r ON r.id = d.request_id
+    LEFT JOIN request_terms t ON t.request_id = d.request_id AND t.version = d.version
+    LEFT JOIN submissions u ON u.id = coalesce(t.submission_id, iif(r.version = d.version, r.submission_id, NULL))
+    LEFT JOIN revocations v ON v.submission_id = u.id
+    LEFT JOIN proposals p ON p.request_id = d.request_id";
+
+/// The signature of the decision in record `seq`, where it has one.
+pub fn read(connection: &Connection, seq: u64) -> rusqlite::Result<Option<SignedDecision>> {
+    connection.prepare_cached(&format!("{QUERY} WHERE s.seq = ?1"))?.query_row([seq], signed).optional()
+}
+
+/// Every signed decision from record `from` on, in the order of the ledger, until `each` says that it is enough.
+pub fn each<E: From<rusqlite::Error>>(
+    connection: &Connection,
+    from: u64,
+    mut each: impl FnMut(SignedDecision) -> Result<bool, E>,
+) -> Result<(), E> {
+    let mut statement = connection.prepare(&format!("{QUERY} WHERE s.seq >= ?1 ORDER BY s.seq"))?;
+    let mut rows = statement.query([from])?;
+    while let Some(row) = rows.next()? {
+        if !each(signed(row)?)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The sizes and roots that signers saw, each once.
+pub fn heads(connection: &Connection) -> rusqlite::Result<Vec<Head>> {
+    let mut statement =
+        connection.prepare("SELECT min(seq), size, root FROM decision_signatures GROUP BY size, root ORDER BY size")?;
+    let heads = statement.query_map([], |row| Ok(Head { seq: row.get(0)?, size: row.get(1)?, root: root(row, 2)? }))?;
+    heads.collect()
+}
+
+/// A state of the ledger that somebody signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The record of the first decision that covers it.
+    pub seq: u64,
+    /// How many records.
+    pub size: u64,
+    /// The root over them.
+    pub root: Digest,
+}
+
+impl Head {
+    /// What is wrong where the records have another root, or are fewer; `found` is none for the latter.
+    pub fn compare(&self, found: Option<Digest>, records: u64) -> Option<Damage> {
+        let Self { seq, size, root } = self;
+        let text = match found {
+            Some(found) if found == *root => return None,
+            Some(found) => format!(
+                "the decision in record {seq} was signed over {size} records with the root {root}, theirs is {found}: one \
+                 of them was changed after it was signed"
+            ),
+            None => format!("the decision in record {seq} was signed over {size} records, {records} are there"),
+        };
+        Some(damage(Some(*seq), RULE, text))
+    }
+}
+
+/// The rule under which a ledger that was changed behind a signed decision is named.
+pub const RULE: &str = "signed_decision";
+
+impl SignedDecision {
+    /// Checks that the signature is what the record says, that the text is the one that was signed, and that the signature
+    /// is one of it by the key.
+    ///
+    /// # Errors
+    /// What does not fit, in words.
+    pub fn check(&self) -> Result<Presence, String> {
+        let recorded = self.recorded.as_ref().ok_or("its record tells of no signature")?;
+        if Digest::of(&[self.sshsig.as_bytes()]).to_string() != recorded.signature_sha256 {
+            return Err("the signature is not the one that was recorded".into());
+        }
+        let seen_as_recorded = self.seen.size == recorded.signed_size
+            && self.seen.root.to_string() == recorded.signed_root_sha256
+            && self.key_fingerprint == recorded.signed_key;
+        if !seen_as_recorded {
+            return Err("it names another key or state of the ledger than was recorded".into());
+        }
+        let hashes = Hashes::from_hex(&recorded.signed_sha256, &recorded.signed_sha512)
+            .ok_or("its record names no digests of the text")?;
+        if self.text.as_ref().is_some_and(|text| Hashes::of(text.to_string().as_bytes()) != hashes) {
+            return Err("what was decided is not what was signed".into());
+        }
+        let signature = SshSig::parse(&self.sshsig).map_err(|error| error.to_string())?;
+        if signature.key().to_string() != self.key || signature.key().fingerprint() != self.key_fingerprint {
+            return Err("the signature names another key".into());
+        }
+        signature.verify(NAMESPACE, &hashes).map_err(|error| error.to_string())
+    }
+
+    /// The key; none where it is malformed.
+    pub fn public_key(&self) -> Option<PublicKey> {
+        PublicKey::parse(&self.key).ok()
+    }
+
+    /// As it is shown.
+    pub fn to_view(&self) -> Signed {
+        Signed {
+            key_fingerprint: self.key_fingerprint.clone(),
+            key: self.key.clone(),
+            sshsig: self.sshsig.clone(),
+            size: self.seen.size,
+            root_sha256: self.seen.root,
+            text: self.text.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+fn signed(row: &Row<'_>) -> rusqlite::Result<SignedDecision> {
+    let seen = Seen { origin: row.get("origin")?, size: row.get("size")?, root: root(row, 6)? };
+    let record =
+        row.get::<_, Option<Vec<u8>>>("record")?.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+    let text = match &record {
+        Some(record) => text(row, record, &seen)?,
+        None => None,
+    };
+    Ok(SignedDecision {
+        seq: row.get("seq")?,
+        sshsig: row.get("signature")?,
+        key: row.get("key")?,
+        key_fingerprint: row.get("key_fingerprint")?,
+        seen,
+        text,
+        recorded: record.and_then(|record| record.details.signed),
+    })
+}
+
+/// The text, from the record and from the rows that it speaks of. Whatever of these was changed makes another text, and is
+/// noticed by its digest; a note that was erased with its salt makes none.
+fn text(row: &Row<'_>, record: &Record, seen: &Seen) -> rusqlite::Result<Option<DecisionText>> {
+    let Some(salt) = row.get::<_, Option<Vec<u8>>>("note_salt")?.filter(|salt| !salt.is_empty()) else {
+        return Ok(None);
+    };
+    let malformed = |what: &str| wrong(format!("a signed decision with {what}"));
+    let salt: [u8; 16] = salt.try_into().map_err(|_| malformed("a salt that is none"))?;
+    let verdict = match record.action.as_str() {
+        "approval_approved" => Verdict::Approve,
+        "approval_rejected" => Verdict::Reject,
+        _ => return Err(malformed("a record of something else")),
+    };
+    let kind: RequestKind = word(row, "kind")?;
+    let subject = subject(row)?.ok_or_else(|| malformed("nothing that it is about"))?;
+    Ok(Some(DecisionText {
+        request: record.resource_id.parse().map_err(|_| malformed("an id that is none"))?,
+        kind,
+        version: record.details.version,
+        content: record.details.digest,
+        subject,
+        verdict,
+        person: record.details.person.clone().ok_or_else(|| malformed("nobody who signed"))?,
+        account: record.actor.clone(),
+        note: Untrusted::new(row.get::<_, String>("note")?),
+        salt: Salt::from_bytes(salt),
+        policy: record.details.policy_sha256,
+        seen: seen.clone(),
+    }))
+}
+
+fn subject(row: &Row<'_>) -> rusqlite::Result<Option<Subject>> {
+    if row.get::<_, Option<String>>("to_sha256")?.is_some() {
+        return Ok(Some(Subject::Policy { from: word(row, "base_sha256")?, to: word(row, "to_sha256")? }));
+    }
+    let Some(content) = row.get::<_, Option<String>>("content")? else { return Ok(None) };
+    let content: CertificateContent = serde_json::from_str(&content).map_err(|error| wrong(error.to_string()))?;
+    let revocation = match row.get::<_, Option<String>>("ends")? {
+        None => None,
+        Some(_) => Some(Revocation {
+            certificate_id: word(row, "ends")?,
+            version: row.get("ends_version")?,
+            issuer: row.get("issuer")?,
+            serial: row.get("serial")?,
+            sha256: word(row, "ends_sha256")?,
+            reason: word(row, "reason")?,
+        }),
+    };
+    Ok(Some(Subject::Certificate { id: word(row, "certificate_id")?, content: Box::new(content), revocation }))
+}
+
+fn word<T: std::str::FromStr<Err: std::fmt::Display>>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    row.get::<_, String>(column)?.parse().map_err(|error: T::Err| wrong(format!("{column}: {error}")))
+}
+
+fn root(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
+    let octets: Vec<u8> = row.get(column)?;
+    octets.try_into().map(Digest::from_bytes).map_err(|_| wrong("a root has 32 octets".into()))
+}
+
+fn wrong(what: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, what.into())
+}
