@@ -293,7 +293,14 @@ pub const BINDINGS: &[Binding] = &[
         "its request",
         "Go to what it is about: of a certificate the request that waits or the newest, of a message its request or certificate",
     ),
-    bind(Command::Open, &[Enter, Char('l')], Scope::Ledgers, "open", "Open the record with its octets, or the anchor"),
+    bind(
+        Command::Filter,
+        &[Char('/')],
+        Scope::Lists,
+        "filter",
+        "Filter as you type; Enter keeps it, Esc clears it. On the audit history also by actor:, action:, category:, about:, from: and to:",
+    ),
+    bind(Command::Open, &[Enter, Char('l')], Scope::Ledgers, "", "Open the record with its octets, or the anchor"),
     bind(
         Command::Verify,
         &[Char('v')],
@@ -322,13 +329,6 @@ pub const BINDINGS: &[Binding] = &[
         Scope::Ledger,
         "take back",
         "Compare the ledger with a checkpoint that was kept elsewhere: pasted, or from a file",
-    ),
-    bind(
-        Command::Filter,
-        &[Char('/')],
-        Scope::Lists,
-        "filter",
-        "Filter as you type; Enter keeps it, Esc clears it. On the audit history also by actor:, action:, category:, about:, from: and to:",
     ),
     bind(
         Command::NextState,

@@ -76,6 +76,11 @@ impl Terminal {
         self.keys.flush().unwrap();
     }
 
+    /// What stands on it, line by line.
+    pub fn screen(&self) -> String {
+        self.seen.0.lock().unwrap().parser.screen().contents()
+    }
+
     /// Waits until the screen holds the text.
     pub fn until(&self, text: &str) {
         self.until_that(text, |screen| screen.contains(text));

@@ -79,7 +79,7 @@ fn about(state: &State, seen: &CheckpointResult, whole: bool, ink: Ink, area: Re
     add("signed checkpoint of", &format!("{} records", seen.size), Role::Strong);
     add("made", &words::moment(seen.made_at), Role::Plain);
     add("ledger", &shown(&seen.origin), Role::Plain);
-    let since = seen.unanchored_since.map_or_else(String::new, |at| format!(", {}", words::age(state.now, at)));
+    let since = seen.unanchored_since.map_or_else(String::new, |at| format!(", {}", words::steady_age(state.now, at)));
     add("not anchored yet", &format!("{} records{since}", seen.unanchored), Role::Plain);
     add("root", &seen.root_sha256.spoken().join(" "), Role::Plain);
     let what = if whole { "the whole note" } else { "the short form, 255 digits" };

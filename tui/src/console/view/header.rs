@@ -57,7 +57,7 @@ fn unanchored(state: &State, daemon: &StatusResult, room: usize) -> (bool, Role,
     } else {
         format!("{} {word}", daemon.unanchored)
     };
-    let age = daemon.unanchored_since.map(|at| words::age(state.now, at));
+    let age = daemon.unanchored_since.map(|at| words::steady_age(state.now, at));
     let age =
         age.map_or_else(String::new, |age| if room >= 120 { format!(", oldest {age}") } else { format!(" {age}") });
     let text = if daemon.anchor_overdue { format!(" {count}{age} ") } else { count + &age };
@@ -244,7 +244,8 @@ fn said(state: &State, alarm: Alarm) -> String {
         Alarm::Unanchored => {
             let count = daemon.map_or(0, |daemon| daemon.unanchored);
             let since = daemon.and_then(|daemon| daemon.unanchored_since);
-            let since = since.map_or_else(String::new, |at| format!(", the oldest {}", words::age(state.now, at)));
+            let since =
+                since.map_or_else(String::new, |at| format!(", the oldest {}", words::steady_age(state.now, at)));
             format!(" UNANCHORED  {count} records are anchored nowhere else{since}: past the limit. c on Audit (3).")
         }
         Alarm::Bypass => " BYPASS  Requests are approved by system-bypass, without people.".into(),

@@ -53,8 +53,8 @@ fn document(state: &State, ink: Ink, room: usize) -> Vec<Line<'static>> {
         return page.lines;
     };
     match previous(&seen.record) {
-        Some(prev) => page.spoken("the one before", &prev),
-        None => page.add("the one before", Role::Alarm, "is not named: these octets are no record"),
+        Some(prev) => page.spoken("before it", &prev),
+        None => page.add("before it", Role::Alarm, "is not named: these octets are no record"),
     }
     // What the daemon calls the hash is made again from what it calls the octets.
     if Digest::of(&[&[0], seen.record.as_bytes()]) == row.record_sha256 {

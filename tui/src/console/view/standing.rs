@@ -65,12 +65,14 @@ fn pieces(state: &State, room: usize) -> Vec<(Role, String)> {
     pieces.push(match daemon.last_anchor {
         Some(mark) => {
             let (role, word) = (verdict_role(mark.verdict), verdict_word(mark.verdict));
-            (role, format!("anchor {} {word}, {}", records(mark.size), words::age(state.now, mark.at)))
+            (role, format!("anchor {} {word}, {}", records(mark.size), words::steady_age(state.now, mark.at)))
         }
         None => (Role::Warn, if wide { "no anchor came back yet (t)".into() } else { "no anchor yet (t)".into() }),
     });
     pieces.push(match daemon.last_checkpoint {
-        Some(mark) => (Role::Plain, format!("checkpoint {}, {}", records(mark.size), words::age(state.now, mark.at))),
+        Some(mark) => {
+            (Role::Plain, format!("checkpoint {}, {}", records(mark.size), words::steady_age(state.now, mark.at)))
+        }
         None => (Role::Plain, "no checkpoint yet (c)".into()),
     });
     let failing: Vec<String> = daemon.checkpoint_failing.iter().map(|one| shown(&one.place)).collect();
@@ -101,7 +103,7 @@ fn verification(state: &State, room: usize) -> Option<(Role, String)> {
         return Some((Role::Alarm, " DAMAGED (v) ".into()));
     }
     let last = daemon?.last_verification?;
-    let age = words::age(state.now, last.at);
+    let age = words::steady_age(state.now, last.at);
     Some(if last.intact {
         (Role::Good, format!("verified INTACT, {age}"))
     } else {
