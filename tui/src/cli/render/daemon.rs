@@ -1,6 +1,6 @@
 //! The daemon's state, and who the caller is to it.
 
-use countersign_shared::protocol::{AlertsStatus, AnchorVerdict, StatusResult, WhoamiResult};
+use countersign_shared::protocol::{AlertsStatus, StatusResult, WhoamiResult};
 
 use super::fields::Fields;
 use super::style::Tone;
@@ -18,9 +18,11 @@ pub(in crate::cli) fn status(status: &StatusResult, view: View) -> String {
     if let Some(oldest) = status.oldest_pending_at {
         fields.add("oldest", when::with_distance(oldest, status.now));
     }
-    fields.add("ledger", ledger(status)).add("root", status.ledger_root.to_string());
-    anchoring(&mut fields, status);
-    fields.add("policy", status.policy_sha256.to_string()).add("attestation", text::safe(&status.attestation));
+    fields
+        .add("ledger", ledger(status))
+        .add("root", status.ledger_root.to_string())
+        .add("policy", status.policy_sha256.to_string())
+        .add("attestation", text::safe(&status.attestation));
     if let Some(alerts) = &status.alerts {
         messages(&mut fields, *alerts);
     }
@@ -45,47 +47,6 @@ fn ledger(status: &StatusResult) -> String {
     let since = status.unanchored_since.map(|at| format!(", the oldest from {}", when::distance(at, status.now)));
     let (size, unanchored) = (status.ledger_size, status.unanchored);
     format!("{size} records, {unanchored} not anchored off the host{}", since.unwrap_or_default())
-}
-
-/// The last checkpoint and the last anchor, the limits of the policy, and the last verification.
-fn anchoring(fields: &mut Fields, status: &StatusResult) {
-    match status.last_checkpoint {
-        Some(mark) => {
-            let at = when::with_distance(mark.at, status.now);
-            fields.add("checkpoint", format!("of {} records, signed {at}", mark.size))
-        }
-        None => fields.add("checkpoint", "none was signed yet: countersign audit checkpoint"),
-    };
-    match status.last_anchor {
-        Some(mark) => {
-            let tone = if mark.verdict == AnchorVerdict::Equal { Tone::Good } else { Tone::Bad };
-            let at = when::with_distance(mark.at, status.now);
-            fields.toned("anchor", tone, format!("of {} records, {}, came back {at}", mark.size, mark.verdict))
-        }
-        None => fields.add("anchor", "none came back yet: countersign audit anchor add FILE"),
-    };
-    if let Some(limits) = status.anchor_limits {
-        let age = limits.max_age.map(|age| format!("{age} old"));
-        let records = limits.max_records.map(|records| format!("{records} records"));
-        let limits: Vec<String> = age.into_iter().chain(records).collect();
-        fields.add("limit", format!("{} without an anchor", limits.join(", ")));
-    }
-    for failing in &status.checkpoint_failing {
-        let since = when::distance(failing.since, status.now);
-        let (place, error) = (text::safe(&failing.place), text::safe(&failing.error));
-        fields.toned("checkpoint", Tone::Bad, format!("does not arrive at {place} since {since}: {error}"));
-    }
-    if let Some(at) = status.verification {
-        fields.add(
-            "verifying",
-            format!("{} of {} records, since {}", at.done, at.of, when::distance(at.since, status.now)),
-        );
-    }
-    if let Some(last) = status.last_verification {
-        let (tone, word) = if last.intact { (Tone::Good, "intact") } else { (Tone::Bad, "DAMAGED") };
-        let at = when::with_distance(last.at, status.now);
-        fields.toned("verified", tone, format!("{word}, {} records, {at}", last.records));
-    }
 }
 
 fn alarms(fields: &mut Fields, status: &StatusResult) {

@@ -146,7 +146,7 @@ fn review(state: &State, anchor: &Anchor, ink: Ink, room: usize) -> Vec<Line<'st
         Role::Plain,
         "the signatures are checked and the ledger is compared with it; it is kept, and that is a record",
     );
-    page.add("unless equal", Role::Warn, "the daemon is READ-ONLY from then on: nothing is decided or issued");
+    page.add("otherwise", Role::Warn, "the daemon is READ-ONLY from then on: nothing is decided or issued");
     page.lines
 }
 
@@ -166,7 +166,7 @@ fn said(told: &AnchorResult, ink: Ink, room: usize) -> Vec<Line<'static>> {
         page.add("cosigned by", Role::Plain, &format!("{}{at}", shown(&one.witness)));
     }
     page.add("anchor", Role::Plain, if told.added { "kept, and recorded" } else { "known already" });
-    page.add("unanchored", Role::Plain, &format!("{} records now", told.unanchored));
+    page.add("unanchored", Role::Plain, &words::records(told.unanchored));
     page.lines
 }
 

@@ -140,6 +140,11 @@ pub fn person(state: &State, who: &PersonRef) -> String {
     }
 }
 
+/// `1 record`, `12 records`.
+pub fn records(count: u64) -> String {
+    if count == 1 { "1 record".into() } else { format!("{count} records") }
+}
+
 /// How long ago, without seconds: a screen that stands still does not count them.
 pub fn steady_age(now: Timestamp, then: Timestamp) -> String {
     let millis = now.unix_millis() - then.unix_millis();
