@@ -3,6 +3,7 @@
 //! What counts ledger events starts from the ledger, so that a restart changes nothing.
 
 mod alerts;
+mod anchors;
 mod attempts;
 
 use countersign_shared::error::ApiError;
@@ -14,6 +15,8 @@ use prometheus::{
 };
 
 pub use self::alerts::{AlertGauges, AlertResult, Alerts};
+pub use self::anchors::AnchorGauges;
+use self::anchors::Anchoring;
 use self::attempts::Attempts;
 use crate::inventory::Problem;
 use crate::policy::{CHANGES, Policy, Profile};
@@ -31,8 +34,7 @@ pub struct Metrics {
     alerts: Alerts,
     age: Histogram,
     rows: IntGauge,
-    unanchored: IntGauge,
-    anchor_overdue: IntGauge,
+    anchoring: Anchoring,
     verifications: IntCounter,
     breaks: IntCounter,
     last_verified: Gauge,
@@ -56,10 +58,8 @@ pub struct Gauges {
     pub queue_depth: usize,
     /// Ledger records.
     pub ledger_size: u64,
-    /// Those that no anchor covers.
-    pub unanchored: u64,
-    /// Whether that is past a limit of the policy.
-    pub anchor_overdue: bool,
+    /// How far they are signed and anchored.
+    pub anchoring: AnchorGauges,
     /// Since when the oldest does.
     pub oldest_pending_at: Option<Timestamp>,
     /// Jobs in each state.
@@ -101,11 +101,7 @@ impl Metrics {
             alerts: Alerts::new()?,
             age: Histogram::with_opts(age.buckets(AGES.to_vec()))?,
             rows: IntGauge::new("countersign_audit_chain_rows", "Ledger records.")?,
-            unanchored: IntGauge::new("countersign_audit_unanchored_rows", "Ledger records that no anchor covers.")?,
-            anchor_overdue: IntGauge::new(
-                "countersign_audit_anchor_overdue",
-                "1 where that is past a limit of the policy.",
-            )?,
+            anchoring: Anchoring::new()?,
             verifications: IntCounter::new("countersign_audit_chain_verify_total", "Verifications of the ledger.")?,
             breaks: IntCounter::new(
                 "countersign_audit_chain_break_detected_total",
@@ -147,8 +143,7 @@ impl Metrics {
         self.alerts.register(registry)?;
         registry.register(Box::new(self.age.clone()))?;
         registry.register(Box::new(self.rows.clone()))?;
-        registry.register(Box::new(self.unanchored.clone()))?;
-        registry.register(Box::new(self.anchor_overdue.clone()))?;
+        self.anchoring.register(registry)?;
         registry.register(Box::new(self.verifications.clone()))?;
         registry.register(Box::new(self.breaks.clone()))?;
         registry.register(Box::new(self.last_verified.clone()))?;
@@ -242,8 +237,7 @@ impl Metrics {
     pub fn text(&self, gauges: &Gauges) -> Result<String, ApiError> {
         let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.rows.set(whole(gauges.ledger_size));
-        self.unanchored.set(whole(gauges.unanchored));
-        self.anchor_overdue.set(i64::from(gauges.anchor_overdue));
+        self.anchoring.show(&gauges.anchoring);
         self.queue_depth.set(i64::try_from(gauges.queue_depth).unwrap_or(i64::MAX));
         let oldest = gauges.oldest_pending_at.map_or(0, |at| gauges.now.unix_millis() - at.unix_millis());
         self.oldest_pending.set(oldest.max(0) as f64 / 1000.0);
@@ -274,8 +268,7 @@ mod tests {
             now,
             queue_depth: 0,
             ledger_size: 3,
-            unanchored: 1,
-            anchor_overdue: false,
+            anchoring: AnchorGauges { unanchored: 1, ..Default::default() },
             oldest_pending_at: Some(Timestamp::EPOCH),
             jobs: vec![],
             alerts: AlertGauges::default(),

@@ -57,6 +57,8 @@ pub enum Verdict {
     Ahead {
         /// How many were anchored.
         anchored: u64,
+        /// Their root.
+        root: Digest,
         /// How many there are.
         size: u64,
     },
@@ -84,9 +86,10 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Equal { size } => write!(f, "the first {size} records are those that were anchored"),
-            Self::Ahead { anchored, size } => write!(
+            Self::Ahead { anchored, root, size } => write!(
                 f,
-                "{anchored} records were anchored, {size} are there: the end was cut off, or an older state was restored"
+                "{anchored} records were anchored (root {root}), {size} are there: the end was cut off, or an older state \
+                 was restored"
             ),
             Self::Different { size, anchored, found } => write!(
                 f,
@@ -144,7 +147,7 @@ pub fn compare<R: Roots + ?Sized>(ledger: &R, log: &Log, anchor: &Anchor) -> Res
     };
     let (anchored, size) = (checkpoint.size(), ledger.size());
     if anchored > size {
-        return Ok(Verdict::Ahead { anchored, size });
+        return Ok(Verdict::Ahead { anchored, root: checkpoint.root(), size });
     }
     let found = ledger.root_at(anchored)?;
     Ok(if found == checkpoint.root() {
@@ -239,7 +242,7 @@ mod tests {
                 let found = match verdict {
                     Verdict::Equal { size: 30 } => "equal",
                     Verdict::Different { size: 30, .. } => "different",
-                    Verdict::Ahead { anchored: 30, size: 29 } => "ahead",
+                    Verdict::Ahead { anchored: 30, size: 29, .. } => "ahead",
                     _ => "?",
                 };
                 assert_eq!(found, expected, "{what}: {verdict}");

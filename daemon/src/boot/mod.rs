@@ -18,6 +18,8 @@ use countersign_shared::error::ApiError;
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::checkpoint::Notary;
+use crate::checkpoint::places::{Failing, Place};
+use crate::checkpoint::signed::{SIGNED_FILE, Signed};
 use crate::clock::{Clock, SystemClock, TimeLine};
 use crate::config::Settings;
 use crate::forward::Forwarder;
@@ -25,6 +27,7 @@ use crate::identity::Attestation;
 use crate::identity::directory::{Directory, SystemDirectory};
 use crate::identity::peer::pin_kind;
 use crate::ipc::{self, Limits, Listener};
+use crate::ledger::Tail;
 use crate::made_key::Keys;
 use crate::metrics::{self, Metrics};
 use crate::notify::Configured;
@@ -33,6 +36,7 @@ use crate::schedule::checkpoints::Checkpoints;
 use crate::schedule::courier::Courier;
 use crate::schedule::crl::CrlPublisher;
 use crate::schedule::delegations::Delegations;
+use crate::schedule::deposits::Deposits;
 use crate::schedule::executor::Executor;
 use crate::schedule::inventory::Inventory;
 use crate::schedule::reaper::Reaper;
@@ -46,9 +50,11 @@ use crate::service::{Facts, Service};
 use crate::store::rows::attempts::totals;
 use crate::store::rows::checkpoints;
 use crate::store::rows::metrics::ended;
+use crate::store::rows::nodes::StoredNodes;
 use crate::store::rows::requests::count_pending;
 use crate::store::{Effect, Health, Writer};
 use crate::{demo, systemd};
+use countersign_proof::tree::root_at;
 use database::{Database, Installation};
 use signals::{Reload, Signals};
 use vital::Vital;
@@ -91,7 +97,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     let adoption = adopt::find(&settings, connection.as_ref(), &health)?;
     let policy = issuers::begin(adoption.policy.clone(), state.path(), &origin, line.wall(), &health)?;
 
-    let notary = open_notary(&settings, state.path(), connection.as_ref(), &origin, &health)?;
+    let notary = open_notary(&settings, state.path(), connection.as_ref(), (&origin, &tail), &health)?;
 
     let metrics = Arc::new(Metrics::new(metrics::subjects(&adoption.policy)).map_err(during("making the metrics"))?);
     metrics.verified(line.wall(), health.damage().is_none());
@@ -210,6 +216,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         moved,
         facts: facts.clone(),
         notary: notary.clone(),
+        failing: Failing::default(),
+        state: state.path().to_owned(),
         keys: keys.clone(),
         patience: Default::default(),
         look_ups: Default::default(),
@@ -258,13 +266,20 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         directory: state.path().join(CRLS),
         revoked,
     };
+    let (newest, made) = watch::channel(None);
+    let deposits = Place::of(&settings.checkpoint).into_iter().map(|place| {
+        let (newest, failing, line) = (made.clone(), service.failing.clone(), line.clone());
+        Deposits { place, newest, failing, line }
+    });
+    let deposits: Vec<Deposits> = deposits.collect();
     let signing = Checkpoints {
         writer: writer.clone(),
         readers: readers.clone(),
         notary,
         policy: policy.clone(),
         line: line.clone(),
-        every: settings.checkpoint.every,
+        settings: settings.checkpoint.clone(),
+        newest,
     };
     let watch = Watch { writer: writer.clone(), policy: policy.clone(), line: line.clone(), watched, planned };
     let office = Office {
@@ -308,6 +323,9 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     vital.start("courier", courier.run(stop_background.clone()));
     vital.start("revocation lists", crls.run(stop_background.clone()));
     vital.start("checkpoints", signing.run(stop_background.clone()));
+    for deposit in deposits {
+        vital.start("deposits", deposit.run(stop_background.clone()));
+    }
     vital.start("verification", verification::run(service.clone(), stop_background.clone()));
     vital.start("inventory", inventory.run(stop_background.clone()));
     vital.start("renewals", renewals.run(stop_background.clone()));
@@ -405,13 +423,28 @@ fn open_notary(
     settings: &Settings,
     state: &Path,
     connection: Option<&rusqlite::Connection>,
-    installation: &str,
+    (installation, tail): (&str, &Tail),
     health: &Health,
 ) -> Result<Option<Arc<Notary>>, BootError> {
     let (Some(connection), None) = (connection, health.damage()) else { return Ok(None) };
+    let root_at = |size| root_at(&StoredNodes(connection), size);
+    if let Some(damage) = Signed::read(state).compare(tail, root_at).map_err(during("comparing what was signed"))? {
+        health.raise(damage);
+        return Ok(None);
+    }
     let recorded = checkpoints::keys(connection).map_err(during("reading the keys of checkpoints"))?;
-    let notary = Notary::open(&settings.checkpoint, state, &recorded, installation);
-    notary.map(|notary| Some(Arc::new(notary))).map_err(|error| BootError(format!("[checkpoint]: {error}")))
+    let notary = Notary::open(&settings.checkpoint, state, &recorded, installation)
+        .map_err(|error| BootError(format!("[checkpoint]: {error}")))?;
+    if let Some(newest) = checkpoints::newest(connection).map_err(during("reading the newest checkpoint"))? {
+        if !notary.last_signed().is_known() {
+            tracing::warn!(size = newest.size, "{} is missing and is made anew", SIGNED_FILE);
+        }
+        // A process that was killed may not have come to it.
+        if let Err(error) = notary.last_signed().keep(&newest) {
+            tracing::error!("{}: {error}", SIGNED_FILE);
+        }
+    }
+    Ok(Some(Arc::new(notary)))
 }
 
 fn refused(what: &'static str) -> impl Fn(ApiError) -> BootError {

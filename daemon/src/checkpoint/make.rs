@@ -1,15 +1,37 @@
 //! Making a checkpoint: what is committed is signed, once for each size, and leaves the daemon after it was kept.
 
+use std::sync::Arc;
+
 use countersign_proof::tree::{prove_consistency, verify_consistency};
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::Damage;
 
 use super::Notary;
+use super::signed::SIGNED_FILE;
 use crate::ledger::Tail;
-use crate::store::Transaction;
 use crate::store::rows::checkpoints::{self, Checkpoint};
 use crate::store::rows::nodes::StoredNodes;
 use crate::store::transaction::Failure;
+use crate::store::{Transaction, Writer};
+
+/// Makes it, keeps it in the database and then in the file beside it, and only then hands it out.
+///
+/// # Errors
+/// As [`make`]; the file could not be written.
+pub async fn sign(writer: &Writer, notary: &Arc<Notary>) -> Result<Checkpoint, ApiError> {
+    let (by, tail) = (notary.clone(), writer.tail());
+    let made = writer.write(move |transaction| make(transaction, &by, &tail)).await?;
+    let (by, kept) = (notary.clone(), made.clone());
+    match tokio::task::spawn_blocking(move || by.last_signed().keep(&kept)).await {
+        Ok(Ok(())) => Ok(made),
+        Ok(Err(error)) => Err(ApiError::new(
+            ErrorKind::Unavailable,
+            format!("{SIGNED_FILE} could not be written ({error}): the checkpoint is not handed out"),
+        )
+        .hint("make room in the state directory, then try again")),
+        Err(error) => Err(ApiError::internal(format!("keeping the checkpoint: {error}"))),
+    }
+}
 
 /// The checkpoint of the ledger as `tail` ends it, a committed end; the newest, where that is of as many records or more.
 ///

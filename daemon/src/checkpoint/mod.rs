@@ -3,7 +3,10 @@
 mod key;
 pub mod make;
 mod notary;
+pub mod overdue;
+pub mod places;
 pub mod proof;
+pub mod signed;
 pub mod take_back;
 
 pub use notary::Notary;

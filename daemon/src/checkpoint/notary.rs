@@ -7,6 +7,7 @@ use countersign_proof::note::{KeyName, NoteError, Signer, VerifierKey};
 use countersign_shared::digest::Digest;
 
 use super::key;
+use super::signed::LastSigned;
 use crate::config::CheckpointSettings;
 
 /// The keys of this ledger's checkpoints.
@@ -16,6 +17,7 @@ pub struct Notary {
     previous: Option<Signer>,
     log: Log,
     witnesses: Vec<VerifierKey>,
+    last_signed: LastSigned,
 }
 
 impl Notary {
@@ -33,7 +35,7 @@ impl Notary {
         let name = origin(settings, recorded, installation)?;
         let signer = match &settings.key {
             Some(source) => key::read(&name, source)?,
-            None => key::of_state(&name, state)?,
+            None => key::of_state(&name, state, recorded.last())?,
         };
         let previous = settings.previous_key.as_ref().map(|source| key::read(&name, source)).transpose()?;
         if let Some(previous) = &previous {
@@ -45,7 +47,8 @@ impl Notary {
             }
         }
         let log = Log::new(name.as_str(), recorded.iter().chain([signer.key()]).cloned());
-        Ok(Self { signer, previous, log, witnesses: settings.witnesses.clone() })
+        let last_signed = LastSigned::of(state);
+        Ok(Self { signer, previous, log, witnesses: settings.witnesses.clone(), last_signed })
     }
 
     /// The public key in use.
@@ -66,6 +69,11 @@ impl Notary {
     /// The witnesses whose cosignatures are kept.
     pub fn witnesses(&self) -> &[VerifierKey] {
         &self.witnesses
+    }
+
+    /// What was signed last.
+    pub fn last_signed(&self) -> &LastSigned {
+        &self.last_signed
     }
 
     /// Signs, with both keys while both are given.

@@ -8,7 +8,8 @@ use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{AnchorResult, AnchorVerdict, AuditAction, Category, Cosigned, Damage, MAX_ANCHOR};
 use countersign_shared::time::Timestamp;
 
-use super::Notary;
+use super::{Notary, overdue};
+use crate::policy::LedgerRules;
 use crate::service::actor::Actor;
 use crate::store::Transaction;
 use crate::store::rows::anchors::{self, NewAnchor};
@@ -86,7 +87,7 @@ pub fn read(notary: &Notary, octets: &str) -> Result<Genuine, ApiError> {
 /// to be there at the next start as well. The caller raises the alarm, see [`alarm`], once that is committed.
 pub fn keep(
     transaction: &mut Transaction<'_>,
-    notary: &Notary,
+    (notary, rules): (&Notary, LedgerRules),
     actor: &Actor,
     genuine: &Genuine,
 ) -> Result<AnchorResult, Failure> {
@@ -129,7 +130,7 @@ pub fn keep(
             }
         }
     }
-    let standing = anchors::standing(transaction.connection())?;
+    let standing = overdue::settle(transaction, rules, notary.log().origin())?.standing;
     Ok(AnchorResult {
         verdict,
         text: said.to_string(),

@@ -1,15 +1,21 @@
 //! `[checkpoint]` of `countersign.toml`: which key signs checkpoints of the ledger, how often, and who cosigns them.
 
+use std::path::{Component, PathBuf};
+
 use countersign_proof::note::{Algorithm, KeyName, VerifierKey};
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Span;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::notify::secret::SecretSource;
+use crate::policy::Channel;
 
 const SHORTEST: Span = Span::from_secs(60);
 const LONGEST: Span = Span::from_secs(30 * 86_400);
 const HOURLY: Span = Span::from_secs(3600);
+const DAILY: Span = Span::from_secs(86_400);
+/// The most addresses.
+const MAX_ADDRESSES: usize = 20;
 /// The most witnesses: a note has 32 signatures, two of them the ledger's.
 const MAX_WITNESSES: usize = 30;
 
@@ -30,11 +36,41 @@ pub struct CheckpointSettings {
     /// The verifier keys of the witnesses whose cosignatures are kept.
     #[serde(deserialize_with = "witnesses")]
     pub witnesses: Vec<VerifierKey>,
+    /// A directory that gets a file for each size; absolute.
+    #[serde(deserialize_with = "path")]
+    pub directory: Option<PathBuf>,
+    /// The socket of a syslog that gets each (RFC 5424), as `/dev/log`; absolute.
+    #[serde(deserialize_with = "path")]
+    pub syslog: Option<PathBuf>,
+    /// The journal's own socket, as `/run/systemd/journal/socket`; absolute.
+    #[serde(deserialize_with = "path")]
+    pub journal: Option<PathBuf>,
+    /// The channels of `[notify]` that carry them.
+    #[serde(deserialize_with = "channels")]
+    pub channels: Vec<Channel>,
+    /// Whom `Email` goes to; those of `[notify.email] to` where it is left out.
+    #[serde(deserialize_with = "addresses")]
+    pub to: Vec<Untrusted>,
+    /// From one message on the channels to the next, while records are added; `1m` to `30d`.
+    #[serde(deserialize_with = "every")]
+    pub channels_every: Span,
 }
 
 impl Default for CheckpointSettings {
     fn default() -> Self {
-        Self { key: None, previous_key: None, origin: None, every: HOURLY, witnesses: Vec::new() }
+        Self {
+            key: None,
+            previous_key: None,
+            origin: None,
+            every: HOURLY,
+            witnesses: Vec::new(),
+            directory: None,
+            syslog: None,
+            journal: None,
+            channels: Vec::new(),
+            to: Vec::new(),
+            channels_every: DAILY,
+        }
     }
 }
 
@@ -46,9 +82,46 @@ fn origin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<KeyName>,
 fn every<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
     let span = Span::deserialize(deserializer)?;
     if span < SHORTEST || span > LONGEST {
-        return Err(de::Error::custom(format!("`every` is {SHORTEST} to {LONGEST}")));
+        return Err(de::Error::custom(format!("`every` and `channels_every` are {SHORTEST} to {LONGEST}")));
     }
     Ok(span)
+}
+
+fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let raw = String::deserialize(deserializer)?;
+    let path = PathBuf::from(&raw);
+    let plain = path.is_absolute()
+        && path.file_name().is_some()
+        && !raw.contains('\0')
+        && !path.components().any(|part| part == Component::ParentDir);
+    if plain {
+        return Ok(Some(path));
+    }
+    let shown = Untrusted::from(raw.as_str());
+    Err(de::Error::custom(format!("`{:.80}`: an absolute path without `..` is needed", shown.safe().to_string())))
+}
+
+fn channels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Channel>, D::Error> {
+    let mut channels = Vec::<Channel>::deserialize(deserializer)?;
+    channels.sort();
+    channels.dedup();
+    Ok(channels)
+}
+
+fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Untrusted>, D::Error> {
+    let raw = Vec::<String>::deserialize(deserializer)?;
+    if raw.len() > MAX_ADDRESSES {
+        return Err(de::Error::custom(format!("`to` has {} addresses; at most {MAX_ADDRESSES}", raw.len())));
+    }
+    raw.into_iter()
+        .map(|text| match text.parse::<lettre::Address>() {
+            Ok(_) => Ok(Untrusted::new(text)),
+            Err(_) => Err(de::Error::custom(format!(
+                "`to`: {:.80} is no address",
+                Untrusted::from(text.as_str()).safe().to_string()
+            ))),
+        })
+        .collect()
 }
 
 fn witnesses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<VerifierKey>, D::Error> {
@@ -91,6 +164,13 @@ mod tests {
             ("every = \"1s\"", "1m to"),
             ("origin = \"a b\"", "white space"),
             ("witnesses = [\"x\"]", "NAME+ID+KEY"),
+            ("directory = \"worm\"", "absolute path"),
+            ("directory = \"/a/../b\"", "absolute path"),
+            ("syslog = true", "string"),
+            ("journal = \"/\"", "absolute path"),
+            ("channels = [\"Pigeon\"]", "Pigeon"),
+            ("to = [\"nobody\"]", "no address"),
+            ("channels_every = \"1s\"", "1m to"),
             (&format!("witnesses = [{witness:?}]"), "id is"),
         ] {
             let error = read(text).unwrap_err();

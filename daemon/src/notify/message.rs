@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use countersign_shared::digest::Digest;
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
@@ -118,6 +119,24 @@ pub enum Kind {
         /// Who.
         by: Untrusted,
     },
+    /// A checkpoint of the ledger, for whoever keeps it.
+    Checkpoint {
+        /// How many records it is of.
+        size: u64,
+        /// Their root.
+        root: Digest,
+        /// Its short form.
+        short: Option<String>,
+        /// The signed note.
+        note: Untrusted,
+    },
+    /// More of the ledger is anchored nowhere else than the policy allows.
+    LedgerUnanchored {
+        /// How many records.
+        records: u64,
+    },
+    /// That is over.
+    LedgerAnchored,
     /// Several messages to the same people in one.
     Digest {
         /// The first of them, at most [`MAX_ITEMS`].
@@ -189,6 +208,9 @@ impl Kind {
             Self::JobFailed => "job_failed",
             Self::PolicyChanged => "policy_changed",
             Self::Remark { .. } => "remark",
+            Self::Checkpoint { .. } => "checkpoint",
+            Self::LedgerUnanchored { .. } => "ledger_unanchored",
+            Self::LedgerAnchored => "ledger_anchored",
             Self::Digest { .. } => "digest",
             Self::Escalation => "escalation",
             Self::RepeatedAttempts { .. } => "repeated_attempts",
@@ -199,7 +221,12 @@ impl Kind {
     pub fn closes(&self) -> bool {
         matches!(
             self,
-            Self::Renewed | Self::DealtWith { .. } | Self::Outcome { .. } | Self::Bypassed | Self::PolicyChanged
+            Self::Renewed
+                | Self::DealtWith { .. }
+                | Self::Outcome { .. }
+                | Self::Bypassed
+                | Self::PolicyChanged
+                | Self::LedgerAnchored
         )
     }
 }
@@ -210,7 +237,7 @@ impl Kind {
 pub struct Message {
     /// The same at each attempt: the other side recognises a repeat by it.
     pub id: Token,
-    /// The object: `mc-…` or `ar-…`. Messages about one object are one incident elsewhere.
+    /// The object: `mc-…`, `ar-…`, or `ledger-…` for the ledger. Messages about one object are one incident elsewhere.
     pub about: Token,
     /// What happened.
     pub kind: Kind,

@@ -1,5 +1,6 @@
 //! Messages for tests.
 
+use countersign_shared::digest::Digest;
 use countersign_shared::lifecycle::RequestState;
 
 use super::message::{Ending, Item, Kind, Message};
@@ -42,6 +43,14 @@ pub fn every_kind() -> Vec<Kind> {
         Kind::JobFailed,
         Kind::PolicyChanged,
         Kind::Remark { by: "bob".into() },
+        Kind::Checkpoint {
+            size: 5,
+            root: Digest::of(&[b"root"]),
+            short: Some("1".repeat(255)),
+            note: "ca.example/ledger\n5\nroot\n\n— ca.example/ledger AAAA\n".into(),
+        },
+        Kind::LedgerUnanchored { records: 7 },
+        Kind::LedgerAnchored,
         Kind::Digest { items: vec![item("www.corp.example expires in 7 days"); 3], more: 2 },
         Kind::Escalation,
         Kind::RepeatedAttempts { attempts: 5, by: "mallory".into() },

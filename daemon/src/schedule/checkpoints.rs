@@ -1,23 +1,28 @@
 //! Signs checkpoints of the ledger while it grows, and says so where too much of it is anchored nowhere else.
 //!
-//! Nothing of this is recorded: a ledger must not grow because it was looked at, and a checkpoint is its own evidence.
+//! Checkpoints are not recorded: a ledger must not grow because it was looked at, and a checkpoint is its own evidence. The
+//! alarm is.
 
 use std::io;
 use std::sync::Arc;
 
-use countersign_proof::short::ShortForm;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::time::{Span, Timestamp};
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 use super::deadline::Alarm;
+use crate::checkpoint::overdue::{self, Due};
+use crate::checkpoint::places::Outgoing;
 use crate::checkpoint::{Notary, make};
 use crate::clock::TimeLine;
-use crate::policy::LedgerRules;
+use crate::config::CheckpointSettings;
+use crate::policy::Severity;
 use crate::service::PolicyInForce;
-use crate::store::rows::anchors::{self, Standing};
 use crate::store::rows::checkpoints;
-use crate::store::{Readers, Writer};
+use crate::store::rows::notifications::{self, CHECKPOINT, NewMessage};
+use crate::store::{Readers, Transaction, Writer};
+use crate::tell::requests::ledger::Carried;
 
 /// How long to wait after something that failed.
 const RETRY_MILLIS: i64 = 60_000;
@@ -34,8 +39,10 @@ pub struct Checkpoints {
     pub policy: PolicyInForce,
     /// Time.
     pub line: TimeLine,
-    /// From one checkpoint to the next.
-    pub every: Span,
+    /// How often, and on which channels.
+    pub settings: CheckpointSettings,
+    /// For the places that take them.
+    pub newest: watch::Sender<Option<Arc<Outgoing>>>,
 }
 
 /// What the loop knows from one turn to the next.
@@ -45,8 +52,10 @@ struct Known {
     signed: u64,
     /// When the next one is due.
     due: i64,
-    /// The alarm was said.
-    alarmed: bool,
+    /// The size that the newest message is of.
+    carried: u64,
+    /// When the next one is due.
+    carry_due: i64,
 }
 
 /// What one turn leaves.
@@ -89,98 +98,114 @@ impl Checkpoints {
         let Some(notary) = &self.notary else { return Ok(Turn { next: None, all_signed: false }) };
         let known = match known {
             Some(known) => known,
-            none => none.insert(self.begin().await?),
+            none => none.insert(self.begin(notary).await?),
         };
-        let (tick, tail) = (self.line.tick(), self.writer.tail());
-        if tail.size() > known.signed && tick >= known.due {
-            let (by, of) = (notary.clone(), tail.clone());
-            let made = self.writer.write(move |transaction| make::make(transaction, &by, &of)).await?;
+        let tick = self.line.tick();
+        if self.writer.tail().size() > known.signed && tick >= known.due {
+            let made = make::sign(&self.writer, notary).await?;
             known.signed = made.size;
-            known.due = tick.saturating_add(millis(self.every));
-            let short = ShortForm::of(&made.signed, notary.key()).map(|short| short.to_string()).unwrap_or_default();
+            known.due = tick.saturating_add(millis(self.settings.every));
+            let made = Outgoing::of(&made, notary);
             // Where the journal is kept on another host too, this line is an anchor there.
+            let short = made.short.clone().unwrap_or_default();
             tracing::info!(size = made.size, root = %made.root, short, "checkpoint of the ledger");
+            self.newest.send_replace(Some(Arc::new(made)));
         }
+        self.carry(known, tick).await?;
+        let look = self.look().await?;
         let all_signed = self.writer.tail().size() <= known.signed;
         let sign = (!all_signed).then_some(known.due);
-        let next = [sign, self.look(known).await?].into_iter().flatten().min();
+        let carry = (!self.settings.channels.is_empty() && known.signed > known.carried).then_some(known.carry_due);
+        let next = [sign, carry, look].into_iter().flatten().min();
         Ok(Turn { next, all_signed })
     }
 
-    /// Where an earlier process left off: a daemon that is started again and again signs no more often for it.
-    async fn begin(&self) -> Result<Known, ApiError> {
-        let newest = self.readers.read(|connection| Ok(checkpoints::newest(connection)?)).await?;
-        let (tick, every) = (self.line.tick(), millis(self.every));
-        let since =
-            newest.as_ref().map_or(every, |newest| self.line.wall().unix_millis() - newest.made_at.unix_millis());
-        let wait = every.saturating_sub(since).clamp(0, every);
-        Ok(Known { signed: newest.map_or(0, |newest| newest.size), due: tick + wait, alarmed: false })
+    /// Where an earlier process left off: a daemon that is started again and again signs and tells no more often for it.
+    async fn begin(&self, notary: &Notary) -> Result<Known, ApiError> {
+        let about = overdue::object(self.origin());
+        let read = move |connection: &Connection| {
+            Ok((checkpoints::newest(connection)?, notifications::last_carried(connection, &about)?))
+        };
+        let (newest, carried) = self.readers.read(read).await?;
+        let (tick, now) = (self.line.tick(), self.line.wall().unix_millis());
+        let wait = |every: Span, last: Option<Timestamp>| {
+            let every = millis(every);
+            every.saturating_sub(last.map_or(every, |last| now - last.unix_millis())).clamp(0, every)
+        };
+        let due = tick + wait(self.settings.every, newest.as_ref().map(|newest| newest.made_at));
+        let carry_due = tick + wait(self.settings.channels_every, carried.map(|(_, at)| at));
+        if let Some(newest) = &newest {
+            // A process that ended may not have taken it everywhere.
+            self.newest.send_replace(Some(Arc::new(Outgoing::of(newest, notary))));
+        }
+        let signed = newest.map_or(0, |newest| newest.size);
+        Ok(Known { signed, due, carried: carried.map_or(0, |(size, _)| size), carry_due })
     }
 
-    /// Says so where the limit of the policy is passed; returns when it will be by time alone.
-    async fn look(&self, known: &mut Known) -> Result<Option<i64>, ApiError> {
-        let rules = self.policy.now().ledger();
-        if rules == LedgerRules::default() {
-            known.alarmed = false;
-            return Ok(None);
+    /// Queues the message of a checkpoint where one is due, and says when the next one is. A restart queues nothing earlier.
+    async fn carry(&self, known: &mut Known, tick: i64) -> Result<(), ApiError> {
+        if self.settings.channels.is_empty() || known.signed <= known.carried || tick < known.carry_due {
+            return Ok(());
         }
-        let standing = self.readers.read(|connection| Ok(anchors::standing(connection)?)).await?;
-        let (size, now) = (self.writer.tail().size(), self.line.wall());
-        let overdue = is_overdue(rules, &standing, size, now);
-        if overdue && !known.alarmed {
-            let unanchored = size.saturating_sub(standing.anchored);
-            tracing::error!(
-                unanchored,
-                since = standing.since.map(|since| since.to_string()),
+        let (size, channels) = (known.signed, self.settings.channels.clone());
+        let params = serde_json::to_string(&Carried { size, to: self.settings.to.clone() })
+            .map_err(|error| ApiError::internal(format!("the message of a checkpoint: {error}")))?;
+        let about = overdue::object(self.origin());
+        let queue = move |transaction: &mut Transaction<'_>| {
+            let message = NewMessage {
+                kind: CHECKPOINT,
+                resource_id: &about,
+                severity: Severity::Informational,
+                params: &params,
+                seq: size.saturating_sub(1),
+            };
+            transaction.tell_on(&channels, &message)
+        };
+        self.writer.write(queue).await?;
+        known.carried = size;
+        known.carry_due = tick.saturating_add(millis(self.settings.channels_every));
+        Ok(())
+    }
+
+    /// Says so where a limit of the policy is passed, and where that is over; returns when time alone may change it.
+    async fn look(&self) -> Result<Option<i64>, ApiError> {
+        let (rules, origin) = (self.policy.now().ledger(), self.origin().to_owned());
+        let (size, moment) = (self.writer.tail().size(), (self.line.wall(), self.line.tick()));
+        let read = {
+            let origin = origin.clone();
+            move |connection: &Connection| Ok(overdue::look(connection, (rules, &origin), size, moment)?)
+        };
+        let look = self.readers.read(read).await?;
+        if look.due.is_none() {
+            return Ok(look.next);
+        }
+        // By the rules of the moment at which it is written.
+        let policy = self.policy.clone();
+        let settled = self
+            .writer
+            .write(move |transaction| {
+                let rules = transaction.rules(&policy).ledger();
+                overdue::settle(transaction, rules, &origin)
+            })
+            .await?;
+        match settled.due {
+            Some(Due::Alarm) => tracing::error!(
+                unanchored = size.saturating_sub(settled.standing.anchored),
+                since = settled.standing.since.map(|since| since.to_string()),
                 "THE LEDGER IS NOT ANCHORED as the policy asks: take a checkpoint off the host, and bring it back \
                  (countersign audit checkpoint, countersign audit anchor add)"
-            );
+            ),
+            Some(Due::AllClear) => tracing::info!("the ledger is anchored as the policy asks"),
+            None => {}
         }
-        known.alarmed = overdue;
-        // By the number of records it is looked at whenever something is signed.
-        let (Some(age), Some(since), false) = (rules.max_age, standing.since, overdue) else {
-            // An anchor ends the alarm; it comes with a record, which is signed in its turn.
-            return Ok(None);
-        };
-        let left = since.unix_millis().saturating_add(millis(age)).saturating_sub(now.unix_millis());
-        Ok(Some(self.line.tick().saturating_add(left.max(1000))))
+        Ok(settled.next)
     }
-}
 
-/// Whether more is anchored nowhere than the policy allows.
-pub fn is_overdue(rules: LedgerRules, standing: &Standing, size: u64, now: Timestamp) -> bool {
-    let Some(since) = standing.since else { return false };
-    let age = now.unix_millis() - since.unix_millis();
-    rules.max_age.is_some_and(|limit| age > millis(limit))
-        || rules.max_records.is_some_and(|limit| size.saturating_sub(standing.anchored) > limit)
+    fn origin(&self) -> &str {
+        self.notary.as_ref().map_or("", |notary| notary.log().origin())
+    }
 }
 
 fn millis(span: Span) -> i64 {
     i64::try_from(span.millis()).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn overdue_by_age_or_by_number_and_never_for_records_of_anchors_alone() {
-        let at = |seconds: i64| Timestamp::from_unix_millis(seconds * 1000).unwrap();
-        let rules = |age: Option<u64>, records| LedgerRules { max_age: age.map(Span::from_secs), max_records: records };
-        let begin = 1_790_000_000;
-        let since = |seconds: Option<i64>| Standing { anchored: 10, since: seconds.map(|s| at(begin + s)) };
-        for (limits, standing, size, overdue) in [
-            (rules(None, None), since(Some(-1_000_000)), 1_000_000, false),
-            (rules(Some(60), None), since(Some(-60)), 11, false),
-            (rules(Some(60), None), since(Some(-61)), 11, true),
-            (rules(None, Some(5)), since(Some(0)), 15, false),
-            (rules(None, Some(5)), since(Some(0)), 16, true),
-            (rules(Some(60), Some(5)), since(Some(-61)), 11, true),
-            (rules(Some(60), Some(0)), since(None), 11, false),
-            // The wall clock was set back.
-            (rules(Some(60), None), since(Some(100)), 11, false),
-        ] {
-            assert_eq!(is_overdue(limits, &standing, size, at(begin)), overdue, "{limits:?} {standing:?} {size}");
-        }
-    }
 }

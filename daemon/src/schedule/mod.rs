@@ -9,6 +9,7 @@ pub mod courier;
 pub mod crl;
 pub mod deadline;
 pub mod delegations;
+pub mod deposits;
 pub mod executor;
 pub mod inventory;
 pub mod outcome;

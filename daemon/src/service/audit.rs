@@ -9,9 +9,12 @@ use countersign_shared::protocol::{
 use countersign_shared::time::Timestamp;
 use tokio::sync::watch;
 
+use countersign_proof::tree::root_at;
+
 use super::Service;
 use super::decide::not_found;
 use super::list::check_text;
+use crate::checkpoint::signed::Signed;
 use crate::ipc::Connection;
 use crate::ledger::Tail;
 use crate::ledger::verify::stored_frontier;
@@ -19,6 +22,7 @@ use crate::policy::Permission;
 use crate::store::integrity;
 use crate::store::open::OpenError;
 use crate::store::rows::audit;
+use crate::store::rows::nodes::StoredNodes;
 use crate::store::rows::page::Window;
 use crate::store::transaction::Failure;
 
@@ -110,11 +114,17 @@ pub async fn verify_on_schedule(service: &Service) -> Result<VerifyResult, ApiEr
 }
 
 async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiError> {
+    let state = service.state.clone();
     let check = move |connection: &rusqlite::Connection| {
-        integrity::check(connection, begin).map_err(|error| match error {
+        let signed = Signed::read(&state);
+        let mut verified = integrity::check(connection, begin).map_err(|error| match error {
             OpenError::Sqlite(error) => Failure::Database(error),
             other => Failure::Api(ApiError::new(ErrorKind::Unavailable, other.to_string())),
-        })
+        })?;
+        if verified.damage.is_none() {
+            verified.damage = signed.compare(&verified.tail, |size| root_at(&StoredNodes(connection), size))?;
+        }
+        Ok(verified)
     };
     let verified = service.readers.read_apart(check).await?;
     service.metrics.verified(service.line.wall(), verified.damage.is_none());

@@ -1,8 +1,6 @@
 //! `audit.checkpoint`, `audit.proof`, `audit.anchor`, `audit.anchors`: what leaves the host and what comes back, for those
 //! whose role reads the ledger.
 
-use std::sync::Arc;
-
 use countersign_proof::checkpoint::SignedCheckpoint;
 use countersign_proof::short::ShortForm;
 use countersign_shared::error::{ApiError, ErrorKind};
@@ -15,7 +13,7 @@ use rusqlite::Connection as Database;
 use super::Service;
 use super::audit::reads_ledger;
 use super::decide::not_found;
-use crate::checkpoint::{Notary, make, proof, take_back};
+use crate::checkpoint::{make, proof, take_back};
 use crate::ipc::Connection;
 use crate::policy::Permission;
 use crate::store::rows::checkpoints::Checkpoint;
@@ -30,7 +28,7 @@ const MOST_OCTETS: usize = 768 * 1024;
 pub async fn checkpoint(service: &Service, connection: &Connection) -> Result<CheckpointResult, ApiError> {
     reads_ledger(service, connection)?;
     let notary = service.notary()?;
-    let checkpoint = newest(service, &notary).await?;
+    let checkpoint = make::sign(&service.writer, &notary).await?;
     let kept = checkpoint.clone();
     let read =
         move |connection: &Database| Ok((proof::with_witnesses(connection, &kept)?, anchors::standing(connection)?));
@@ -49,12 +47,6 @@ pub async fn checkpoint(service: &Service, connection: &Connection) -> Result<Ch
     })
 }
 
-/// A checkpoint of all that is committed, made and kept where there is none yet.
-async fn newest(service: &Service, notary: &Arc<Notary>) -> Result<Checkpoint, ApiError> {
-    let (notary, tail) = (notary.clone(), service.writer.tail());
-    service.writer.write(move |transaction| make::make(transaction, &notary, &tail)).await
-}
-
 /// What a proof is of.
 enum Of {
     Seq(u64),
@@ -68,7 +60,7 @@ pub async fn proof(service: &Service, connection: &Connection, params: ProofPara
     let of = read_of(params)?;
     reads_ledger(service, connection)?;
     let notary = service.notary()?;
-    let checkpoint = newest(service, &notary).await?;
+    let checkpoint = make::sign(&service.writer, &notary).await?;
     let verifier_key = notary.key().to_string();
     let prove = move |connection: &Database| {
         let snapshot = connection.unchecked_transaction()?;
@@ -179,7 +171,7 @@ pub async fn anchor(
             if !actor.permissions.allows(Permission::ReadLedger) {
                 return Err(take_back::refused(&actor.party.account).into());
             }
-            take_back::keep(transaction, &notary, actor, &genuine)
+            take_back::keep(transaction, (&notary, rules.ledger()), actor, &genuine)
         })
         .await?;
     if let Some(damage) = take_back::alarm(&result) {

@@ -1,16 +1,20 @@
 //! `daemon.status`, `daemon.whoami`, `daemon.metrics`.
 
 use countersign_shared::error::ApiError;
-use countersign_shared::protocol::{MetricsResult, PROTOCOL_VERSION, StatusResult, WhoamiResult};
+use countersign_shared::protocol::{
+    AnchorLimits, AnchorMark, CheckpointMark, MetricsResult, PROTOCOL_VERSION, StatusResult, WhoamiResult,
+};
 
 use super::actor::Actor;
 use super::{Service, attempts};
 use crate::alerts::counts;
+use crate::checkpoint::overdue::is_overdue;
 use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
-use crate::metrics::AlertGauges;
-use crate::schedule::checkpoints::is_overdue;
-use crate::store::rows::{anchors, inventory_scans, jobs, requests};
+use crate::metrics::{AlertGauges, AnchorGauges};
+use crate::policy::LedgerRules;
+use crate::store::rows::anchors::Standing;
+use crate::store::rows::{anchors, checkpoints, inventory_scans, jobs, requests};
 
 /// State, alarms and sizes: for everybody who may connect. It names nobody but those whose attempts raised an alarm.
 pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
@@ -18,19 +22,26 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
     let read = move |connection: &rusqlite::Connection| {
         let inventory = inventory_scans::status(connection)?;
         let alerts = Some(counts::status(connection)?);
-        let standing = anchors::standing(connection)?;
+        let ledger = marks(connection)?;
         let oldest = requests::oldest_pending(connection)?;
-        Ok((oldest, attempts::alarms(connection, tick)?, inventory, alerts, standing))
+        Ok((oldest, attempts::alarms(connection, tick)?, inventory, alerts, ledger))
     };
     // Where the database cannot be read, the alarm still has to reach every surface.
-    let (oldest_pending_at, attempts, inventory, alerts, standing) = match service.readers.read_at_once(read).await {
+    let (oldest_pending_at, attempts, inventory, alerts, ledger) = match service.readers.read_at_once(read).await {
         Ok(read) => read,
         Err(_) if service.health.damage().is_some() => Default::default(),
         Err(error) => return Err(error),
     };
     let tail = service.writer.tail();
     let now = service.line.wall();
+    let Marks { standing, last_checkpoint, last_anchor, .. } = ledger;
+    let rules = service.policy.now().ledger();
+    let limits = AnchorLimits { max_age: rules.max_age, max_records: rules.max_records };
     Ok(StatusResult {
+        anchor_limits: (rules != LedgerRules::default()).then_some(limits),
+        last_checkpoint,
+        last_anchor,
+        checkpoint_failing: service.failing.list(),
         attempts,
         inventory,
         alerts,
@@ -48,11 +59,30 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         ledger_size: tail.size(),
         ledger_root: tail.frontier().root(),
         unanchored: tail.size().saturating_sub(standing.anchored),
-        anchor_overdue: is_overdue(service.policy.now().ledger(), &standing, tail.size(), now),
+        anchor_overdue: is_overdue(rules, &standing, tail.size(), now),
         unanchored_since: standing.since,
         policy_sha256: service.policy.now().sha256(),
         policy_file_differs: service.facts.policy_file_differs.load(std::sync::atomic::Ordering::Relaxed),
         attestation: service.facts.attestation.to_owned(),
+    })
+}
+
+/// How far the ledger is signed and anchored.
+#[derive(Default)]
+struct Marks {
+    standing: Standing,
+    last_checkpoint: Option<CheckpointMark>,
+    last_anchor: Option<AnchorMark>,
+    anchors: Vec<(String, u64)>,
+}
+
+fn marks(connection: &rusqlite::Connection) -> rusqlite::Result<Marks> {
+    let newest = checkpoints::newest(connection)?;
+    Ok(Marks {
+        standing: anchors::standing(connection)?,
+        last_checkpoint: newest.map(|newest| CheckpointMark { size: newest.size, at: newest.made_at }),
+        last_anchor: anchors::newest(connection)?,
+        anchors: anchors::counts(connection)?,
     })
 }
 
@@ -83,22 +113,29 @@ pub async fn described(service: &Service, actor: Actor) -> Result<WhoamiResult, 
 pub async fn metrics(service: &Service, connection: &Connection) -> Result<MetricsResult, ApiError> {
     service.actor(connection)?.has_any_role("reads the metrics")?;
     let (now, depth, size) = (service.line.wall(), service.writer.queue_depth(), service.writer.tail().size());
-    let (oldest, states, alerts, problems, standing) = service
+    let (oldest, states, alerts, problems, ledger) = service
         .readers
         .read_for(connection.peer.uid(), move |connection| {
             let alerts =
                 AlertGauges { queued: counts::queued(connection)?, days_left: counts::days_left(connection, now)? };
             let problems = inventory_scans::problems(connection)?;
-            let standing = anchors::standing(connection)?;
-            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?, alerts, problems, standing))
+            let ledger = marks(connection)?;
+            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?, alerts, problems, ledger))
         })
         .await?;
+    let Marks { standing, last_checkpoint, anchors, .. } = ledger;
     let text = service.metrics.text(&crate::metrics::Gauges {
         now,
         queue_depth: depth,
         ledger_size: size,
-        unanchored: size.saturating_sub(standing.anchored),
-        anchor_overdue: is_overdue(service.policy.now().ledger(), &standing, size, now),
+        anchoring: AnchorGauges {
+            unanchored: size.saturating_sub(standing.anchored),
+            unanchored_since: standing.since,
+            overdue: is_overdue(service.policy.now().ledger(), &standing, size, now),
+            checkpoint: last_checkpoint.map(|newest| (newest.size, newest.at)),
+            anchors,
+            failing: service.failing.list().into_iter().map(|failing| failing.place).collect(),
+        },
         oldest_pending_at: oldest,
         jobs: states,
         alerts,

@@ -36,6 +36,7 @@ pub mod sight;
 pub mod submit;
 pub mod wait;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign_shared::error::ApiError;
@@ -43,6 +44,7 @@ use countersign_shared::time::{Span, Timestamp};
 use tokio::sync::broadcast;
 
 use crate::checkpoint::Notary;
+use crate::checkpoint::places::Failing;
 use crate::clock::TimeLine;
 use crate::identity::Caller;
 use crate::identity::directory::Directory;
@@ -99,6 +101,10 @@ pub struct Service {
     pub facts: Facts,
     /// The keys of checkpoints; none where damage was found at the start.
     pub notary: Option<Arc<Notary>>,
+    /// The state directory.
+    pub state: PathBuf,
+    /// Places that do not take checkpoints.
+    pub failing: Failing,
     /// Keys that are made for renewals.
     pub keys: Keys,
     /// Refusals of each user.

@@ -29,6 +29,7 @@ impl Routes {
             }
             AuditAction::ApprovalEscalated => (&self.asked, Severity::Critical),
             AuditAction::AttemptsRepeated => (&self.alarmed, Severity::Critical),
+            AuditAction::LedgerUnanchored => (&self.alarmed, Severity::Warning),
             _ => (&self.told, Severity::Informational),
         }
     }

@@ -217,8 +217,24 @@ impl<'a> Transaction<'a> {
             return self.tell_nobody(action, resource_id, "no channel is configured for it", recorded);
         }
         let message = NewMessage { kind: action.as_str(), resource_id, severity, params: "{}", seq: recorded.seq };
+        self.tell_on(channels, &message)
+    }
+
+    /// Tells people something besides what a record says, on the channels that are routed for `action`.
+    pub fn tell_as(&mut self, action: AuditAction, message: &NewMessage<'_>) -> Result<(), Failure> {
+        let (channels, _) = self.routes.of(action);
+        if channels.is_empty() {
+            let what = (message.kind, message.resource_id);
+            notifications::skip(self.connection, what, "no channel is configured for it", self.now, message.seq)?;
+            return Ok(());
+        }
+        self.tell_on(channels, message)
+    }
+
+    /// Tells people something on these channels.
+    pub fn tell_on(&mut self, channels: &[Channel], message: &NewMessage<'_>) -> Result<(), Failure> {
         for channel in channels {
-            notifications::queue(self.connection, &message, *channel, (self.now, self.tick))?;
+            notifications::queue(self.connection, message, *channel, (self.now, self.tick))?;
             self.effects.push(Effect::Queued(*channel));
         }
         Ok(())

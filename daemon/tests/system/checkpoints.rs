@@ -215,6 +215,7 @@ fn a_witness_cosigns_what_grows_and_its_word_is_kept() {
     let seen = judge(&next, &logs, |_| head).unwrap().head();
     host.stop();
     std::fs::copy(&old, host.database()).unwrap();
+    std::fs::remove_file(host.state.join("checkpoint.signed")).unwrap();
     host.start();
     host.user(ALICE).request(&["web1.corp.example"]);
     until("it has grown past", || host.oneself().status().ledger_size >= seen.size);
@@ -266,10 +267,15 @@ fn a_key_is_followed_by_another() {
     assert_eq!(third.note().signatures().len(), 1);
     assert_eq!(host.value::<i64>("SELECT count(*) FROM audit_events WHERE action = 'checkpoint_key_changed'"), 1);
 
-    // Lost, and begun anew: it goes on, and the record says that nobody vouches for the new key.
+    // Lost: it is not made anew behind anybody's back. Made by hand, it goes on, and the record says that nobody vouches for it.
     host.stop();
     settings(&host, "");
     std::fs::remove_file(&old).unwrap();
+    let said = host.refusal();
+    assert!(said.contains("checkpoint.key is missing") && said.contains(&second.verifier_key), "{said}");
+    assert!(!old.exists());
+    let made = Command::new("openssl").args(["genpkey", "-algorithm", "ed25519", "-out"]).arg(&old).status().unwrap();
+    assert!(made.success());
     host.start();
     let last: String = host.value(&format!("{changed} ORDER BY seq DESC LIMIT 1"));
     assert!(last.contains("\"signed_by_both\":false"), "{last}");

@@ -29,6 +29,12 @@ impl Anchored {
         Self { host, kept }
     }
 
+    /// Takes away what the host itself keeps of its checkpoints, as whoever hides something would.
+    fn forget(&self) {
+        self.host.tamper(FORGET);
+        std::fs::remove_file(self.host.state.join("checkpoint.signed")).unwrap();
+    }
+
     /// What the next start finds: the rule, or nothing.
     fn found(&mut self) -> Option<String> {
         self.host.start();
@@ -112,14 +118,14 @@ fn a_ledger_that_was_rehashed_with_the_right_algorithm() {
     // Without them nothing on the host does: only what was kept elsewhere.
     let mut scene = Anchored::new(false);
     rehash(&scene.host, u64::MAX >> 1, another_version);
-    scene.host.tamper(FORGET);
+    scene.forget();
     assert_eq!(scene.found(), None);
     scene.shown_by_the_anchor(AnchorVerdict::Different);
 
     // An anchor that was brought back stands on the host as well.
     let mut scene = Anchored::new(true);
     rehash(&scene.host, u64::MAX >> 1, another_version);
-    scene.host.tamper(FORGET);
+    scene.forget();
     assert_eq!(scene.found().as_deref(), Some("anchor"));
     scene.host.stop();
     // It cannot be taken away alone: its record tells of it.
@@ -147,7 +153,15 @@ fn a_ledger_that_was_restored_from_before() {
     host.stop();
     std::fs::copy(&week_old, host.database()).unwrap();
     let mut scene = Anchored { host, kept };
-    // It is a ledger as it once was, and nothing in it is wrong.
+    // What was signed last stands beside the database, and says that it was set back: with both sizes and roots.
+    assert_eq!(scene.found().as_deref(), Some("checkpoint"));
+    let text = scene.host.oneself().status().damage.unwrap().text;
+    let status = scene.host.oneself().status();
+    let there = format!("{} with the root {}", status.ledger_size, status.ledger_root);
+    assert!(text.contains(&there) && !text.contains("another history"), "{text}");
+    scene.host.stop();
+    // Whoever takes that away as well is seen from outside alone: it is a ledger as it once was, and nothing in it is wrong.
+    std::fs::remove_file(scene.host.state.join("checkpoint.signed")).unwrap();
     assert_eq!(scene.found(), None);
     scene.shown_by_the_anchor(AnchorVerdict::Ahead);
 }
@@ -174,7 +188,7 @@ fn an_end_that_was_cut_off_with_everything_that_tells_of_it() {
              DELETE FROM certificates WHERE id IN (SELECT certificate_id FROM gone)"
         ));
         if forget {
-            scene.host.tamper(FORGET);
+            scene.forget();
         }
         assert_eq!(scene.found().as_deref(), without, "{forget}");
         if forget {

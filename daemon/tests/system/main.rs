@@ -8,6 +8,7 @@ mod alerts;
 mod alerts_end;
 mod alerts_kill;
 mod amend;
+mod anchoring;
 mod another_policy;
 mod attempts;
 mod bulk;

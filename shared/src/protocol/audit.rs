@@ -102,6 +102,8 @@ closed_set! {
         CheckpointKeyChanged = "checkpoint_key_changed",
         /// Somebody brought a checkpoint back that was kept elsewhere.
         AnchorAdded = "anchor_added",
+        /// More of the ledger is anchored nowhere else than the policy allows: somebody should look.
+        LedgerUnanchored = "ledger_unanchored",
         /// Somebody took records out.
         AuditExport = "audit.export",
         /// The daemon serves.

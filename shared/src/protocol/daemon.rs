@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Damage, InventoryStatus};
+use super::{AnchorVerdict, Damage, InventoryStatus};
 use crate::digest::Digest;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// The answer to `daemon.status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +47,18 @@ pub struct StatusResult {
     /// True where that is past a limit of the policy (`[ledger]`).
     #[serde(default)]
     pub anchor_overdue: bool,
+    /// Those limits; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchor_limits: Option<AnchorLimits>,
+    /// The newest checkpoint that was signed here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_checkpoint: Option<CheckpointMark>,
+    /// The newest checkpoint that came back from outside, whatever it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_anchor: Option<AnchorMark>,
+    /// Where checkpoints do not arrive at the moment, of the places that `[checkpoint]` names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checkpoint_failing: Vec<CheckpointFailing>,
     /// The policy's digest.
     pub policy_sha256: Digest,
     /// True where the policy file differs from the policy in force: the file has no force of its own.
@@ -62,6 +74,52 @@ pub struct StatusResult {
     /// Messages that have not reached the other side; absent where the database cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<AlertsStatus>,
+}
+
+/// How much of the ledger may be anchored nowhere off the host: `[ledger]` of the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnchorLimits {
+    /// How old the oldest record without an anchor may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Span>,
+    /// How many records without an anchor there may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_records: Option<u64>,
+}
+
+/// A checkpoint that was signed here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointMark {
+    /// How many records it is of.
+    pub size: u64,
+    /// When it was signed.
+    pub at: Timestamp,
+}
+
+/// A checkpoint that came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnchorMark {
+    /// How many records it is of.
+    pub size: u64,
+    /// What it said of the ledger when it came.
+    pub verdict: AnchorVerdict,
+    /// When it came.
+    pub at: Timestamp,
+}
+
+/// A place that does not take checkpoints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointFailing {
+    /// `directory`, `syslog` or `journal`.
+    pub place: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why the last attempt failed.
+    pub error: String,
 }
 
 /// What `alert.list` has of messages that have not reached the other side, and about whomever they are.

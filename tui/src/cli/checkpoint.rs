@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use countersign_proof::checkpoint::SignedCheckpoint;
 use countersign_proof::note::Note;
 use countersign_proof::qr::{self, Drawing, Ink};
 use countersign_proof::short::ShortForm;
@@ -12,7 +13,7 @@ use countersign_shared::protocol::{CheckpointResult, NoParams, ProofParams};
 
 use super::context::Context;
 use super::failure::Failure;
-use super::{out_file, render};
+use super::{failure, foreign_file, out_file, render};
 
 #[derive(Debug, Args)]
 pub(super) struct CheckpointArgs {
@@ -28,9 +29,13 @@ pub(super) struct CheckpointArgs {
     /// Print the public key alone, which whoever checks it has to know beforehand
     #[arg(long)]
     verifier_key: bool,
-    /// Write the note to this file
-    #[arg(long, value_name = "FILE")]
+    /// Write the note to this file; to a file for each size (`checkpoint-000000001234.txt`) where it is a directory, as of a
+    /// stick. Another checkpoint that stands there is left as it is
+    #[arg(long, value_name = "FILE|DIR")]
     out: Option<PathBuf>,
+    /// Replace what stands there
+    #[arg(long, requires = "out")]
+    replace: bool,
 }
 
 /// What a terminal draws in.
@@ -56,7 +61,10 @@ pub(super) struct ProofArgs {
 }
 
 pub(super) fn checkpoint(args: &CheckpointArgs, context: &mut Context) -> Result<u8, Failure> {
-    check_out(args.out.as_deref())?;
+    match args.out.as_deref() {
+        Some(path) if path.is_dir() => check_out(Some(&path.join("checkpoint")))?,
+        path => check_out(path)?,
+    }
     let mut drawn = Ok(());
     let result = context.answer::<AuditCheckpoint>(&NoParams {}, |result, _| {
         if args.out.is_some() && !args.qr && !args.short && !args.verifier_key {
@@ -69,10 +77,33 @@ pub(super) fn checkpoint(args: &CheckpointArgs, context: &mut Context) -> Result
     })?;
     drawn?;
     if let Some(path) = &args.out {
-        out_file::write(path, result.note.as_bytes())?;
+        let path = if path.is_dir() { path.join(format!("checkpoint-{:012}.txt", result.size)) } else { path.clone() };
+        keep(&path, result.note.as_bytes(), args.replace)?;
+        context.out().note(&format!("written and synchronised: {}", failure::shown(&path)));
     }
     context.out().note(&render::checkpoint::remark(&result));
     Ok(0)
+}
+
+/// Writes a note whole or not at all. What stands there already is evidence, and goes only where that was asked for.
+fn keep(path: &Path, note: &[u8], replace: bool) -> Result<(), Failure> {
+    if !replace && path.symlink_metadata().is_ok() {
+        let found = foreign_file::read(path)?;
+        if found == note {
+            return Ok(());
+        }
+        let what = match SignedCheckpoint::parse(&found) {
+            Ok(other) => {
+                let other = other.checkpoint();
+                format!("a checkpoint of {} records of {}", other.size(), foreign_file::shown(other.origin()))
+            }
+            Err(_) => "something else".to_owned(),
+        };
+        return Err(Failure::conflict(format!("{} is {what}, and stays", failure::shown(path))).hint(
+            "name another file, or a directory, in which each size has its own; --replace gives the old one up",
+        ));
+    }
+    out_file::write(path, note)
 }
 
 fn shown(args: &CheckpointArgs, result: &CheckpointResult) -> Result<String, Failure> {

@@ -25,6 +25,11 @@ impl Failure {
         Self::new(ApiError::invalid(message), 3)
     }
 
+    /// Something else stands where it is to go: status 5.
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(ApiError::new(ErrorKind::Conflict, message), 5)
+    }
+
     /// A thing that is not there: status 4.
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new(ApiError::new(ErrorKind::NotFound, message), 4)

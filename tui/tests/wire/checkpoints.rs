@@ -56,6 +56,45 @@ fn a_checkpoint_is_printed_drawn_and_written() {
 }
 
 #[test]
+fn a_checkpoint_that_was_kept_is_not_replaced_unasked() {
+    let now = signed(&[b"a", b"b"]);
+    let answer = serde_json::to_string(&result(&now)).unwrap();
+    let daemon = FakeDaemon::start(move |_, _| Answer::Result(answer.clone()));
+    let path = |name: &str| daemon.home.path().join(name);
+    let earlier = signed(&[b"a"]).to_string();
+    std::fs::write(path("kept"), &earlier).unwrap();
+    std::fs::write(path("other"), "precious").unwrap();
+    let ran = daemon.run("audit checkpoint --out kept");
+    assert!(ran.code == 5 && ran.err.contains("a checkpoint of 1 records of ca.example/ledger"), "{ran:?}");
+    assert_eq!(std::fs::read_to_string(path("kept")).unwrap(), earlier);
+    let ran = daemon.run("audit checkpoint --out other");
+    assert!(ran.code == 5 && ran.err.contains("something else"), "{ran:?}");
+    assert_eq!(daemon.run("audit checkpoint --out kept --replace").code, 0);
+    assert_eq!(std::fs::read_to_string(path("kept")).unwrap(), now.to_string());
+    assert_eq!(daemon.run("audit checkpoint --out kept").code, 0, "it is that one");
+    // A stick: a file for each size.
+    std::fs::create_dir(path("stick")).unwrap();
+    for _ in 0..2 {
+        let ran = daemon.run("audit checkpoint --out stick");
+        assert!(ran.code == 0 && ran.err.contains("checkpoint-000000000002.txt"), "{ran:?}");
+    }
+    assert_eq!(std::fs::read_to_string(path("stick/checkpoint-000000000002.txt")).unwrap(), now.to_string());
+    // One that is full: what a file may not hold is not there, not even a part of it.
+    std::fs::create_dir(path("full")).unwrap();
+    let mut full = std::process::Command::new("sh");
+    let program = daemon.command("audit checkpoint --out full".split(' '));
+    full.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh"])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .current_dir(daemon.home.path())
+        .env("COUNTERSIGN_SOCKET", &daemon.socket);
+    let output = full.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(std::fs::read_dir(path("full")).unwrap().count(), 0);
+    assert_eq!(daemon.run("audit checkpoint --replace").code, 2);
+}
+
+#[test]
 fn a_proof_is_checked_without_a_daemon() {
     let daemon = FakeDaemon::start(|_, _| Answer::Silence);
     let write = |name: &str, text: &str| std::fs::write(daemon.home.path().join(name), text).unwrap();

@@ -40,3 +40,5 @@ mod stories;
 mod terminal;
 #[cfg(test)]
 mod waits;
+#[cfg(test)]
+mod witness;

@@ -387,6 +387,18 @@ pub fn status() -> StatusResult {
         unanchored: 12,
         unanchored_since: None,
         anchor_overdue: false,
+        anchor_limits: Some(AnchorLimits { max_age: Some(Span::from_secs(7 * 86_400)), max_records: Some(500) }),
+        last_checkpoint: Some(CheckpointMark { size: 12, at: "2027-01-31T11:00:00Z".parse().unwrap() }),
+        last_anchor: Some(AnchorMark {
+            size: 9,
+            verdict: AnchorVerdict::Equal,
+            at: "2027-01-24T08:00:00Z".parse().unwrap(),
+        }),
+        checkpoint_failing: vec![CheckpointFailing {
+            place: "directory".to_owned(),
+            since: "2027-01-31T10:00:00Z".parse().unwrap(),
+            error: "/mnt/worm: No such file or directory".to_owned(),
+        }],
         policy_sha256: digest(),
         policy_file_differs: true,
         attestation: "pidfd".to_owned(),

@@ -17,6 +17,7 @@ fn hostile(raw: &str) -> Vec<Message> {
             kind: match kind {
                 Kind::RepeatedAttempts { attempts, .. } => Kind::RepeatedAttempts { attempts, by: foreign() },
                 Kind::Outcome { state, .. } => Kind::Outcome { state, by: Some(foreign()) },
+                Kind::Checkpoint { size, root, short, .. } => Kind::Checkpoint { size, root, short, note: foreign() },
                 Kind::Remark { .. } => Kind::Remark { by: foreign() },
                 Kind::Digest { .. } => Kind::Digest {
                     items: vec![

@@ -72,6 +72,11 @@ pub fn title(message: &Message) -> String {
             format!("[{}] {messages} messages", severity(message.severity).to_uppercase())
         }
         Kind::Escalation => format!("Still waiting for approval: {} ({})", subject(message), message.about),
+        Kind::Checkpoint { size, .. } => format!("Checkpoint of the ledger: {size} records ({})", message.about),
+        Kind::LedgerUnanchored { records } => {
+            format!("{records} ledger records are anchored nowhere else ({})", message.about)
+        }
+        Kind::LedgerAnchored => format!("The ledger is anchored again ({})", message.about),
         Kind::RepeatedAttempts { attempts, by } => {
             format!("{attempts} refused attempts by {} ({})", clip(&text(by), 80), message.about)
         }
@@ -121,6 +126,13 @@ pub fn lines(message: &Message) -> Vec<Line> {
     }
     if let Kind::Outcome { by: Some(by), .. } | Kind::Remark { by } = &message.kind {
         line("By", text(by));
+    }
+    if let Kind::Checkpoint { size, root, short, .. } = &message.kind {
+        line("Records", size.to_string());
+        line("Root", root.to_string());
+        if let Some(short) = short {
+            line("Short form", short.clone());
+        }
     }
     if let Kind::Digest { items, more } = &message.kind {
         for item in items.iter().take(MAX_ITEMS) {
@@ -173,12 +185,21 @@ pub(super) fn command(message: &Message) -> Option<String> {
     message.command.as_ref().map(text)
 }
 
-/// Title and lines as text, lines ending in `\n`.
+/// A note as it stands, line by line.
+pub(super) fn note(note: &Untrusted) -> String {
+    note.raw().lines().map(|line| clip(&Untrusted::from(line).safe().to_string(), MAX_TEXT) + "\n").collect()
+}
+
+/// Title and lines as text, lines ending in `\n`; behind an empty line the note of a checkpoint, which is the rest.
 pub fn body(message: &Message) -> String {
     let mut out = title(message);
     out.push_str("\n\n");
     for Line { label, value } in lines(message) {
         let _ = writeln!(out, "{label}: {value}");
+    }
+    if let Kind::Checkpoint { note, .. } = &message.kind {
+        out.push('\n');
+        out.push_str(&self::note(note));
     }
     out
 }

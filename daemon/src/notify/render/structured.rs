@@ -49,6 +49,15 @@ pub fn object(message: &Message) -> Value {
                 json!(items.len().saturating_add(usize::try_from(*more).unwrap_or(usize::MAX))),
             );
         }
+        Kind::Checkpoint { size, root, short, note } => {
+            out.insert("size".into(), json!(size));
+            out.insert("root_sha256".into(), json!(root.to_string()));
+            out.insert("short".into(), json!(short));
+            out.insert("note".into(), json!(plain::note(note)));
+        }
+        Kind::LedgerUnanchored { records } => {
+            out.insert("records".into(), json!(records));
+        }
         Kind::RepeatedAttempts { attempts, by } => {
             out.insert("attempts".into(), json!(attempts));
             out.insert("by".into(), json!(plain::text(by)));
@@ -66,6 +75,7 @@ pub fn object(message: &Message) -> Value {
         | Kind::Retired
         | Kind::JobFailed
         | Kind::PolicyChanged
+        | Kind::LedgerAnchored
         | Kind::Escalation => {}
     }
     for (field, time) in [("not_after", message.not_after), ("deadline", message.deadline)] {

@@ -20,7 +20,7 @@ use countersign_shared::time::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use pace::{Valve, is_collected};
+use pace::Valve;
 
 use super::deadline::Alarm;
 use crate::alerts::outbox::{self, Claimed};
@@ -187,7 +187,7 @@ fn claim(
     for message in outbox::claim(connection, channel, tick, limit)? {
         match valve.held_until(&message)? {
             Some(until) if until > now => outbox::put_off(connection, &message, later(tick, now, until))?,
-            _ if is_collected(&pace, &message) => collected.push(message),
+            _ if valve.is_collected(&message)? => collected.push(message),
             _ => parcels.push(Parcel::One(message)),
         }
     }

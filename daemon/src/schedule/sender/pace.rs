@@ -8,7 +8,8 @@ use rusqlite::{Connection, params};
 use crate::alerts::outbox::Claimed;
 use crate::notify::pace::{self, Pace};
 use crate::policy::{Channel, Policy, Severity};
-use crate::store::rows::{notifications, parsed};
+use crate::store::rows::notifications::{self, CHECKPOINT};
+use crate::store::rows::parsed;
 use crate::store::transaction::Failure;
 use crate::tell::{Notice, certificate, expiry};
 
@@ -40,7 +41,7 @@ impl<'a> Valve<'a> {
         Ok(Self { connection, policy, pace, now, accepted, together: false })
     }
 
-    /// From when on a message may go out; none where it goes now, which then counts. A trial goes at once.
+    /// From when on a message may go out; none where it goes now, which then counts. A trial and a checkpoint go at once.
     pub fn held_until(&mut self, message: &Claimed) -> Result<Option<Timestamp>, Failure> {
         if message.severity == Severity::Critical {
             return Ok(None);
@@ -49,7 +50,9 @@ impl<'a> Valve<'a> {
             return Ok(None);
         }
         let notice = notifications::open_notice(self.connection, message.notification_id)?;
-        let Some(notice) = notice.filter(|notice| notice.kind != expiry::TEST) else { return Ok(None) };
+        let Some(notice) = notice.filter(|notice| ![expiry::TEST, CHECKPOINT].contains(&notice.kind.as_str())) else {
+            return Ok(None);
+        };
         let collected = pace::collected_until(&self.pace, message.severity, notice.created_at, self.now);
         let held = match collected {
             // An attempt that failed has waited already.
@@ -58,13 +61,20 @@ impl<'a> Valve<'a> {
         };
         let held = held.max(self.office_opens(&notice)?);
         if held.is_none() {
-            let counts = !(is_collected(&self.pace, message) && self.together);
+            let collected = self.is_collected(message)?;
+            let counts = !(collected && self.together);
             if counts {
                 self.accepted.push(self.now);
             }
-            self.together |= is_collected(&self.pace, message);
+            self.together |= collected;
         }
         Ok(held)
+    }
+
+    /// Whether a message goes out with others: only on its first attempt, since later ones go to whoever is left.
+    pub fn is_collected(&self, message: &Claimed) -> rusqlite::Result<bool> {
+        let collects = self.pace.digest.is_some() && message.severity != Severity::Critical && message.attempts == 0;
+        Ok(collects && !notifications::is_apart(self.connection, message.notification_id)?)
     }
 
     /// Informational alerts wait for the calendar of the certificate's renewal policy.
@@ -85,11 +95,6 @@ impl<'a> Valve<'a> {
         let opens = calendar.map(|calendar| calendar.after(self.now, Span::from_millis(0)));
         Ok(opens.filter(|opens| *opens > self.now))
     }
-}
-
-/// Whether a message goes out with others: only on its first attempt, since later ones go to whoever is left.
-pub fn is_collected(pace: &Pace, message: &Claimed) -> bool {
-    pace.digest.is_some() && message.severity != Severity::Critical && message.attempts == 0
 }
 
 /// Those that went out together were accepted at one moment, and are one.

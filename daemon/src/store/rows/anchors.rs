@@ -2,7 +2,7 @@
 
 use countersign_proof::anchor::{Anchor, Verdict};
 use countersign_shared::digest::Digest;
-use countersign_shared::protocol::{AnchorRow, AnchorVerdict, AuditAction};
+use countersign_shared::protocol::{AnchorMark, AnchorRow, AnchorVerdict, AuditAction};
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -31,7 +31,7 @@ pub struct NewAnchor<'a> {
 pub struct Standing {
     /// So many records are anchored, from the first on.
     pub anchored: u64,
-    /// When the oldest of the others was written, those apart that only tell of anchors.
+    /// When the oldest of the others was written, those apart that only tell of anchors and of their lack.
     pub since: Option<Timestamp>,
 }
 
@@ -104,14 +104,36 @@ pub fn page(connection: &Connection, window: Window) -> rusqlite::Result<(Vec<An
     Ok((rows.into_iter().map(|(_, row)| row).collect(), next))
 }
 
+/// The newest that came, whatever it said.
+pub fn newest(connection: &Connection) -> rusqlite::Result<Option<AnchorMark>> {
+    connection
+        .prepare_cached("SELECT size, verdict, added_at FROM anchors ORDER BY row DESC LIMIT 1")?
+        .query_row([], |row| {
+            Ok(AnchorMark { size: row.get("size")?, verdict: parsed(row, "verdict")?, at: parsed(row, "added_at")? })
+        })
+        .optional()
+}
+
+/// How many said what.
+pub fn counts(connection: &Connection) -> rusqlite::Result<Vec<(String, u64)>> {
+    let mut statement = connection.prepare_cached("SELECT verdict, count(*) FROM anchors GROUP BY verdict")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
 /// How far the ledger is anchored as `connection` sees it.
 pub fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
     let anchored = connection
         .prepare_cached("SELECT coalesce(max(size), 0) FROM anchors WHERE verdict = 'equal'")?
         .query_row([], |row| row.get(0))?;
     let since = connection
-        .prepare_cached("SELECT created_at FROM audit_events WHERE seq >= ?1 AND action <> ?2 ORDER BY seq LIMIT 1")?
-        .query_row(params![anchored, AuditAction::AnchorAdded.as_str()], |row| parsed(row, "created_at"))
+        .prepare_cached(
+            "SELECT created_at FROM audit_events WHERE seq >= ?1 AND action NOT IN (?2, ?3) ORDER BY seq LIMIT 1",
+        )?
+        .query_row(
+            params![anchored, AuditAction::AnchorAdded.as_str(), AuditAction::LedgerUnanchored.as_str()],
+            |row| parsed(row, "created_at"),
+        )
         .optional()?;
     Ok(Standing { anchored, since })
 }

@@ -14,12 +14,16 @@ pub const TEST: &str = "expiration_alert_test";
 pub const RENEWED: &str = "certificate_renewed";
 /// The same, where nothing took the place of the certificate: it was revoked, retired, or is found no more.
 pub const DEALT_WITH: &str = "certificate_dealt_with";
+/// The kind of the message that carries a checkpoint of the ledger: at its time, and by itself.
+pub const CHECKPOINT: &str = "checkpoint";
+/// The kind of the message that the ledger is anchored again as the policy asks.
+pub const LEDGER_ANCHORED: &str = "ledger_anchored";
 
 /// What people are to be told, on one channel.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMessage<'a> {
     /// The action of the record that causes it, or `expiration_alert`, `expiration_alert_test`, `certificate_renewed`,
-    /// `certificate_dealt_with`.
+    /// `certificate_dealt_with`, `checkpoint`, `ledger_anchored`.
     pub kind: &'a str,
     /// The object that it is about.
     pub resource_id: &'a str,
@@ -65,6 +69,13 @@ pub fn post(connection: &Connection, id: i64, tick: i64) -> rusqlite::Result<()>
     if posted == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(posted)) }
 }
 
+/// Whether it goes out at once and alone, however its channel is paced: what is tried, and checkpoints.
+pub fn is_apart(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT kind IN (?2, ?3) FROM notification_events WHERE id = ?1")?
+        .query_row(params![id, TEST, CHECKPOINT], |row| row.get(0))
+}
+
 /// Whether it is a [`TEST`].
 pub fn is_trial(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
     connection
@@ -87,6 +98,18 @@ pub fn skip(
         )?
         .execute(params![at.to_string(), kind, resource_id, why, seq])?;
     Ok(connection.last_insert_rowid())
+}
+
+/// The size of the newest checkpoint that a message about `object` carries, and when that was queued.
+pub fn last_carried(connection: &Connection, object: &str) -> rusqlite::Result<Option<(u64, Timestamp)>> {
+    connection
+        .prepare_cached(
+            "SELECT m.params ->> '$.size' AS size, n.created_at FROM notification_events n
+             JOIN messages m ON m.notification_id = n.id WHERE n.resource_id = ?1 AND n.kind = ?2
+             ORDER BY n.id DESC LIMIT 1",
+        )?
+        .query_row(params![object, CHECKPOINT], |row| Ok((row.get("size")?, parsed(row, "created_at")?)))
+        .optional()
 }
 
 /// A notification that is still to be sent; none where it was sent, given up or taken back.

@@ -2,6 +2,7 @@
 
 mod asking;
 mod ending;
+pub mod ledger;
 mod matters;
 mod subject;
 mod talk;
@@ -11,6 +12,7 @@ use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::AuditAction;
 
 use super::{Composed, House, Notice};
+use crate::store::rows::notifications::{CHECKPOINT, LEDGER_ANCHORED};
 use crate::store::transaction::Failure;
 
 /// Composes what a record says, to those whom it concerns.
@@ -31,9 +33,14 @@ fn compose_or_fail(house: House<'_>, notice: &Notice) -> Result<Composed, Failur
     use AuditAction::{
         ApprovalAmended, ApprovalApproved, ApprovalBypassed, ApprovalCommented, ApprovalEscalated, ApprovalExpired,
         ApprovalRejected, ApprovalRequested, ApprovalVoided, ApprovalWithdrawn, AttemptsRepeated, CertificateIssued,
-        CertificateRetired, CertificateRevoked, JobFailed, PolicyChanged, PolicyProposed,
+        CertificateRetired, CertificateRevoked, JobFailed, LedgerUnanchored, PolicyChanged, PolicyProposed,
     };
     let unknown = || ApiError::internal(format!("{} is nothing that anybody is told of", notice.kind));
+    match notice.kind.as_str() {
+        CHECKPOINT => return ledger::checkpoint(house, notice),
+        LEDGER_ANCHORED => return ledger::anchored(house, notice),
+        _ => {}
+    }
     let action: AuditAction = notice.kind.parse().map_err(|_| unknown())?;
     match action {
         ApprovalRequested | ApprovalAmended | PolicyProposed | ApprovalEscalated => {
@@ -47,6 +54,7 @@ fn compose_or_fail(house: House<'_>, notice: &Notice) -> Result<Composed, Failur
         JobFailed => work::failed(house, notice),
         ApprovalCommented => talk::compose(house, notice),
         AttemptsRepeated => matters::attempts(house, notice),
+        LedgerUnanchored => ledger::unanchored(house, notice),
         PolicyChanged => matters::policy(house, notice),
         _ => Err(unknown().into()),
     }

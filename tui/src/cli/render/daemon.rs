@@ -1,6 +1,9 @@
 //! The daemon's state, and who the caller is to it.
 
-use countersign_shared::protocol::{AlertsStatus, StatusResult, WhoamiResult};
+use countersign_shared::protocol::{
+    AlertsStatus, AnchorLimits, AnchorMark, AnchorVerdict, CheckpointFailing, CheckpointMark, StatusResult,
+    WhoamiResult,
+};
 
 use super::fields::Fields;
 use super::style::Tone;
@@ -18,11 +21,9 @@ pub(in crate::cli) fn status(status: &StatusResult, view: View) -> String {
     if let Some(oldest) = status.oldest_pending_at {
         fields.add("oldest", when::with_distance(oldest, status.now));
     }
-    fields
-        .add("ledger", ledger(status))
-        .add("root", status.ledger_root.to_string())
-        .add("policy", status.policy_sha256.to_string())
-        .add("attestation", text::safe(&status.attestation));
+    fields.add("ledger", ledger(status)).add("root", status.ledger_root.to_string());
+    anchoring(&mut fields, status);
+    fields.add("policy", status.policy_sha256.to_string()).add("attestation", text::safe(&status.attestation));
     if let Some(alerts) = &status.alerts {
         messages(&mut fields, *alerts);
     }
@@ -49,6 +50,29 @@ fn ledger(status: &StatusResult) -> String {
     format!("{size} records, {unanchored} not anchored off the host{}", since.unwrap_or_default())
 }
 
+/// What was signed last, what came back last, and how much may be missing there.
+fn anchoring(fields: &mut Fields, status: &StatusResult) {
+    if let Some(CheckpointMark { size, at }) = status.last_checkpoint {
+        fields.add("checkpoint", format!("{size} records, signed {}", when::distance(at, status.now)));
+    }
+    match status.last_anchor {
+        Some(AnchorMark { size, verdict, at }) => {
+            let tone = if verdict == AnchorVerdict::Equal { Tone::Plain } else { Tone::Bad };
+            let came = when::distance(at, status.now);
+            fields.toned("anchor", tone, format!("{size} records, {verdict}, brought back {came}"));
+        }
+        None if status.last_checkpoint.is_some() => {
+            fields.add("anchor", "none was ever brought back");
+        }
+        None => {}
+    }
+    if let Some(AnchorLimits { max_age, max_records }) = status.anchor_limits {
+        let limits = [max_records.map(|most| format!("{most} records")), max_age.map(|age| age.to_string())];
+        let limits: Vec<String> = limits.into_iter().flatten().collect();
+        fields.add("may be unanchored", limits.join(", "));
+    }
+}
+
 fn alarms(fields: &mut Fields, status: &StatusResult) {
     if status.read_only {
         let what = status.damage.as_ref().map_or("damage was found".to_owned(), audit::damage);
@@ -70,6 +94,11 @@ fn alarms(fields: &mut Fields, status: &StatusResult) {
         let since = status.unanchored_since.map(|at| format!(", the oldest from {}", when::distance(at, status.now)));
         let line = format!("{} records are anchored nowhere else{}", status.unanchored, since.unwrap_or_default());
         fields.toned("ANCHOR", Tone::Bad, line);
+    }
+    for CheckpointFailing { place, since, error } in &status.checkpoint_failing {
+        let since = when::distance(*since, status.now);
+        let line = format!("none arrive in the place `{}`, first {since}: {}", text::safe(place), text::safe(error));
+        fields.toned("CHECKPOINTS", Tone::Bad, line);
     }
     if status.demo {
         fields.toned("DEMO", Tone::Open, "callers choose who they are");
