@@ -32,6 +32,12 @@ pub fn status(text: &str) -> io::Result<()> {
     sd_notify::notify(&[NotifyState::Status(text)])
 }
 
+/// Says how far a long start is, and asks for so much more time for it (`EXTEND_TIMEOUT_USEC=`).
+pub fn starting(text: &str, allowed: Duration) -> io::Result<()> {
+    let allowed = u32::try_from(allowed.as_micros()).unwrap_or(u32::MAX);
+    sd_notify::notify(&[NotifyState::Status(text), NotifyState::ExtendTimeoutUsec(allowed)])
+}
+
 /// How often [`watchdog`] has to be called: half of what the unit allows (sd_watchdog_enabled(3)); `None`
 /// where no watchdog is set.
 pub fn watchdog_interval() -> Option<Duration> {

@@ -2,14 +2,22 @@
 //!
 //! | module | |
 //! | --- | --- |
+//! | [`chain`] | the end of the chain, and the tree that it is the edge of |
 //! | [`columns`] | the bytes that the columns of a record make |
 //! | [`row`] | a row of the database against its bytes and the record before it |
+//! | [`pass`] | one pass over the records of a database |
+//! | [`nodes`] | the stored nodes of the tree beside the records |
+//! | [`kept`] | stored checkpoints and anchors beside the records |
 //! | [`frontier`] | the stored edge of the tree beside the records |
 //! | [`offline`] | a file, copied from the host, without a daemon and without trust in what it says of itself |
 
+pub mod chain;
 pub mod columns;
 pub mod frontier;
+pub mod kept;
+pub mod nodes;
 pub mod offline;
+pub mod pass;
 pub mod row;
 
 use countersign_shared::protocol::Damage;
@@ -18,3 +26,6 @@ use countersign_shared::protocol::Damage;
 pub fn damage(seq: Option<u64>, rule: &str, text: String) -> Damage {
     Damage { seq, rule: rule.to_owned(), text }
 }
+
+/// How far a verification is: done, of how many. Records of a database, octets of an export.
+pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;

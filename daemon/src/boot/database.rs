@@ -1,6 +1,7 @@
 //! Opens the state directory and looks at everything in it before anything is decided.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use countersign_shared::protocol::Damage;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -16,6 +17,7 @@ use crate::store::open::{OpenError, StateDir};
 use crate::store::rows::{meta, nodes};
 use crate::store::settings::{apply_to_writer, writer_flags};
 use crate::store::{Health, Readers, integrity};
+use crate::systemd;
 
 /// The state, open.
 pub struct Database {
@@ -49,7 +51,9 @@ pub fn open(path: &Path, demo: bool, health: &Health, clock: &dyn Clock) -> Resu
     let file = state.database();
     match connect(&file, path, demo, clock) {
         Ok((connection, installation)) => {
-            let verified = match integrity::check(&connection, Tail::default()) {
+            let mut said = Said::default();
+            let verified = match integrity::check(&connection, Tail::default(), &mut |done, of| said.progress(done, of))
+            {
                 Ok(verified) => verified,
                 Err(error) if error.is_corruption() => {
                     health.raise(database_damage(&error));
@@ -71,6 +75,38 @@ pub fn open(path: &Path, demo: bool, health: &Health, clock: &dyn Clock) -> Resu
         }
         Err(Problem::Open(error)) => Err(during("opening the database")(error)),
         Err(Problem::Gone(sentence) | Problem::Demo(sentence)) => Err(BootError(sentence)),
+    }
+}
+
+/// How often a long start says how far it is.
+const SAID_EVERY: Duration = Duration::from_secs(5);
+
+/// What those were told who wait for the start: the log, and the service manager, which would end it otherwise.
+struct Said {
+    begun: Instant,
+    last: Instant,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self { begun: now, last: now }
+    }
+}
+
+impl Said {
+    fn progress(&mut self, done: u64, of: u64) {
+        let now = Instant::now();
+        // Behind the records comes all that is not the ledger, which says nothing while it is looked at.
+        let behind = done == of && now - self.begun >= SAID_EVERY;
+        if behind || now - self.last >= SAID_EVERY {
+            self.last = now;
+            tracing::info!(done, of, "verifying the ledger before anything is served");
+            let allowed = if behind { Duration::from_secs(900) } else { Duration::from_secs(60) };
+            if let Err(error) = systemd::starting(&format!("verifying the ledger: {done} of {of} records"), allowed) {
+                tracing::warn!("telling the service manager: {error}");
+            }
+        }
     }
 }
 

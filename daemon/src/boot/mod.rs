@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use countersign_shared::error::ApiError;
+use countersign_shared::protocol::LastVerification;
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::checkpoint::Notary;
@@ -170,6 +171,11 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
             }
         }
     };
+    let begun = connection.is_some().then(|| LastVerification {
+        at: line.wall(),
+        records: tail.size(),
+        intact: health.damage().is_none(),
+    });
     let connection = match connection {
         Some(connection) => connection,
         None => rusqlite::Connection::open_in_memory().map_err(during("standing in for the damaged database"))?,
@@ -224,7 +230,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         quota: Default::default(),
         checks: Default::default(),
         streams: Default::default(),
-        verification: Verification::from(peaks),
+        verification: Verification::from(peaks, begun),
         imports: Default::default(),
     });
 

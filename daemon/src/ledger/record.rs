@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use countersign_proof::tree::is_stored;
 use countersign_shared::canonical::{CanonicalBytes, CanonicalError, MAX_BYTES, Object, is_nfc};
 use countersign_shared::digest::Digest;
 use countersign_shared::id::EventId;
 use countersign_shared::protocol::{ActorType, AuditAction, Category};
 use countersign_shared::time::Timestamp;
+pub use countersign_verify::chain::{Chain, Node};
 pub use countersign_verify::columns::{Columns, FORMAT, GENESIS};
 
 use super::{Frontier, leaf_hash};
@@ -113,49 +113,41 @@ pub struct Sealed {
     pub nodes: Vec<Node>,
 }
 
-/// A complete node of the tree that is stored: see [`countersign_proof::tree`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Node {
-    /// Its level; leaves are at 0.
-    pub level: u32,
-    /// Its place in the level.
-    pub index: u64,
-    /// Its hash.
-    pub hash: Digest,
-}
-
 /// The end of the chain: what the next record is tied to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tail {
-    prev: Digest,
-    frontier: Frontier,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tail(Chain);
+
+impl From<Chain> for Tail {
+    fn from(chain: Chain) -> Self {
+        Self(chain)
+    }
 }
 
-impl Default for Tail {
-    fn default() -> Self {
-        Self { prev: GENESIS, frontier: Frontier::default() }
+impl From<Tail> for Chain {
+    fn from(tail: Tail) -> Self {
+        tail.0
     }
 }
 
 impl Tail {
     /// A tail as it was kept: the last record's hash and the tree's right edge.
     pub fn from_parts(prev: Digest, frontier: Frontier) -> Self {
-        Self { prev, frontier }
+        Self(Chain::from_parts(prev, frontier))
     }
 
     /// The last record's hash.
     pub fn prev(&self) -> Digest {
-        self.prev
+        self.0.prev()
     }
 
     /// The tree's right edge.
     pub fn frontier(&self) -> &Frontier {
-        &self.frontier
+        self.0.frontier()
     }
 
     /// How many records there are: the next one's sequence number.
     pub fn size(&self) -> u64 {
-        self.frontier.size()
+        self.0.size()
     }
 
     /// Gives a draft its place. The tail moves on; a caller that rolls back keeps the tail from before.
@@ -176,7 +168,7 @@ impl Tail {
             resource_id: draft.resource_id.as_bytes(),
             details: details.as_bytes(),
         }
-        .write_record(&self.prev, &mut record);
+        .write_record(&self.prev(), &mut record);
         if record.len() > MAX_BYTES {
             return Err(CanonicalError::TooLarge(record.len()));
         }
@@ -190,13 +182,8 @@ impl Tail {
     }
 
     /// Moves past a record with this hash; `complete` gets the nodes that are stored from here on, lowest first.
-    pub fn advance(&mut self, hash: Digest, mut complete: impl FnMut(Node)) {
-        self.prev = hash;
-        self.frontier.append_and_report(hash, |level, index, hash| {
-            if is_stored(level) {
-                complete(Node { level, index, hash });
-            }
-        });
+    pub fn advance(&mut self, hash: Digest, complete: impl FnMut(Node)) {
+        self.0.advance(hash, complete);
     }
 }
 

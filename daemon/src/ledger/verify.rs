@@ -1,20 +1,21 @@
 //! Verification: one pass over the records, which names the first that is wrong and why.
 //!
 //! It makes every node of the tree again and compares those that are stored, and keeps the roots at the sizes that it is
-//! asked for: what a checkpoint from outside is compared with comes from the records, never from stored nodes.
+//! asked for: what a checkpoint from outside is compared with comes from the records, never from stored nodes. What does so
+//! is [`countersign_verify`], which looks at a copy of the database on another host in the same way.
 
 use std::collections::BTreeMap;
 
-use countersign_proof::tree::STRIDE;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
-use countersign_verify::damage;
+pub use countersign_verify::Progress;
 use countersign_verify::frontier::compare_frontier;
 pub use countersign_verify::frontier::stored_frontier;
-use countersign_verify::row;
-use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
+use countersign_verify::nodes::compare_count;
+use countersign_verify::pass::{Behind, Pass};
+use rusqlite::Connection;
 
-use super::{Node, Tail};
+use super::Tail;
 
 /// The outcome of a pass: where the chain ends, and the first damage.
 #[derive(Debug)]
@@ -31,94 +32,37 @@ pub struct Verified {
 ///
 /// An error is a database that cannot be read: damage as well, and the caller says so.
 pub fn verify(connection: &Connection) -> rusqlite::Result<Verified> {
-    verify_from(connection, Tail::default(), &[])
+    verify_from(connection, Tail::default(), &[], &mut |_, _| {})
 }
 
 /// The same from where an earlier pass of this process ended, which vouches for all before; keeps the root at each of the
-/// sizes `wanted` that it comes by, its begin included.
-pub fn verify_from(connection: &Connection, begin: Tail, wanted: &[u64]) -> rusqlite::Result<Verified> {
+/// sizes `wanted` that it comes by, its begin included, and says now and then how many of how many records it is past.
+pub fn verify_from(
+    connection: &Connection,
+    begin: Tail,
+    wanted: &[u64],
+    progress: &mut Progress<'_>,
+) -> rusqlite::Result<Verified> {
     // One read transaction: the records and the tree are of one moment.
     let snapshot = connection.unchecked_transaction()?;
     let before = begin.size();
-    let (mut tail, mut roots) = (begin, BTreeMap::new());
-    let mut wanted: Vec<u64> = wanted.iter().copied().filter(|size| *size >= tail.size()).collect();
-    wanted.sort_unstable_by(|a, b| b.cmp(a));
-    keep_root(&tail, &mut wanted, &mut roots);
-    let mut damage = None;
-    {
-        let mut statement = snapshot.prepare(
-            "SELECT seq, event_id, created_at, actor, actor_type, action, category, resource_type, resource_id,
-                    details, record FROM audit_events WHERE seq >= ?1 ORDER BY seq",
-        )?;
-        let mut stored = snapshot.prepare("SELECT hash FROM ledger_nodes WHERE level = ?1 AND idx = ?2")?;
-        let mut rows = statement.query([tail.size()])?;
-        let (mut expected, mut nodes) = (Vec::with_capacity(1024), Vec::new());
-        while let Some(row) = rows.next()? {
-            if let Err(found) = step(row, &mut tail, &mut expected, &mut nodes) {
-                damage = Some(found);
-                break;
-            }
-            for node in nodes.drain(..) {
-                damage = damage.or(compare_node(&mut stored, &node, tail.size())?);
-            }
-            if damage.is_some() {
-                break;
-            }
-            keep_root(&tail, &mut wanted, &mut roots);
-        }
-    }
+    let mut pass = Pass::begin(begin.into(), wanted.iter().copied());
+    pass.records(&snapshot, true, Behind::Left, progress)?;
+    let (chain, mut damage, roots) = pass.into_parts();
     if damage.is_none() {
         let stored = stored_frontier(&snapshot)?;
         damage = match &stored {
             // Fewer than were verified before: whatever the database says of itself.
             Some(stored) if stored.size() < before => {
                 let text = format!("{before} records were verified before, {} are there", stored.size());
-                Some(self::damage(Some(stored.size()), "truncated", text))
+                Some(countersign_verify::damage(Some(stored.size()), "truncated", text))
             }
-            _ => compare_frontier(&stored, tail.frontier()),
+            _ => compare_frontier(&stored, chain.frontier()),
         };
     }
     if damage.is_none() {
-        damage = compare_count(&snapshot, tail.size())?;
+        damage = compare_count(&snapshot, chain.size())?;
     }
     snapshot.finish()?;
-    Ok(Verified { tail, damage, roots })
-}
-
-/// `wanted` is in falling order.
-fn keep_root(tail: &Tail, wanted: &mut Vec<u64>, roots: &mut BTreeMap<u64, Digest>) {
-    while wanted.last() == Some(&tail.size()) {
-        wanted.pop();
-        roots.insert(tail.size(), tail.frontier().root());
-    }
-}
-
-fn compare_node(stored: &mut Statement<'_>, node: &Node, size: u64) -> rusqlite::Result<Option<Damage>> {
-    let Node { level, index, hash } = node;
-    let found =
-        stored.query_row(params![level, index], |row| Ok(row.get_ref(0)?.as_blob()? == hash.as_bytes())).optional()?;
-    Ok(match found {
-        Some(true) => None,
-        Some(false) => {
-            let text = format!("the stored node {index} of level {level} is not the {hash} that the records make");
-            Some(damage(size.checked_sub(1), "nodes", text))
-        }
-        None => {
-            let text = format!("the stored node {index} of level {level} is missing; the records make {hash}");
-            Some(damage(size.checked_sub(1), "nodes", text))
-        }
-    })
-}
-
-/// Every node that the records make was found; so there are too many where the numbers differ.
-fn compare_count(connection: &Connection, size: u64) -> rusqlite::Result<Option<Damage>> {
-    let stored: u64 = connection.query_row("SELECT count(*) FROM ledger_nodes", [], |row| row.get(0))?;
-    let expected: u64 = (STRIDE..64).step_by(STRIDE as usize).map(|level| size >> level).sum();
-    Ok((stored != expected)
-        .then(|| damage(None, "nodes", format!("{stored} nodes are stored; {size} records make {expected}"))))
-}
-
-fn step(row: &Row<'_>, tail: &mut Tail, expected: &mut Vec<u8>, nodes: &mut Vec<Node>) -> Result<(), Damage> {
-    tail.advance(row::check(row, tail.size(), &tail.prev(), expected)?, |node| nodes.push(node));
-    Ok(())
+    Ok(Verified { tail: chain.into(), damage, roots })
 }

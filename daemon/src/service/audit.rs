@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{
-    AuditCount, AuditCountParams, AuditGetParams, AuditPage, AuditRecord, ListAuditParams, VerifyResult,
+    AuditCount, AuditCountParams, AuditGetParams, AuditPage, AuditRecord, LastVerification, ListAuditParams,
+    VerifyResult,
 };
 use countersign_shared::time::Timestamp;
 use tokio::sync::watch;
@@ -14,6 +15,7 @@ use countersign_proof::tree::root_at;
 use super::Service;
 use super::decide::not_found;
 use super::list::check_text;
+use super::verification::Progress;
 use crate::checkpoint::signed::Signed;
 use crate::ipc::Connection;
 use crate::ledger::Tail;
@@ -115,18 +117,26 @@ pub async fn verify_on_schedule(service: &Service) -> Result<VerifyResult, ApiEr
 
 async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiError> {
     let state = service.state.clone();
+    let run = service.verification.progress.begin(service.line.wall(), service.writer.tail().size());
     let check = move |connection: &rusqlite::Connection| {
         let signed = Signed::read(&state);
-        let mut verified = integrity::check(connection, begin).map_err(|error| match error {
-            OpenError::Sqlite(error) => Failure::Database(error),
-            other => Failure::Api(ApiError::new(ErrorKind::Unavailable, other.to_string())),
-        })?;
+        let mut verified = integrity::check(connection, begin, &mut |done, of| run.advance(done, of)).map_err(
+            |error| match error {
+                OpenError::Sqlite(error) => Failure::Database(error),
+                other => Failure::Api(ApiError::new(ErrorKind::Unavailable, other.to_string())),
+            },
+        )?;
         if verified.damage.is_none() {
             verified.damage = signed.compare(&verified.tail, |size| root_at(&StoredNodes(connection), size))?;
         }
         Ok(verified)
     };
     let verified = service.readers.read_apart(check).await?;
+    service.verification.progress.ended(LastVerification {
+        at: service.line.wall(),
+        records: verified.tail.size(),
+        intact: verified.damage.is_none(),
+    });
     service.metrics.verified(service.line.wall(), verified.damage.is_none());
     if let Some(damage) = &verified.damage {
         service.health.raise(damage.clone());
@@ -147,14 +157,16 @@ async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiErr
 pub struct Verification {
     running: Mutex<Option<watch::Receiver<Option<Outcome>>>>,
     peaks: Mutex<Option<Tail>>,
+    /// What `daemon.status` says of it.
+    pub progress: Progress,
 }
 
 type Outcome = Result<VerifyResult, ApiError>;
 
 impl Verification {
-    /// Begins where the verification of the start ended.
-    pub fn from(tail: Tail) -> Self {
-        Self { running: Mutex::default(), peaks: Mutex::new(Some(tail)) }
+    /// Begins where the verification of the start ended, which found this; `None` where nothing could be read.
+    pub fn from(tail: Tail, last: Option<LastVerification>) -> Self {
+        Self { running: Mutex::default(), peaks: Mutex::new(Some(tail)), progress: Progress::after(last) }
     }
 
     fn peaks(&self) -> Option<Tail> {

@@ -61,6 +61,8 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         unanchored: tail.size().saturating_sub(standing.anchored),
         anchor_overdue: is_overdue(rules, &standing, tail.size(), now),
         unanchored_since: standing.since,
+        verification: service.verification.progress.running(),
+        last_verification: service.verification.progress.last(),
         policy_sha256: service.policy.now().sha256(),
         policy_file_differs: service.facts.policy_file_differs.load(std::sync::atomic::Ordering::Relaxed),
         attestation: service.facts.attestation.to_owned(),

@@ -34,6 +34,7 @@ pub mod retire;
 pub mod revoke;
 pub mod sight;
 pub mod submit;
+pub mod verification;
 pub mod wait;
 
 use std::path::PathBuf;

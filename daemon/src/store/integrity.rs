@@ -8,8 +8,9 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::migrations::schema_difference;
 use super::open::{OpenError, is_corruption};
+use super::settings::{apply_to_reader, reader_flags};
 use crate::ledger::leaf_hash;
-use crate::ledger::verify::{Verified, stored_frontier, verify_from};
+use crate::ledger::verify::{Progress, Verified, stored_frontier, verify_from};
 use crate::ledger::{Frontier, Tail};
 
 mod anchors;
@@ -24,8 +25,8 @@ mod versions;
 use anchors::Kept;
 
 /// Looks at everything: at the records from `begin` on, where an earlier look of this process ended, or from the first.
-/// An error is a database that cannot be read at all.
-pub fn check(connection: &Connection, begin: Tail) -> Result<Verified, OpenError> {
+/// Says now and then how many of how many records it is past. An error is a database that cannot be read at all.
+pub fn check(connection: &Connection, begin: Tail, progress: &mut Progress<'_>) -> Result<Verified, OpenError> {
     let changed = schema(connection)?;
     let (kept, unreadable) = match Kept::read(connection) {
         Ok(kept) => (kept, None),
@@ -35,17 +36,22 @@ pub fn check(connection: &Connection, begin: Tail) -> Result<Verified, OpenError
             (Kept::default(), Some(Damage { seq: None, rule: "state".into(), text }))
         }
     };
-    let mut verified = match (verify_from(connection, begin, &kept.sizes()), changed.clone()) {
+    let (passed, file) = beside(connection, || verify_from(connection, begin, &kept.sizes(), progress));
+    let mut verified = match (passed, changed.clone()) {
         (Ok(verified), _) => verified,
         // A table that is gone cannot be read, and that is what is wrong with it.
         (Err(_), Some(damage)) => return Ok(Verified { damage: Some(damage), ..unknown() }),
         (Err(error), None) => return Err(error.into()),
     };
     if verified.damage.is_none() {
-        verified.damage = database(connection)?.or(changed).or(unreadable);
+        verified.damage = match file {
+            Some(found) => found?,
+            None => database(connection)?,
+        };
+        verified.damage = verified.damage.or(changed).or(unreadable);
     }
     if verified.damage.is_none() {
-        verified.damage = kept.compare(connection, &verified)?;
+        verified.damage = anchors::compare(&kept, connection, &verified)?;
     }
     // Each looks at what the one before has found in order.
     let looks = [
@@ -91,7 +97,36 @@ pub fn unknown() -> Verified {
     Verified { tail: Tail::from_parts(Digest::of(&[]), Frontier::default()), damage: None, roots: Default::default() }
 }
 
-fn database(connection: &Connection) -> Result<Option<Damage>, OpenError> {
+type Looked = Result<Option<Damage>, OpenError>;
+
+/// Runs the pass over the records, and beside it SQLite's own look at the file, which reads all of it once more: on a thread
+/// and a connection of its own, where there is a file and both can be had. Who gets `None` of it has to look by himself.
+///
+/// Where the pass finds damage, that is what is told, and the other look ends there.
+fn beside(
+    connection: &Connection,
+    pass: impl FnOnce() -> rusqlite::Result<Verified>,
+) -> (rusqlite::Result<Verified>, Option<Looked>) {
+    let reader = |path: &str| {
+        let reader = Connection::open_with_flags(path, reader_flags()).ok()?;
+        apply_to_reader(&reader).ok().map(|()| reader)
+    };
+    let Some(second) = connection.path().filter(|path| !path.is_empty()).and_then(reader) else {
+        return (pass(), None);
+    };
+    let interrupt = second.get_interrupt_handle();
+    std::thread::scope(|scope| {
+        let look = std::thread::Builder::new().name("file".to_owned()).spawn_scoped(scope, move || database(&second));
+        let passed = pass();
+        if !passed.as_ref().is_ok_and(|verified| verified.damage.is_none()) {
+            interrupt.interrupt();
+        }
+        // A thread that could not be had, or that ended by itself, is no look.
+        (passed, look.ok().and_then(|look| look.join().ok()))
+    })
+}
+
+fn database(connection: &Connection) -> Looked {
     let word: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     Ok((word != "ok").then(|| Damage {
         seq: None,

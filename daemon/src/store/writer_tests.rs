@@ -325,13 +325,13 @@ async fn a_verification_goes_on_where_the_one_before_ended_and_keeps_the_roots_i
     };
     let first = write(40).await;
     let reader = Connection::open(&rig.path).unwrap();
-    let begun = verify_from(&reader, Tail::default(), &[7, 40, 60]).unwrap();
+    let begun = verify_from(&reader, Tail::default(), &[7, 40, 60], &mut |_, _| {}).unwrap();
     assert_eq!((begun.damage, &begun.tail), (None, &first));
     assert_eq!(begun.roots.keys().copied().collect::<Vec<_>>(), [7, 40]);
     assert_eq!(begun.roots[&40], first.frontier().root());
 
     let second = write(40).await;
-    let gone_on = verify_from(&reader, first.clone(), &[7, 40, 80]).unwrap();
+    let gone_on = verify_from(&reader, first.clone(), &[7, 40, 80], &mut |_, _| {}).unwrap();
     assert_eq!((gone_on.damage, &gone_on.tail), (None, &second));
     assert_eq!(gone_on.roots.keys().copied().collect::<Vec<_>>(), [40, 80]);
     // It vouches for nothing before its begin, and for all behind it.
@@ -353,7 +353,8 @@ async fn a_verification_goes_on_where_the_one_before_ended_and_keeps_the_roots_i
         let triggers = "DROP TRIGGER audit_events_no_update; DROP TRIGGER audit_events_no_delete;
              DROP TRIGGER ledger_nodes_no_update; DROP TRIGGER ledger_nodes_no_delete;";
         copy.execute_batch(&format!("{triggers} {sql}")).unwrap();
-        let rule = |begin: Tail| verify_from(&copy, begin, &[]).unwrap().damage.map(|damage| damage.rule);
+        let rule =
+            |begin: Tail| verify_from(&copy, begin, &[], &mut |_, _| {}).unwrap().damage.map(|damage| damage.rule);
         assert_eq!(rule(first.clone()).as_deref(), gone_on, "{sql}");
         assert_eq!(rule(Tail::default()).as_deref(), Some(whole), "{sql}");
     }

@@ -57,4 +57,5 @@ mod startup;
 mod stuck;
 mod support;
 mod timers;
+mod verification;
 mod walk;

@@ -59,6 +59,13 @@ pub struct StatusResult {
     /// Where checkpoints do not arrive at the moment, of the places that `[checkpoint]` names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checkpoint_failing: Vec<CheckpointFailing>,
+    /// How far the verification of the ledger is that runs now; absent where none runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<VerificationProgress>,
+    /// The last verification of this process that came to an end, that of the start included; absent where the database could
+    /// not be read then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_verification: Option<LastVerification>,
     /// The policy's digest.
     pub policy_sha256: Digest,
     /// True where the policy file differs from the policy in force: the file has no force of its own.
@@ -120,6 +127,30 @@ pub struct CheckpointFailing {
     pub since: Timestamp,
     /// Why the last attempt failed.
     pub error: String,
+}
+
+/// A verification that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerificationProgress {
+    /// Records that it is past; all of them while it looks at what is not the ledger.
+    pub done: u64,
+    /// Records that there were when it began.
+    pub of: u64,
+    /// When it began.
+    pub since: Timestamp,
+}
+
+/// A verification that came to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LastVerification {
+    /// When it ended.
+    pub at: Timestamp,
+    /// The records that it found right, from the first on, those included that an earlier one vouched for.
+    pub records: u64,
+    /// False where it found damage: `damage` of the status says which.
+    pub intact: bool,
 }
 
 /// What `alert.list` has of messages that have not reached the other side, and about whomever they are.

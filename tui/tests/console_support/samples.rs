@@ -169,6 +169,8 @@ pub fn status(pending: u64, ledger_size: u64) -> StatusResult {
         ledger_root: Digest::of(&[b"root"]),
         unanchored: ledger_size,
         unanchored_since: None,
+        verification: None,
+        last_verification: None,
         anchor_overdue: false,
         anchor_limits: None,
         last_checkpoint: None,

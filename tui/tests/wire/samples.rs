@@ -386,6 +386,8 @@ pub fn status() -> StatusResult {
         ledger_root: digest(),
         unanchored: 12,
         unanchored_since: None,
+        verification: None,
+        last_verification: None,
         anchor_overdue: false,
         anchor_limits: Some(AnchorLimits { max_age: Some(Span::from_secs(7 * 86_400)), max_records: Some(500) }),
         last_checkpoint: Some(CheckpointMark { size: 12, at: "2027-01-31T11:00:00Z".parse().unwrap() }),

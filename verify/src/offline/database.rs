@@ -1,21 +1,23 @@
-//! A copied database: its ledger alone, from the first record to the last.
+//! A copied database: its ledger from the first record to the last, the tree that is stored of it, and the checkpoints and
+//! anchors that were kept. These agree with the records, or are findings; that they agree shows nothing about the host, which
+//! could make them anew.
 
 use std::path::Path;
 
-use countersign_proof::tree::leaf_hash;
 use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::Connection;
 
-use super::pass::Pass;
-use super::{Against, Kind, Progress, Report, Unusable, wal};
+use super::schema::{Schema, schema};
+use super::{Against, Kind, Progress, Report, Unusable, pass, wal};
+use crate::damage;
 use crate::frontier::{compare_frontier, stored_frontier};
-use crate::{damage, row};
+use crate::kept::{self, Kept};
+use crate::nodes::compare_count;
+use crate::pass::{Behind, Pass};
 
 /// Marks the file as ours: "CSGN".
 const APPLICATION_ID: i64 = 0x4353_474E;
-/// Records between two words on the progress.
-const STEP: u64 = 4096;
 
 pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Result<Report, Unusable> {
     let opened = wal::open(path)?;
@@ -27,31 +29,37 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
     if application != APPLICATION_ID {
         return Err(Unusable::Other("it is a database of another program"));
     }
-    let mut findings = match schema(connection) {
-        Ok(Schema::Ours(findings)) => findings,
+    let (mut findings, with_nodes) = match schema(connection) {
+        Ok(Schema::Ours { findings, with_nodes }) => (findings, with_nodes),
         Ok(Schema::Other(found)) => return Ok(without_records(against, found)),
         Err(error) => return Ok(unreadable(against, &error)),
     };
-    let mut pass = Pass::new(against);
-    let whole = match records(connection, &mut pass, &mut findings, progress) {
-        Ok(()) => match stored_frontier(connection) {
-            Ok(stored) if findings.iter().all(|found| found.rule == "schema") => {
-                findings.extend(compare_frontier(&stored, pass.frontier()));
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-            Err(error) => {
-                findings.push(database(None, &error));
-                Ok(())
-            }
-        },
+    let (kept, unread) = match with_nodes.then(|| Kept::read(connection)).transpose() {
+        Ok(kept) => (kept, None),
         Err(error) => {
-            findings.push(database(Some(pass.frontier().size()), &error));
+            let text = Untrusted::new(format!("what was signed of the ledger cannot be read: {error}"));
+            (None, Some(damage(None, "state", text.safe().to_string())))
+        }
+    };
+    let mut passed = pass::begin(against, kept.as_ref().map(Kept::sizes).unwrap_or_default());
+    let read = passed.records(connection, with_nodes, Behind::Hashed, progress);
+    let of_records = passed.damage().cloned();
+    let in_order = of_records.is_none() && read.is_ok();
+    findings.extend(of_records);
+    let whole = match read {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            findings.push(database(Some(passed.chain().size()), &error));
             Err("the records cannot be read up to it")
         }
     };
-    let records = pass.frontier().size();
-    let (anchors, covered) = pass.anchors(against, whole);
+    if in_order {
+        findings.extend(beside(connection, with_nodes, &passed).unwrap_or_else(|error| Some(database(None, &error))));
+        findings.extend(unread);
+        findings.extend(kept.and_then(|kept| agrees(connection, &kept, &passed)));
+    }
+    let records = passed.chain().size();
+    let (anchors, covered) = pass::anchors(&passed, against, whole);
     Ok(Report {
         kind: Kind::Database,
         intact: false,
@@ -59,102 +67,29 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         first_seq: (records > 0).then_some(0),
         last_seq: records.checked_sub(1),
         gaps: 0,
-        root_sha256: Some(pass.frontier().root()),
+        root_sha256: Some(passed.chain().frontier().root()),
         findings,
         anchors,
         covered,
     })
 }
 
-/// Every record, in order. The first that is wrong is named; those behind it are hashed as they are, for the anchors.
-fn records(
-    connection: &Connection,
-    pass: &mut Pass,
-    findings: &mut Vec<Damage>,
-    progress: &mut Progress<'_>,
-) -> rusqlite::Result<()> {
-    let total: u64 =
-        connection.query_row("SELECT coalesce(max(seq) + 1, 0) FROM audit_events", [], |row| row.get(0))?;
-    // From the table itself: an index could leave rows out.
-    let sql = format!("SELECT {} FROM main.audit_events NOT INDEXED ORDER BY seq", row::COLUMNS);
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query([])?;
-    let (mut scratch, mut right) = (Vec::with_capacity(1024), true);
-    while let Some(row) = rows.next()? {
-        let at = pass.frontier().size();
-        if at.is_multiple_of(STEP) {
-            progress(at, total);
-        }
-        let hash = match right.then(|| row::check(row, at, &pass.prev(), &mut scratch)) {
-            Some(Ok(hash)) => hash,
-            Some(Err(found)) => {
-                findings.push(found);
-                right = false;
-                hash_of(row)?
-            }
-            None => hash_of(row)?,
-        };
-        pass.advance(hash);
+/// What the file says of the tree that its records do not make.
+fn beside(connection: &Connection, with_nodes: bool, passed: &Pass) -> rusqlite::Result<Option<Damage>> {
+    let found = compare_frontier(&stored_frontier(connection)?, passed.chain().frontier());
+    if found.is_some() || !with_nodes {
+        return Ok(found);
     }
-    progress(total, total);
-    Ok(())
+    compare_count(connection, passed.chain().size())
 }
 
-fn hash_of(row: &Row<'_>) -> rusqlite::Result<countersign_shared::digest::Digest> {
-    Ok(leaf_hash(row.get_ref(10)?.as_bytes()?))
-}
-
-enum Schema {
-    /// The ledger is a table of ours; what else is not as it should be.
-    Ours(Vec<Damage>),
-    /// It is not.
-    Other(Damage),
-}
-
-type Object = (String, String, String);
-
-/// The tables of the ledger and what guards them, beside those of the migration that made them.
-fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
-    let reference = Connection::open_in_memory()?;
-    reference.execute_batch(include_str!("../../../migrations/0001_init.up.sql"))?;
-    let (expected, found) = (objects(&reference)?, objects(connection)?);
-    let of = |objects: &[Object], kind: &str, name: &str| -> Option<Object> {
-        objects.iter().find(|object| object.0 == kind && object.1 == name).cloned()
-    };
-    for table in ["audit_events", "ledger_frontier"] {
-        let (expected, stands) = (of(&expected, "table", table), of(&found, "table", table));
-        if stands.is_none() || stands != expected {
-            let kind: Option<String> = connection
-                .query_row("SELECT type FROM sqlite_schema WHERE name = ?1", [table], |row| row.get(0))
-                .optional()?;
-            let text = match kind.as_deref() {
-                None => format!("there is no table {table}"),
-                Some("table") => format!("the table {table} is made in another way than that of a ledger"),
-                Some(other) => format!("{table} is a {}, and not a table", Untrusted::from(other).safe()),
-            };
-            return Ok(Schema::Other(damage(None, "schema", text)));
-        }
+/// The first stored checkpoint, key or anchor that does not agree with the records.
+fn agrees(connection: &Connection, kept: &Kept, passed: &Pass) -> Option<Damage> {
+    match kept.compare(passed) {
+        Ok(None) => kept::check(connection).unwrap_or_else(|error| Some(database(None, &error))),
+        Ok(found) => found,
+        Err(size) => Some(damage(None, "checkpoint", format!("the root of {size} records was not kept"))),
     }
-    let mut findings = Vec::new();
-    for object in expected.iter().filter(|object| !found.contains(object)) {
-        findings.push(damage(None, "schema", format!("the {} {} is missing or was changed", object.0, object.1)));
-    }
-    let known = |object: &&Object| expected.iter().any(|known| (&known.0, &known.1) == (&object.0, &object.1));
-    for object in found.iter().filter(|object| !known(object)) {
-        let (kind, name) = (Untrusted::from(object.0.as_str()), Untrusted::from(object.1.as_str()));
-        let text = format!("the {} {} on the ledger is not part of the schema", kind.safe(), name.safe());
-        findings.push(damage(None, "schema", text));
-    }
-    Ok(Schema::Ours(findings))
-}
-
-fn objects(connection: &Connection) -> rusqlite::Result<Vec<Object>> {
-    let mut statement = connection.prepare(
-        "SELECT type, name, coalesce(sql, '') FROM sqlite_schema
-         WHERE tbl_name IN ('audit_events', 'ledger_frontier') AND type <> 'index' ORDER BY type, name",
-    )?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    rows.collect()
 }
 
 fn database(seq: Option<u64>, error: &rusqlite::Error) -> Damage {
@@ -166,7 +101,7 @@ fn unreadable(against: &Against, error: &rusqlite::Error) -> Report {
 }
 
 fn without_records(against: &Against, found: Damage) -> Report {
-    let (anchors, covered) = Pass::new(against).anchors(against, Err("no record can be read"));
+    let (anchors, covered) = pass::anchors(&pass::begin(against, Vec::new()), against, Err("no record can be read"));
     Report {
         kind: Kind::Database,
         intact: false,

@@ -9,8 +9,7 @@ use countersign_shared::text::Untrusted;
 use data_encoding::BASE64;
 use serde::Deserialize;
 
-use super::pass::Pass;
-use super::{Against, Kind, Progress, Report, Unusable};
+use super::{Against, Kind, Progress, Report, Unusable, pass};
 use crate::columns::{Columns, GENESIS};
 use crate::{damage, row};
 
@@ -34,7 +33,7 @@ pub fn verify(
     progress: &mut Progress<'_>,
 ) -> Result<Report, Unusable> {
     let mut file = BufReader::with_capacity(128 * 1024, begin.chain(rest));
-    let (mut pass, mut findings) = (Pass::new(against), Vec::new());
+    let (mut passed, mut findings) = (pass::begin(against, Vec::new()), Vec::new());
     let (mut line, mut done, mut number, mut gaps) = (Vec::new(), 0_u64, 0_u64, 0_u64);
     let (mut first, mut before): (Option<u64>, Option<Before>) = (None, None);
     while next_line(&mut file, &mut line)? {
@@ -58,7 +57,7 @@ pub fn verify(
                 gaps += u64::from(before.is_some_and(|before| before.seq + 1 != record.seq));
                 first.get_or_insert(record.seq);
                 if first == Some(0) && gaps == 0 {
-                    pass.advance(record.hash);
+                    passed.advance(record.hash, |_| {});
                 }
                 before = Some(record);
             }
@@ -82,7 +81,7 @@ pub fn verify(
         (false, true) => Err("the records cannot be followed up to it"),
         (_, false) => Err("the export does not hold every record from the first on"),
     };
-    let (anchors, covered) = pass.anchors(against, whole);
+    let (anchors, covered) = pass::anchors(&passed, against, whole);
     Ok(Report {
         kind: Kind::Export,
         intact: false,
@@ -90,7 +89,7 @@ pub fn verify(
         first_seq: first,
         last_seq: before.map(|before| before.seq),
         gaps,
-        root_sha256: from_the_first.then(|| pass.frontier().root()),
+        root_sha256: from_the_first.then(|| passed.chain().frontier().root()),
         findings,
         anchors,
         covered,

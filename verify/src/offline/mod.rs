@@ -6,6 +6,7 @@
 mod database;
 mod export;
 mod pass;
+mod schema;
 mod wal;
 
 use std::fs::File;
@@ -17,6 +18,8 @@ use countersign_proof::checkpoint::Log;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::{Damage, ExportManifest};
 use serde::Serialize;
+
+pub use crate::Progress;
 
 /// What a file is held against.
 #[derive(Debug, Default)]
@@ -115,9 +118,6 @@ impl From<rusqlite::Error> for Unusable {
         Self::Sqlite(error)
     }
 }
-
-/// How far a verification is: done, of how many. Records of a database, octets of an export.
-pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
 
 const SQLITE: &[u8; 16] = b"SQLite format 3\0";
 

@@ -1,92 +1,38 @@
-//! One pass over records: the chain, the tree, and the roots at the sizes that anchors are of.
+//! The anchors from outside beside a pass.
 
-use std::collections::BTreeMap;
-
-use countersign_proof::anchor::{Anchor, Roots, compare, sizes};
-use countersign_proof::tree::Frontier;
-use countersign_shared::digest::Digest;
+use countersign_proof::anchor::{Anchor, Roots as _, compare, sizes};
 
 use super::{Against, Anchored, word};
-use crate::columns::GENESIS;
+use crate::chain::Chain;
+use crate::pass::Pass;
 
-/// Where a pass is.
-pub struct Pass {
-    prev: Digest,
-    frontier: Frontier,
-    /// Falling.
-    wanted: Vec<u64>,
-    roots: BTreeMap<u64, Digest>,
+/// A pass from the first record on that keeps the roots that the anchors are of, and those at the sizes `also`.
+pub fn begin(against: &Against, also: Vec<u64>) -> Pass {
+    Pass::begin(Chain::default(), sizes(against.anchors.iter().map(|(_, anchor)| anchor)).into_iter().chain(also))
 }
 
-impl Pass {
-    /// Before the first record.
-    pub fn new(against: &Against) -> Self {
-        let mut wanted = sizes(against.anchors.iter().map(|(_, anchor)| anchor));
-        wanted.reverse();
-        let mut pass = Self { prev: GENESIS, frontier: Frontier::default(), wanted, roots: BTreeMap::new() };
-        pass.keep();
-        pass
-    }
-
-    /// Moves past a record with this hash, right or wrong: the tree is that of the records as they are.
-    pub fn advance(&mut self, hash: Digest) {
-        self.prev = hash;
-        self.frontier.append(hash);
-        self.keep();
-    }
-
-    fn keep(&mut self) {
-        while self.wanted.last() == Some(&self.frontier.size()) {
-            self.wanted.pop();
-            self.roots.insert(self.frontier.size(), self.frontier.root());
+/// Each anchor, and how many records they cover; `whole` where every record that there is was passed.
+pub fn anchors(pass: &Pass, against: &Against, whole: Result<(), &str>) -> (Vec<Anchored>, Option<u64>) {
+    let mut covered = None;
+    let anchors = against.anchors.iter().map(|(name, anchor)| {
+        let (verdict, text) = said(pass, against, anchor, whole);
+        if verdict == "equal" {
+            covered = covered.max(Some(anchor.size()));
         }
-    }
-
-    /// The hash of the last record.
-    pub fn prev(&self) -> Digest {
-        self.prev
-    }
-
-    /// How many records there were, and their tree.
-    pub fn frontier(&self) -> &Frontier {
-        &self.frontier
-    }
-
-    /// Each anchor, and how many records they cover; `whole` where every record that there is was passed.
-    pub fn anchors(&self, against: &Against, whole: Result<(), &str>) -> (Vec<Anchored>, Option<u64>) {
-        let mut covered = None;
-        let anchors = against.anchors.iter().map(|(name, anchor)| {
-            let (verdict, text) = self.anchor(against, anchor, whole);
-            if verdict == "equal" {
-                covered = covered.max(Some(anchor.size()));
-            }
-            Anchored { anchor: name.clone(), verdict, text }
-        });
-        (anchors.collect(), covered)
-    }
-
-    fn anchor(&self, against: &Against, anchor: &Anchor, whole: Result<(), &str>) -> (&'static str, String) {
-        let Some(log) = &against.log else {
-            return ("unusable", "the ledger's own key is needed to trust an anchor".to_owned());
-        };
-        match (whole, self.frontier.size() < anchor.size()) {
-            (Err(why), true) => ("unreached", why.to_owned()),
-            _ => match compare(self, log, anchor) {
-                Ok(verdict) => (word(&verdict), verdict.to_string()),
-                Err(size) => ("unreached", format!("the root of {size} records was not kept")),
-            },
-        }
-    }
+        Anchored { anchor: name.clone(), verdict, text }
+    });
+    (anchors.collect(), covered)
 }
 
-impl Roots for Pass {
-    type Error = u64;
-
-    fn size(&self) -> u64 {
-        self.frontier.size()
-    }
-
-    fn root_at(&self, size: u64) -> Result<Digest, u64> {
-        self.roots.get(&size).copied().ok_or(size)
+fn said(pass: &Pass, against: &Against, anchor: &Anchor, whole: Result<(), &str>) -> (&'static str, String) {
+    let Some(log) = &against.log else {
+        return ("unusable", "the ledger's own key is needed to trust an anchor".to_owned());
+    };
+    match (whole, pass.size() < anchor.size()) {
+        (Err(why), true) => ("unreached", why.to_owned()),
+        _ => match compare(pass, log, anchor) {
+            Ok(verdict) => (word(&verdict), verdict.to_string()),
+            Err(size) => ("unreached", format!("the root of {size} records was not kept")),
+        },
     }
 }

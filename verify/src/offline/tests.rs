@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 use serde_json::json;
 
 use super::*;
+use crate::chain::{Chain, Node};
 use crate::columns::{Columns, GENESIS};
 
 const RECORDS: u64 = 40;
@@ -51,13 +52,15 @@ fn store_frontier(db: &Connection, frontier: &Frontier) {
 
 /// Appends records as the daemon would, by `actor`.
 fn fill(db: &Connection, records: u64, actor: &str) {
-    let (mut prev, mut frontier) = (GENESIS, Frontier::default());
-    db.execute_batch("BEGIN").unwrap();
+    let mut chain = Chain::default();
+    db.execute_batch("BEGIN; DELETE FROM ledger_nodes").unwrap();
     for seq in 0..records {
-        prev = insert(db, seq, &prev, actor);
-        frontier.append(prev);
+        chain.advance(insert(db, seq, &chain.prev(), actor), |Node { level, index, hash }| {
+            let node = params![level, index, hash.as_bytes()];
+            db.execute("INSERT INTO ledger_nodes (level, idx, hash) VALUES (?1, ?2, ?3)", node).unwrap();
+        });
     }
-    store_frontier(db, &frontier);
+    store_frontier(db, chain.frontier());
     db.execute_batch("COMMIT").unwrap();
 }
 
@@ -67,7 +70,7 @@ impl Place {
         let signer = Signer::from_seed(KeyName::new("ca.example/ledger").unwrap(), &[7; 32]).unwrap();
         let place = Self { dir, signer };
         let db = place.db();
-        db.execute_batch(include_str!("../../../migrations/0001_init.up.sql")).unwrap();
+        super::schema::prepare(&db).unwrap();
         db.pragma_update(None, "application_id", 0x4353_474E).unwrap();
         fill(&db, RECORDS, "alice");
         place
@@ -83,9 +86,7 @@ impl Place {
 
     /// What root can do.
     fn tamper(&self, sql: &str) {
-        let db = self.db();
-        db.execute_batch(&format!("{UNGUARD}{sql}")).unwrap();
-        db.execute_batch(include_str!("../../../migrations/0001_init.up.sql")).unwrap();
+        unguarded(&self.db(), |db| db.execute_batch(sql).unwrap());
     }
 
     /// A checkpoint over the first records, made before anything was done to them.
@@ -135,8 +136,15 @@ impl Place {
     }
 }
 
-const UNGUARD: &str = "DROP TRIGGER audit_events_no_update; DROP TRIGGER audit_events_no_delete;
-    DROP TRIGGER audit_events_in_order;";
+/// What root can do: the triggers are dropped, and made again as they were.
+fn unguarded(db: &Connection, change: impl FnOnce(&Connection)) {
+    let mut statement = db.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").unwrap();
+    let triggers = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let triggers: Vec<(String, String)> = triggers.map(Result::unwrap).collect();
+    triggers.iter().for_each(|(name, _)| db.execute_batch(&format!("DROP TRIGGER {name}")).unwrap());
+    change(db);
+    triggers.iter().for_each(|(_, sql)| db.execute_batch(sql).unwrap());
+}
 
 fn rules(report: &Report) -> Vec<(&str, Option<u64>)> {
     report.findings.iter().map(|found| (found.rule.as_str(), found.seq)).collect()
@@ -226,11 +234,7 @@ fn what_is_consistent_in_itself_shows_beside_an_anchor_alone() {
     for (what, change, expected) in cases {
         let place = Place::new();
         let against = place.against(vec![place.anchor(30), place.anchor(10)]);
-        let db = place.db();
-        db.execute_batch(UNGUARD).unwrap();
-        change(&db);
-        db.execute_batch(include_str!("../../../migrations/0001_init.up.sql")).unwrap();
-        drop(db);
+        unguarded(&place.db(), |db| change(db));
         assert!(place.verify(&Against::default()).intact, "{what}: without an anchor nothing shows");
         let report = place.verify(&against);
         assert_eq!(report.anchors[0].verdict, expected, "{what}: {report:?}");
@@ -238,11 +242,73 @@ fn what_is_consistent_in_itself_shows_beside_an_anchor_alone() {
     }
 }
 
+/// A checkpoint of the first records, stored as the daemon stores it; its key and who tells of it are not on record.
+fn store_checkpoint(db: &Connection, place: &Place, size: u64) {
+    let (_, anchor) = place.anchor(size);
+    let Anchor::Note(signed) = anchor else { panic!("a note") };
+    let (root, note) = (signed.checkpoint().root(), signed.to_string());
+    db.execute(
+        "INSERT INTO checkpoints (size, root, note, made_at) VALUES (?1, ?2, ?3, '2026-01-01T00:00:00.000Z')",
+        params![size, root.as_bytes(), note],
+    )
+    .unwrap();
+}
+
+#[test]
+fn stored_nodes_and_checkpoints_are_held_against_the_records() {
+    let other = "X'0000000000000000000000000000000000000000000000000000000000000000'";
+    for (sql, found) in [
+        ("SELECT 1".to_owned(), None),
+        (format!("UPDATE ledger_nodes SET hash = {other} WHERE idx = 1"), Some(("nodes", Some(31)))),
+        ("DELETE FROM ledger_nodes WHERE idx = 0".into(), Some(("nodes", Some(15)))),
+        ("DELETE FROM ledger_nodes".into(), Some(("nodes", Some(15)))),
+        (format!("INSERT INTO ledger_nodes VALUES (4, 2, {other})"), Some(("nodes", None))),
+        (format!("INSERT INTO ledger_nodes VALUES (8, 0, {other})"), Some(("nodes", None))),
+        (format!("UPDATE checkpoints SET root = {other} WHERE size = 20"), Some(("checkpoint", Some(19)))),
+        (
+            "UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE size = 30) WHERE size = 20".into(),
+            Some(("checkpoint", Some(19))),
+        ),
+        ("UPDATE checkpoints SET note = 'x' WHERE size = 30".into(), Some(("checkpoint", Some(29)))),
+        (
+            "INSERT INTO checkpoint_keys VALUES (1, 'ca.example/ledger+00000000+x', '2026-01-01T00:00:00.000Z', 3)"
+                .into(),
+            Some(("state", None)),
+        ),
+    ] {
+        let place = Place::new();
+        store_checkpoint(&place.db(), &place, 20);
+        store_checkpoint(&place.db(), &place, 30);
+        place.tamper(&format!("PRAGMA foreign_keys = OFF; {sql}"));
+        let report = place.verify(&place.against(vec![place.anchor(30)]));
+        assert_eq!(rules(&report), Vec::from_iter(found), "{sql}: {report:?}");
+        // They are caches and claims: what comes from outside speaks of the records.
+        assert_eq!((report.intact, report.anchors[0].verdict), (found.is_none(), "equal"), "{sql}");
+    }
+}
+
+#[test]
+fn a_copy_of_an_earlier_schema_is_held_against_that_schema() {
+    let place = Place::new();
+    let down = ["0007_audit_queries", "0006_ledger"];
+    for (step, version) in down.iter().zip([6, 5]) {
+        let path = format!("{}/../migrations/{step}.down.sql", env!("CARGO_MANIFEST_DIR"));
+        let sql = std::fs::read_to_string(path).unwrap();
+        place.db().execute_batch(&format!("{sql}; PRAGMA user_version = {version}")).unwrap();
+        assert!(place.verify(&Against::default()).intact, "{step}");
+    }
+    for says in [4, 6, 0, 99, -1] {
+        place.db().execute_batch(&format!("PRAGMA user_version = {says}")).unwrap();
+        let report = place.verify(&Against::default());
+        assert_eq!((report.findings[0].rule.as_str(), report.records), ("schema", RECORDS), "{says}");
+    }
+}
+
 #[test]
 fn a_guard_that_was_dropped_or_added_is_named() {
     for (sql, word) in [
         ("DROP TRIGGER audit_events_no_update", "audit_events_no_update is missing"),
-        ("CREATE TRIGGER x AFTER INSERT ON audit_events BEGIN SELECT 1; END", "trigger x on the ledger"),
+        ("CREATE TRIGGER x AFTER INSERT ON audit_events BEGIN SELECT 1; END", "the trigger x is not part"),
     ] {
         let place = Place::new();
         place.db().execute_batch(sql).unwrap();
@@ -407,8 +473,10 @@ fn what_was_done_to_an_export_is_named_with_its_line() {
     let mut twice = lines.clone();
     twice.insert(8, lines[7].clone());
     let mallory = Place::new();
-    mallory.tamper("DELETE FROM audit_events");
-    fill(&mallory.db(), RECORDS, "mallory");
+    unguarded(&mallory.db(), |db| {
+        db.execute_batch("DELETE FROM audit_events").unwrap();
+        fill(db, RECORDS, "mallory");
+    });
     for (what, lines, rule, seq, word) in [
         ("a column", edit(7, lines[7].replace("\"actor\":\"alice\"", "\"actor\":\"bob\"")), "columns", 7, "line 8"),
         (

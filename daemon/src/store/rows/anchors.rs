@@ -1,6 +1,6 @@
 //! `anchors`: checkpoints that came back from outside, and how far they reach.
 
-use countersign_proof::anchor::{Anchor, Verdict};
+use countersign_proof::anchor::Verdict;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::{AnchorMark, AnchorRow, AnchorVerdict, AuditAction};
 use countersign_shared::time::Timestamp;
@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::nodes::digest;
 use super::page::{Conditions, Window, cut};
-use super::{parsed, unfit};
+use super::parsed;
 
 /// An anchor that is to be kept.
 pub struct NewAnchor<'a> {
@@ -64,16 +64,6 @@ pub fn knows(connection: &Connection, sha256: &Digest) -> rusqlite::Result<bool>
         .query_row([sha256.to_string()], |_| Ok(()))
         .optional()
         .map(|row| row.is_some())
-}
-
-/// Every anchor, in the order in which they came, each with the sequence number of its record.
-pub fn all(connection: &Connection) -> rusqlite::Result<Vec<(u64, Anchor)>> {
-    let mut statement = connection.prepare_cached("SELECT seq, note FROM anchors ORDER BY row")?;
-    let rows = statement.query_map([], |row| {
-        let anchor = Anchor::parse(row.get_ref(1)?.as_str()?.as_bytes()).map_err(|error| unfit(1, error))?;
-        Ok((row.get(0)?, anchor))
-    })?;
-    rows.collect()
 }
 
 /// A page, newest first.

@@ -62,18 +62,6 @@ pub fn insert(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Res
     Ok(())
 }
 
-/// The size and root of each, with whether its note says the same, in order.
-pub fn heads(connection: &Connection) -> rusqlite::Result<Vec<(u64, Digest, bool)>> {
-    let mut statement = connection.prepare_cached("SELECT size, root, note FROM checkpoints ORDER BY size")?;
-    let rows = statement.query_map([], |row| {
-        let (size, root) = (row.get(0)?, digest(row, 1)?);
-        let signed = SignedCheckpoint::parse(row.get_ref(2)?.as_str()?.as_bytes());
-        let says = signed.is_ok_and(|signed| (signed.checkpoint().size(), signed.checkpoint().root()) == (size, root));
-        Ok((size, root, says))
-    })?;
-    rows.collect()
-}
-
 /// Keeps a witness's line for the checkpoint of this size; false where there is no such checkpoint, or the line of that
 /// key is there already.
 pub fn add_cosignature(

@@ -1,9 +1,9 @@
 //! `ledger_nodes`: the nodes of the tree that proofs are made from.
 
-use countersign_proof::tree::{MOST_AT_ONCE, Nodes};
 use countersign_shared::digest::Digest;
-use rusqlite::types::FromSqlError;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+pub use countersign_verify::nodes::StoredNodes;
+pub(super) use countersign_verify::nodes::digest;
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::ledger::{Node, Tail, leaf_hash};
 use crate::store::rows::meta;
@@ -27,41 +27,13 @@ pub fn insert(connection: &Connection, node: &Node) -> rusqlite::Result<()> {
 pub fn get(connection: &Connection, level: u32, index: u64) -> rusqlite::Result<Option<Digest>> {
     connection
         .prepare_cached("SELECT hash FROM ledger_nodes WHERE level = ?1 AND idx = ?2")?
-        .query_row(params![level, index], hash)
+        .query_row(params![level, index], |row| digest(row, 0))
         .optional()
 }
 
 /// How many nodes are stored.
 pub fn count(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row("SELECT count(*) FROM ledger_nodes", [], |row| row.get(0))
-}
-
-/// The tree of the ledger as `connection` sees it. What is made of it is verified before it is handed out.
-pub struct StoredNodes<'a>(pub &'a Connection);
-
-impl Nodes for StoredNodes<'_> {
-    type Error = rusqlite::Error;
-
-    fn read(&self, level: u32, first: u64, hashes: &mut [Digest]) -> rusqlite::Result<()> {
-        debug_assert!(hashes.len() <= MOST_AT_ONCE);
-        let end = first + hashes.len() as u64;
-        let mut statement;
-        let mut rows = if level == 0 {
-            statement =
-                self.0.prepare_cached("SELECT record FROM audit_events WHERE seq >= ?1 AND seq < ?2 ORDER BY seq")?;
-            statement.query([first, end])?
-        } else {
-            statement = self.0.prepare_cached(
-                "SELECT hash FROM ledger_nodes WHERE level = ?1 AND idx >= ?2 AND idx < ?3 ORDER BY idx",
-            )?;
-            statement.query(params![level, first, end])?
-        };
-        for place in hashes {
-            let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-            *place = if level == 0 { leaf_hash(row.get_ref(0)?.as_blob()?) } else { hash(row)? };
-        }
-        Ok(())
-    }
 }
 
 /// Adds the nodes of a ledger that was written before there were any, a bounded number in one transaction; goes on
@@ -104,17 +76,6 @@ pub fn fill(connection: &mut Connection) -> rusqlite::Result<()> {
             return Ok(());
         }
     }
-}
-
-fn hash(row: &Row<'_>) -> rusqlite::Result<Digest> {
-    digest(row, 0)
-}
-
-/// A column of 32 octets.
-pub(super) fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
-    let octets = row.get_ref(column)?.as_blob()?;
-    let wrong = |_| FromSqlError::InvalidBlobSize { expected_size: 32, blob_size: octets.len() };
-    Ok(Digest::from_bytes(octets.try_into().map_err(wrong)?))
 }
 
 #[cfg(test)]

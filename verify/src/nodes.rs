@@ -1,0 +1,109 @@
+//! `ledger_nodes`: the nodes of the tree that a database keeps, read for proofs, and held against those that its records make.
+
+use countersign_proof::tree::{MOST_AT_ONCE, Nodes, STRIDE, leaf_hash};
+use countersign_shared::digest::Digest;
+use countersign_shared::protocol::Damage;
+use rusqlite::types::FromSqlError;
+use rusqlite::{Connection, Row, Rows, Statement, params};
+
+use crate::chain::Node;
+use crate::damage;
+
+/// The tree of the ledger as `connection` sees it. What is made of it is verified before it is handed out.
+pub struct StoredNodes<'a>(pub &'a Connection);
+
+impl Nodes for StoredNodes<'_> {
+    type Error = rusqlite::Error;
+
+    fn read(&self, level: u32, first: u64, hashes: &mut [Digest]) -> rusqlite::Result<()> {
+        debug_assert!(hashes.len() <= MOST_AT_ONCE);
+        let end = first + hashes.len() as u64;
+        let mut statement;
+        let mut rows = if level == 0 {
+            statement =
+                self.0.prepare_cached("SELECT record FROM audit_events WHERE seq >= ?1 AND seq < ?2 ORDER BY seq")?;
+            statement.query([first, end])?
+        } else {
+            statement = self.0.prepare_cached(
+                "SELECT hash FROM ledger_nodes WHERE level = ?1 AND idx >= ?2 AND idx < ?3 ORDER BY idx",
+            )?;
+            statement.query(params![level, first, end])?
+        };
+        for place in hashes {
+            let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+            *place = if level == 0 { leaf_hash(row.get_ref(0)?.as_blob()?) } else { digest(row, 0)? };
+        }
+        Ok(())
+    }
+}
+
+/// A column of 32 octets.
+///
+/// # Errors
+/// It holds something else.
+pub fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
+    let octets = row.get_ref(column)?.as_blob()?;
+    let wrong = |_| FromSqlError::InvalidBlobSize { expected_size: 32, blob_size: octets.len() };
+    Ok(Digest::from_bytes(octets.try_into().map_err(wrong)?))
+}
+
+/// The queries of [`Beside`]: one for each level that is stored.
+pub struct Levels<'c>(Vec<(u32, Statement<'c>)>);
+
+impl<'c> Levels<'c> {
+    /// Prepares them.
+    ///
+    /// # Errors
+    /// There is no table of nodes.
+    pub fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+        const SQL: &str = "SELECT idx, hash FROM ledger_nodes WHERE level = ?1 AND idx >= ?2 ORDER BY idx";
+        let levels = (STRIDE..u64::BITS).step_by(STRIDE as usize);
+        levels.map(|level| Ok((level, connection.prepare(SQL)?))).collect::<rusqlite::Result<_>>().map(Self)
+    }
+
+    /// The nodes behind those of the first `size` records.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn behind(&mut self, size: u64) -> rusqlite::Result<Beside<'_>> {
+        let rows = self.0.iter_mut().map(|(level, statement)| statement.query(params![*level, size >> *level]));
+        rows.collect::<rusqlite::Result<_>>().map(Beside)
+    }
+}
+
+/// The stored nodes beside a pass over the records: read level by level, in the order in which the records complete them.
+pub struct Beside<'s>(Vec<Rows<'s>>);
+
+impl Beside<'_> {
+    /// Compares the next node of its level, which the first `size` records complete.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn compare(&mut self, node: &Node, size: u64) -> rusqlite::Result<Option<Damage>> {
+        let Node { level, index, hash } = node;
+        let Some(rows) = self.0.get_mut((level / STRIDE) as usize - 1) else { return Ok(None) };
+        let found = match rows.next()? {
+            Some(row) if row.get_ref(0)?.as_i64().is_ok_and(|found| u64::try_from(found) == Ok(*index)) => {
+                Some(row.get_ref(1)?.as_blob().is_ok_and(|found| found == hash.as_bytes()))
+            }
+            Some(_) | None => None,
+        };
+        let text = match found {
+            Some(true) => return Ok(None),
+            Some(false) => format!("the stored node {index} of level {level} is not the {hash} that the records make"),
+            None => format!("the stored node {index} of level {level} is missing; the records make {hash}"),
+        };
+        Ok(Some(damage(size.checked_sub(1), "nodes", text)))
+    }
+}
+
+/// Every node that the records make was found; so there are too many where the numbers differ.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn compare_count(connection: &Connection, size: u64) -> rusqlite::Result<Option<Damage>> {
+    let stored: u64 = connection.query_row("SELECT count(*) FROM ledger_nodes", [], |row| row.get(0))?;
+    let expected: u64 = (STRIDE..u64::BITS).step_by(STRIDE as usize).map(|level| size >> level).sum();
+    Ok((stored != expected)
+        .then(|| damage(None, "nodes", format!("{stored} nodes are stored; {size} records make {expected}"))))
+}
