@@ -335,6 +335,8 @@ fn an_auditor_is_told_and_reads_the_history() {
     terminal.until("approval requested");
     terminal.send("v");
     terminal.until("INTACT");
+    terminal.send("\x1b");
+    terminal.until_gone("closes this");
     terminal.send("1");
     terminal.until("You may not list requests: dave may not list requests.");
     leave(terminal);

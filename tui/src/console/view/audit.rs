@@ -82,9 +82,8 @@ fn record(state: &State, ink: Ink, event: &AuditEvent, room: usize, selected: bo
         _ => "%Y-%m-%d %H:%M:%S",
     };
     let role = match event.action.as_str() {
-        "approval_refused" | "attempts_repeated" | "approval_bypassed" | "approval_rejected" | "job_failed" => {
-            Role::Warn
-        }
+        "approval_refused" | "attempts_repeated" | "ledger_unanchored" | "approval_bypassed" | "approval_rejected"
+        | "job_failed" => Role::Warn,
         "approval_approved" | "certificate_issued" => Role::Good,
         _ => Role::Plain,
     };

@@ -180,6 +180,9 @@ fn records(state: &State) -> String {
     if audit.refused.is_some() {
         return "not open to you".into();
     }
+    if audit.wrong.is_some() {
+        return "the filter says nothing yet".into();
+    }
     let loaded = audit.list.count();
     let more = if audit.cursor.is_some() || audit.anew { "+" } else { "" };
     let all = state.daemon.as_ref().map(|daemon| daemon.ledger_size).filter(|_| audit.query.is_all());

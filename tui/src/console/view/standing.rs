@@ -1,6 +1,7 @@
 //! How the ledger stands, in one row: the last checkpoint and anchor, and the last verification or how far it is.
 
 use countersign_shared::protocol::{AnchorVerdict, StatusResult, VerificationProgress};
+use countersign_shared::time::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -65,14 +66,12 @@ fn pieces(state: &State, room: usize) -> Vec<(Role, String)> {
     pieces.push(match daemon.last_anchor {
         Some(mark) => {
             let (role, word) = (verdict_role(mark.verdict), verdict_word(mark.verdict));
-            (role, format!("anchor {} {word}, {}", records(mark.size), words::steady_age(state.now, mark.at)))
+            (role, format!("anchor of {} {word} {}", records(mark.size), ago(state, mark.at)))
         }
         None => (Role::Warn, if wide { "no anchor came back yet (t)".into() } else { "no anchor yet (t)".into() }),
     });
     pieces.push(match daemon.last_checkpoint {
-        Some(mark) => {
-            (Role::Plain, format!("checkpoint {}, {}", records(mark.size), words::steady_age(state.now, mark.at)))
-        }
+        Some(mark) => (Role::Plain, format!("checkpoint of {} {}", records(mark.size), ago(state, mark.at))),
         None => (Role::Plain, "no checkpoint yet (c)".into()),
     });
     let failing: Vec<String> = daemon.checkpoint_failing.iter().map(|one| shown(&one.place)).collect();
@@ -86,6 +85,14 @@ fn pieces(state: &State, room: usize) -> Vec<(Role, String)> {
         pieces.push((Role::Dim, format!("limit {}", limits.join(", "))));
     }
     pieces
+}
+
+/// `3h ago`
+fn ago(state: &State, at: Timestamp) -> String {
+    match words::steady_age(state.now, at) {
+        now if state.now.unix_millis() - at.unix_millis() < words::IN_SECONDS => now,
+        age => format!("{age} ago"),
+    }
 }
 
 fn verification(state: &State, room: usize) -> Option<(Role, String)> {
@@ -103,10 +110,10 @@ fn verification(state: &State, room: usize) -> Option<(Role, String)> {
         return Some((Role::Alarm, " DAMAGED (v) ".into()));
     }
     let last = daemon?.last_verification?;
-    let age = words::steady_age(state.now, last.at);
+    let (verified, ago) = (if room >= 100 { "verified " } else { "" }, ago(state, last.at));
     Some(if last.intact {
-        (Role::Good, format!("verified INTACT, {age}"))
+        (Role::Good, format!("{verified}INTACT {ago}"))
     } else {
-        (Role::Alarm, format!(" verified DAMAGED, {age} "))
+        (Role::Alarm, format!(" {verified}DAMAGED {ago} "))
     })
 }

@@ -146,7 +146,7 @@ fn review(state: &State, anchor: &Anchor, ink: Ink, room: usize) -> Vec<Line<'st
         Role::Plain,
         "the signatures are checked and the ledger is compared with it; it is kept, and that is a record",
     );
-    page.add("otherwise", Role::Warn, "the daemon is READ-ONLY from then on: nothing is decided or issued");
+    page.add("if unequal", Role::Warn, "the daemon is READ-ONLY from then on: nothing is decided or issued");
     page.lines
 }
 

@@ -48,7 +48,7 @@ fn document(state: &State, ink: Ink, room: usize) -> Vec<Line<'static>> {
                 add(
                     "next",
                     Role::Plain,
-                    "docs/operations.md, \"Damage\". Touch nothing; keep the host's disk as it is.",
+                    "Change nothing on this host and keep its disk as it is; whoever keeps checkpoints elsewhere is told. docs/threat-model.md, \"Damage\"",
                 );
             }
             add("looked at", Role::Plain, &format!("{} records", found.records));
