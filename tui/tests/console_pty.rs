@@ -416,11 +416,9 @@ fn a_phone_reads_a_checkpoint_from_the_terminal() {
     terminal.send("3");
     terminal.until("[3 Audit]");
     terminal.send("c");
-    terminal.until("the short form, 255 digits");
-    assert_eq!(scan(&terminal.screen()), checkpoint.short);
+    terminal.until_that("the short form as a code", |screen| scan(screen) == checkpoint.short);
     terminal.resize(200, 60);
-    terminal.until("the whole note");
-    assert_eq!(scan(&terminal.screen()).as_ref(), Some(&checkpoint.note));
+    terminal.until_that("the whole note as a code", |screen| scan(screen).as_ref() == Some(&checkpoint.note));
     terminal.send("\t");
     terminal.until("The signed note");
     terminal.send("q");

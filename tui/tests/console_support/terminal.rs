@@ -76,11 +76,6 @@ impl Terminal {
         self.keys.flush().unwrap();
     }
 
-    /// What stands on it, line by line.
-    pub fn screen(&self) -> String {
-        self.seen.0.lock().unwrap().parser.screen().contents()
-    }
-
     /// Waits until the screen holds the text.
     pub fn until(&self, text: &str) {
         self.until_that(text, |screen| screen.contains(text));
@@ -91,7 +86,8 @@ impl Terminal {
         self.until_that(&format!("no {text}"), |screen| !screen.contains(text));
     }
 
-    fn until_that(&self, what: &str, holds: impl Fn(&str) -> bool) {
+    /// Waits until what stands on the screen is as wanted; a frame arrives in parts.
+    pub fn until_that(&self, what: &str, holds: impl Fn(&str) -> bool) {
         let until = Instant::now() + PATIENCE;
         let mut seen = self.seen.0.lock().unwrap();
         loop {
