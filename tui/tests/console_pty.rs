@@ -9,7 +9,7 @@ mod terminal;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use console_support::{FakeDaemon, samples};
+use console_support::{FakeDaemon, ledger, samples};
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::revocation::RevocationReason;
 use nix::sys::signal::{Signal, kill};
@@ -335,6 +335,8 @@ fn an_auditor_is_told_and_reads_the_history() {
     terminal.until("approval requested");
     terminal.send("v");
     terminal.until("INTACT");
+    terminal.send("\x1b");
+    terminal.until_gone("closes this");
     terminal.send("1");
     terminal.until("You may not list requests: dave may not list requests.");
     leave(terminal);
@@ -390,4 +392,80 @@ fn signals_and_ctrl_c_give_the_terminal_back() {
     terminal.until("[>Cancel<]");
     terminal.send("\x03");
     assert!(terminal.ended().success());
+}
+
+/// What a camera sees of the terminal: light blocks on its dark ground.
+fn scan(screen: &str) -> Option<String> {
+    const SCALE: usize = 4;
+    let rows: Vec<Vec<char>> = screen.lines().map(|line| line.chars().collect()).collect();
+    let columns = rows.iter().map(Vec::len).max()?;
+    let light = |x: usize, y: usize| {
+        let block = if y.is_multiple_of(2) { ['\u{2588}', '\u{2580}'] } else { ['\u{2588}', '\u{2584}'] };
+        rows[y / 2].get(x).is_some_and(|cell| block.contains(cell))
+    };
+    let mut picture = rqrr::PreparedImage::prepare_from_greyscale(columns * SCALE, rows.len() * 2 * SCALE, |x, y| {
+        if light(x / SCALE, y / SCALE) { 255 } else { 0 }
+    });
+    picture.detect_grids().iter().find_map(|grid| grid.decode().ok()).map(|(_, text)| text)
+}
+
+#[test]
+fn a_phone_reads_a_checkpoint_from_the_terminal() {
+    let (_directory, daemon, mut terminal) = open();
+    let checkpoint = ledger::checkpoint(&daemon.world.lock().unwrap().ledger);
+    terminal.send("3");
+    terminal.until("[3 Audit]");
+    terminal.send("c");
+    terminal.until_that("the short form as a code", |screen| scan(screen) == checkpoint.short);
+    terminal.resize(200, 60);
+    terminal.until_that("the whole note as a code", |screen| scan(screen).as_ref() == Some(&checkpoint.note));
+    terminal.send("\t");
+    terminal.until("The signed note");
+    terminal.send("q");
+    terminal.until("[3 Audit]");
+    leave(terminal);
+}
+
+#[test]
+fn a_checkpoint_comes_back_by_paste_and_a_proof_goes_to_a_file() {
+    let (directory, daemon, mut terminal) = open();
+    let (note, wanted) = {
+        let world = daemon.world.lock().unwrap();
+        let Ok(proof) = ledger::proof(&world.ledger, world.ledger.len() as u64 - 1);
+        (ledger::checkpoint(&world.ledger).note, proof.records[0].proof.clone())
+    };
+    terminal.send("3");
+    terminal.until("[3 Audit]");
+    terminal.send("t");
+    terminal.until("Paste the signed note");
+    // What is typed right behind the paste was typed before the review could be read.
+    terminal.send(&format!("\x1b[200~{note}\x1b[201~y"));
+    terminal.until("[>Cancel<]  [ Compare ]  y compares");
+    assert!(daemon.world.lock().unwrap().anchored.is_empty());
+    terminal.send("y");
+    terminal.until("EQUAL: the ledger is what was anchored");
+    assert_eq!(daemon.world.lock().unwrap().anchored, [note]);
+    terminal.send("\r");
+    terminal.until_gone("closes this");
+    terminal.send("p");
+    terminal.until("HOLDS: ");
+    let file = directory.path().join("kept");
+    terminal.send("s");
+    terminal.until("Enter writes it");
+    terminal.send(&format!("\x15{}\r", file.display()));
+    terminal.until("The proof is in ");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), wanted);
+    std::fs::write(&file, "precious").unwrap();
+    terminal.send("s");
+    terminal.until("Enter writes it");
+    terminal.send(&format!("\x15{}\r", file.display()));
+    terminal.until("THERE IS such a file");
+    terminal.send("\x1b");
+    terminal.until("Enter writes it");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+    terminal.send("\x1b");
+    terminal.until("s saves it to a file");
+    terminal.send("q");
+    terminal.until_gone("s saves it to a file");
+    leave(terminal);
 }

@@ -4,10 +4,12 @@ use countersign_shared::error::ErrorKind;
 use countersign_shared::id::{CertificateId, RequestId};
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::{
-    AlertPage, AuditPage, CertificatePage, CommentParams, CommentResult, DecideManyParams, DecideManyResult,
-    DecideParams, DecideResult, EndParams, EndResult, Event, ListAlertsParams, ListAuditParams, ListCertificatesParams,
-    ListRequestsParams, RenewParams, RequestDetail, RequestPage, RequeueParams, RequeueResult, RetireParams,
-    RetireResult, RevokeParams, RevokeResult, StatusResult, SubmitResult, VerifyResult, WhoamiResult,
+    AlertPage, AnchorPage, AnchorParams, AnchorResult, AuditCount, AuditCountParams, AuditPage, AuditRecord,
+    CertificatePage, CheckpointResult, CommentParams, CommentResult, DecideManyParams, DecideManyResult, DecideParams,
+    DecideResult, EndParams, EndResult, Event, ListAlertsParams, ListAnchorsParams, ListAuditParams,
+    ListCertificatesParams, ListRequestsParams, ProofResult, RenewParams, RequestDetail, RequestPage, RequeueParams,
+    RequeueResult, RetireParams, RetireResult, RevokeParams, RevokeResult, StatusResult, SubmitResult, VerifyResult,
+    WhoamiResult,
 };
 use countersign_shared::time::Timestamp;
 
@@ -91,6 +93,20 @@ pub enum Answer {
     Done(Result<Box<Done>, Refusal>),
     /// To [`Call::Audit`].
     Audit(Result<Box<AuditPage>, Refusal>),
+    /// To [`Call::Count`].
+    Counted(Result<Box<AuditCount>, Refusal>),
+    /// To [`Call::Record`].
+    Record(Result<Box<AuditRecord>, Refusal>),
+    /// To [`Call::Checkpoint`].
+    Checkpoint(Result<Box<CheckpointResult>, Refusal>),
+    /// To [`Call::Prove`].
+    Proved(Result<Box<ProofResult>, Refusal>),
+    /// To [`Call::Anchors`].
+    Anchors(Result<Box<AnchorPage>, Refusal>),
+    /// To [`Effect::Save`]: the whole name of the file.
+    Saved(Result<String, NotSaved>),
+    /// To [`Effect::Open`]: what the file holds, or why it is of no use.
+    Opened(Result<String, String>),
     /// To [`Call::Verify`].
     Verified(Result<Box<VerifyResult>, Refusal>),
     /// To [`Call::Certificates`].
@@ -101,6 +117,15 @@ pub enum Answer {
     Alerts(Result<Box<AlertPage>, Refusal>),
     /// To [`Call::ActAs`].
     ActedAs(Result<Box<WhoamiResult>, Refusal>),
+}
+
+/// Why a file was not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSaved {
+    /// There is one of this name.
+    Exists,
+    /// In words.
+    Failed(String),
 }
 
 /// A call to the daemon.
@@ -120,7 +145,17 @@ pub enum Call {
     Do(Deed),
     /// `audit.list`
     Audit(ListAuditParams),
-    /// `audit.verify`
+    /// `audit.count`
+    Count(AuditCountParams),
+    /// `audit.get`, by the sequence number.
+    Record(u64),
+    /// `audit.checkpoint`
+    Checkpoint,
+    /// `audit.proof` of the record with this sequence number.
+    Prove(u64),
+    /// `audit.anchors`
+    Anchors(ListAnchorsParams),
+    /// `audit.verify`; it is always answered.
     Verify,
     /// `certificate.list`
     Certificates(ListCertificatesParams),
@@ -153,6 +188,8 @@ pub enum Deed {
     Retire(RetireParams),
     /// `alert.requeue`
     Requeue(RequeueParams),
+    /// `audit.anchor`
+    Anchor(AnchorParams),
 }
 
 /// What came of a [`Deed`].
@@ -174,6 +211,8 @@ pub enum Done {
     Retired(RetireResult),
     /// Of [`Deed::Requeue`].
     Requeued(RequeueResult),
+    /// Of [`Deed::Anchor`].
+    Anchored(AnchorResult),
 }
 
 /// Something that the console wants done.
@@ -192,6 +231,24 @@ pub enum Effect {
         generation: u64,
         /// The first sequence number wanted.
         from_seq: u64,
+    },
+    /// Write a file, whole or not at all.
+    Save {
+        /// Comes back in [`Action::Answered`].
+        generation: u64,
+        /// Its name, as it was typed.
+        path: String,
+        /// What it is to hold.
+        octets: String,
+        /// True where a file of this name may be replaced.
+        replace: bool,
+    },
+    /// Read a file.
+    Open {
+        /// Comes back in [`Action::Answered`].
+        generation: u64,
+        /// Its name, as it was typed.
+        path: String,
     },
     /// Make the connections anew.
     Reconnect,

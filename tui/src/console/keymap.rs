@@ -66,8 +66,16 @@ pub enum Command {
     Filter,
     /// Filter by the next state.
     NextState,
-    /// Verify the ledger.
+    /// Verify the ledger, or look how far it is.
     Verify,
+    /// Show a checkpoint.
+    Checkpoint,
+    /// Prove that a record is in the ledger.
+    Prove,
+    /// Checkpoints that came back.
+    ShowAnchors,
+    /// Take a checkpoint back.
+    TakeBack,
     /// Review to ask for a successor of a certificate.
     Renew,
     /// Review to ask for the end of a certificate.
@@ -91,6 +99,18 @@ pub enum Scope {
     Detail,
     /// On the audit history.
     Audit,
+    /// On one of its records.
+    Record,
+    /// On the checkpoints that came back.
+    Anchors,
+    /// On one of them.
+    Anchor,
+    /// On the audit history and on one of its records.
+    Records,
+    /// On the audit history, the anchors, and one of either.
+    Ledger,
+    /// On the lists of records and of anchors.
+    Ledgers,
     /// On the certificates.
     Certificates,
     /// On one certificate.
@@ -113,6 +133,14 @@ pub enum Scope {
     Lists,
     /// In the review dialog; the dialog itself reads these keys.
     Review,
+    /// While a checkpoint is shown; as above.
+    Checkpoint,
+    /// While a proof is shown; as above.
+    Proof,
+    /// While a checkpoint comes back; as above.
+    TakeBack,
+    /// While a verification is shown; as above.
+    Verification,
 }
 
 impl Scope {
@@ -123,6 +151,12 @@ impl Scope {
             Self::Queue => "Queue",
             Self::Detail => "Detail",
             Self::Audit => "Audit",
+            Self::Record => "Record",
+            Self::Anchors => "Anchors",
+            Self::Anchor => "Anchor",
+            Self::Records => "Audit, and one record",
+            Self::Ledger => "Audit and anchors, and one of either",
+            Self::Ledgers => "Audit and anchors",
             Self::Certificates => "Certificates",
             Self::Certificate => "Certificate",
             Self::Alerts => "Alerts",
@@ -134,6 +168,10 @@ impl Scope {
             Self::Rows => "Queue, certificates and alerts",
             Self::Lists => "Every list",
             Self::Review => "Review dialog",
+            Self::Checkpoint => "Checkpoint",
+            Self::Proof => "Proof of a record",
+            Self::TakeBack => "A checkpoint that comes back",
+            Self::Verification => "Verification",
         }
     }
 
@@ -146,8 +184,14 @@ impl Scope {
         Self::Linked,
         Self::Rows,
         Self::Lists,
-        Self::Audit,
+        Self::Ledgers,
+        Self::Ledger,
+        Self::Records,
         Self::Review,
+        Self::Verification,
+        Self::Checkpoint,
+        Self::Proof,
+        Self::TakeBack,
         Self::Everywhere,
     ];
 }
@@ -249,13 +293,42 @@ pub const BINDINGS: &[Binding] = &[
         "its request",
         "Go to what it is about: of a certificate the request that waits or the newest, of a message its request or certificate",
     ),
-    bind(Command::Verify, &[Char('v')], Scope::Audit, "verify", "Verify the whole ledger now"),
     bind(
         Command::Filter,
         &[Char('/')],
         Scope::Lists,
         "filter",
-        "Filter by text as you type; Enter keeps it, Esc clears it",
+        "Filter as you type; Enter keeps it, Esc clears it. On the audit history also by actor:, action:, category:, about:, from: and to:",
+    ),
+    bind(Command::Open, &[Enter, Char('l')], Scope::Ledgers, "", "Open the record with its octets, or the anchor"),
+    bind(
+        Command::Verify,
+        &[Char('v')],
+        Scope::Ledger,
+        "verify",
+        "Verify the whole ledger now, or show how far that is; Esc leaves it and it goes on",
+    ),
+    bind(
+        Command::Checkpoint,
+        &[Char('c')],
+        Scope::Ledger,
+        "checkpoint",
+        "Show a signed checkpoint as a code that a phone reads, and as text: kept off the host, it holds the ledger fast",
+    ),
+    bind(
+        Command::Prove,
+        &[Char('p')],
+        Scope::Records,
+        "proof",
+        "Show what proves that the record is in the ledger, and save it to a file",
+    ),
+    bind(Command::ShowAnchors, &[Char('a')], Scope::Ledger, "anchors", "The checkpoints that came back"),
+    bind(
+        Command::TakeBack,
+        &[Char('t')],
+        Scope::Ledger,
+        "take back",
+        "Compare the ledger with a checkpoint that was kept elsewhere: pasted, or from a file",
     ),
     bind(
         Command::NextState,
@@ -332,6 +405,31 @@ pub const BINDINGS: &[Binding] = &[
     ),
     tell(&[Left, Right], Scope::Review, "", "With the reason of a revocation in focus, choose another one"),
     tell(&[Esc], Scope::Review, "cancel", "Close without doing anything"),
+    tell(&[Esc, Enter], Scope::Verification, "leave", "Leave it; it goes on, and what it finds is shown"),
+    tell(&[Esc], Scope::Checkpoint, "close", "Close it"),
+    tell(&[Tab], Scope::Checkpoint, "code or text", "The code, or the signed note with its key and short form as text"),
+    tell(
+        &[Char('i')],
+        Scope::Checkpoint,
+        "invert",
+        "Draw the code in the terminal's own colours, dark on a light ground, for a terminal that shows it badly",
+    ),
+    tell(&[Char('j'), Char('k'), Ctrl('d'), Ctrl('u')], Scope::Checkpoint, "scroll", "Scroll the text"),
+    tell(&[Esc], Scope::Proof, "close", "Close it; while a file is named, go back to the proof"),
+    tell(&[Char('s')], Scope::Proof, "save", "Name a file and save the proof to it, readable by you alone"),
+    tell(&[Enter], Scope::Proof, "", "With a file named, write it; one that is there is asked about"),
+    tell(&[Char('y')], Scope::Proof, "", "Replace the file that is there"),
+    tell(&[Char('j'), Char('k'), Ctrl('d'), Ctrl('u')], Scope::Proof, "scroll", "Scroll"),
+    tell(&[Esc], Scope::TakeBack, "back", "Back to what was given, or close without doing anything"),
+    tell(&[Tab, BackTab], Scope::TakeBack, "next", "To the next or the last field or button"),
+    tell(
+        &[Enter],
+        Scope::TakeBack,
+        "",
+        "In the text a line feed, in the name of the file read it, on a button press it",
+    ),
+    tell(&[Char('y')], Scope::TakeBack, "", "In the review, compare the ledger with it, keep it and record that"),
+    tell(&[Char('j'), Char('k'), Ctrl('d'), Ctrl('u')], Scope::TakeBack, "", "In the review, scroll"),
 ];
 
 /// The command of a key on a screen of this scope, where it has one.
@@ -345,12 +443,17 @@ pub fn lookup(screen: Scope, key: Key) -> Option<Command> {
 /// True where a binding of `scope` holds on the screen named by `screen`.
 pub fn holds_on(scope: Scope, screen: Scope) -> bool {
     match scope {
-        Scope::Everywhere => screen != Scope::Review,
+        Scope::Everywhere => {
+            !matches!(screen, Scope::Review | Scope::Checkpoint | Scope::Proof | Scope::TakeBack | Scope::Verification)
+        }
         Scope::Requests => matches!(screen, Scope::Queue | Scope::Detail),
         Scope::Managed => matches!(screen, Scope::Certificates | Scope::Certificate),
         Scope::Messages => matches!(screen, Scope::Alerts | Scope::Alert),
         Scope::Linked => holds_on(Scope::Managed, screen) || holds_on(Scope::Messages, screen),
         Scope::Rows => matches!(screen, Scope::Queue | Scope::Certificates | Scope::Alerts),
+        Scope::Ledgers => matches!(screen, Scope::Audit | Scope::Anchors),
+        Scope::Records => matches!(screen, Scope::Audit | Scope::Record),
+        Scope::Ledger => matches!(screen, Scope::Audit | Scope::Record | Scope::Anchors | Scope::Anchor),
         Scope::Lists => screen == Scope::Audit || holds_on(Scope::Rows, screen),
         other => other == screen,
     }

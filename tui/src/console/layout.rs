@@ -9,6 +9,8 @@ pub struct Layout {
     pub header: u16,
     /// One row for each alarm.
     pub alarms: u16,
+    /// How the ledger stands, on its screens.
+    pub standing: u16,
     /// Column headings of a list.
     pub headings: u16,
     /// Rows of a list, or lines of the detail.
@@ -25,13 +27,16 @@ pub fn layout(state: &State) -> Layout {
     let footer = 2;
     let alarms = alarms(state);
     let headings = u16::from(!state.screen.is_page());
-    let rest = state.height.saturating_sub(header + alarms + headings + footer);
+    let standing = u16::from(state.screen.is_ledger());
+    let rest = state.height.saturating_sub(header + alarms + standing + headings + footer);
     let preview = match state.screen {
-        Screen::Detail | Screen::Certificate | Screen::Alert => 0,
+        Screen::Detail | Screen::Record | Screen::Anchor | Screen::Certificate | Screen::Alert => 0,
         // A rule and up to seven lines, and never more than two fifths of the room.
-        Screen::Queue | Screen::Audit | Screen::Certificates | Screen::Alerts => (rest * 2 / 5).min(8),
+        Screen::Queue | Screen::Audit | Screen::Anchors | Screen::Certificates | Screen::Alerts => {
+            (rest * 2 / 5).min(8)
+        }
     };
-    Layout { header, alarms, headings, body: rest - preview, preview, footer }
+    Layout { header, alarms, standing, headings, body: rest - preview, preview, footer }
 }
 
 /// The rows of a list that are on the screen.
@@ -40,10 +45,5 @@ pub fn list_height(state: &State) -> usize {
 }
 
 fn alarms(state: &State) -> u16 {
-    let daemon = state.daemon.as_ref();
-    let read_only = daemon.is_some_and(|daemon| daemon.read_only);
-    let bypass = daemon.is_some_and(|daemon| daemon.bypass);
-    let attempts = daemon.is_some_and(|daemon| !daemon.attempts.is_empty());
-    let demo = state.demo();
-    [read_only, bypass, attempts, demo].into_iter().map(u16::from).sum()
+    u16::try_from(state.alarms().len()).unwrap_or(u16::MAX)
 }

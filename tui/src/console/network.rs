@@ -10,11 +10,12 @@ use countersign_shared::error::ErrorKind;
 use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::method::{
-    AlertList, AlertRequeue, AuditList, AuditVerify, CertificateList, CertificateRenew, CertificateRetire,
-    CertificateRevoke, DaemonStatus, DaemonWhoami, RequestApprove, RequestComment, RequestDecide, RequestGet,
-    RequestList, RequestReject, RequestVoid, RequestWithdraw,
+    AlertList, AlertRequeue, AuditAnchor, AuditAnchors, AuditCheckpoint, AuditCount_, AuditGet, AuditList, AuditProof,
+    AuditVerify, CertificateList, CertificateRenew, CertificateRetire, CertificateRevoke, DaemonStatus, DaemonWhoami,
+    RequestApprove, RequestComment, RequestDecide, RequestGet, RequestList, RequestReject, RequestVoid,
+    RequestWithdraw,
 };
-use countersign_shared::protocol::{NoParams, RequestIdParams};
+use countersign_shared::protocol::{AuditGetParams, NoParams, ProofParams, RequestIdParams};
 
 mod dossier;
 
@@ -23,8 +24,10 @@ use super::action::{Action, Answer, Call, Deed, Done, Effect, Refusal};
 use super::mailbox::{Closed, Letter, Mailbox};
 use crate::client::{Client, ClientError, Stopper};
 
-/// How long a call may take; a verification of ten million records stays below.
+/// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a verification may take.
+const VERIFICATION: Duration = Duration::from_secs(6 * 3600);
 /// The longest pause between two tries to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
@@ -134,15 +137,13 @@ impl Worker {
                     Err(RecvTimeoutError::Disconnected) => return Err(Closed),
                 },
             };
-            if let Effect::Call { generation, call: Call::Do(_) } = effect {
-                let refusal = Refusal {
-                    kind: None,
-                    message: "The connection to the daemon was lost before this was sent: nothing happened.".into(),
-                    hint: "Do it again when the console is online.".into(),
-                    uncertain: false,
-                };
-                self.tell(Action::Answered { generation, answer: Answer::Done(Err(refusal)) })?;
-            }
+            let Effect::Call { generation, call } = effect else { continue };
+            let answer = match call {
+                Call::Do(_) => Answer::Done(Err(not_sent())),
+                Call::Verify => Answer::Verified(Err(not_sent())),
+                _ => continue,
+            };
+            self.tell(Action::Answered { generation, answer })?;
         }
     }
 
@@ -153,6 +154,12 @@ impl Worker {
         loop {
             let Some(effect) = self.next() else { return End::Over };
             match effect {
+                // Whoever waits for it goes on working meanwhile.
+                Effect::Call { generation, call: Call::Verify } => {
+                    if self.verify(generation).is_err() {
+                        return End::Over;
+                    }
+                }
                 Effect::Call { generation, call } => {
                     let (answer, lost) = self.answer(&mut client, call);
                     if self.tell(Action::Answered { generation, answer }).is_err() {
@@ -174,6 +181,8 @@ impl Worker {
                 }
                 Effect::Reconnect => return End::Again,
                 Effect::Quit => return End::Over,
+                // The loop does these.
+                Effect::Save { .. } | Effect::Open { .. } => {}
             }
         }
     }
@@ -203,6 +212,17 @@ impl Worker {
             Call::Each(ids) => each(client, ids),
             Call::Do(deed) => outcome(perform(client, deed), Answer::Done),
             Call::Audit(params) => outcome(client.call::<AuditList>(&params), Answer::Audit),
+            Call::Count(params) => outcome(client.call::<AuditCount_>(&params), Answer::Counted),
+            Call::Record(seq) => {
+                let params = AuditGetParams { seq: Some(seq), ..Default::default() };
+                outcome(client.call::<AuditGet>(&params), Answer::Record)
+            }
+            Call::Checkpoint => outcome(client.call::<AuditCheckpoint>(&none), Answer::Checkpoint),
+            Call::Prove(seq) => {
+                let params = ProofParams { seq: Some(seq), ..Default::default() };
+                outcome(client.call::<AuditProof>(&params), Answer::Proved)
+            }
+            Call::Anchors(params) => outcome(client.call::<AuditAnchors>(&params), Answer::Anchors),
             Call::Verify => outcome(client.call::<AuditVerify>(&none), Answer::Verified),
             Call::Certificates(params) => outcome(client.call::<CertificateList>(&params), Answer::Certificates),
             Call::Certificate(id) => outcome(dossier::read(client, id), Answer::Certificate),
@@ -214,6 +234,26 @@ impl Worker {
                 }
                 outcome(result, Answer::ActedAs)
             }
+        }
+    }
+
+    /// Has the ledger verified, on a connection of its own.
+    fn verify(&self, generation: u64) -> Result<(), Closed> {
+        let told = move |result| Letter::Action(Action::Answered { generation, answer: Answer::Verified(result) });
+        let mut client = match self.connect() {
+            Ok(client) => client,
+            Err(error) => return self.mailbox.post(told(Err(refusal(error)))),
+        };
+        client.set_timeout(Some(VERIFICATION));
+        let mailbox = self.mailbox.clone();
+        let verify = move || {
+            let result = client.call::<AuditVerify>(&NoParams {}).map(Box::new).map_err(refusal);
+            // The loop may have ended first; then nobody asks.
+            let _ = mailbox.post(told(result));
+        };
+        match thread::Builder::new().name("verification".into()).spawn(verify) {
+            Ok(_) => Ok(()),
+            Err(error) => self.mailbox.post(told(Err(Refusal { message: error.to_string(), ..not_sent() }))),
         }
     }
 
@@ -266,6 +306,8 @@ fn replaces(later: &Effect, earlier: &Effect) -> bool {
         (later, earlier),
         (Call::Requests(_), Call::Requests(_))
             | (Call::Audit(_), Call::Audit(_))
+            | (Call::Count(_), Call::Count(_))
+            | (Call::Anchors(_), Call::Anchors(_))
             | (Call::Certificates(_), Call::Certificates(_))
             | (Call::Alerts(_), Call::Alerts(_))
             | (Call::Status, Call::Status)
@@ -284,6 +326,7 @@ fn perform(client: &mut Client, deed: Deed) -> Result<Done, ClientError> {
         Deed::Renew(params) => client.call::<CertificateRenew>(&params).map(Done::Renewed),
         Deed::Retire(params) => client.call::<CertificateRetire>(&params).map(Done::Retired),
         Deed::Requeue(params) => client.call::<AlertRequeue>(&params).map(Done::Requeued),
+        Deed::Anchor(params) => client.call::<AuditAnchor>(&params).map(Done::Anchored),
     }
 }
 
@@ -318,6 +361,15 @@ fn outcome<T>(
             let lost = error.refusal().is_none().then(|| error.to_string());
             (answer(Err(refusal(error))), lost)
         }
+    }
+}
+
+fn not_sent() -> Refusal {
+    Refusal {
+        kind: None,
+        message: "The connection to the daemon was lost before this was sent: nothing happened.".into(),
+        hint: "Do it again when the console is online.".into(),
+        uncertain: false,
     }
 }
 

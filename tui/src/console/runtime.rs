@@ -13,12 +13,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::action::{Action, Effect};
 use super::input::{Input, Parser};
 use super::key::Key;
-use super::mailbox::{Inbox, Letter, mailbox};
+use super::mailbox::{Inbox, Letter, Mailbox, mailbox};
 use super::signals::Signals;
 use super::state::{Dialog, State};
 use super::terminal::Terminal;
 use super::update::update;
-use super::{ConsoleError, ConsoleOptions, network, view};
+use super::{ConsoleError, ConsoleOptions, files, network, view};
 
 /// How long the rest of an escape sequence may take over a slow line.
 const ESCAPE_PAUSE: Duration = Duration::from_millis(50);
@@ -33,7 +33,9 @@ pub fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
     let (width, height) = Terminal::size()?;
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let state = State::new(now()?, width, height, colour);
-    let mut console = Console { state, terminal, inbox, effects: None, parser: Parser::default(), changed: true };
+    let parser = Parser::default();
+    let mut console =
+        Console { state, terminal, inbox, mailbox: mailbox.clone(), effects: None, parser, changed: true };
     // The first frame does not wait for the daemon.
     console.draw()?;
     console.effects = Some(network::start(&options, mailbox)?);
@@ -44,6 +46,7 @@ struct Console {
     state: State,
     terminal: Terminal,
     inbox: Inbox,
+    mailbox: Mailbox,
     effects: Option<Sender<Effect>>,
     parser: Parser,
     changed: bool,
@@ -115,7 +118,9 @@ impl Console {
             if effect == Effect::Quit {
                 return Err(Leave);
             }
-            if let Some(effects) = &self.effects
+            if let Effect::Save { .. } | Effect::Open { .. } = effect {
+                files::start(effect, self.mailbox.clone());
+            } else if let Some(effects) = &self.effects
                 && effects.send(effect).is_err()
             {
                 return Err(Leave);
@@ -129,6 +134,7 @@ impl Console {
         match &self.state.dialog {
             Some(Dialog::Review(review)) => review.awaits_eyes(),
             Some(Dialog::Errand(errand)) => errand.awaits_eyes(),
+            Some(Dialog::TakeBack(open)) => open.awaits_eyes(),
             _ => false,
         }
     }

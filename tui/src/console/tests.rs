@@ -4,6 +4,10 @@
 #[allow(dead_code, reason = "the terminal tests use the rest")]
 mod samples;
 
+#[path = "../../tests/console_support/ledger.rs"]
+mod ledger;
+
+mod audited;
 mod bulk;
 mod deeds;
 mod flows;
@@ -15,8 +19,9 @@ mod pictures;
 use countersign_shared::error::ErrorKind;
 use countersign_shared::id::RequestId;
 use countersign_shared::protocol::{
-    Alert, AlertPage, AlertState, AlertsStatus, AuditAction, AuditPage, CertificateOrder, CertificatePage,
-    CertificateSource, Event, ListCertificatesParams, RequestDetail, RequestPage, RequestSummary,
+    Alert, AlertPage, AlertState, AlertsStatus, AuditAction, AuditCount, AuditRecord, CertificateOrder,
+    CertificatePage, CertificateSource, Event, ListAuditParams, ListCertificatesParams, RequestDetail, RequestPage,
+    RequestSummary, VerificationProgress,
 };
 
 use super::action::{Action, Answer, Call, Deed, Done, Effect, Refusal};
@@ -30,7 +35,11 @@ pub struct Bench {
     pub requests: Vec<RequestDetail>,
     pub certificates: Vec<Dossier>,
     pub alerts: Vec<Alert>,
-    /// Certificates on a page.
+    /// The ledger, oldest first.
+    pub records: Vec<AuditRecord>,
+    /// How far a verification is.
+    pub progress: Option<VerificationProgress>,
+    /// Certificates or records on a page.
     pub page: usize,
     /// Effects that nobody has answered yet.
     pub open: Vec<Effect>,
@@ -40,9 +49,11 @@ impl Bench {
     /// Connected, with this queue loaded.
     pub fn with(requests: Vec<RequestSummary>, width: u16, height: u16) -> Self {
         let state = State::new(samples::at(0), width, height, false);
-        let requests = requests.into_iter().map(samples::detail).collect();
+        let requests: Vec<RequestDetail> = requests.into_iter().map(samples::detail).collect();
+        let ids: Vec<String> = requests.iter().map(|one| one.request.id.to_string()).collect();
+        let (records, progress) = (ledger::records(&ids), None);
         let (certificates, alerts) = (managed::dossiers(), managed::alerts());
-        let mut bench = Self { state, requests, certificates, alerts, page: 200, open: Vec::new() };
+        let mut bench = Self { state, requests, certificates, alerts, records, progress, page: 200, open: Vec::new() };
         bench.act(Action::Connected);
         bench.settle();
         bench
@@ -123,6 +134,8 @@ impl Bench {
             Call::Status => {
                 let count = |state| self.alerts.iter().filter(|one| one.state == state).count() as u64;
                 let mut status = samples::status(u64::try_from(pending).unwrap(), 9);
+                ledger::stand(&mut status);
+                status.verification = self.progress;
                 status.alerts = Some(AlertsStatus {
                     queued: count(AlertState::Queued),
                     failed: count(AlertState::Failed),
@@ -151,20 +164,28 @@ impl Bench {
                 let each = ids.iter().map(|id| (id.clone(), find(id).cloned().map(Box::new).ok_or_else(none)));
                 Answer::Each(each.collect())
             }
-            Call::Audit(_) => {
-                let event = |(one, seq): (&RequestDetail, u64)| {
-                    samples::record(seq, AuditAction::ApprovalRequested, one.request.id.as_str())
-                };
-                let numbered: Vec<(&RequestDetail, u64)> = self.requests.iter().zip(0..).collect();
-                let events = numbered.into_iter().rev().map(event).collect();
-                Answer::Audit(Ok(Box::new(AuditPage { events, next_cursor: None, as_of_seq: 9 })))
-            }
+            Call::Audit(params) => Answer::Audit(Ok(Box::new(ledger::page(&self.records, params, self.page)))),
             Call::Certificates(params) => Answer::Certificates(Ok(Box::new(self.certificates(params)))),
             Call::Certificate(id) => {
                 let found = self.certificates.iter().find(|one| one.id == *id)?;
                 Answer::Certificate(Ok(Box::new(found.clone())))
             }
             Call::Alerts(params) => Answer::Alerts(Ok(Box::new(self.alerts(params.state, params.text.as_deref())))),
+            Call::Count(params) => {
+                let page = ListAuditParams { actor: params.actor.clone(), action: params.action, ..Default::default() };
+                let count = ledger::page(&self.records, &page, usize::MAX / 2).events.len() as u64;
+                Answer::Counted(Ok(Box::new(AuditCount { count, as_of_seq: 9 })))
+            }
+            Call::Record(seq) => {
+                let found = self.records.get(usize::try_from(*seq).unwrap())?;
+                Answer::Record(Ok(Box::new(found.clone())))
+            }
+            Call::Checkpoint => Answer::Checkpoint(Ok(Box::new(ledger::checkpoint(&self.records)))),
+            Call::Prove(seq) => {
+                let Ok(proof) = ledger::proof(&self.records, *seq);
+                Answer::Proved(Ok(Box::new(proof)))
+            }
+            Call::Anchors(_) => Answer::Anchors(Ok(Box::new(ledger::anchors(&self.records)))),
             Call::Do(_) | Call::Verify | Call::ActAs(_) => return None,
         };
         Some(Action::Answered { generation: *generation, answer })

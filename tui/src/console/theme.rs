@@ -24,6 +24,8 @@ pub enum Role {
     Alarm,
     /// Nothing here is real.
     Demo,
+    /// A code for a camera: light on dark, whatever the terminal's own colours.
+    Code,
 }
 
 /// The style of a role; with `colour` false by brightness and reversal alone.
@@ -39,7 +41,8 @@ pub fn style(role: Role, colour: bool) -> Style {
         (Role::Warn, true) => plain.fg(Color::Yellow),
         (Role::Alarm, true) => plain.fg(Color::White).bg(Color::Red).add_modifier(Modifier::BOLD),
         (Role::Demo, true) => plain.fg(Color::Black).bg(Color::Magenta),
-        (Role::Good, false) => plain,
+        (Role::Code, true) => plain.fg(Color::White).bg(Color::Black),
+        (Role::Good | Role::Code, false) => plain,
         (Role::Bad | Role::Warn, false) => plain.add_modifier(Modifier::BOLD),
         (Role::Alarm | Role::Demo, false) => plain.add_modifier(Modifier::BOLD | Modifier::REVERSED),
     }

@@ -1,6 +1,8 @@
 //! A daemon that follows a script: real frames over a real socket, from samples.
 
 pub mod ends;
+#[allow(dead_code, reason = "the pictures use the rest")]
+pub mod ledger;
 #[allow(dead_code, unused_imports, reason = "the pictures use the rest")]
 pub mod samples;
 
@@ -38,6 +40,10 @@ pub struct World {
     /// Requests that are decided by somebody else while the decision is on its way.
     pub contested: Vec<RequestId>,
     pub ends: ends::Ends,
+    /// What checkpoints and proofs are of.
+    pub ledger: Vec<AuditRecord>,
+    /// Checkpoints that came back, as they came.
+    pub anchored: Vec<String>,
 }
 
 /// A daemon on a socket of its own.
@@ -51,11 +57,8 @@ impl FakeDaemon {
         let present = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         samples::PRESENT.get_or_init(|| i64::try_from(present).unwrap());
         let requests: Vec<RequestDetail> = samples::queue().into_iter().map(samples::detail).collect();
-        let records = requests
-            .iter()
-            .zip(0..)
-            .map(|(detail, seq)| samples::record(seq, AuditAction::ApprovalRequested, detail.request.id.as_str()))
-            .collect();
+        let ids: Vec<String> = requests.iter().map(|detail| detail.request.id.to_string()).collect();
+        let records = ledger::records(&ids).into_iter().map(|record| record.event).collect();
         let world = World {
             requests,
             records,
@@ -67,6 +70,8 @@ impl FakeDaemon {
             status: samples::status(0, 0),
             contested: Vec::new(),
             ends: ends::Ends::new(),
+            ledger: ledger::records(&ids),
+            anchored: Vec::new(),
         };
         let world = Arc::new(Mutex::new(world));
         let daemon = Self { world, socket: directory.join("daemon.sock") };
@@ -189,6 +194,30 @@ impl World {
                 let events = self.records.iter().rev().cloned().collect();
                 let as_of_seq = u64::try_from(self.records.len()).unwrap();
                 to_value(AuditPage { events, next_cursor: None, as_of_seq })
+            }
+            method::AuditGet::NAME => {
+                let wanted: AuditGetParams = serde_json::from_value(params).unwrap();
+                to_value(self.ledger[usize::try_from(wanted.seq.unwrap()).unwrap()].clone())
+            }
+            method::AuditCheckpoint::NAME => to_value(ledger::checkpoint(&self.ledger)),
+            method::AuditProof::NAME => {
+                let wanted: ProofParams = serde_json::from_value(params).unwrap();
+                let Ok(proof) = ledger::proof(&self.ledger, wanted.seq.unwrap());
+                to_value(proof)
+            }
+            method::AuditAnchors::NAME => to_value(ledger::anchors(&self.ledger)),
+            method::AuditAnchor::NAME => {
+                let given: AnchorParams = serde_json::from_value(params).unwrap();
+                self.anchored.push(given.octets);
+                to_value(AnchorResult {
+                    verdict: AnchorVerdict::Equal,
+                    text: "the records up to there are those that were anchored".into(),
+                    size: 6,
+                    root_sha256: Digest::of(&[b"root"]),
+                    cosigned_by: Vec::new(),
+                    added: true,
+                    unanchored: 1,
+                })
             }
             method::AuditVerify::NAME => {
                 let records = u64::try_from(self.records.len()).unwrap();

@@ -86,7 +86,8 @@ impl Terminal {
         self.until_that(&format!("no {text}"), |screen| !screen.contains(text));
     }
 
-    fn until_that(&self, what: &str, holds: impl Fn(&str) -> bool) {
+    /// Waits until what stands on the screen is as wanted; a frame arrives in parts.
+    pub fn until_that(&self, what: &str, holds: impl Fn(&str) -> bool) {
         let until = Instant::now() + PATIENCE;
         let mut seen = self.seen.0.lock().unwrap();
         loop {

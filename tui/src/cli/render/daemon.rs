@@ -1,8 +1,8 @@
 //! The daemon's state, and who the caller is to it.
 
 use countersign_shared::protocol::{
-    AlertsStatus, AnchorLimits, AnchorMark, AnchorVerdict, CheckpointFailing, CheckpointMark, StatusResult,
-    WhoamiResult,
+    AlertsStatus, AnchorLimits, AnchorMark, AnchorVerdict, CheckpointFailing, CheckpointMark, LastVerification,
+    StatusResult, VerificationProgress, WhoamiResult,
 };
 
 use super::fields::Fields;
@@ -25,6 +25,7 @@ pub(in crate::cli) fn status(status: &StatusResult, view: View) -> String {
     verification(&mut fields, status);
     fields.add("root", status.ledger_root.to_string());
     anchoring(&mut fields, status);
+    verification(&mut fields, status);
     fields.add("policy", status.policy_sha256.to_string()).add("attestation", text::safe(&status.attestation));
     if let Some(alerts) = &status.alerts {
         messages(&mut fields, *alerts);
@@ -87,6 +88,17 @@ fn anchoring(fields: &mut Fields, status: &StatusResult) {
         let limits = [max_records.map(|most| format!("{most} records")), max_age.map(|age| age.to_string())];
         let limits: Vec<String> = limits.into_iter().flatten().collect();
         fields.add("may be unanchored", limits.join(", "));
+    }
+}
+
+/// How far a verification is, and what the last one came to.
+fn verification(fields: &mut Fields, status: &StatusResult) {
+    if let Some(VerificationProgress { done, of, since }) = status.verification {
+        fields.add("verifying", format!("{done} of {of} records, begun {}", when::distance(since, status.now)));
+    }
+    if let Some(LastVerification { at, records, intact }) = status.last_verification {
+        let (tone, word) = if intact { (Tone::Plain, "intact") } else { (Tone::Bad, "DAMAGED") };
+        fields.toned("verified", tone, format!("{word}, {records} records, {}", when::distance(at, status.now)));
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use countersign_shared::protocol::{AuditEvent, VerifyResult};
+use countersign_shared::protocol::{AuditEvent, AuditRecord, VerifyResult};
 
-use super::{Field, List};
+use super::{Field, List, Query};
 use crate::console::action::Refusal;
 
 /// What a verification found.
@@ -25,10 +25,20 @@ pub struct Audit {
     pub rows: BTreeMap<u64, AuditEvent>,
     /// What is shown, in order.
     pub list: List<u64>,
-    /// Only with this text; matched on what is loaded.
+    /// What is typed.
     pub filter: Field,
     /// True while the filter is typed.
     pub filtering: bool,
+    /// What is asked for.
+    pub query: Query,
+    /// Why what is typed cannot be asked for.
+    pub wrong: Option<String>,
+    /// How many records the query has, where the daemon counted them.
+    pub count: Option<u64>,
+    /// True until the first page of the query is here: what is shown is chosen from what was loaded before.
+    pub anew: bool,
+    /// Pages that were read one after the other without anybody going on.
+    pub looked: u32,
     /// Where the next page begins.
     pub cursor: Option<String>,
     /// True where the answer that is waited for continues the list, false where it begins at the newest.
@@ -41,6 +51,21 @@ pub struct Audit {
     pub refused: Option<Refusal>,
     /// The last verification of this session.
     pub verification: Option<Verification>,
+    /// The record that is open.
+    pub open: Option<OpenRecord>,
+}
+
+/// One record in full.
+#[derive(Clone, Debug)]
+pub struct OpenRecord {
+    /// As the list had it.
+    pub row: AuditEvent,
+    /// With its octets.
+    pub seen: Option<Box<AuditRecord>>,
+    /// Why there is nothing.
+    pub refused: Option<Refusal>,
+    /// Lines above the window.
+    pub scroll: usize,
 }
 
 impl Audit {
@@ -51,23 +76,25 @@ impl Audit {
 
     /// Chooses and orders the rows again.
     pub fn arrange(&mut self, height: usize) {
-        let wanted = self.filter.text().to_ascii_lowercase();
-        let order = self.rows.values().rev().filter(|row| holds(row, &wanted)).map(|row| row.seq).collect();
+        let shown = self.rows.values().rev().filter(|row| !self.anew || self.query.holds(row));
+        let order = shown.map(|row| row.seq).collect();
         let follows_newest = self.list.position() == Some(0);
         self.list.set_order(order, height);
         if follows_newest {
             self.list.move_to(0, height);
         }
     }
-}
 
-fn holds(row: &AuditEvent, wanted: &str) -> bool {
-    let has = |field: &str| field.to_ascii_lowercase().contains(wanted);
-    wanted.is_empty()
-        || has(&row.actor)
-        || has(row.action.as_str())
-        || has(&row.resource_id)
-        || has(row.event_id.as_str())
-        || row.text.as_ref().is_some_and(|text| has(text.raw()))
-        || has(&row.details.to_string())
+    /// True while a verification that was asked for here is under way.
+    pub fn is_verifying(&self) -> bool {
+        matches!(self.verification, Some(Verification::Running))
+    }
+
+    /// The damage that the last verification of this session found.
+    pub fn found_damage(&self) -> Option<&VerifyResult> {
+        match &self.verification {
+            Some(Verification::Done(found)) if !found.intact => Some(found),
+            _ => None,
+        }
+    }
 }

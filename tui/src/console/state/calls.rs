@@ -19,8 +19,20 @@ pub enum Slot {
     Deed,
     /// A page of the ledger.
     Audit,
+    /// How many records a filter has.
+    Count,
+    /// The record that is open.
+    Record,
     /// A verification.
     Verify,
+    /// The checkpoint that is shown.
+    Checkpoint,
+    /// The proof that is shown.
+    Proof,
+    /// A page of anchors.
+    Anchors,
+    /// A file that is read or written.
+    File,
     /// Another acting person.
     ActAs,
     /// A page of certificates.
@@ -76,10 +88,13 @@ impl Calls {
         self.awaited[slot as usize] = None;
     }
 
-    /// Waits for nothing any more but the fate of what a person did, which is always answered.
+    /// Waits for nothing any more but what is always answered: the fate of what a person did, a verification, which has a
+    /// connection of its own, and files.
     pub fn drop_reads(&mut self) {
-        let deed = self.awaited[Slot::Deed as usize];
+        let kept = [Slot::Deed, Slot::Verify, Slot::File].map(|slot| (slot, self.awaited[slot as usize]));
         self.awaited = [None; SLOTS];
-        self.awaited[Slot::Deed as usize] = deed;
+        for (slot, generation) in kept {
+            self.awaited[slot as usize] = generation;
+        }
     }
 }

@@ -3,7 +3,7 @@
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::AlertState;
 
-use super::{Errand, Field, Results, Review};
+use super::{Checkpoint, Errand, Field, Proof, Results, Review, TakeBack};
 use crate::console::keymap::Command;
 
 /// The one dialog that is open.
@@ -20,6 +20,14 @@ pub enum Dialog {
     Review(Box<Review>),
     /// Something about to be done to a certificate or a message.
     Errand(Box<Errand>),
+    /// A verification, under way or done.
+    Verification,
+    /// A checkpoint, over the whole screen.
+    Checkpoint(Box<Checkpoint>),
+    /// That a record is in the ledger.
+    Proof(Box<Proof>),
+    /// A checkpoint that comes back.
+    TakeBack(Box<TakeBack>),
     /// What became of each of many.
     Results(Results),
     /// Something that has to be read.

@@ -1,9 +1,12 @@
 //! Everything that the console knows. Views draw it, [`super::update`] changes it; there is nothing else.
 
 mod act;
+mod alarm;
 mod alerts;
+mod anchors;
 mod audit;
 mod calls;
+mod checkpoint;
 mod detail;
 mod dialog;
 mod errand;
@@ -11,15 +14,21 @@ mod field;
 mod list;
 mod managed;
 mod paged;
+mod proof;
+mod query;
 mod queue;
 mod results;
 mod review;
 mod risk;
+mod take_back;
 
 pub use act::{Act, who_may};
+pub use alarm::Alarm;
 pub use alerts::{Alerts, OpenAlert};
-pub use audit::{Audit, Verification};
+pub use anchors::OpenAnchor;
+pub use audit::{Audit, OpenRecord, Verification};
 pub use calls::{Calls, Slot};
+pub use checkpoint::Checkpoint;
 pub use detail::Detail;
 pub use dialog::{Dialog, Message, Palette, PaletteEntry, Run};
 pub use errand::{Errand, Matter, Stop, Task};
@@ -27,12 +36,15 @@ pub use field::Field;
 pub use list::List;
 pub use managed::{Certificates, Dossier, Listed, Managed, SOON, Wanted};
 pub use paged::{Paged, Reading, Row};
+pub use proof::{Proof, Saving, check as check_proof};
+pub use query::{FIELDS, Query};
 pub use queue::{NextPage, Queue};
 pub use results::{Outcome, Results};
 pub use review::{Focus, Item, Review};
 pub use risk::is_high as is_high_risk;
+pub use take_back::{Place, Stage, TakeBack};
 
-use countersign_shared::protocol::{StatusResult, WhoamiResult};
+use countersign_shared::protocol::{AnchorRow, StatusResult, WhoamiResult};
 use countersign_shared::time::Timestamp;
 
 use super::action::Refusal;
@@ -53,6 +65,12 @@ pub enum Screen {
     Detail,
     /// The ledger.
     Audit,
+    /// One of its records.
+    Record,
+    /// Checkpoints that came back.
+    Anchors,
+    /// One of them.
+    Anchor,
     /// Managed certificates.
     Certificates,
     /// One of them.
@@ -70,6 +88,9 @@ impl Screen {
             Self::Queue => Scope::Queue,
             Self::Detail => Scope::Detail,
             Self::Audit => Scope::Audit,
+            Self::Record => Scope::Record,
+            Self::Anchors => Scope::Anchors,
+            Self::Anchor => Scope::Anchor,
             Self::Certificates => Scope::Certificates,
             Self::Certificate => Scope::Certificate,
             Self::Alerts => Scope::Alerts,
@@ -77,9 +98,14 @@ impl Screen {
         }
     }
 
+    /// True on the screens of the ledger.
+    pub const fn is_ledger(self) -> bool {
+        matches!(self, Self::Audit | Self::Record | Self::Anchors | Self::Anchor)
+    }
+
     /// True where it shows one thing in full, which scrolls.
     pub const fn is_page(self) -> bool {
-        matches!(self, Self::Detail | Self::Certificate | Self::Alert)
+        matches!(self, Self::Detail | Self::Record | Self::Anchor | Self::Certificate | Self::Alert)
     }
 }
 
@@ -133,6 +159,10 @@ pub struct State {
     pub detail: Option<Detail>,
     /// The ledger.
     pub audit: Audit,
+    /// Checkpoints that came back.
+    pub anchors: Paged<AnchorRow>,
+    /// The one that is open.
+    pub anchor: Option<OpenAnchor>,
     /// Managed certificates.
     pub certificates: Certificates,
     /// The certificate that is open.
@@ -170,6 +200,8 @@ impl State {
             queue: Queue::default(),
             detail: None,
             audit: Audit::default(),
+            anchors: Paged::default(),
+            anchor: None,
             certificates: Certificates::default(),
             managed: None,
             alerts: Alerts::default(),
@@ -204,6 +236,11 @@ impl State {
             return Some("READ-ONLY: the daemon found damage and decides nothing.".into());
         }
         None
+    }
+
+    /// True while the daemon verifies its ledger, as far as it is known here.
+    pub fn verifying(&self) -> bool {
+        self.audit.is_verifying() || self.daemon.as_ref().is_some_and(|daemon| daemon.verification.is_some())
     }
 
     /// The filter that is being typed on this screen.

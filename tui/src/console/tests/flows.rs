@@ -259,8 +259,16 @@ fn the_filter_works_on_what_is_loaded_and_asks_for_the_rest() {
 #[test]
 fn an_auditor_lands_on_the_audit_history() {
     let state = State::new(samples::at(0), 80, 24, false);
-    let mut bench =
-        Bench { state, requests: Vec::new(), certificates: Vec::new(), alerts: Vec::new(), page: 1, open: Vec::new() };
+    let mut bench = Bench {
+        state,
+        requests: Vec::new(),
+        certificates: Vec::new(),
+        alerts: Vec::new(),
+        records: Vec::new(),
+        progress: None,
+        page: 1,
+        open: Vec::new(),
+    };
     bench.act(Action::Connected);
     let at = bench.open.iter().position(|one| matches!(one, Effect::Call { call: Call::Requests(_), .. })).unwrap();
     let Effect::Call { generation, .. } = bench.open.remove(at) else { panic!() };

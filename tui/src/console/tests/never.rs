@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use countersign_shared::lifecycle::{RequestState, Verdict};
-use countersign_shared::protocol::{Risk, Verb};
+use countersign_shared::protocol::{AnchorParams, Risk, Verb};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use proptest::test_runner::TestRunner;
@@ -12,7 +12,7 @@ use ratatui::backend::TestBackend;
 
 use super::samples::{ended, summary};
 use super::*;
-use crate::console::state::{Act, Dialog, Focus, Link, Stop, Task};
+use crate::console::state::{Act, Dialog, Focus, Link, Place, Stage, Stop, Task};
 
 /// One thing that can happen.
 #[derive(Clone, Debug)]
@@ -66,6 +66,11 @@ fn key() -> impl Strategy<Value = Key> {
         Key::Char('3'),
         Key::Char('4'),
         Key::Char('5'),
+        Key::Char('t'),
+        Key::Char('v'),
+        Key::Char('p'),
+        Key::Char('i'),
+        Key::Char('s'),
         Key::Char('n'),
         Key::Char('u'),
         Key::Char('o'),
@@ -111,11 +116,17 @@ fn beginning() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(text("x")),
         1 => Just(text("c")),
         1 => Just(keys("5u")),
+        1 => Just([keys("3t"), vec![Step::Paste(note()), Step::Settle]].concat()),
         1 => Just([keys("4"), keys("jn")].concat()),
         2 => Just(
             [keys("4"), keys("jx"), [Key::Tab, Key::Right, Key::Enter].map(Step::Key).to_vec(), vec![Step::Obey]].concat()
         ),
     ]
+}
+
+/// A checkpoint of another ledger, which can be looked at all the same.
+fn note() -> String {
+    ledger::checkpoint(&ledger::records(&["ar-01k8z3v5d20001".to_owned()])).note
 }
 
 fn change(one: &mut RequestDetail, how: u8) {
@@ -171,6 +182,7 @@ fn take(bench: &mut Bench, step: Step) {
 #[test]
 fn nothing_leaves_without_a_review() {
     let (alone, together, other, errands) = (Cell::new(0), Cell::new(0), Cell::new(0), Cell::new(0));
+    let anchored = Cell::new(0);
     let mut runner =
         TestRunner::new(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() });
     let outcome = runner.run(&(beginning(), prop::collection::vec(step(), 1..160)), |(beginning, steps)| {
@@ -204,6 +216,15 @@ fn nothing_leaves_without_a_review() {
                         errands.set(errands.get() + 1);
                         continue;
                     }
+                    Some(Dialog::TakeBack(open)) => {
+                        let on = key == Some(Key::Enter) && open.place == Place::Commit || key == Some(Key::Char('y'));
+                        prop_assert!(on && open.armed && open.read && !open.sending);
+                        prop_assert!(matches!(open.stage, Stage::Review(_)));
+                        let expected = Deed::Anchor(AnchorParams { octets: open.octets() });
+                        prop_assert_eq!(sent.last(), Some(&expected));
+                        anchored.set(anchored.get() + 1);
+                        continue;
+                    }
                     other => panic!("nothing was under review: {other:?}"),
                 };
                 let on_button = matches!(review.focus, Focus::Cancel | Focus::Commit);
@@ -229,7 +250,7 @@ fn nothing_leaves_without_a_review() {
     if let Err(error) = outcome {
         panic!("{error}");
     }
-    let counts = [alone.get(), together.get(), other.get(), errands.get()];
+    let counts = [alone.get(), together.get(), other.get(), errands.get(), anchored.get()];
     assert!(counts.iter().all(|count| *count > 0), "the property was never put to the test: {counts:?}");
 }
 
@@ -301,7 +322,7 @@ fn check(review: &Review, sent: &Deed) -> Result<(), TestCaseError> {
             prop_assert!(review.act == Act::Void && seen(&params.id).you_may.contains(&Verb::Void));
             prop_assert!(params.reason.as_ref().is_some_and(|reason| !reason.is_blank()));
         }
-        Deed::Revoke(_) | Deed::Renew(_) | Deed::Retire(_) | Deed::Requeue(_) => {
+        Deed::Revoke(_) | Deed::Renew(_) | Deed::Retire(_) | Deed::Requeue(_) | Deed::Anchor(_) => {
             prop_assert!(false, "sent from a review of requests")
         }
         Deed::Comment(params) => {

@@ -3,8 +3,10 @@
 use std::fmt::Write;
 
 use countersign_shared::content::San;
+use countersign_shared::digest::Digest;
 use countersign_shared::protocol::{
-    Attempts, Damage, Difference, Effect as OnControl, Finding, FindingLevel, PolicyDifference, Risk,
+    AnchorResult, AnchorVerdict, Attempts, Cosigned, Damage, Difference, Effect as OnControl, Finding, FindingLevel,
+    PolicyDifference, Risk, VerifyResult,
 };
 use countersign_shared::text::is_deceiving;
 use ratatui::Terminal;
@@ -51,7 +53,6 @@ fn scenes() -> Vec<(&'static str, Vec<Key>)> {
         ("queue_filter", vec![Char('/'), Char('m'), Char('a'), Char('i')]),
         ("detail", vec![Down, Enter]),
         ("detail_end", vec![Down, Enter, Char('G')]),
-        ("audit", vec![Char('3')]),
         ("help", vec![Char('?')]),
         ("palette", vec![Char(':'), Char('a'), Char('c'), Char('t')]),
         ("review_approve", vec![Char('a')]),
@@ -107,6 +108,28 @@ fn scenes_of_ends() -> Vec<(&'static str, Vec<Key>)> {
     ]
 }
 
+/// The ledger, and what comes of it.
+fn scenes_of_the_ledger() -> Vec<(&'static str, Vec<Key>)> {
+    use Key::*;
+    let filter =
+        |text: &str| -> Vec<Key> { [Char('3'), Char('/')].into_iter().chain(text.chars().map(Char)).collect() };
+    vec![
+        ("audit", vec![Char('3')]),
+        ("audit_filter", filter("action:approval_ref from:2h")),
+        ("audit_filter_wrong", filter("action:appro")),
+        ("record", vec![Char('3'), Down, Enter]),
+        ("record_end", vec![Char('3'), Down, Enter, Char('G')]),
+        ("verification", vec![Char('3'), Char('v')]),
+        ("checkpoint", vec![Char('3'), Char('c')]),
+        ("checkpoint_text", vec![Char('3'), Char('c'), Tab]),
+        ("proof", vec![Char('3'), Char('p')]),
+        ("proof_save", vec![Char('3'), Char('p'), Char('s')]),
+        ("anchors", vec![Char('3'), Char('a')]),
+        ("anchor", vec![Char('3'), Char('a'), Enter]),
+        ("take_back", vec![Char('3'), Char('t')]),
+    ]
+}
+
 fn scene(requests: Vec<RequestSummary>, size: (u16, u16), keys: &[Key]) -> Bench {
     // The way there needs room; the terminal shrinks at the end.
     let mut bench = Bench::with(requests, size.0.max(60), size.1.max(15));
@@ -124,10 +147,11 @@ fn every_screen_in_every_size() {
         let usual = scenes().into_iter().map(|(name, keys)| (name, queue(), keys));
         let two = scenes_of_two_people().into_iter().map(|(name, keys)| (name, two_person(), keys));
         let ends = scenes_of_ends().into_iter().map(|(name, keys)| (name, queue(), keys));
-        for (name, requests, keys) in usual.chain(two).chain(ends) {
+        let audited = scenes_of_the_ledger().into_iter().map(|(name, keys)| (name, queue(), keys));
+        for (name, requests, keys) in usual.chain(two).chain(ends).chain(audited) {
             let bench = scene(requests, size, &keys);
             if bench.state.too_small()
-                && !["queue", "review_approve", "review_many", "certificates", "revoke"].contains(&name)
+                && !["queue", "review_approve", "review_many", "certificates", "revoke", "checkpoint"].contains(&name)
             {
                 continue;
             }
@@ -193,7 +217,8 @@ fn alarms_take_the_whole_width() {
 fn before_the_first_answer_there_is_a_frame() {
     let state = State::new(samples::at(0), 80, 24, true);
     let (certificates, alerts) = (Vec::new(), Vec::new());
-    let bench = Bench { state, requests: Vec::new(), certificates, alerts, page: 1, open: Vec::new() };
+    let (requests, records, progress) = (Vec::new(), Vec::new(), None);
+    let bench = Bench { state, requests, certificates, alerts, records, progress, page: 1, open: Vec::new() };
     assert!(picture(&bench).contains("Connecting to the daemon"));
 }
 
@@ -202,7 +227,8 @@ fn sixteen_colours_or_none() {
     let usual = scenes().into_iter().map(|(_, keys)| (queue(), keys));
     let two = scenes_of_two_people().into_iter().map(|(_, keys)| (two_person(), keys));
     let ends = scenes_of_ends().into_iter().map(|(_, keys)| (queue(), keys));
-    for (requests, keys) in usual.chain(two).chain(ends) {
+    let audited = scenes_of_the_ledger().into_iter().map(|(_, keys)| (queue(), keys));
+    for (requests, keys) in usual.chain(two).chain(ends).chain(audited) {
         for colour in [true, false] {
             let mut bench = scene(requests.clone(), (120, 40), &keys);
             bench.state.colour = colour;
@@ -354,6 +380,97 @@ fn hostile_text_stays_text_where_certificates_end() {
                     bench.settle();
                 }
                 bench.act(Action::Paste(text.into()));
+                bench.act(Action::Resize { width: size.0, height: size.1 });
+                assert_fits(&picture(&bench), size, name);
+            }
+        }
+    }
+}
+
+/// A checkpoint that came back, under review and after it was compared; a verification on its way and after it; hostile words
+/// in what the daemon says.
+fn told(bench: &mut Bench, name: &str, text: &str) {
+    let anchored = |verdict| AnchorResult {
+        verdict,
+        text: text.into(),
+        size: 9,
+        root_sha256: Digest::of(&[b"root"]),
+        cosigned_by: vec![Cosigned { witness: text.into(), at: Some(samples::at(-60)) }],
+        added: true,
+        unanchored: 4,
+    };
+    let found = |damage| VerifyResult { intact: false, records: 9, root_sha256: Digest::of(&[b"root"]), damage };
+    bench.keys(&[Key::Char('3')]);
+    bench.settle();
+    match name {
+        "take_back_review" | "take_back_equal" | "take_back_different" => {
+            bench.keys(&[Key::Char('t')]);
+            bench.act(Action::Paste(super::ledger::checkpoint(&bench.records).note));
+            bench.settle();
+            if name != "take_back_review" {
+                // Where the terminal is small the end has to be seen first.
+                bench.keys(&[Key::PageDown, Key::PageDown]);
+                bench.settle();
+                bench.keys(&[Key::Char('y')]);
+                let equal = name == "take_back_equal";
+                bench.done(Ok(Done::Anchored(anchored(if equal {
+                    AnchorVerdict::Equal
+                } else {
+                    AnchorVerdict::Different
+                }))));
+                bench.settle();
+            }
+        }
+        "verification_half" => {
+            bench.progress = Some(VerificationProgress { done: 4_321_000, of: 10_000_000, since: samples::at(-5) });
+            bench.keys(&[Key::Char('v')]);
+            bench.settle();
+        }
+        _ => {
+            bench.keys(&[Key::Char('v')]);
+            let at = bench.open.iter().position(|one| matches!(one, Effect::Call { call: Call::Verify, .. })).unwrap();
+            let Effect::Call { generation, .. } = bench.open.remove(at) else { panic!() };
+            let damage = Damage { seq: Some(4), rule: text.into(), text: text.into() };
+            let found = found(Some(damage));
+            bench.act(Action::Answered { generation, answer: Answer::Verified(Ok(Box::new(found))) });
+            bench.settle();
+        }
+    }
+}
+
+const TOLD: [&str; 5] =
+    ["take_back_review", "take_back_equal", "take_back_different", "verification_half", "verification_damaged"];
+
+#[test]
+fn what_the_ledger_came_to_in_every_size() {
+    for size in SIZES.into_iter().filter(|size| size.0 >= 60) {
+        for name in TOLD {
+            let mut bench = Bench::with(queue(), size.0, size.1);
+            told(&mut bench, name, "record 4: expected 5F06, found 61C2");
+            insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), picture(&bench));
+        }
+    }
+}
+
+#[test]
+fn hostile_text_stays_text_in_the_ledger() {
+    for text in HOSTILE {
+        for size in SIZES {
+            let small = (size.0.max(60), size.1.max(15));
+            for (name, keys) in scenes_of_the_ledger() {
+                let mut bench = Bench::with(queue(), small.0, small.1);
+                super::ledger::poison(&mut bench.records, text);
+                for key in keys {
+                    bench.keys(&[key]);
+                    bench.settle();
+                }
+                bench.act(Action::Paste(text.into()));
+                bench.act(Action::Resize { width: size.0, height: size.1 });
+                assert_fits(&picture(&bench), size, name);
+            }
+            for name in TOLD {
+                let mut bench = Bench::with(queue(), small.0, small.1);
+                told(&mut bench, name, text);
                 bench.act(Action::Resize { width: size.0, height: size.1 });
                 assert_fits(&picture(&bench), size, name);
             }

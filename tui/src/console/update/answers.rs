@@ -2,12 +2,12 @@
 
 use countersign_shared::error::ErrorKind;
 use countersign_shared::id::RequestId;
-use countersign_shared::protocol::{AuditPage, RequestDetail, RequestPage};
+use countersign_shared::protocol::{RequestDetail, RequestPage};
 
-use super::{alerts, deeds, loading, managed, queue, review};
+use super::{alerts, anchors, audit, deeds, ledger, loading, managed, queue, review};
 use crate::console::action::{Answer, Call, Effect, Refusal};
 use crate::console::layout::list_height;
-use crate::console::state::{Dialog, NextPage, Screen, Slot, State, Verification};
+use crate::console::state::{Dialog, NextPage, Screen, Slot, State};
 
 pub fn arrived(state: &mut State, generation: u64, answer: Answer) -> Vec<Effect> {
     match answer {
@@ -22,6 +22,7 @@ pub fn arrived(state: &mut State, generation: u64, answer: Answer) -> Vec<Effect
             state.audit.list.keep_visible(height);
             state.certificates.paged.list.keep_visible(height);
             state.alerts.paged.list.keep_visible(height);
+            state.anchors.list.keep_visible(height);
             let mut effects = follow_without_queue(state);
             if std::mem::take(&mut state.status_stale) {
                 effects.push(loading::call(state, Slot::Status, Call::Status));
@@ -47,20 +48,16 @@ pub fn arrived(state: &mut State, generation: u64, answer: Answer) -> Vec<Effect
         Answer::Request(result) => request(state, generation, result),
         Answer::Each(read) if state.calls.finish(Slot::Review, generation) => reviewed(state, read),
         Answer::Done(result) if state.calls.finish(Slot::Deed, generation) => deeds::done(state, result),
-        Answer::Audit(result) if state.calls.finish(Slot::Audit, generation) => match result {
-            Ok(page) => records(state, *page),
-            Err(refusal) => {
-                state.audit.refused = Some(refusal);
-                Vec::new()
-            }
-        },
-        Answer::Verified(result) if state.calls.finish(Slot::Verify, generation) => {
-            state.audit.verification = Some(match result {
-                Ok(found) => Verification::Done(found),
-                Err(refusal) => Verification::Refused(refusal),
-            });
-            vec![loading::call(state, Slot::Status, Call::Status)]
+        Answer::Audit(result) if state.calls.finish(Slot::Audit, generation) => audit::arrived(state, result),
+        Answer::Counted(result) if state.calls.finish(Slot::Count, generation) => {
+            audit::counted(state, result);
+            Vec::new()
         }
+        Answer::Record(result) if state.calls.finish(Slot::Record, generation) => {
+            audit::opened(state, result);
+            Vec::new()
+        }
+        Answer::Anchors(result) if state.calls.finish(Slot::Anchors, generation) => anchors::arrived(state, result),
         Answer::Certificates(result) if state.calls.finish(Slot::Certificates, generation) => {
             managed::arrived(state, result)
         }
@@ -70,7 +67,7 @@ pub fn arrived(state: &mut State, generation: u64, answer: Answer) -> Vec<Effect
         Answer::Certificate(result) if state.calls.finish(Slot::Errand, generation) => managed::reviewed(state, result),
         Answer::Alerts(result) if state.calls.finish(Slot::Alerts, generation) => alerts::arrived(state, result),
         Answer::ActedAs(result) if state.calls.finish(Slot::ActAs, generation) => acted_as(state, result),
-        _ => Vec::new(),
+        other => ledger::answered(state, generation, other),
     }
 }
 
@@ -118,7 +115,7 @@ fn requests_refused(state: &mut State, refusal: Refusal) -> Vec<Effect> {
     let mut effects = follow_without_queue(state);
     if arriving && state.screen == Screen::Queue {
         state.tell(true, "You may not list requests; the audit history is open to you.");
-        effects.extend(super::commands::show_audit(state));
+        effects.extend(audit::show(state));
     }
     effects
 }
@@ -173,26 +170,6 @@ fn reviewed(state: &mut State, read: Vec<(RequestId, Result<Box<RequestDetail>, 
     loading::review_items(state)
 }
 
-fn records(state: &mut State, page: AuditPage) -> Vec<Effect> {
-    let audit = &mut state.audit;
-    audit.refused = None;
-    let oldest = page.events.iter().map(|event| event.seq).min();
-    let newest_loaded = audit.rows.keys().next_back().copied();
-    // A newest page that does not reach what is loaded leaves a gap: begin anew rather than hide it.
-    let gap = matches!((oldest, newest_loaded), (Some(oldest), Some(newest)) if oldest > newest + 1);
-    if !audit.continuing && (gap || !audit.loaded) {
-        audit.rows.clear();
-    }
-    if audit.continuing || gap || !audit.loaded {
-        audit.cursor = page.next_cursor;
-    }
-    audit.rows.extend(page.events.into_iter().map(|event| (event.seq, event)));
-    audit.loaded = true;
-    let height = list_height(state);
-    state.audit.arrange(height);
-    if state.audit.stale { loading::audit_newest(state) } else { loading::audit_further(state) }
-}
-
 fn acted_as(
     state: &mut State,
     result: Result<Box<countersign_shared::protocol::WhoamiResult>, Refusal>,
@@ -209,6 +186,11 @@ fn acted_as(
             state.certificates = Default::default();
             state.alerts = Default::default();
             state.alert = None;
+            state.anchors = Default::default();
+            state.anchor = None;
+            if matches!(state.screen, Screen::Record | Screen::Anchor) {
+                state.screen = Screen::Audit;
+            }
             if let Some(managed) = &mut state.managed {
                 (managed.seen, managed.refused) = (None, None);
             }
@@ -221,7 +203,7 @@ fn acted_as(
             state.arriving = true;
             let mut effects = loading::everything(state);
             if state.screen == Screen::Audit {
-                effects.extend(loading::audit_newest(state));
+                effects.extend(audit::newest(state));
             }
             effects
         }

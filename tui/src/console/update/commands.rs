@@ -3,11 +3,13 @@
 use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::{RequestState, Verdict};
 
-use super::{alerts, dialogs, errand, filter, jumps, loading, managed, marks, opening};
+use super::{
+    alerts, anchors, audit, dialogs, errand, filter, jumps, ledger, loading, managed, marks, opening, take_back,
+};
 use crate::console::action::{Call, Effect};
 use crate::console::keymap::Command;
 use crate::console::layout::{layout, list_height};
-use crate::console::state::{Act, Detail, Dialog, List, Screen, Slot, State, Task, Verification};
+use crate::console::state::{Act, Detail, Dialog, List, Screen, Slot, State, Task};
 use crate::console::view;
 
 pub fn run(state: &mut State, command: Command) -> Vec<Effect> {
@@ -33,7 +35,7 @@ pub fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::ShowQueue => state.screen = Screen::Queue,
         Command::ShowDetail => return open(state),
         Command::Open => return open_selected(state),
-        Command::ShowAudit => return show_audit(state),
+        Command::ShowAudit => return audit::show(state),
         Command::ShowCertificates => return managed::show(state),
         Command::ShowAlerts => return alerts::show(state),
         Command::Reload => return loading::everything(state),
@@ -50,10 +52,11 @@ pub fn run(state: &mut State, command: Command) -> Vec<Effect> {
         Command::Amend => opening::amend(state),
         Command::Filter => filter::begin(state),
         Command::NextState => return next_state(state),
-        Command::Verify => {
-            state.audit.verification = Some(Verification::Running);
-            return vec![loading::call(state, Slot::Verify, Call::Verify)];
-        }
+        Command::Verify => return ledger::verify(state),
+        Command::Checkpoint => return ledger::checkpoint(state),
+        Command::Prove => return ledger::prove(state),
+        Command::ShowAnchors => return anchors::show(state),
+        Command::TakeBack => take_back::open(state),
         Command::Renew => return jumps::review(state, Task::Renew),
         Command::Revoke => return jumps::review(state, Task::Revoke),
         Command::Retire => return jumps::review(state, Task::Retire),
@@ -82,7 +85,7 @@ fn next_state(state: &mut State) -> Vec<Effect> {
 
 /// Leaves only where nothing is open; on another screen than the queue it goes back first.
 fn quit(state: &mut State) -> Vec<Effect> {
-    if state.screen.is_page() { back(state) } else { vec![Effect::Quit] }
+    if state.screen.is_page() || state.screen == Screen::Anchors { back(state) } else { vec![Effect::Quit] }
 }
 
 /// One level out: a filter first, then the marks, then the screen.
@@ -106,6 +109,8 @@ fn back(state: &mut State) -> Vec<Effect> {
             state.screen = Screen::Alert;
             Vec::new()
         }
+        (Screen::Record | Screen::Anchors, _) => audit::show(state),
+        (Screen::Anchor, _) => anchors::show(state),
         (Screen::Alert, _) | (Screen::Detail, Some(Screen::Alerts)) => alerts::show(state),
         (Screen::Detail | Screen::Audit | Screen::Certificates | Screen::Alerts, _) => {
             if state.queue.refused.is_none() {
@@ -119,20 +124,14 @@ fn back(state: &mut State) -> Vec<Effect> {
 fn next_screen(state: &mut State) -> Vec<Effect> {
     match state.screen {
         Screen::Queue if selected(state).is_some() => open(state),
-        Screen::Queue | Screen::Detail => show_audit(state),
-        Screen::Audit => managed::show(state),
+        Screen::Queue | Screen::Detail => audit::show(state),
+        Screen::Audit | Screen::Record | Screen::Anchors | Screen::Anchor => managed::show(state),
         Screen::Certificates | Screen::Certificate => alerts::show(state),
         Screen::Alerts | Screen::Alert => {
             state.screen = Screen::Queue;
             Vec::new()
         }
     }
-}
-
-/// The audit history, read when it is shown for the first time.
-pub fn show_audit(state: &mut State) -> Vec<Effect> {
-    state.screen = Screen::Audit;
-    if state.audit.loaded || state.calls.is_open(Slot::Audit) { Vec::new() } else { loading::audit_newest(state) }
 }
 
 /// Shows only requests of this state, or all.
@@ -163,12 +162,17 @@ fn act_as(state: &mut State) -> Vec<Effect> {
 /// The request that a command is about.
 pub fn selected(state: &State) -> Option<RequestId> {
     match state.screen {
-        Screen::Detail | Screen::Certificates | Screen::Certificate | Screen::Alerts | Screen::Alert => {
-            state.detail.as_ref().map(|detail| detail.id.clone())
-        }
+        Screen::Detail
+        | Screen::Certificates
+        | Screen::Certificate
+        | Screen::Alerts
+        | Screen::Alert
+        | Screen::Anchors
+        | Screen::Anchor => state.detail.as_ref().map(|detail| detail.id.clone()),
         Screen::Queue => state.queue.list.selected().cloned(),
-        Screen::Audit => {
-            let record = state.audit.selected()?;
+        Screen::Audit | Screen::Record => {
+            let open = state.audit.open.as_ref().filter(|_| state.screen == Screen::Record).map(|open| &open.row);
+            let record = open.or_else(|| state.audit.selected())?;
             record.resource_id.parse().ok().or_else(|| state.detail.as_ref().map(|detail| detail.id.clone()))
         }
     }
@@ -184,6 +188,11 @@ fn open_selected(state: &mut State) -> Vec<Effect> {
             }
         },
         Screen::Alerts => alerts::open(state),
+        Screen::Audit => audit::open(state),
+        Screen::Anchors => {
+            anchors::open(state);
+            Vec::new()
+        }
         _ => open(state),
     }
 }
@@ -227,7 +236,12 @@ fn moved(state: &mut State, command: Command) -> Vec<Effect> {
         }
         Screen::Audit => {
             go(&mut state.audit.list, rows, ends, height);
-            loading::audit_further(state)
+            state.audit.looked = 0;
+            audit::further(state)
+        }
+        Screen::Anchors => {
+            go(&mut state.anchors.list, rows, ends, height);
+            anchors::further(state)
         }
         Screen::Certificates => {
             go(&mut state.certificates.paged.list, rows, ends, height);
@@ -237,9 +251,11 @@ fn moved(state: &mut State, command: Command) -> Vec<Effect> {
             go(&mut state.alerts.paged.list, rows, ends, height);
             alerts::further(state)
         }
-        Screen::Detail | Screen::Certificate | Screen::Alert => {
+        Screen::Detail | Screen::Record | Screen::Anchor | Screen::Certificate | Screen::Alert => {
             let scroll = match state.screen {
                 Screen::Detail => state.detail.as_mut().map(|page| &mut page.scroll),
+                Screen::Record => state.audit.open.as_mut().map(|page| &mut page.scroll),
+                Screen::Anchor => state.anchor.as_mut().map(|page| &mut page.scroll),
                 Screen::Certificate => state.managed.as_mut().map(|page| &mut page.scroll),
                 _ => state.alert.as_mut().map(|page| &mut page.scroll),
             };
@@ -262,11 +278,19 @@ fn go<K: Clone + PartialEq>(list: &mut List<K>, rows: isize, end: Option<usize>,
 /// Keeps the window of each page within its text.
 pub fn clamp_page(state: &mut State) {
     let room = usize::from(layout(state).body);
-    let lines = [view::detail_height(state), view::certificate_height(state), view::alert_height(state)];
+    let lines = [
+        view::detail_height(state),
+        view::certificate_height(state),
+        view::alert_height(state),
+        view::record_height(state),
+        view::anchor_height(state),
+    ];
     let pages = [
         state.detail.as_mut().map(|page| &mut page.scroll),
         state.managed.as_mut().map(|page| &mut page.scroll),
         state.alert.as_mut().map(|page| &mut page.scroll),
+        state.audit.open.as_mut().map(|page| &mut page.scroll),
+        state.anchor.as_mut().map(|page| &mut page.scroll),
     ];
     for (scroll, lines) in pages.into_iter().zip(lines) {
         if let Some(scroll) = scroll {

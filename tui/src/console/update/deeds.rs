@@ -7,9 +7,9 @@ use countersign_shared::protocol::{
 };
 use countersign_shared::text::Untrusted;
 
-use super::{alerts, loading, managed};
+use super::{alerts, loading, managed, take_back};
 use crate::console::action::{Call, Deed, Done, Effect, Refusal};
-use crate::console::state::{Act, Dialog, Focus, Message, Outcome, Results, Review, Slot, State};
+use crate::console::state::{Act, Dialog, Focus, Message, Outcome, Results, Review, Slot, State, TakeBack};
 
 /// Sends what the review is for, on exactly the digests that are shown.
 pub fn commit(state: &mut State, mut review: Box<Review>) -> Vec<Effect> {
@@ -56,6 +56,15 @@ pub fn done(state: &mut State, result: Result<Box<Done>, Refusal>) -> Vec<Effect
     let review = match state.dialog.take() {
         Some(Dialog::Review(review)) => Some(review),
         Some(Dialog::Errand(_)) => None,
+        Some(Dialog::TakeBack(open)) if open.sending => {
+            return match result {
+                Ok(done) => anchored(state, Some(open), *done),
+                Err(refusal) => {
+                    refused(state, refusal);
+                    refreshed(state, Vec::new())
+                }
+            };
+        }
         other => {
             state.dialog = other;
             None
@@ -68,6 +77,16 @@ pub fn done(state: &mut State, result: Result<Box<Done>, Refusal>) -> Vec<Effect
         Err(refusal) => refused(state, refusal),
     }
     refreshed(state, about)
+}
+
+/// A checkpoint was compared with the ledger.
+fn anchored(state: &mut State, open: Option<Box<TakeBack>>, done: Done) -> Vec<Effect> {
+    let mut effects = match done {
+        Done::Anchored(result) => take_back::told(state, open, result),
+        _ => Vec::new(),
+    };
+    effects.extend(refreshed(state, Vec::new()));
+    effects
 }
 
 fn told(state: &mut State, review: Option<Box<Review>>, done: Done) {
@@ -109,6 +128,7 @@ fn told(state: &mut State, review: Option<Box<Review>>, done: Done) {
             let what = format!("version {} of {}", done.version, done.certificate_id);
             state.tell(true, format!("{what} is looked after no more (record {}).", done.seq));
         }
+        Done::Anchored(done) => state.tell(true, done.text),
         Done::Requeued(done) => match done.seq {
             Some(seq) if done.requeued > 0 => state.tell(true, format!("It waits for another attempt (record {seq}).")),
             _ => state.tell(false, "It was dead no longer: nothing was done."),

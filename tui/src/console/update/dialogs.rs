@@ -3,7 +3,7 @@
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::AlertState;
 
-use super::{alerts, commands, errand, review};
+use super::{alerts, commands, errand, ledger, review, take_back};
 use crate::console::action::Effect;
 use crate::console::key::Key;
 use crate::console::keymap::{self, BINDINGS, Command};
@@ -25,6 +25,19 @@ pub fn key(state: &mut State, key: Key) -> Vec<Effect> {
         Some(Dialog::Palette(palette)) => palette_key(state, palette, key),
         Some(Dialog::Review(open)) => review::key(state, open, key),
         Some(Dialog::Errand(open)) => errand::key(state, open, key),
+        Some(Dialog::Verification) => {
+            // It goes on.
+            if !matches!(key, Key::Esc | Key::Enter | Key::Char('q')) {
+                state.dialog = Some(Dialog::Verification);
+            }
+            Vec::new()
+        }
+        Some(Dialog::Checkpoint(open)) => {
+            ledger::checkpoint_key(state, open, key);
+            Vec::new()
+        }
+        Some(Dialog::Proof(open)) => ledger::proof_key(state, open, key),
+        Some(Dialog::TakeBack(open)) => take_back::key(state, open, key),
         Some(Dialog::Results(results)) => {
             state.dialog = results_key(state, results, key);
             Vec::new()

@@ -4,7 +4,7 @@ use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::{AuditAction, Event, RequestSummary};
 
-use super::{alerts, loading, managed};
+use super::{alerts, anchors, audit, loading, managed};
 use crate::console::action::{Call, Effect};
 use crate::console::state::{Dialog, Link, Slot, State};
 
@@ -23,6 +23,9 @@ pub fn arrived(state: &mut State, generation: u64, event: Event) -> Vec<Effect> 
             if matches!(resource_type.as_str(), "certificate" | "request" | "job" | "policy") {
                 effects.extend(managed::happened(state));
             }
+            if action == AuditAction::AnchorAdded {
+                effects.extend(anchors::happened(state));
+            }
             // A message is made with the record that causes it.
             effects.extend(alerts::happened(state));
             effects.extend(ledger_grew(state));
@@ -33,6 +36,7 @@ pub fn arrived(state: &mut State, generation: u64, event: Event) -> Vec<Effect> 
             let mut effects = loading::queue_anew(state);
             effects.extend(managed::happened(state));
             effects.extend(alerts::happened(state));
+            effects.extend(anchors::happened(state));
             effects.extend(ledger_grew(state));
             effects
         }
@@ -105,12 +109,6 @@ fn ledger_grew(state: &mut State) -> Vec<Effect> {
     } else {
         state.status_stale = true;
     }
-    if state.audit.loaded {
-        if state.calls.is_open(Slot::Audit) {
-            state.audit.stale = true;
-        } else {
-            effects.extend(loading::audit_newest(state));
-        }
-    }
+    effects.extend(audit::grew(state));
     effects
 }

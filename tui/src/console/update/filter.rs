@@ -13,7 +13,7 @@ pub fn begin(state: &mut State) {
         Screen::Audit => state.audit.filtering = true,
         Screen::Certificates => state.certificates.paged.filtering = true,
         Screen::Alerts => state.alerts.paged.filtering = true,
-        Screen::Detail | Screen::Certificate | Screen::Alert => {}
+        Screen::Detail | Screen::Record | Screen::Anchors | Screen::Anchor | Screen::Certificate | Screen::Alert => {}
     }
 }
 
@@ -23,10 +23,7 @@ pub fn key(state: &mut State, key: Key) -> Vec<Effect> {
     let (certificates, alerts) = (&mut state.certificates.paged, &mut state.alerts.paged);
     match state.screen {
         Screen::Queue => queue::filter_key(state, key),
-        Screen::Audit => {
-            audit::filter_key(state, key);
-            Vec::new()
-        }
+        Screen::Audit => audit::filter_key(state, key),
         Screen::Certificates => match typed(certificates, key, height) {
             Typed::Changed => managed::filter_changed(state),
             Typed::Moved => managed::further(state),
@@ -37,7 +34,9 @@ pub fn key(state: &mut State, key: Key) -> Vec<Effect> {
             Typed::Moved => alerts::further(state),
             Typed::Nothing => Vec::new(),
         },
-        Screen::Detail | Screen::Certificate | Screen::Alert => Vec::new(),
+        Screen::Detail | Screen::Record | Screen::Anchors | Screen::Anchor | Screen::Certificate | Screen::Alert => {
+            Vec::new()
+        }
     }
 }
 
@@ -55,7 +54,9 @@ pub fn clear(state: &mut State) -> Option<Vec<Effect>> {
         Screen::Audit => &mut state.audit.filter,
         Screen::Certificates => &mut state.certificates.paged.filter,
         Screen::Alerts => &mut state.alerts.paged.filter,
-        Screen::Detail | Screen::Certificate | Screen::Alert => return None,
+        Screen::Detail | Screen::Record | Screen::Anchors | Screen::Anchor | Screen::Certificate | Screen::Alert => {
+            return None;
+        }
     };
     if field.text().is_empty() {
         return None;
@@ -67,14 +68,12 @@ pub fn clear(state: &mut State) -> Option<Vec<Effect>> {
 fn changed(state: &mut State) -> Vec<Effect> {
     match state.screen {
         Screen::Queue => queue::filter_changed(state),
-        Screen::Audit => {
-            let height = list_height(state);
-            state.audit.arrange(height);
-            Vec::new()
-        }
+        Screen::Audit => audit::filter_changed(state),
         Screen::Certificates => managed::filter_changed(state),
         Screen::Alerts => alerts::filter_changed(state),
-        Screen::Detail | Screen::Certificate | Screen::Alert => Vec::new(),
+        Screen::Detail | Screen::Record | Screen::Anchors | Screen::Anchor | Screen::Certificate | Screen::Alert => {
+            Vec::new()
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! What is asked of the daemon, and when.
 
-use countersign_shared::protocol::{ListAuditParams, ListRequestsParams};
+use countersign_shared::protocol::ListRequestsParams;
 
-use super::{alerts, managed};
+use super::{alerts, anchors, audit, managed};
 use crate::console::action::{Call, Effect};
 use crate::console::layout::list_height;
 use crate::console::state::{Dialog, NextPage, Screen, Slot, State};
@@ -25,7 +25,7 @@ pub fn everything(state: &mut State) -> Vec<Effect> {
     let mut effects = vec![call(state, Slot::Status, Call::Status), call(state, Slot::Whoami, Call::Whoami)];
     effects.extend(queue_anew(state));
     if state.audit.loaded || state.audit.refused.is_some() {
-        effects.extend(audit_newest(state));
+        effects.extend(audit::newest(state));
     }
     if let Some(detail) = &state.detail {
         let id = detail.id.clone();
@@ -44,12 +44,15 @@ pub fn everything(state: &mut State) -> Vec<Effect> {
 fn shown(state: &mut State) -> Vec<Effect> {
     state.certificates.paged.stale = true;
     state.alerts.paged.stale = true;
+    state.anchors.stale = true;
     state.calls.drop_slot(Slot::Errand);
     let mut effects = match state.screen {
         Screen::Certificates => managed::anew(state),
         Screen::Certificate => managed::read_open(state),
         Screen::Alerts | Screen::Alert => alerts::anew(state),
-        Screen::Queue | Screen::Detail | Screen::Audit => Vec::new(),
+        Screen::Record => audit::read_open(state),
+        Screen::Anchors => anchors::anew(state),
+        Screen::Queue | Screen::Detail | Screen::Audit | Screen::Anchor => Vec::new(),
     };
     if let Some(Dialog::Errand(errand)) = &mut state.dialog {
         errand.stale = true;
@@ -114,25 +117,6 @@ pub fn stale_rows(state: &mut State) -> Vec<Effect> {
     }
 }
 
-/// Reads the newest page of the ledger.
-pub fn audit_newest(state: &mut State) -> Vec<Effect> {
-    state.audit.stale = false;
-    state.audit.continuing = false;
-    audit_page(state, None)
-}
-
-/// Reads on where the selection comes near the end of what is loaded.
-pub fn audit_further(state: &mut State) -> Vec<Effect> {
-    let near = state.audit.list.near_end(list_height(state)) && !state.calls.is_open(Slot::Audit);
-    match state.audit.cursor.clone().filter(|_| near) {
-        Some(cursor) if has_room(state, state.audit.rows.len(), "countersign audit ls reads older ones") => {
-            state.audit.continuing = true;
-            audit_page(state, Some(cursor))
-        }
-        Some(_) | None => Vec::new(),
-    }
-}
-
 /// False, and said so, where no more rows are kept.
 pub fn has_room(state: &mut State, rows: usize, instead: &str) -> bool {
     let room = rows < MOST_ROWS;
@@ -140,9 +124,4 @@ pub fn has_room(state: &mut State, rows: usize, instead: &str) -> bool {
         state.tell(false, format!("{rows} rows are loaded and no more are kept: {instead}."));
     }
     room
-}
-
-fn audit_page(state: &mut State, cursor: Option<String>) -> Vec<Effect> {
-    let params = ListAuditParams { limit: Some(PAGE), cursor, ..ListAuditParams::default() };
-    vec![call(state, Slot::Audit, Call::Audit(params))]
 }

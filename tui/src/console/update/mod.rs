@@ -1,6 +1,7 @@
 //! How the state changes: by actions alone, without I/O and without a clock. Time arrives as an action.
 
 mod alerts;
+mod anchors;
 mod answers;
 mod audit;
 mod commands;
@@ -10,12 +11,14 @@ mod errand;
 mod events;
 mod filter;
 mod jumps;
+mod ledger;
 mod loading;
 mod managed;
 mod marks;
 mod opening;
 mod queue;
 mod review;
+mod take_back;
 
 use super::action::{Action, Effect};
 use super::key::Key;
@@ -28,7 +31,7 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Tick(now) => {
             state.now = now;
-            Vec::new()
+            ledger::poll(state)
         }
         Action::Resize { width, height } => {
             (state.width, state.height) = (width, height);
@@ -37,9 +40,11 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
             state.audit.list.keep_visible(height);
             state.certificates.paged.list.keep_visible(height);
             state.alerts.paged.list.keep_visible(height);
+            state.anchors.list.keep_visible(height);
             commands::clamp_page(state);
             review::settle(state);
             errand::settle(state);
+            take_back::settle(state);
             Vec::new()
         }
         Action::Key(key) => key_pressed(state, key),
@@ -47,6 +52,7 @@ pub fn update(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Armed => {
             review::arm(state);
             errand::arm(state);
+            take_back::arm(state);
             Vec::new()
         }
         Action::Connected => {
@@ -99,7 +105,22 @@ fn pasted(state: &mut State, text: &str) -> Vec<Effect> {
             palette.filter.insert(text);
             palette.selected = 0;
         }
-        Some(Dialog::Help { .. } | Dialog::Message(_) | Dialog::Results(_)) => {}
+        Some(Dialog::TakeBack(open)) => {
+            take_back::paste(open, text);
+            take_back::settle(state);
+        }
+        Some(Dialog::Proof(open)) => {
+            if let Some(saving) = open.saving.as_mut().filter(|saving| !saving.sending && !saving.exists) {
+                saving.path.insert(text);
+            }
+        }
+        Some(
+            Dialog::Help { .. }
+            | Dialog::Message(_)
+            | Dialog::Results(_)
+            | Dialog::Verification
+            | Dialog::Checkpoint(_),
+        ) => {}
         None => return filter::pasted(state, text),
     }
     Vec::new()
@@ -112,4 +133,5 @@ fn disconnected(state: &mut State, why: String) {
     };
     state.link = Link::Offline { since, why };
     state.calls.drop_reads();
+    ledger::disconnected(state);
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::cells::{left, right, shown};
 use super::paint::{Ink, bar, lines, row};
 use super::words;
-use crate::console::state::{State, Verification};
+use crate::console::state::{Link, State, Verification};
 use crate::console::theme::Role;
 
 /// Widths of sequence, time, actor, action and resource; details take the rest.
@@ -61,10 +61,16 @@ pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect, preview: R
 }
 
 fn nothing(state: &State) -> String {
-    match &state.audit.refused {
+    let audit = &state.audit;
+    match &audit.refused {
         Some(refusal) => format!("The audit history is not open to you: {}", shown(&refusal.message)),
-        None if !state.audit.loaded => "Loading …".into(),
-        None => "No loaded record holds this text.".into(),
+        None if !audit.loaded && !matches!(state.link, Link::Online) => "Nothing is loaded.".into(),
+        None if !audit.loaded || audit.anew => "Loading …".into(),
+        None if audit.cursor.is_some() && audit.query.has_text() => {
+            let records = u64::from(audit.looked + 1) * 20_000;
+            format!("None of the newest {records} records or so holds this. G looks further; from: and to: narrow it.")
+        }
+        None => "No record passes the filter.".into(),
     }
 }
 
@@ -76,9 +82,8 @@ fn record(state: &State, ink: Ink, event: &AuditEvent, room: usize, selected: bo
         _ => "%Y-%m-%d %H:%M:%S",
     };
     let role = match event.action.as_str() {
-        "approval_refused" | "attempts_repeated" | "approval_bypassed" | "approval_rejected" | "job_failed" => {
-            Role::Warn
-        }
+        "approval_refused" | "attempts_repeated" | "ledger_unanchored" | "approval_bypassed" | "approval_rejected"
+        | "job_failed" => Role::Warn,
         "approval_approved" | "certificate_issued" => Role::Good,
         _ => Role::Plain,
     };
@@ -95,7 +100,7 @@ fn record(state: &State, ink: Ink, event: &AuditEvent, room: usize, selected: bo
 
 /// The note first, where there is one, then the rest of the record: what a person looks for before clocks and
 /// digests.
-fn details(event: &AuditEvent) -> String {
+pub fn details(event: &AuditEvent) -> String {
     let text = event.text.iter().map(|text| format!("\"{}\"", shown(text.raw())));
     let mut rest: Vec<(bool, String)> = match &event.details {
         Value::Object(fields) => fields.iter().map(|(name, value)| (is_machine(name), field(name, value))).collect(),
@@ -125,6 +130,7 @@ fn written(value: &Value) -> String {
 fn below(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
     let room = usize::from(area.width);
     let mut text = verification(state, ink, room);
+    // Who and when in full, where the row has no room for them.
     if let Some(event) = state.audit.selected() {
         let about = format!("{} {}, {}", shown(&event.resource_type), shown(&event.resource_id), event.event_id);
         text.extend(ink.labelled(" about", Role::Plain, &about, room));
@@ -140,7 +146,7 @@ fn below(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
 fn verification(state: &State, ink: Ink, room: usize) -> Vec<Line<'static>> {
     let (role, text) = match &state.audit.verification {
         None => return Vec::new(),
-        Some(Verification::Running) => (Role::Plain, "running over the whole ledger …".to_owned()),
+        Some(Verification::Running) => return Vec::new(),
         Some(Verification::Refused(refusal)) => (Role::Warn, format!("could not be made: {}", shown(&refusal.message))),
         Some(Verification::Done(found)) if found.intact => {
             (Role::Good, format!("INTACT, {} records, root {}", found.records, found.root_sha256.spoken()[0]))

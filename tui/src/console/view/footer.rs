@@ -8,7 +8,7 @@ use ratatui::text::Line;
 use super::cells::{cut, shown, width};
 use super::paint::{Ink, field, lines, row};
 use crate::console::keymap::{BINDINGS, Binding, Command, Scope, holds_on};
-use crate::console::state::{Dialog, Field, Link, Listed, Screen, State};
+use crate::console::state::{Dialog, FIELDS, Field, Link, Listed, Screen, State};
 use crate::console::theme::Role;
 
 pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
@@ -24,7 +24,23 @@ fn said(state: &State, ink: Ink, room: usize) -> Line<'static> {
         line
     };
     if let Some(filter) = filtering(state) {
-        return typed(filter);
+        let mut line = typed(filter);
+        if state.screen == Screen::Audit {
+            let (role, hint) = match &state.audit.wrong {
+                Some(wrong) => (Role::Warn, shown(wrong)),
+                None => (Role::Dim, FIELDS.to_owned()),
+            };
+            let free = room.saturating_sub(line.width() + 2);
+            if free > 10 {
+                line.spans.push(ink.span(role, format!("  {}", cut(&hint, free))));
+            }
+        }
+        return line;
+    }
+    if state.screen == Screen::Audit
+        && let Some(wrong) = &state.audit.wrong
+    {
+        return ink.line(Role::Warn, cut(&format!(" Filter: {}", shown(wrong)), room));
     }
     if let Some(notice) = &state.notice {
         let role = if notice.good { Role::Good } else { Role::Warn };
@@ -43,14 +59,25 @@ fn filtering(state: &State) -> Option<&Field> {
         Screen::Audit => (state.audit.filtering, &state.audit.filter),
         Screen::Certificates => (state.certificates.paged.filtering, &state.certificates.paged.filter),
         Screen::Alerts => (state.alerts.paged.filtering, &state.alerts.paged.filter),
-        Screen::Detail | Screen::Certificate | Screen::Alert => return None,
+        Screen::Detail | Screen::Record | Screen::Anchors | Screen::Anchor | Screen::Certificate | Screen::Alert => {
+            return None;
+        }
     };
     typed.then_some(filter)
 }
 
-fn keys(state: &State, ink: Ink, room: usize) -> Line<'static> {
-    let reviews = matches!(state.dialog, Some(Dialog::Review(_) | Dialog::Errand(_)));
-    let scope = if reviews { Scope::Review } else { state.screen.scope() };
+/// The keys that act here.
+pub fn keys(state: &State, ink: Ink, room: usize) -> Line<'static> {
+    let scope = match &state.dialog {
+        Some(Dialog::Review(_) | Dialog::Errand(_)) => Scope::Review,
+        Some(Dialog::Verification) => Scope::Verification,
+        Some(Dialog::Checkpoint(_)) => Scope::Checkpoint,
+        Some(Dialog::Proof(_)) => Scope::Proof,
+        Some(Dialog::TakeBack(_)) => Scope::TakeBack,
+        Some(Dialog::Help { .. } | Dialog::Palette(_) | Dialog::Results(_) | Dialog::Message(_)) | None => {
+            state.screen.scope()
+        }
+    };
     let named = BINDINGS.iter().filter(|binding| holds_on(binding.scope, scope) && is_named(state, binding));
     let named: Vec<(bool, String, String)> = named
         .filter_map(|binding| {

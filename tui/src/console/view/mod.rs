@@ -2,10 +2,12 @@
 
 mod alert;
 mod alerts;
+mod anchors;
 mod audit;
 mod cells;
 mod certificate;
 mod certificates;
+mod checkpoint;
 mod controls;
 mod deciding;
 mod detail;
@@ -21,19 +23,30 @@ mod page;
 mod paint;
 mod palette;
 mod policy;
+mod proof;
 mod queue;
+mod record;
 mod results;
 mod review;
+mod standing;
+mod take_back;
 mod terms;
+mod verification;
 mod words;
 
 pub use alert::height as alert_height;
+pub use anchors::height as anchor_height;
 pub use certificate::height as certificate_height;
+pub use checkpoint::overflow as checkpoint_overflow;
 pub use detail::height as detail_height;
 pub use errand::{overflow as errand_overflow, page as errand_page};
 pub use help::{height as help_height, room as help_room};
+pub use proof::overflow as proof_overflow;
+pub use record::height as record_height;
 pub use results::overflow as results_overflow;
 pub use review::{overflow as review_overflow, page as review_page};
+pub use standing::verdict_word;
+pub use take_back::{overflow as take_back_overflow, page as take_back_page};
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -58,16 +71,20 @@ fn draw_into(state: &State, buffer: &mut Buffer, area: Rect) {
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return too_small(ink, buffer, area);
     }
-    let Layout { header, alarms, headings, body, preview, footer } = layout(state);
+    let Layout { header, alarms, standing, headings, body, preview, footer } = layout(state);
     let part = |y: u16, height: u16| Rect { y: area.y + y, height, ..area }.intersection(area);
-    let top = header + alarms;
+    header::draw(state, ink, buffer, part(0, header + alarms));
+    let top = header + alarms + standing;
     let middle = part(top, headings + body + preview);
-    header::draw(state, ink, buffer, part(0, top));
+    standing::draw(state, ink, buffer, part(header + alarms, standing));
     let (list, below) = (part(top, headings + body), part(top + headings + body, preview));
     match state.screen {
         Screen::Queue => queue::draw(state, ink, buffer, list, below),
         Screen::Detail => detail::draw(state, ink, buffer, middle),
         Screen::Audit => audit::draw(state, ink, buffer, list, below),
+        Screen::Record => record::draw(state, ink, buffer, middle),
+        Screen::Anchors => anchors::draw(state, ink, buffer, list, below),
+        Screen::Anchor => anchors::draw_open(state, ink, buffer, middle),
         Screen::Certificates => certificates::draw(state, ink, buffer, list, below),
         Screen::Certificate => certificate::draw(state, ink, buffer, middle),
         Screen::Alerts => alerts::draw(state, ink, buffer, list, below),
@@ -84,6 +101,10 @@ fn draw_into(state: &State, buffer: &mut Buffer, area: Rect) {
         Some(Dialog::Palette(open)) => palette::draw(open, ink, buffer, over),
         Some(Dialog::Review(open)) => review::draw(state, open, ink, buffer, over),
         Some(Dialog::Errand(open)) => errand::draw(state, open, ink, buffer, over),
+        Some(Dialog::Verification) => verification::draw(state, ink, buffer, over),
+        Some(Dialog::Checkpoint(open)) => checkpoint::draw(state, open, ink, buffer, area),
+        Some(Dialog::Proof(open)) => proof::draw(state, open, ink, buffer, over),
+        Some(Dialog::TakeBack(open)) => take_back::draw(state, open, ink, buffer, over),
         Some(Dialog::Results(results)) => results::draw(state, results, ink, buffer, over),
         Some(Dialog::Message(message)) => draw_message(message, ink, buffer, over),
     }
@@ -128,6 +149,10 @@ pub fn shows_seconds(state: &State) -> bool {
             || request.decided_at.is_some_and(near)
             || (request.decided_at.is_none() && near(request.expires_at))
     };
+    // A verification that somebody looks at is asked about once a second.
+    if state.verifying() && (state.audit.is_verifying() || state.screen.is_ledger()) {
+        return true;
+    }
     match state.screen {
         Screen::Queue => {
             let height = super::layout::list_height(state);
@@ -141,6 +166,12 @@ pub fn shows_seconds(state: &State) -> bool {
             let rows = &state.alerts.paged;
             rows.list.window(height).iter().filter_map(|id| rows.rows.get(id)).any(|row| near(row.created_at))
         }
-        Screen::Audit | Screen::Certificates | Screen::Certificate | Screen::Alert => false,
+        Screen::Audit
+        | Screen::Record
+        | Screen::Anchors
+        | Screen::Anchor
+        | Screen::Certificates
+        | Screen::Certificate
+        | Screen::Alert => false,
     }
 }

@@ -140,6 +140,17 @@ pub fn person(state: &State, who: &PersonRef) -> String {
     }
 }
 
+/// `1 record`, `12 records`.
+pub fn records(count: u64) -> String {
+    if count == 1 { "1 record".into() } else { format!("{count} records") }
+}
+
+/// How long ago, without seconds: a screen that stands still does not count them.
+pub fn steady_age(now: Timestamp, then: Timestamp) -> String {
+    let millis = now.unix_millis() - then.unix_millis();
+    if millis < IN_SECONDS { "just now".into() } else { age(now, then) }
+}
+
 /// In how long and when: `in 3h, 2027-01-15 12:00:00 UTC`; `2h ago, …` once it has passed.
 pub fn coming(now: Timestamp, at: Timestamp) -> String {
     let left = at.unix_millis() - now.unix_millis();
