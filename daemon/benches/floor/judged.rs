@@ -69,7 +69,7 @@ fn each(took: Duration) -> f64 {
 }
 
 fn rejection((id, digest): Waiting) -> Ask {
-    Ask { id, digest, verdict: Verdict::Reject, note: Untrusted::from("not this one") }
+    Ask { id, digest, verdict: Verdict::Reject, note: Untrusted::from("not this one"), signature: None }
 }
 
 /// As the demo's daemon knows a caller who acts as bob.

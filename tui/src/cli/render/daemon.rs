@@ -21,9 +21,7 @@ pub(in crate::cli) fn status(status: &StatusResult, view: View) -> String {
     if let Some(oldest) = status.oldest_pending_at {
         fields.add("oldest", when::with_distance(oldest, status.now));
     }
-    fields.add("ledger", ledger(status));
-    verification(&mut fields, status);
-    fields.add("root", status.ledger_root.to_string());
+    fields.add("ledger", ledger(status)).add("root", status.ledger_root.to_string());
     anchoring(&mut fields, status);
     verification(&mut fields, status);
     fields.add("policy", status.policy_sha256.to_string()).add("attestation", text::safe(&status.attestation));
@@ -34,21 +32,6 @@ pub(in crate::cli) fn status(status: &StatusResult, view: View) -> String {
         fields.add("inventory", inventory::status(inventory, status.now));
     }
     fields.finish()
-}
-
-/// The one that runs, and what the last one found.
-fn verification(fields: &mut Fields, status: &StatusResult) {
-    if let Some(running) = &status.verification {
-        let since = when::distance(running.since, status.now);
-        fields.add("verifying", format!("{} of {} records, begun {since}", running.done, running.of));
-    }
-    if let Some(last) = &status.last_verification {
-        let (at, records) = (when::distance(last.at, status.now), last.records);
-        match last.intact {
-            true => fields.add("verified", format!("{records} records, {at}")),
-            false => fields.toned("verified", Tone::Bad, format!("{at}: DAMAGE behind {records} records")),
-        };
-    }
 }
 
 /// What was given up stands out: nobody hears of it by itself.

@@ -57,7 +57,6 @@ fn a_request() {
         rule: None,
         why: "two-person integrity: you asked for it".to_owned(),
         delegated_by: None,
-        signed: None,
     };
     assert_snapshot!(detail::with_commands(&detail, view()));
 }
