@@ -74,7 +74,7 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
         Kind::Database => "a database",
         Kind::Export => "an export",
     };
-    fields.add("file", what.to_owned());
+    fields.add("file", what);
     match report.findings.as_slice() {
         [] => fields.toned("ledger", Tone::Good, "nothing is wrong in it"),
         found => found.iter().fold(&mut fields, |fields, found| fields.toned("ledger", Tone::Bad, self::damage(found))),
