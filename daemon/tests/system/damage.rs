@@ -110,7 +110,7 @@ fn an_edited_ledger() {
         ("a row taken out", "missing", "DELETE FROM audit_events WHERE seq = 3".into()),
         (
             "a row taken out and the rest moved up",
-            "edited",
+            "reordered",
             "DELETE FROM audit_events WHERE seq = 3;
              UPDATE audit_events SET seq = seq + 1000 WHERE seq > 3; UPDATE audit_events SET seq = seq - 1001 WHERE seq > 1000"
                 .into(),
@@ -119,7 +119,7 @@ fn an_edited_ledger() {
         ("everything deleted", "truncated", "DELETE FROM audit_events".into()),
         (
             "two rows swapped",
-            "edited",
+            "reordered",
             "UPDATE audit_events SET seq = 1000 WHERE seq = 3; UPDATE audit_events SET seq = 3 WHERE seq = 4;
              UPDATE audit_events SET seq = 4 WHERE seq = 1000"
                 .into(),

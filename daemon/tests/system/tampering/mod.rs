@@ -33,7 +33,8 @@ fn a_clock_that_was_set_shows_beside_the_daemons_own_time_line() {
     let query = rest.split("\n```\n").next().unwrap();
     let stage = Stage::new();
     for (years, days) in [(-1, vec![-365, 365]), (0, vec![]), (1, vec![365, -365])] {
-        let db = stage.with_clock_set(years).db();
+        let host = stage.with_clock_set(years);
+        let db = host.db();
         let mut statement = db.prepare(query).unwrap();
         let rows = statement.query_map([], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, i64>(2)?))).unwrap();
         let (places, found): (Vec<u64>, Vec<i64>) = rows.map(Result::unwrap).unzip();

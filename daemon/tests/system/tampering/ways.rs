@@ -42,8 +42,11 @@ pub struct Outcome {
     pub with: Vec<Found>,
 }
 
+/// Looks at what was done in a case.
+type Way = fn(&Stage, &Case) -> Outcome;
+
 /// The ways, in the order of a case's expectations.
-pub const WAYS: [(&str, fn(&Stage, &Case) -> Outcome); 4] = [
+pub const WAYS: [(&str, Way); 4] = [
     ("the next start", at_start),
     ("`audit verify` while the daemon runs", while_it_runs),
     ("`audit verify FILE`, a copied database", of_a_copy),
