@@ -104,6 +104,8 @@ closed_set! {
         AnchorAdded = "anchor_added",
         /// Somebody took records out.
         AuditExport = "audit.export",
+        /// Somebody took evidence of a request, a certificate or a period out.
+        AuditEvidence = "audit.evidence",
         /// The daemon serves.
         DaemonStarted = "daemon_started",
         /// The daemon ended in order.

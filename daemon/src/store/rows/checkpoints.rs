@@ -45,6 +45,14 @@ pub fn newest(connection: &Connection) -> rusqlite::Result<Option<Checkpoint>> {
         .optional()
 }
 
+/// The one of this size.
+pub fn of_size(connection: &Connection, size: u64) -> rusqlite::Result<Option<Checkpoint>> {
+    connection
+        .prepare_cached("SELECT size, root, note, made_at FROM checkpoints WHERE size = ?1")?
+        .query_row([size], read)
+        .optional()
+}
+
 /// Keeps one that was signed.
 pub fn insert(connection: &Connection, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
     let Checkpoint { size, root, signed, made_at } = checkpoint;
