@@ -5,9 +5,11 @@
 //! | [`columns`] | the bytes that the columns of a record make |
 //! | [`row`] | a row of the database against its bytes and the record before it |
 //! | [`frontier`] | the stored edge of the tree beside the records |
+//! | [`evidence`] | a bundle of evidence: proofs, digests, quorums and certificates |
 //! | [`offline`] | a file, copied from the host, without a daemon and without trust in what it says of itself |
 
 pub mod columns;
+pub mod evidence;
 pub mod frontier;
 pub mod offline;
 pub mod row;

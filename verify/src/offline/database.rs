@@ -63,6 +63,7 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         findings,
         anchors,
         covered,
+        notes: Vec::new(),
     })
 }
 
@@ -178,5 +179,6 @@ fn without_records(against: &Against, found: Damage) -> Report {
         findings: vec![found],
         anchors,
         covered,
+        notes: Vec::new(),
     }
 }

@@ -94,6 +94,7 @@ pub fn verify(
         findings,
         anchors,
         covered,
+        notes: Vec::new(),
     })
 }
 
