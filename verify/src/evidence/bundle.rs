@@ -194,3 +194,30 @@ fn keep(bundle: &mut Bundle, line: u64, part: &EvidenceRecord, findings: &mut Fi
         findings.add(line, "record", Some(part.seq), "record", "it is there twice");
     }
 }
+
+/// The last line of a bundle, in the making.
+#[derive(Clone)]
+pub struct Ending {
+    lines: u64,
+    hash: Context,
+}
+
+impl Default for Ending {
+    fn default() -> Self {
+        Self { lines: 0, hash: Context::new(&SHA256) }
+    }
+}
+
+impl Ending {
+    /// Takes a line, without its line feed.
+    pub fn line(&mut self, line: &str) {
+        self.lines += 1;
+        self.hash.update(line.as_bytes());
+        self.hash.update(b"\n");
+    }
+
+    /// The line `end`, without its line feed.
+    pub fn end(&self) -> String {
+        format!("{{\"part\":\"end\",\"lines\":{},\"sha256\":\"{}\"}}", self.lines, finish(&self.hash))
+    }
+}
