@@ -163,6 +163,9 @@ pub(super) fn read(file: impl Read, findings: &mut Findings) -> Result<Bundle, U
         hash.update(&text);
         bundle.parts.push((number, part));
     }
+    if number == 0 {
+        return Err(Unusable::Other("it is empty"));
+    }
     if bundle.head.is_none() {
         findings.add(1, "head", None, "missing", "the first line is no head");
     }

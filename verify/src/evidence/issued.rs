@@ -104,6 +104,13 @@ fn certificate(
             }
         }
     }
+    // The last is vouched for by its own key where it is a root; else by its name and key alone.
+    if let Some(last) =
+        read.last().filter(|last| last.tbs_certificate.issuer.as_raw() == last.tbs_certificate.subject.as_raw())
+        && last.verify_signature(None).is_err()
+    {
+        wrong("chain", "the last certificate of the chain is not signed by its own key");
+    }
     findings.differ(place, ("certificate", "certificate"), record.member("resource_id"), &part.object);
     let (sha256, spki) = (Digest::of(&[der]), Digest::of(&[leaf.tbs_certificate.subject_pki.raw]));
     findings.differ(place, ("certificate", "sha256 of the DER"), part.sha256, sha256);

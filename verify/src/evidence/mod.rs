@@ -113,7 +113,8 @@ pub fn examine(file: impl Read, against: &Against) -> Result<Examined, Unusable>
     votes::check(&bundle, &mut findings, &mut notes);
     issued::check(&bundle, &mut findings, &mut notes);
     let intact = findings.0.is_empty() && anchors.iter().all(|anchored| anchored.verdict == "equal");
-    let covered = anchors.iter().any(|anchored| anchored.verdict == "equal");
+    // Nothing that is wrong covers anything, and no key of the bundle's own does.
+    let covered = bundle.head.as_ref().filter(|_| intact && against.log.is_some()).map(|head| head.size);
     let report = Report {
         kind: Kind::Evidence,
         intact,
@@ -124,7 +125,7 @@ pub fn examine(file: impl Read, against: &Against) -> Result<Examined, Unusable>
         root_sha256: bundle.head.as_ref().map(|head| head.root_sha256),
         findings: findings.0,
         anchors,
-        covered: bundle.head.as_ref().filter(|_| covered || against.log.is_some()).map(|head| head.size),
+        covered,
         notes,
     };
     Ok(Examined { bundle, report })

@@ -1,6 +1,6 @@
 //! The report as one HTML page: no script, nothing from elsewhere, and a policy in it that says so.
 
-use super::page::{Block, Page};
+use super::page::{Block, Page, Verdict};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
@@ -11,20 +11,24 @@ th,td{text-align:left;vertical-align:top;padding:.25rem .6rem;border-bottom:1px 
 th{font-weight:600}table.fields th{width:12rem}\
 pre{overflow-x:auto;padding:.6rem;border:1px solid #8888;font-size:.8rem;white-space:pre-wrap;overflow-wrap:anywhere}\
 .verdict{border:3px solid;padding:.6rem 1rem;margin:1rem 0}.verdict p{font-weight:700;font-size:1.2rem;margin:.2rem 0}\
-.good{border-color:#2a7a2a}.bad{border-color:#c01515;background:#c0151522}\
+.good{border-color:#2a7a2a}.weak{border-color:#b07a00}.bad{border-color:#c01515;background:#c0151522}\
 @media print{body{max-width:none;margin:0;font-size:11px}tr,.verdict{break-inside:avoid}h2,h3{break-after:avoid}}";
 
 pub(super) fn write(page: &Page) -> String {
     let title = escaped(&page.title);
-    let (class, verdict) =
-        if page.verified { ("good", "VERIFIED") } else { ("bad", "NOT VERIFIED: DO NOT RELY ON THIS") };
+    let class = match page.verdict {
+        Verdict::Verified => "good",
+        Verdict::Alone => "weak",
+        Verdict::Wrong => "bad",
+    };
+    let verdict = page.verdict.words();
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style>\n\
          </head>\n<body>\n<h1>{title}</h1>\n<div class=\"verdict {class}\">\n<p>{verdict}</p>\n<ul>\n"
     );
-    for line in &page.verdict {
+    for line in &page.because {
         out.push_str(&format!("<li>{}</li>\n", escaped(line)));
     }
     out.push_str("</ul>\n</div>\n");
@@ -84,8 +88,8 @@ mod tests {
         let hostile = "</td><script src=\"http://x\">'&";
         let page = Page {
             title: hostile.to_owned(),
-            verified: false,
-            verdict: vec![hostile.to_owned()],
+            verdict: Verdict::Wrong,
+            because: vec![hostile.to_owned()],
             blocks: vec![
                 Block::Heading(hostile.to_owned()),
                 Block::Subheading(hostile.to_owned()),

@@ -3,9 +3,8 @@
 use super::page::{Block, Page};
 
 pub(super) fn write(page: &Page) -> String {
-    let verdict = if page.verified { "VERIFIED" } else { "NOT VERIFIED: DO NOT RELY ON THIS" };
-    let mut out = format!("# {}\n\n**{}**\n\n", escaped(&page.title), escaped(verdict));
-    for line in &page.verdict {
+    let mut out = format!("# {}\n\n**{}**\n\n", escaped(&page.title), escaped(page.verdict.words()));
+    for line in &page.because {
         out.push_str(&format!("- {}\n", escaped(line)));
     }
     for block in &page.blocks {

@@ -9,7 +9,7 @@ use countersign_verify::evidence::votes::{Human, Terms, tally, votes};
 use countersign_verify::evidence::{Bundle, Record};
 use countersign_verify::offline::Report;
 
-use super::page::{Block, Page};
+use super::page::{Block, Page, Verdict};
 
 pub(super) fn tell(bundle: &Bundle, report: &Report, key_from_outside: bool) -> Page {
     let head = bundle.head.as_ref();
@@ -29,8 +29,12 @@ pub(super) fn tell(bundle: &Bundle, report: &Report, key_from_outside: bool) -> 
     proof(bundle, &mut blocks);
     Page {
         title: format!("Evidence: {subject}"),
-        verified: report.intact,
-        verdict: verdict(report, key_from_outside),
+        verdict: match (report.intact, key_from_outside) {
+            (true, true) => Verdict::Verified,
+            (true, false) => Verdict::Alone,
+            (false, _) => Verdict::Wrong,
+        },
+        because: because(report, key_from_outside),
         blocks,
     }
 }
@@ -39,7 +43,7 @@ fn safe(text: &str) -> String {
     Untrusted::from(text).safe().to_string()
 }
 
-fn verdict(report: &Report, key_from_outside: bool) -> Vec<String> {
+fn because(report: &Report, key_from_outside: bool) -> Vec<String> {
     let mut lines: Vec<String> = report
         .findings
         .iter()
