@@ -192,6 +192,9 @@ fn keep(bundle: &mut Bundle, line: u64, part: &EvidenceRecord, findings: &mut Fi
     };
     let own = value.get("seq").and_then(Value::as_u64).map(|seq| seq.to_string()).unwrap_or_default();
     findings.differ(place, ("record", "its number"), part.seq, own);
+    if bundle.records.last_key_value().is_some_and(|(last, _)| *last > part.seq) {
+        findings.add(line, "record", Some(part.seq), "record", "it stands behind a later one");
+    }
     let record = Record { line, hash, value };
     if bundle.records.insert(part.seq, record).is_some() {
         findings.add(line, "record", Some(part.seq), "record", "it is there twice");
