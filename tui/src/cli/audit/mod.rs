@@ -98,7 +98,7 @@ impl std::str::FromStr for Which {
 
     fn from_str(raw: &str) -> Result<Self, String> {
         if raw.starts_with("ev-") {
-            return raw.parse().map(Self::Id).map_err(|error| format!("{error}"));
+            return raw.parse().map(Self::Id).map_err(|error| error.to_string());
         }
         raw.parse().map(Self::Seq).map_err(|_| "an id (ev-…) or a sequence number is needed".to_owned())
     }
