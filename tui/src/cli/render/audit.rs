@@ -75,7 +75,7 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
         Kind::Export => "an export",
         Kind::Evidence => "a bundle of evidence",
     };
-    fields.add("file", what.to_owned());
+    fields.add("file", what);
     match report.findings.as_slice() {
         [] => fields.toned("ledger", Tone::Good, "nothing is wrong in it"),
         found => found.iter().fold(&mut fields, |fields, found| fields.toned("ledger", Tone::Bad, self::damage(found))),
