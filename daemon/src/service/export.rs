@@ -171,7 +171,8 @@ fn found(connection: &rusqlite::Connection, range: &Range, limit: u32) -> Result
     Ok(Found { counted, size: frontier.size(), root: frontier.root() })
 }
 
-fn may_export(actor: &Actor) -> Result<(), ApiError> {
+/// Whether the caller may take records out.
+pub(super) fn may_export(actor: &Actor) -> Result<(), ApiError> {
     if actor.permissions.allows(Permission::ExportLedger) {
         return Ok(());
     }

@@ -77,6 +77,7 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         findings,
         anchors,
         covered,
+        notes: Vec::new(),
     })
 }
 
@@ -119,5 +120,6 @@ fn without_records(against: &Against, found: Damage) -> Report {
         findings: vec![found],
         anchors,
         covered,
+        notes: Vec::new(),
     }
 }

@@ -93,6 +93,7 @@ pub fn verify(
         findings,
         anchors,
         covered,
+        notes: Vec::new(),
     })
 }
 

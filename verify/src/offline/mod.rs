@@ -21,6 +21,7 @@ use countersign_shared::protocol::{Damage, ExportManifest};
 use serde::Serialize;
 
 pub use crate::Progress;
+use crate::evidence;
 
 /// What a file is held against.
 #[derive(Debug, Default)]
@@ -41,6 +42,8 @@ pub enum Kind {
     Database,
     /// Lines of an export, or of a file that records are forwarded to.
     Export,
+    /// A bundle of evidence.
+    Evidence,
 }
 
 /// What was found.
@@ -71,6 +74,9 @@ pub struct Report {
     /// The records that an anchor shows to be those that there were: this many, from the first on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub covered: Option<u64>,
+    /// What a reader of evidence has to know, and is not wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What an anchor says.
@@ -137,11 +143,13 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
     (&mut file).take(SQLITE.len() as u64).read_to_end(&mut begin)?;
     let mut report = if begin == SQLITE {
         database::verify(path, against, progress)?
+    } else if evidence::is_bundle(&begin) {
+        return Ok(evidence::examine(begin.chain(file), against)?.report);
     } else if begin.first().is_none_or(|first| *first == b'{') {
         export::verify(&begin, file, found.len(), against, progress)?
     } else {
         return Err(Unusable::Other(
-            "it is neither a database of SQLite nor an export, which has a JSON object on each line",
+            "it is neither a database of SQLite, nor an export or evidence, which have a JSON object on each line",
         ));
     };
     report.intact = report.findings.is_empty() && report.anchors.iter().all(|anchored| anchored.verdict == "equal");

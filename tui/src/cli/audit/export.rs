@@ -42,7 +42,7 @@ pub(in crate::cli) struct ExportArgs {
 }
 
 /// Where the lines go.
-enum Sink {
+pub(super) enum Sink {
     /// Standard output; a terminal gets lines that it does not obey.
     Stdout {
         out: BufWriter<io::Stdout>,
@@ -55,7 +55,7 @@ enum Sink {
 }
 
 impl Sink {
-    fn open(out: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn open(out: Option<&Path>) -> Result<Self, Failure> {
         match out.map(Target::parse) {
             None | Some(Target::Stdout) => {
                 let out = io::stdout();
@@ -69,7 +69,7 @@ impl Sink {
     }
 
     /// Writes a line; false where nobody reads standard output any more.
-    fn line(&mut self, line: &str) -> Result<bool, Failure> {
+    pub(super) fn line(&mut self, line: &str) -> Result<bool, Failure> {
         let written = match self {
             Self::Stdout { out, terminal: true } => writeln!(out, "{}", one_line(line)),
             Self::Stdout { out, terminal: false } => writeln!(out, "{line}"),
@@ -90,7 +90,7 @@ impl Sink {
     }
 
     /// Makes what was written durable, and gives a file its name.
-    fn end(self) -> Result<(), Failure> {
+    pub(super) fn end(self) -> Result<(), Failure> {
         match self {
             Self::Stdout { mut out, .. } => match out.flush() {
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -156,7 +156,7 @@ pub(super) fn run(args: &ExportArgs, context: &mut Context) -> Result<u8, Failur
 }
 
 /// A line of the daemon's has no line feed; one that had would be two lines of the file.
-fn checked(line: &RawValue) -> Result<&str, Failure> {
+pub(super) fn checked(line: &RawValue) -> Result<&str, Failure> {
     let text = line.get();
     match text.contains(['\n', '\r']) {
         false => Ok(text),

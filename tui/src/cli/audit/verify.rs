@@ -1,5 +1,5 @@
-//! `audit verify FILE`: a copied database or an export, without a daemon and without privileges. Without a file, the daemon
-//! verifies its own.
+//! `audit verify FILE`: a copied database, an export or evidence, without a daemon and without privileges. Without a file, the
+//! daemon verifies its own.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -26,29 +26,41 @@ const MAX_SMALL: usize = 256 * 1024;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct VerifyArgs {
-    /// A copy of the database (with its -wal, where there is one), or an export; the daemon's own ledger where it is left out
+    /// A copy of the database (with its -wal, where there is one), an export, or a bundle of evidence; the daemon's own ledger where it is left out
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// A checkpoint that was kept elsewhere, as a note or as the digits of its short form; several times for several
-    #[arg(long, value_name = "FILE", requires = "file")]
-    anchor: Vec<PathBuf>,
-    /// The ledger's verifier key, or a file with it: from outside, not from the host. Several times after a rotation
-    #[arg(long, value_name = "KEY", requires = "file")]
-    key: Vec<String>,
+    #[command(flatten)]
+    beside: Beside,
     /// What the daemon said of the export
     #[arg(long, value_name = "FILE", requires = "file")]
     manifest: Option<PathBuf>,
+}
+
+/// What a file is held against.
+#[derive(Debug, Args)]
+pub(super) struct Beside {
+    /// A checkpoint that was kept elsewhere, as a note or as the digits of its short form; several times for several
+    #[arg(long, value_name = "FILE")]
+    anchor: Vec<PathBuf>,
+    /// The ledger's verifier key, or a file with it: from outside, not from the host. Several times after a rotation
+    #[arg(long, value_name = "KEY")]
+    key: Vec<String>,
 }
 
 impl VerifyArgs {
     pub(super) fn is_offline(&self) -> bool {
         self.file.is_some()
     }
+
+    /// Where the daemon's own ledger is verified, there is nothing that these could be held against.
+    pub(super) fn needs_file(&self) -> bool {
+        self.file.is_none() && !(self.beside.anchor.is_empty() && self.beside.key.is_empty())
+    }
 }
 
 pub(super) fn run(args: &VerifyArgs, context: &mut Context) -> Result<u8, Failure> {
     let Some(file) = &args.file else { return Err(Failure::internal("no file is named")) };
-    let against = against(args)?;
+    let against = read_against(&args.beside, args.manifest.as_deref())?;
     let mut progress = Progress::new(context, "done");
     let report = offline::verify(file, &against, &mut |done, of| progress.show(done, of));
     progress.end();
@@ -97,7 +109,7 @@ pub(super) fn by_daemon(context: &mut Context) -> Result<u8, Failure> {
     Ok(if result.intact { 0 } else { 3 })
 }
 
-fn against(args: &VerifyArgs) -> Result<Against, Failure> {
+pub(super) fn read_against(args: &Beside, manifest: Option<&Path>) -> Result<Against, Failure> {
     let keys = args.key.iter().map(|key| read_key(key)).collect::<Result<Vec<_>, _>>()?;
     let anchors = args
         .anchor
@@ -118,7 +130,7 @@ fn against(args: &VerifyArgs) -> Result<Against, Failure> {
         Some(name) if keys.iter().all(|key| *key.name() == name) => Some(Log::new(name.as_str(), keys)),
         Some(_) => return Err(Failure::usage("the keys of --key have several names; a ledger has one")),
     };
-    let manifest = args.manifest.as_deref().map(read_manifest).transpose()?;
+    let manifest = manifest.map(read_manifest).transpose()?;
     Ok(Against { log, anchors, manifest })
 }
 

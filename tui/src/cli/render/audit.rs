@@ -73,6 +73,7 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
     let what = match report.kind {
         Kind::Database => "a database",
         Kind::Export => "an export",
+        Kind::Evidence => "a bundle of evidence",
     };
     fields.add("file", what);
     match report.findings.as_slice() {
@@ -91,6 +92,9 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
     for anchored in &report.anchors {
         let tone = if anchored.verdict == "equal" { Tone::Good } else { Tone::Bad };
         fields.toned("anchor", tone, format!("{}: {}", text::safe(&anchored.anchor), text::safe(&anchored.text)));
+    }
+    for note in &report.notes {
+        fields.add("note", text::safe(note));
     }
     let rest = report.covered.map_or(report.records, |covered| report.records.saturating_sub(covered));
     if rest > 0 && report.findings.is_empty() {
