@@ -8,9 +8,11 @@ use countersign_shared::digest::Digest;
 use countersign_shared::error::ApiError;
 use countersign_shared::protocol::{
     Damage, EvidenceCertificate, EvidenceDecision, EvidenceDelegation, EvidenceEarlier, EvidenceKey, EvidencePart,
-    EvidencePolicy, EvidenceProposal, EvidenceRecord, EvidenceRemark, EvidenceTerms, EvidenceText, EvidenceVersion,
+    EvidencePolicy, EvidenceProposal, EvidenceRecord, EvidenceRemark, EvidenceSignature, EvidenceTerms, EvidenceText,
+    EvidenceVersion,
 };
 use countersign_shared::text::Untrusted;
+use countersign_verify::signed;
 use data_encoding::{BASE64, HEXLOWER};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Deserialize;
@@ -191,6 +193,8 @@ fn proposal(connection: &Connection, seq: u64, request: &str) -> Result<Evidence
 
 fn decision(connection: &Connection, seq: u64) -> Result<EvidenceDecision, Failure> {
     let sha256 = recorded(connection, seq, |details| details.note_sha256)?;
+    let signature = signed::read(connection, seq)?
+        .map(|signed| EvidenceSignature { text: signed.text.map(|text| text.to_string()), sshsig: signed.sshsig });
     let read = |row: &Row<'_>| {
         Ok(EvidenceDecision {
             seq,
@@ -200,7 +204,7 @@ fn decision(connection: &Connection, seq: u64) -> Result<EvidenceDecision, Failu
             verdict: parsed(row, "verdict")?,
             account: row.get("account")?,
             said: kept_text(row, sha256, "note", "note_salt")?,
-            signature: None,
+            signature: signature.clone(),
         })
     };
     Ok(connection.prepare_cached("SELECT * FROM decisions WHERE seq = ?1")?.query_row([seq], read)?)

@@ -276,8 +276,9 @@ pub struct EvidenceDecision {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceSignature {
-    /// What was signed, to the octet.
-    pub text: String,
+    /// What was signed, to the octet; absent where the note, which stands in it, was erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     /// The signature: SSHSIG in its armour.
     pub sshsig: String,
 }

@@ -11,6 +11,7 @@
 //! | [`ledger`](self) | checkpoint, proofs, keys, and what the record of the making says |
 //! | `content`, `policies` | versions, proposals, texts, policies |
 //! | [`votes`] | decisions, and the quorum counted again |
+//! | `signature` | what deciders signed |
 //! | `issued` | certificates, revocations, and what allowed them |
 
 pub mod bundle;
@@ -20,6 +21,7 @@ mod ledger;
 mod pem;
 mod policies;
 mod quorum;
+mod signature;
 pub mod votes;
 
 use std::io::Read;

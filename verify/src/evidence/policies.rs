@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use countersign_shared::digest::Digest;
-use countersign_shared::protocol::EvidencePart;
+use countersign_shared::protocol::{EvidencePart, EvidencePolicy};
 use data_encoding::BASE64;
 
 use super::Findings;
@@ -27,12 +27,7 @@ pub(super) fn check(bundle: &Bundle, findings: &mut Findings) {
     for (line, part) in &bundle.parts {
         let EvidencePart::Policy(part) = part else { continue };
         let place = (*line, "policy", Some(part.seq));
-        let document = match (&part.document, &part.document_base64) {
-            (Some(document), None) => Some(document.clone().into_bytes()),
-            (None, Some(text)) => BASE64.decode(text.as_bytes()).ok(),
-            (Some(_), Some(_)) | (None, None) => None,
-        };
-        match document {
+        match octets(part) {
             None => findings.add(*line, "policy", Some(part.seq), "policy", "it has no document, or two"),
             Some(document) => {
                 findings.differ(place, ("policy", "sha256 of the document"), part.sha256, Digest::of(&[&document]));
@@ -57,5 +52,22 @@ pub(super) fn check(bundle: &Bundle, findings: &mut Findings) {
             let text = format!("the policy {} that it stands under is not in the bundle", super::shown(named));
             findings.add(record.line, "record", Some(*seq), "missing", text);
         }
+    }
+}
+
+/// The document with this digest, as far as it is a text.
+pub(super) fn document(bundle: &Bundle, sha256: &str) -> Option<String> {
+    let mut parts = bundle.parts.iter().filter_map(|(_, part)| match part {
+        EvidencePart::Policy(part) if part.sha256.to_string() == sha256 => octets(part),
+        _ => None,
+    });
+    parts.next().and_then(|octets| String::from_utf8(octets).ok())
+}
+
+fn octets(part: &EvidencePolicy) -> Option<Vec<u8>> {
+    match (&part.document, &part.document_base64) {
+        (Some(document), None) => Some(document.clone().into_bytes()),
+        (None, Some(text)) => BASE64.decode(text.as_bytes()).ok(),
+        (Some(_), Some(_)) | (None, None) => None,
     }
 }

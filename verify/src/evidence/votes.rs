@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use countersign_shared::digest::Digest;
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::{EvidenceDecision, EvidencePart};
 
 use super::bundle::{Bundle, Record};
-use super::{Findings, shown};
+use super::{Findings, shown, signature};
 
 pub use super::quorum::{Human, Terms, Vote, tally};
 
@@ -46,9 +45,7 @@ fn decision(bundle: &Bundle, line: u64, part: &EvidenceDecision, record: &Record
             findings.differ(place, ("decision", "digest of the version"), made.text("digest"), part.digest);
         }
     }
-    let signed = part.signature.as_ref().map(|signature| Digest::of(&[signature.sshsig.as_bytes()]).to_string());
-    let (recorded, found) = (record.text("signature_sha256"), signed.unwrap_or_default());
-    findings.differ(place, ("signature", "signature of its record"), recorded, found);
+    signature::check(bundle, line, part, record, findings);
 }
 
 /// The record that made a version of a request.

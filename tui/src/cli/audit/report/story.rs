@@ -248,7 +248,7 @@ fn decisions(bundle: &Bundle, id: &str, blocks: &mut Vec<Block>) {
             safe(&record.list("counts_for").unwrap_or_default().join(", ")),
             format!("version {}: {}", part.version, part.digest),
             said(&part.said),
-            if part.signature.is_some() { "yes" } else { "no" }.to_owned(),
+            part.signature.as_ref().map_or("no".to_owned(), |_| safe(record.text("signed_key"))),
             part.seq.to_string(),
         ]);
     }
