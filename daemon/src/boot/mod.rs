@@ -218,6 +218,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         streams: Default::default(),
         verification: Verification::from(peaks),
         imports: Default::default(),
+        sealing: Default::default(),
     });
 
     let (end, stopping) = watch::channel(false);

@@ -50,7 +50,7 @@ pub async fn checkpoint(service: &Service, connection: &Connection) -> Result<Ch
 }
 
 /// A checkpoint of all that is committed, made and kept where there is none yet.
-async fn newest(service: &Service, notary: &Arc<Notary>) -> Result<Checkpoint, ApiError> {
+pub(super) async fn newest(service: &Service, notary: &Arc<Notary>) -> Result<Checkpoint, ApiError> {
     let (notary, tail) = (notary.clone(), service.writer.tail());
     service.writer.write(move |transaction| make::make(transaction, &notary, &tail)).await
 }

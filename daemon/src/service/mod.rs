@@ -5,6 +5,7 @@ pub mod actor;
 pub mod alerts;
 pub mod amend;
 pub mod answer;
+pub mod archive;
 pub mod attempts;
 pub mod audit;
 pub mod certificates;
@@ -115,6 +116,8 @@ pub struct Service {
     pub verification: audit::Verification,
     /// Imports of certificates.
     pub imports: inventory::import::Imports,
+    /// The archive that is being sealed: one at a time.
+    pub sealing: tokio::sync::Mutex<()>,
 }
 
 impl Service {

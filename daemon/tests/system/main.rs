@@ -9,6 +9,7 @@ mod alerts_end;
 mod alerts_kill;
 mod amend;
 mod another_policy;
+mod archive;
 mod attempts;
 mod bulk;
 mod bypass;

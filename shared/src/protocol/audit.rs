@@ -104,6 +104,8 @@ closed_set! {
         AnchorAdded = "anchor_added",
         /// Somebody took records out.
         AuditExport = "audit.export",
+        /// Somebody sealed records into an archive.
+        LedgerSealed = "ledger_sealed",
         /// The daemon serves.
         DaemonStarted = "daemon_started",
         /// The daemon ended in order.

@@ -32,7 +32,7 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         Ok(Schema::Other(found)) => return Ok(without_records(against, found)),
         Err(error) => return Ok(unreadable(against, &error)),
     };
-    let mut pass = Pass::new(against);
+    let mut pass = Pass::new(against, []);
     let whole = match records(connection, &mut pass, &mut findings, progress) {
         Ok(()) => match stored_frontier(connection) {
             Ok(stored) if findings.iter().all(|found| found.rule == "schema") => {
@@ -104,6 +104,43 @@ fn hash_of(row: &Row<'_>) -> rusqlite::Result<countersign_shared::digest::Digest
     Ok(leaf_hash(row.get_ref(10)?.as_bytes()?))
 }
 
+/// A database beside which other records are read.
+pub struct Live(wal::Opened);
+
+impl Live {
+    /// Opens it, where the ledger in it is a table of ours.
+    pub fn open(path: &Path) -> Result<Self, Unusable> {
+        let opened = wal::open(path)?;
+        let application: i64 = opened.connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        if application != APPLICATION_ID {
+            return Err(Unusable::Other("it is a database of another program"));
+        }
+        match schema(&opened.connection)? {
+            Schema::Ours(_) => Ok(Self(opened)),
+            Schema::Other(_) => Err(Unusable::Other("the ledger in it is not a table as a ledger's is made")),
+        }
+    }
+
+    /// What is wrong where `record` is not the record `seq` of it.
+    pub fn compare(&self, seq: u64, record: &[u8]) -> Option<Damage> {
+        let found = self
+            .0
+            .connection
+            .prepare_cached("SELECT record FROM main.audit_events NOT INDEXED WHERE seq = ?1")
+            .and_then(|mut statement| {
+                statement.query_row([seq], |row| Ok(leaf_hash(row.get_ref(0)?.as_bytes()?))).optional()
+            });
+        let here = leaf_hash(record);
+        let text = match found {
+            Ok(Some(there)) if there == here => return None,
+            Ok(Some(there)) => format!("its hash is {here} here, and {there} in the database"),
+            Ok(None) => format!("its hash is {here}, and it is not in the database"),
+            Err(error) => return Some(database(Some(seq), &error)),
+        };
+        Some(damage(Some(seq), "archive", text))
+    }
+}
+
 enum Schema {
     /// The ledger is a table of ours; what else is not as it should be.
     Ours(Vec<Damage>),
@@ -166,7 +203,7 @@ fn unreadable(against: &Against, error: &rusqlite::Error) -> Report {
 }
 
 fn without_records(against: &Against, found: Damage) -> Report {
-    let (anchors, covered) = Pass::new(against).anchors(against, Err("no record can be read"));
+    let (anchors, covered) = Pass::new(against, []).anchors(against, Err("no record can be read"));
     Report {
         kind: Kind::Database,
         intact: false,

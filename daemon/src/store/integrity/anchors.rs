@@ -8,19 +8,21 @@ use countersign_proof::tree::root_at;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::checkpoint::take_back::shown_by;
 use crate::ledger::verify::Verified;
 use crate::store::open::OpenError;
 use crate::store::rows::nodes::StoredNodes;
-use crate::store::rows::{anchors, checkpoints};
+use crate::store::rows::{anchors, archives, checkpoints};
 
 /// Checkpoints and anchors as they were kept before the pass over the records began.
 #[derive(Default)]
 pub(super) struct Kept {
     heads: Vec<(u64, Digest, bool)>,
     anchors: Vec<(u64, Anchor)>,
+    sealed: Vec<archives::Sealed>,
     log: Option<Log>,
 }
 
@@ -29,12 +31,15 @@ impl Kept {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let keys = checkpoints::keys(connection)?;
         let log = keys.first().map(|first| Log::new(first.name().as_str(), keys.clone()));
-        Ok(Self { heads: checkpoints::heads(connection)?, anchors: anchors::all(connection)?, log })
+        let (heads, anchors) = (checkpoints::heads(connection)?, anchors::all(connection)?);
+        Ok(Self { heads, anchors, sealed: archives::all(connection)?, log })
     }
 
     /// The sizes at which the pass has to keep the root.
     pub(super) fn sizes(&self) -> Vec<u64> {
-        self.heads.iter().map(|(size, ..)| *size).chain(self.anchors.iter().map(|(_, anchor)| anchor.size())).collect()
+        let anchored = self.anchors.iter().map(|(_, anchor)| anchor.size());
+        let sealed = self.sealed.iter().map(|sealed| sealed.to_seq);
+        self.heads.iter().map(|(size, ..)| *size).chain(anchored).chain(sealed).collect()
     }
 
     /// Compares them with what the pass found. Roots from before the place where it began come from the stored nodes.
@@ -43,6 +48,14 @@ impl Kept {
         for (size, root, note_agrees) in &self.heads {
             if let Some(text) = of_head(&ledger, *size, root, *note_agrees)? {
                 return Ok(Some(Damage { seq: size.checked_sub(1), rule: "checkpoint".into(), text }));
+            }
+        }
+        for sealed in &self.sealed {
+            let found = if sealed.to_seq > ledger.size { None } else { Some(ledger.root_at(sealed.to_seq)?) };
+            if found != Some(sealed.root) {
+                let (number, to) = (sealed.number, sealed.to_seq);
+                let text = format!("archive {number} was sealed of other records than the first {to} that are there");
+                return Ok(Some(Damage { seq: Some(sealed.seq), rule: "archive".into(), text }));
             }
         }
         for (seq, anchor) in &self.anchors {
@@ -110,18 +123,34 @@ const STATES: &[&str] = &[
      WHERE a.action IS NOT 'anchor_added' OR a.details ->> '$.note_sha256' IS NOT n.sha256
         OR a.details ->> '$.size' IS NOT n.size OR a.details ->> '$.verdict' IS NOT n.verdict
         OR a.details ->> '$.root_sha256' IS NOT lower(hex(n.root)) OR a.created_at IS NOT n.added_at LIMIT 1",
+    "SELECT n.number, 'is an archive that nobody sealed' FROM ledger_archives n LEFT JOIN audit_events a ON a.seq = n.seq
+     WHERE a.action IS NOT 'ledger_sealed' OR a.details ->> '$.archive' IS NOT n.number
+        OR a.details ->> '$.from_seq' IS NOT n.from_seq OR a.details ->> '$.to_seq' IS NOT n.to_seq
+        OR a.details ->> '$.root_sha256' IS NOT lower(hex(n.root))
+        OR a.details ->> '$.file_sha256' IS NOT lower(hex(n.sha256))
+        OR a.details ->> '$.octets' IS NOT n.octets OR a.created_at IS NOT n.sealed_at LIMIT 1",
+    "SELECT a.details ->> '$.archive', 'is an archive that is gone' FROM audit_events a
+     WHERE a.action = 'ledger_sealed' AND NOT EXISTS (SELECT 1 FROM ledger_archives n WHERE n.seq = a.seq) LIMIT 1",
     "SELECT a.details ->> '$.note_sha256', 'is an anchor that is gone' FROM audit_events a
      WHERE a.action = 'anchor_added' AND NOT EXISTS (SELECT 1 FROM anchors n WHERE n.seq = a.seq) LIMIT 1",
 ];
 
-/// The first key or anchor that no record explains, or that a record tells of and that is gone.
+/// What a row says that it is of: a text or a number.
+fn named(value: Value) -> String {
+    match value {
+        Value::Text(text) => text,
+        Value::Integer(number) => number.to_string(),
+        Value::Null | Value::Real(_) | Value::Blob(_) => String::new(),
+    }
+}
+
+/// The first key, anchor or archive that no record explains, or that a record tells of and that is gone.
 pub(super) fn check(connection: &Connection) -> Result<Option<Damage>, OpenError> {
     for sql in STATES {
-        let found = connection
-            .query_row(sql, [], |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, String>(1)?)))
-            .optional()?;
+        let found =
+            connection.query_row(sql, [], |row| Ok((named(row.get(0)?), row.get::<_, String>(1)?))).optional()?;
         if let Some((what, is)) = found {
-            let text = format!("{:.100} {is}", Untrusted::new(what.unwrap_or_default()).safe().to_string());
+            let text = format!("{:.100} {is}", Untrusted::new(what).safe().to_string());
             return Ok(Some(Damage { seq: None, rule: "state".into(), text }));
         }
     }

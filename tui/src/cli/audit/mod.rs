@@ -1,6 +1,8 @@
 //! `audit`: the verbs of the ledger.
 
+mod archive;
 mod export;
+mod lines;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -28,6 +30,10 @@ pub(super) enum AuditVerb {
     Get(AuditGetArgs),
     /// Take the records of a time range out, one JSON object a line; the export is itself recorded
     Export(export::ExportArgs),
+    /// Seal the next records into a file that stays verifiable, or write one again that is sealed; each is recorded
+    Archive(archive::ArchiveArgs),
+    /// List the archives that were sealed, newest first
+    Archives(archive::ArchivesArgs),
     /// Sign what the ledger is now, to be kept elsewhere
     Checkpoint(checkpoint::CheckpointArgs),
     /// Prove that records are in the ledger, or that it only grew
@@ -92,7 +98,7 @@ impl std::str::FromStr for Which {
 
     fn from_str(raw: &str) -> Result<Self, String> {
         if raw.starts_with("ev-") {
-            return raw.parse().map(Self::Id).map_err(|error| format!("{error}"));
+            return raw.parse().map(Self::Id).map_err(|error| error.to_string());
         }
         raw.parse().map(Self::Seq).map_err(|_| "an id (ev-…) or a sequence number is needed".to_owned())
     }
@@ -147,6 +153,8 @@ pub(super) fn run(verb: &AuditVerb, context: &mut Context) -> Result<u8, Failure
             Ok(0)
         }
         AuditVerb::Export(args) => export::run(args, context),
+        AuditVerb::Archive(args) => archive::run(args, context),
+        AuditVerb::Archives(args) => archive::list(args, context),
         AuditVerb::Checkpoint(args) => checkpoint::checkpoint(args, context),
         AuditVerb::Proof(args) => checkpoint::proof(args, context),
         AuditVerb::CheckProof(args) => check_proof::run(args, context),
