@@ -20,7 +20,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use crate::checkpoint::Notary;
 use crate::clock::{Clock, SystemClock, TimeLine};
 use crate::config::Settings;
-use crate::forward::Forwarder;
+use crate::forward::{Forwarder, Standing};
 use crate::identity::Attestation;
 use crate::identity::directory::{Directory, SystemDirectory};
 use crate::identity::peer::pin_kind;
@@ -219,6 +219,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         verification: Verification::from(peaks),
         imports: Default::default(),
         sealing: Default::default(),
+        forwarding: settings.forward.as_ref().map(|forward| Arc::new(Standing::new(forward))),
     });
 
     let (end, stopping) = watch::channel(false);
@@ -288,8 +289,11 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         line: line.clone(),
         settings: looked_at,
     };
-    let forwarder =
-        settings.forward.clone().map(|forward| Forwarder::new(&readers, writer.watch(), forward, state.path()));
+    let forwarder = settings
+        .forward
+        .clone()
+        .zip(service.forwarding.clone())
+        .map(|forward| Forwarder::new(&readers, writer.watch(), forward, state.path(), line.clone()));
     let stop = stop_background.clone();
     let executor = Executor {
         writer: writer.clone(),

@@ -118,6 +118,8 @@ pub struct Service {
     pub imports: inventory::import::Imports,
     /// The archive that is being sealed: one at a time.
     pub sealing: tokio::sync::Mutex<()>,
+    /// How forwarding stands, where records are forwarded.
+    pub forwarding: Option<Arc<crate::forward::Standing>>,
 }
 
 impl Service {
