@@ -166,6 +166,9 @@ fn grow_by_records(caller: &mut Caller) {
     archive(caller, &number(1));
 }
 
+/// Something done to a manifest and its file.
+type Change = dyn Fn(&mut ArchiveManifest, &mut String);
+
 #[test]
 fn what_was_done_to_an_archive_or_its_manifest_is_named() {
     if !can_be_people() {
@@ -176,7 +179,7 @@ fn what_was_done_to_an_archive_or_its_manifest_is_named() {
     let first = archive(&mut dave, &until(200));
     let second = archive(&mut dave, &until(500));
     let key = anchored(&mut dave);
-    let of = |change: &dyn Fn(&mut ArchiveManifest, &mut String)| {
+    let of = |change: &Change| {
         let (mut manifest, mut text) = second.clone();
         change(&mut manifest, &mut text);
         look(&[file(&host, "x", &(manifest, text), true)], &early_of(&second.0, &key))
@@ -195,7 +198,7 @@ fn what_was_done_to_an_archive_or_its_manifest_is_named() {
     let spaced = of(&|_, text| *text = text.replacen("{\"seq\"", "{ \"seq\"", 1));
     assert!(!spaced.intact && spaced.findings[0].text.contains("octets"), "{spaced:?}");
     // What is wrong in the manifest: each part of it.
-    let changes: [&dyn Fn(&mut ArchiveManifest, &mut String); 8] = [
+    let changes: [&Change; 8] = [
         &|manifest, _| manifest.peaks_before[0] = Digest::of(&[b"x"]),
         &|manifest, _| manifest.peaks_before.clear(),
         &|manifest, _| manifest.prev_sha256 = Digest::of(&[b"x"]),
