@@ -106,6 +106,8 @@ closed_set! {
         LedgerUnanchored = "ledger_unanchored",
         /// Somebody took records out.
         AuditExport = "audit.export",
+        /// Somebody sealed records into an archive.
+        LedgerSealed = "ledger_sealed",
         /// The daemon serves.
         DaemonStarted = "daemon_started",
         /// The daemon ended in order.

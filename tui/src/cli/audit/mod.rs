@@ -1,6 +1,8 @@
 //! `audit`: the verbs of the ledger.
 
+mod archive;
 mod export;
+mod lines;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -26,6 +28,10 @@ pub(super) enum AuditVerb {
     Get(AuditGetArgs),
     /// Take the records of a time range out, one JSON object a line; the export is itself recorded
     Export(export::ExportArgs),
+    /// Seal the next records into a file that stays verifiable, or write one again that is sealed; each is recorded
+    Archive(archive::ArchiveArgs),
+    /// List the archives that were sealed, newest first
+    Archives(archive::ArchivesArgs),
     /// Sign what the ledger is now, to be kept elsewhere
     Checkpoint(checkpoint::CheckpointArgs),
     /// Prove that records are in the ledger, or that it only grew
@@ -139,6 +145,8 @@ pub(super) fn run(verb: &AuditVerb, context: &mut Context) -> Result<u8, Failure
             Ok(0)
         }
         AuditVerb::Export(args) => export::run(args, context),
+        AuditVerb::Archive(args) => archive::run(args, context),
+        AuditVerb::Archives(args) => archive::list(args, context),
         AuditVerb::Checkpoint(args) => checkpoint::checkpoint(args, context),
         AuditVerb::Proof(args) => checkpoint::proof(args, context),
         AuditVerb::CheckProof(args) => check_proof::run(args, context),

@@ -1,6 +1,6 @@
 //! The ledger.
 
-use countersign_shared::protocol::{AuditAction, AuditEvent, AuditRecord, Damage, VerifyResult};
+use countersign_shared::protocol::{ArchivePage, AuditAction, AuditEvent, AuditRecord, Damage, VerifyResult};
 use countersign_verify::offline::{Kind, Report};
 
 use super::fields::Fields;
@@ -73,6 +73,7 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
     let what = match report.kind {
         Kind::Database => "a database",
         Kind::Export => "an export",
+        Kind::Archive => "archives",
     };
     fields.add("file", what);
     match report.findings.as_slice() {
@@ -92,7 +93,9 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
         let tone = if anchored.verdict == "equal" { Tone::Good } else { Tone::Bad };
         fields.toned("anchor", tone, format!("{}: {}", text::safe(&anchored.anchor), text::safe(&anchored.text)));
     }
-    let rest = report.covered.map_or(report.records, |covered| report.records.saturating_sub(covered));
+    let first = report.first_seq.unwrap_or(0);
+    let covered = report.covered.map_or(0, |covered| covered.saturating_sub(first));
+    let rest = report.records.saturating_sub(covered);
     if rest > 0 && report.findings.is_empty() {
         let text = format!("{rest} of them: whoever owned the host could have written these anew");
         fields.add("not anchored", text);
@@ -101,6 +104,29 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
         fields.add("root", root.to_string()).list("", root.spoken());
     }
     fields.finish()
+}
+
+/// A page of archives.
+pub(in crate::cli) fn archives(page: &ArchivePage, view: View) -> String {
+    if page.archives.is_empty() {
+        return format!("no archives; {} records are not sealed\n", page.unsealed);
+    }
+    let rows: Vec<Vec<Cell>> = page
+        .archives
+        .iter()
+        .map(|archive| {
+            vec![
+                Cell::new(archive.number.to_string()),
+                Cell::new(archive.from_seq.to_string()),
+                Cell::new(archive.to_seq.saturating_sub(1).to_string()),
+                Cell::new(when::seconds(archive.sealed_at)),
+                Cell::new(archive.octets.to_string()),
+                Cell::new(text::safe(&archive.sealed_by)),
+            ]
+        })
+        .collect();
+    table(&["N", "FIRST", "LAST", "SEALED", "OCTETS", "BY…"], &rows, view.style)
+        + &format!("{} records are not sealed\n", page.unsealed)
 }
 
 /// What was found, on one line.
