@@ -7,7 +7,7 @@
 //! | [`row`] | a row of the database against its bytes and the record before it |
 //! | [`pass`] | one pass over the records of a database |
 //! | [`nodes`] | the stored nodes of the tree beside the records |
-//! | [`kept`] | stored checkpoints and anchors beside the records |
+//! | [`kept`] | stored checkpoints, archives and anchors beside the records |
 //! | [`frontier`] | the stored edge of the tree beside the records |
 //! | [`signed`] | decisions that people signed, and the ledger that they saw |
 //! | [`evidence`] | a bundle of evidence: proofs, digests, quorums and certificates |

@@ -23,7 +23,7 @@ use crate::checkpoint::places::{Failing, Place};
 use crate::checkpoint::signed::{SIGNED_FILE, Signed};
 use crate::clock::{Clock, SystemClock, TimeLine};
 use crate::config::Settings;
-use crate::forward::Forwarder;
+use crate::forward::{Forwarder, Standing};
 use crate::identity::Attestation;
 use crate::identity::directory::{Directory, SystemDirectory};
 use crate::identity::peer::pin_kind;
@@ -232,6 +232,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         streams: Default::default(),
         verification: Verification::from(peaks, begun),
         imports: Default::default(),
+        sealing: Default::default(),
+        forwarding: settings.forward.as_ref().map(|forward| Arc::new(Standing::new(forward))),
     });
 
     let (end, stopping) = watch::channel(false);
@@ -308,8 +310,11 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         line: line.clone(),
         settings: looked_at,
     };
-    let forwarder =
-        settings.forward.clone().map(|forward| Forwarder::new(&readers, writer.watch(), forward, state.path()));
+    let forwarder = settings
+        .forward
+        .clone()
+        .zip(service.forwarding.clone())
+        .map(|forward| Forwarder::new(&readers, writer.watch(), forward, state.path(), line.clone()));
     let stop = stop_background.clone();
     let executor = Executor {
         writer: writer.clone(),

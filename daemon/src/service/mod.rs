@@ -5,6 +5,7 @@ pub mod actor;
 pub mod alerts;
 pub mod amend;
 pub mod answer;
+pub mod archive;
 pub mod attempts;
 pub mod audit;
 pub mod certificates;
@@ -123,6 +124,10 @@ pub struct Service {
     pub verification: audit::Verification,
     /// Imports of certificates.
     pub imports: inventory::import::Imports,
+    /// The archive that is being sealed: one at a time.
+    pub sealing: tokio::sync::Mutex<()>,
+    /// How forwarding stands, where records are forwarded.
+    pub forwarding: Option<Arc<crate::forward::Standing>>,
 }
 
 impl Service {

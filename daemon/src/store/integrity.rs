@@ -31,7 +31,7 @@ use signatures::Heads;
 /// Says now and then how many of how many records it is past. An error is a database that cannot be read at all.
 pub fn check(connection: &Connection, begin: Tail, progress: &mut Progress<'_>) -> Result<Verified, OpenError> {
     let changed = schema(connection)?;
-    let read = Kept::read(connection).and_then(|kept| Ok((kept, Heads::read(connection)?)));
+    let read = Kept::read(connection, true).and_then(|kept| Ok((kept, Heads::read(connection)?)));
     let ((kept, heads), unreadable) = match read {
         Ok(read) => (read, None),
         Err(error) if is_corruption(&error) => return Err(error.into()),

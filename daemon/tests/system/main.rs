@@ -10,6 +10,7 @@ mod alerts_kill;
 mod amend;
 mod anchoring;
 mod another_policy;
+mod archive;
 mod attempts;
 mod bulk;
 mod bypass;

@@ -108,6 +108,8 @@ closed_set! {
         AuditExport = "audit.export",
         /// Somebody took evidence of a request, a certificate or a period out.
         AuditEvidence = "audit.evidence",
+        /// Somebody sealed records into an archive.
+        LedgerSealed = "ledger_sealed",
         /// The daemon serves.
         DaemonStarted = "daemon_started",
         /// The daemon ended in order.

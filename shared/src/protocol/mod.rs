@@ -2,6 +2,7 @@
 //! the OpenRPC document is generated from them.
 
 pub mod alert;
+pub mod archive;
 pub mod audit;
 pub mod certificate;
 pub mod checkpoint;
@@ -26,6 +27,7 @@ pub mod terms;
 pub mod wait;
 
 pub use alert::*;
+pub use archive::*;
 pub use audit::*;
 pub use certificate::*;
 pub use checkpoint::*;

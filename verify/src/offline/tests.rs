@@ -103,7 +103,7 @@ impl Place {
     }
 
     fn against(&self, anchors: Vec<(String, Anchor)>) -> Against {
-        Against { log: Some(Log::of_key(self.signer.key().clone())), anchors, manifest: None }
+        Against { log: Some(Log::of_key(self.signer.key().clone())), anchors, ..Against::default() }
     }
 
     fn verify(&self, against: &Against) -> Report {
@@ -447,6 +447,9 @@ fn an_export_is_verified_by_itself_and_beside_anchors() {
         last_seq: Some(last),
         size: 40,
         root_sha256: GENESIS,
+        peaks: Vec::new(),
+        continuation: None,
+        verifier_key: None,
     };
     let beside = |rows, last| Against { manifest: Some(manifest(rows, last)), ..Against::default() };
     assert!(place.verify_text(text(&lines), &beside(40, 39)).unwrap().intact);

@@ -196,7 +196,7 @@ fn findings_are_named(host: &Host, lines: &[String], key: &Against) {
     // An anchor of the same size agrees; one of another cannot be reached.
     let anchored = |note: &str| {
         let anchors = vec![("anchor".to_owned(), Anchor::parse(note.as_bytes()).unwrap())];
-        report(lines, &Against { log: key.log.clone(), anchors, manifest: None })
+        report(lines, &Against { log: key.log.clone(), anchors, ..Against::default() })
     };
     let checkpoint = body.iter().find(|line| line.starts_with("{\"part\":\"checkpoint\"")).unwrap();
     let checkpoint: Value = serde_json::from_str(checkpoint).unwrap();

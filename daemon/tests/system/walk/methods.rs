@@ -91,6 +91,12 @@ const WALK: &[Entry] = &[
     Entry { name: "audit.count", answered: true, params: empty },
     Entry { name: "audit.evidence", answered: true, params: evidence },
     Entry { name: "audit.export", answered: true, params: export },
+    Entry {
+        name: "audit.archive",
+        answered: true,
+        params: |_| vec![json!({ "until_seq": 2 }), json!({ "number": 1 })],
+    },
+    Entry { name: "audit.archives", answered: true, params: empty },
     Entry { name: "audit.verify", answered: true, params: empty },
     Entry { name: "audit.checkpoint", answered: true, params: empty },
     Entry { name: "audit.proof", answered: true, params: |_| vec![json!({ "seq": 0 }), json!({ "from": 0 })] },

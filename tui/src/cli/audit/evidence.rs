@@ -11,7 +11,7 @@ use countersign_verify::evidence::bundle::Ending;
 use super::super::context::Context;
 use super::super::failure::{Failure, shown};
 use super::super::progress::Progress;
-use super::export::{Sink, checked};
+use super::lines::{Sink, checked};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct EvidenceArgs {

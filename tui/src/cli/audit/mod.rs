@@ -1,7 +1,9 @@
 //! `audit`: the verbs of the ledger.
 
+mod archive;
 mod evidence;
 mod export;
+mod lines;
 mod report;
 mod verify;
 
@@ -32,6 +34,10 @@ pub(super) enum AuditVerb {
     Evidence(evidence::EvidenceArgs),
     /// Make a page for people of evidence, without a daemon; status 3 where the evidence does not verify
     Report(report::ReportArgs),
+    /// Seal the next records into a file that stays verifiable, or write one again that is sealed; each is recorded
+    Archive(archive::ArchiveArgs),
+    /// List the archives that were sealed, newest first
+    Archives(archive::ArchivesArgs),
     /// Sign what the ledger is now, to be kept elsewhere
     Checkpoint(checkpoint::CheckpointArgs),
     /// Prove that records are in the ledger, or that it only grew
@@ -150,6 +156,8 @@ pub(super) fn run(verb: &AuditVerb, context: &mut Context) -> Result<u8, Failure
         AuditVerb::Export(args) => export::run(args, context),
         AuditVerb::Evidence(args) => evidence::run(args, context),
         AuditVerb::Report(args) => report::run(args, context),
+        AuditVerb::Archive(args) => archive::run(args, context),
+        AuditVerb::Archives(args) => archive::list(args, context),
         AuditVerb::Checkpoint(args) => checkpoint::checkpoint(args, context),
         AuditVerb::Proof(args) => checkpoint::proof(args, context),
         AuditVerb::CheckProof(args) => check_proof::run(args, context),

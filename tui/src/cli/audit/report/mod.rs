@@ -36,7 +36,7 @@ pub(in crate::cli) struct ReportArgs {
 }
 
 pub(super) fn run(args: &ReportArgs, context: &mut Context) -> Result<u8, Failure> {
-    let against = read_against(&args.beside, None)?;
+    let against = read_against(&args.beside)?;
     if let Some(path) = &args.out {
         Target::parse(path).check()?;
     }
