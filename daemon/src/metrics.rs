@@ -32,6 +32,7 @@ pub struct Metrics {
     age: Histogram,
     rows: IntGauge,
     unanchored: IntGauge,
+    acknowledged_damage: IntGauge,
     anchor_overdue: IntGauge,
     verifications: IntCounter,
     breaks: IntCounter,
@@ -58,6 +59,8 @@ pub struct Gauges {
     pub ledger_size: u64,
     /// Those that no anchor covers.
     pub unanchored: u64,
+    /// Pieces of damage that people acknowledged.
+    pub acknowledged_damage: u64,
     /// Whether that is past a limit of the policy.
     pub anchor_overdue: bool,
     /// Since when the oldest does.
@@ -101,6 +104,10 @@ impl Metrics {
             alerts: Alerts::new()?,
             age: Histogram::with_opts(age.buckets(AGES.to_vec()))?,
             rows: IntGauge::new("countersign_audit_chain_rows", "Ledger records.")?,
+            acknowledged_damage: IntGauge::new(
+                "countersign_audit_acknowledged_damage",
+                "Pieces of damage of the ledger that people acknowledged.",
+            )?,
             unanchored: IntGauge::new("countersign_audit_unanchored_rows", "Ledger records that no anchor covers.")?,
             anchor_overdue: IntGauge::new(
                 "countersign_audit_anchor_overdue",
@@ -148,6 +155,7 @@ impl Metrics {
         registry.register(Box::new(self.age.clone()))?;
         registry.register(Box::new(self.rows.clone()))?;
         registry.register(Box::new(self.unanchored.clone()))?;
+        registry.register(Box::new(self.acknowledged_damage.clone()))?;
         registry.register(Box::new(self.anchor_overdue.clone()))?;
         registry.register(Box::new(self.verifications.clone()))?;
         registry.register(Box::new(self.breaks.clone()))?;
@@ -243,6 +251,7 @@ impl Metrics {
         let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.rows.set(whole(gauges.ledger_size));
         self.unanchored.set(whole(gauges.unanchored));
+        self.acknowledged_damage.set(whole(gauges.acknowledged_damage));
         self.anchor_overdue.set(i64::from(gauges.anchor_overdue));
         self.queue_depth.set(i64::try_from(gauges.queue_depth).unwrap_or(i64::MAX));
         let oldest = gauges.oldest_pending_at.map_or(0, |at| gauges.now.unix_millis() - at.unix_millis());
@@ -275,6 +284,7 @@ mod tests {
             queue_depth: 0,
             ledger_size: 3,
             unanchored: 1,
+            acknowledged_damage: 0,
             anchor_overdue: false,
             oldest_pending_at: Some(Timestamp::EPOCH),
             jobs: vec![],

@@ -5,12 +5,16 @@
 //! | [`columns`] | the bytes that the columns of a record make |
 //! | [`row`] | a row of the database against its bytes and the record before it |
 //! | [`frontier`] | the stored edge of the tree beside the records |
+//! | [`survey`] | a pass that goes on behind damaged records |
+//! | [`acknowledged`] | damage that people acknowledged |
 //! | [`offline`] | a file, copied from the host, without a daemon and without trust in what it says of itself |
 
+pub mod acknowledged;
 pub mod columns;
 pub mod frontier;
 pub mod offline;
 pub mod row;
+pub mod survey;
 
 use countersign_shared::protocol::Damage;
 

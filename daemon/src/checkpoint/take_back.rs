@@ -22,6 +22,13 @@ pub struct Genuine {
     cosignatures: Vec<(SignatureLine, Option<u64>)>,
 }
 
+impl Genuine {
+    /// Of the note, as it is kept.
+    pub fn sha256(&self) -> Digest {
+        Digest::of(&[self.signed.to_string().as_bytes()])
+    }
+}
+
 /// Reads what somebody brought, and leaves out whatever is not known to be right.
 ///
 /// # Errors

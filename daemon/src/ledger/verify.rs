@@ -12,6 +12,7 @@ use countersign_verify::damage;
 use countersign_verify::frontier::compare_frontier;
 pub use countersign_verify::frontier::stored_frontier;
 use countersign_verify::row;
+use countersign_verify::survey::{Found, survey};
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 
 use super::{Node, Tail};
@@ -83,6 +84,44 @@ pub fn verify_from(connection: &Connection, begin: Tail, wanted: &[u64]) -> rusq
     }
     snapshot.finish()?;
     Ok(Verified { tail, damage, roots })
+}
+
+/// The same where a pass has found damage: goes on behind damaged records with the leaf hashes that are recorded for them, and
+/// names each; see [`countersign_verify::survey`]. The damage of the outcome is what it could not go past.
+pub fn verify_past(connection: &Connection, begin: Tail, wanted: &[u64]) -> rusqlite::Result<(Verified, Vec<Found>)> {
+    let snapshot = connection.unchecked_transaction()?;
+    let (mut tail, mut roots) = (begin, BTreeMap::new());
+    let mut wanted: Vec<u64> = wanted.iter().copied().filter(|size| *size >= tail.size()).collect();
+    wanted.sort_unstable_by(|a, b| b.cmp(a));
+    keep_root(&tail, &mut wanted, &mut roots);
+    let Some(stored) = stored_frontier(&snapshot)?.filter(|stored| stored.size() >= tail.size()) else {
+        let text = "the stored tree is malformed, or of fewer records than were verified before".to_owned();
+        return Ok((Verified { tail, damage: Some(damage(None, "frontier", text)), roots }, Vec::new()));
+    };
+    let begin = (tail.size(), tail.prev());
+    let survey = {
+        let mut hashes = snapshot.prepare("SELECT hash FROM ledger_nodes WHERE level = ?1 AND idx = ?2")?;
+        let mut nodes = Vec::new();
+        survey(&snapshot, begin, &stored, &mut |leaf| {
+            tail.advance(leaf, |node| nodes.push(node));
+            keep_root(&tail, &mut wanted, &mut roots);
+            for node in nodes.drain(..) {
+                if let Some(damage) = compare_node(&mut hashes, &node, tail.size())? {
+                    return Ok(Some(damage));
+                }
+            }
+            Ok(None)
+        })?
+    };
+    let mut damage = survey.blocked;
+    if damage.is_none() {
+        damage = compare_frontier(&Some(stored), tail.frontier());
+    }
+    if damage.is_none() {
+        damage = compare_count(&snapshot, tail.size())?;
+    }
+    snapshot.finish()?;
+    Ok((Verified { tail, damage, roots }, survey.found))
 }
 
 /// `wanted` is in falling order.

@@ -7,6 +7,7 @@ use countersign_shared::protocol::{
     AuditCount, AuditCountParams, AuditGetParams, AuditPage, AuditRecord, ListAuditParams, VerifyResult,
 };
 use countersign_shared::time::Timestamp;
+use countersign_verify::acknowledged::Acknowledgements;
 use tokio::sync::watch;
 
 use super::Service;
@@ -111,12 +112,13 @@ pub async fn verify_on_schedule(service: &Service) -> Result<VerifyResult, ApiEr
 
 async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiError> {
     let check = move |connection: &rusqlite::Connection| {
-        integrity::check(connection, begin).map_err(|error| match error {
+        let verified = integrity::check(connection, begin).map_err(|error| match error {
             OpenError::Sqlite(error) => Failure::Database(error),
             other => Failure::Api(ApiError::new(ErrorKind::Unavailable, other.to_string())),
-        })
+        })?;
+        Ok((verified, Acknowledgements::read(connection)?.to_report()))
     };
-    let verified = service.readers.read_apart(check).await?;
+    let (verified, acknowledged) = service.readers.read_apart(check).await?;
     service.metrics.verified(service.line.wall(), verified.damage.is_none());
     if let Some(damage) = &verified.damage {
         service.health.raise(damage.clone());
@@ -128,6 +130,7 @@ async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiErr
         records: verified.tail.size(),
         root_sha256: verified.tail.frontier().root(),
         damage: verified.damage,
+        acknowledged,
     })
 }
 
@@ -212,7 +215,7 @@ mod tests {
                 let verify = || async move {
                     let records = begun.fetch_add(1, Ordering::Relaxed) + 1;
                     release.notified().await;
-                    Ok(VerifyResult { intact: true, records, root_sha256: Digest::of(&[b""]), damage: None })
+                    Ok(VerifyResult { intact: true, records, root_sha256: Digest::of(&[b""]), damage: None, acknowledged: Vec::new() })
                 };
                 verification.join(verify).await.unwrap().records
             })

@@ -10,7 +10,7 @@ use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
 use crate::metrics::AlertGauges;
 use crate::schedule::checkpoints::is_overdue;
-use crate::store::rows::{anchors, inventory_scans, jobs, requests};
+use crate::store::rows::{acknowledged, anchors, inventory_scans, jobs, requests};
 
 /// State, alarms and sizes: for everybody who may connect. It names nobody but those whose attempts raised an alarm.
 pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
@@ -20,10 +20,11 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         let alerts = Some(counts::status(connection)?);
         let standing = anchors::standing(connection)?;
         let oldest = requests::oldest_pending(connection)?;
-        Ok((oldest, attempts::alarms(connection, tick)?, inventory, alerts, standing))
+        let acknowledged = acknowledged::count(connection)?;
+        Ok((oldest, attempts::alarms(connection, tick)?, inventory, alerts, standing, acknowledged))
     };
     // Where the database cannot be read, the alarm still has to reach every surface.
-    let (oldest_pending_at, attempts, inventory, alerts, standing) = match service.readers.read_at_once(read).await {
+    let (oldest_pending_at, attempts, inventory, alerts, standing, acknowledged_damage) = match service.readers.read_at_once(read).await {
         Ok(read) => read,
         Err(_) if service.health.damage().is_some() => Default::default(),
         Err(error) => return Err(error),
@@ -41,6 +42,7 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         now,
         read_only: service.health.damage().is_some(),
         damage: service.health.damage().cloned(),
+        acknowledged_damage,
         demo: service.facts.demo,
         bypass: service.facts.bypass,
         pending: service.metrics.pending(),
@@ -83,14 +85,15 @@ pub async fn described(service: &Service, actor: Actor) -> Result<WhoamiResult, 
 pub async fn metrics(service: &Service, connection: &Connection) -> Result<MetricsResult, ApiError> {
     service.actor(connection)?.has_any_role("reads the metrics")?;
     let (now, depth, size) = (service.line.wall(), service.writer.queue_depth(), service.writer.tail().size());
-    let (oldest, states, alerts, problems, standing) = service
+    let (oldest, states, alerts, problems, standing, acknowledged_damage) = service
         .readers
         .read_for(connection.peer.uid(), move |connection| {
             let alerts =
                 AlertGauges { queued: counts::queued(connection)?, days_left: counts::days_left(connection, now)? };
             let problems = inventory_scans::problems(connection)?;
             let standing = anchors::standing(connection)?;
-            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?, alerts, problems, standing))
+            let (oldest, acknowledged) = (requests::oldest_pending(connection)?, acknowledged::count(connection)?);
+            Ok((oldest, jobs::counts(connection)?, alerts, problems, standing, acknowledged))
         })
         .await?;
     let text = service.metrics.text(&crate::metrics::Gauges {
@@ -100,6 +103,7 @@ pub async fn metrics(service: &Service, connection: &Connection) -> Result<Metri
         unanchored: size.saturating_sub(standing.anchored),
         anchor_overdue: is_overdue(service.policy.now().ledger(), &standing, size, now),
         oldest_pending_at: oldest,
+        acknowledged_damage,
         jobs: states,
         alerts,
         problems,

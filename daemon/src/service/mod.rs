@@ -30,10 +30,12 @@ pub mod propose;
 pub mod quota;
 pub mod refusal;
 pub mod renew;
+pub mod repair;
 pub mod retire;
 pub mod revoke;
 pub mod sight;
 pub mod submit;
+pub mod voices;
 pub mod wait;
 
 use std::sync::Arc;
@@ -113,6 +115,8 @@ pub struct Service {
     pub streams: events::Streams,
     /// The verification of the ledger that runs now.
     pub verification: audit::Verification,
+    /// Voices for damage that was found.
+    pub repair: Arc<repair::Repair>,
     /// Imports of certificates.
     pub imports: inventory::import::Imports,
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::migrations::schema_difference;
 use super::open::{OpenError, is_corruption};
 use crate::ledger::leaf_hash;
-use crate::ledger::verify::{Verified, stored_frontier, verify_from};
+use crate::ledger::verify::{Verified, stored_frontier, verify_from, verify_past};
 use crate::ledger::{Frontier, Tail};
 
 mod anchors;
@@ -18,14 +18,21 @@ mod installation;
 mod lists;
 mod pending;
 mod proposals;
+mod sieve;
 mod texts;
 mod versions;
 
 use anchors::Kept;
+pub use sieve::Sieve;
 
 /// Looks at everything: at the records from `begin` on, where an earlier look of this process ended, or from the first.
 /// An error is a database that cannot be read at all.
 pub fn check(connection: &Connection, begin: Tail) -> Result<Verified, OpenError> {
+    check_through(connection, begin, &mut Sieve::default())
+}
+
+/// The same, past what `sieve` lets through.
+pub fn check_through(connection: &Connection, begin: Tail, sieve: &mut Sieve) -> Result<Verified, OpenError> {
     let changed = schema(connection)?;
     let (kept, unreadable) = match Kept::read(connection) {
         Ok(kept) => (kept, None),
@@ -35,34 +42,43 @@ pub fn check(connection: &Connection, begin: Tail) -> Result<Verified, OpenError
             (Kept::default(), Some(Damage { seq: None, rule: "state".into(), text }))
         }
     };
-    let mut verified = match (verify_from(connection, begin, &kept.sizes()), changed.clone()) {
+    let wanted = kept.sizes();
+    let mut verified = match (verify_from(connection, begin.clone(), &wanted), changed.clone()) {
         (Ok(verified), _) => verified,
         // A table that is gone cannot be read, and that is what is wrong with it.
         (Err(_), Some(damage)) => return Ok(Verified { damage: Some(damage), ..unknown() }),
         (Err(error), None) => return Err(error.into()),
     };
+    // Nothing is gone past where the tables are not what they should be.
+    if verified.damage.is_some() && changed.is_none() && sieve.goes_on(connection)? {
+        let (past, found) = verify_past(connection, begin, &wanted)?;
+        let beyond = sieve.records(connection, &found)?;
+        verified = Verified { damage: beyond.or(past.damage), ..past };
+    }
     if verified.damage.is_none() {
         verified.damage = database(connection)?.or(changed).or(unreadable);
     }
     if verified.damage.is_none() {
-        verified.damage = kept.compare(connection, &verified)?;
+        verified.damage = kept.compare(connection, &verified, sieve)?;
     }
     // Each looks at what the one before has found in order.
-    let looks = [
-        installation::policy,
-        installation::demo,
+    type Look = fn(&Connection, &mut Sieve) -> Result<Option<Damage>, OpenError>;
+    let looks: [Look; 11] = [
+        |connection, _| installation::policy(connection),
+        |connection, _| installation::demo(connection),
+        |connection, _| sieve::check(connection),
         state,
-        proposals::check,
-        pending::check,
+        |connection, _| proposals::check(connection),
+        |connection, _| pending::check(connection),
         texts::check,
         versions::check,
-        lists::check,
-        found::check,
-        anchors::check,
+        |connection, _| lists::check(connection),
+        |connection, _| found::check(connection),
+        |connection, _| anchors::check(connection),
     ];
     for look in looks {
         if verified.damage.is_none() {
-            verified.damage = look(connection)?;
+            verified.damage = look(connection, sieve)?;
         }
     }
     Ok(verified)
@@ -357,14 +373,19 @@ const STATES: &[(&str, &str)] = &[
     ),
 ];
 
-fn state(connection: &Connection) -> Result<Option<Damage>, OpenError> {
+fn state(connection: &Connection, sieve: &mut Sieve) -> Result<Option<Damage>, OpenError> {
     for (query, what) in STATES {
-        let found: Option<(String, String)> =
-            connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        if let Some((id, claim)) = found {
-            let (id, claim) = (Untrusted::new(id), Untrusted::new(claim));
-            let text = format!("the {what} {} {} and no ledger record says so", id.safe(), claim.safe());
-            return Ok(Some(Damage { seq: None, rule: "state".into(), text }));
+        // The first is the damage, unless it is gone past; nobody reads on behind it.
+        let mut statement = connection.prepare(query.strip_suffix(" LIMIT 1").unwrap_or(query))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (id, claim): (String, String) = (row.get(0)?, row.get(1)?);
+            let (object, claim) = (Untrusted::from(id.as_str()), Untrusted::new(claim));
+            let text = format!("the {what} {} {} and no ledger record says so", object.safe(), claim.safe());
+            let damage = sieve.state(connection, &id, Damage { seq: None, rule: "state".into(), text })?;
+            if damage.is_some() {
+                return Ok(damage);
+            }
         }
     }
     Ok(None)

@@ -52,6 +52,11 @@ pub const MIGRATIONS: &[Migration] = &[
         up: include_str!("../../../migrations/0007_audit_queries.up.sql"),
         down: include_str!("../../../migrations/0007_audit_queries.down.sql"),
     },
+    Migration {
+        version: 8,
+        up: include_str!("../../../migrations/0008_repair.up.sql"),
+        down: include_str!("../../../migrations/0008_repair.down.sql"),
+    },
 ];
 
 /// The version that this program works with.

@@ -27,6 +27,10 @@ const LONGEST_WAIT: Duration = Duration::from_millis(1);
 pub trait Command: Send {
     /// Changes the database; an error undoes this command alone.
     fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Failure>;
+    /// Whether it is the one kind of command that is run where damage was found: it says that the damage is known.
+    fn mends(&self) -> bool {
+        false
+    }
     /// Keeps the failure for the answer.
     fn fail(&mut self, failure: Failure);
     /// Tells the caller, once it is known whether the group is durable.
@@ -38,6 +42,7 @@ struct Call<T, F> {
     result: Option<Result<T, Failure>>,
     reply: oneshot::Sender<Result<T, ApiError>>,
     health: Health,
+    mends: bool,
 }
 
 impl<T, F> Command for Call<T, F>
@@ -50,6 +55,10 @@ where
             self.result = Some(Ok(steps(transaction)?));
         }
         Ok(())
+    }
+
+    fn mends(&self) -> bool {
+        self.mends
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -115,10 +124,28 @@ impl Writer {
         F: FnOnce(&mut Transaction<'_>) -> Result<T, Failure> + Send + 'static,
     {
         self.health.check()?;
+        self.send(steps, false).await
+    }
+
+    /// The same where damage was found, for the command that says that it is known. It runs alone, behind the end of the
+    /// ledger as the stored edge of the tree has it. The daemon stays read-only until it is started anew.
+    pub async fn mend<T, F>(&self, steps: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        self.send(steps, true).await
+    }
+
+    async fn send<T, F>(&self, steps: F, mends: bool) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, Failure> + Send + 'static,
+    {
         let gone =
             || ApiError::new(ErrorKind::Unavailable, "the daemon is shutting down").hint("try again in a moment");
         let (reply, answer) = oneshot::channel();
-        let call = Call { steps: Some(steps), result: None, reply, health: self.health.clone() };
+        let call = Call { steps: Some(steps), result: None, reply, health: self.health.clone(), mends };
         self.queue.send(Box::new(call)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
@@ -226,8 +253,15 @@ impl Loop {
         batch: &mut [Box<dyn Command>],
         after_commit: &mut impl FnMut(Vec<Effect>),
     ) -> (usize, Result<(), ApiError>) {
+        let mut batch = batch;
         if let Err(read_only) = self.health.check() {
-            return (batch.len(), Err(read_only));
+            match batch.iter().position(|command| command.mends()) {
+                Some(0) => batch = &mut batch[..1],
+                first => return (first.unwrap_or(batch.len()), Err(read_only)),
+            }
+            if let Err(error) = self.find_end() {
+                return (batch.len(), Err(error));
+            }
         }
         let size = self.tail.size();
         match group::run(&self.connection, &mut self.tail, &self.line, &self.routing.now(), batch, &self.health) {
@@ -250,6 +284,19 @@ impl Loop {
                 (batch.len(), Err(undone.error))
             }
         }
+    }
+
+    /// Where damage was found the tail is where the first of it stands. The chain goes on from the hashes that are recorded.
+    fn find_end(&mut self) -> Result<(), ApiError> {
+        let mut sieve = integrity::Sieve::collecting();
+        let unavailable = |text: String| ApiError::new(ErrorKind::Unavailable, text);
+        let verified = integrity::check_through(&self.connection, Tail::default(), &mut sieve)
+            .map_err(|error| unavailable(format!("the ledger cannot be read: {error}")))?;
+        if let Some(damage) = verified.damage {
+            return Err(unavailable(format!("the end of the ledger is not known ({}): {}", damage.rule, damage.text)));
+        }
+        self.tail = verified.tail;
+        Ok(())
     }
 
     /// A commit that failed may still have reached the disk: what the database says now is what counts.

@@ -10,6 +10,7 @@ use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
 use rusqlite::{Connection, OptionalExtension};
 
+use super::Sieve;
 use crate::checkpoint::take_back::shown_by;
 use crate::ledger::verify::Verified;
 use crate::store::open::OpenError;
@@ -38,7 +39,12 @@ impl Kept {
     }
 
     /// Compares them with what the pass found. Roots from before the place where it began come from the stored nodes.
-    pub(super) fn compare(&self, connection: &Connection, verified: &Verified) -> Result<Option<Damage>, OpenError> {
+    pub(super) fn compare(
+        &self,
+        connection: &Connection,
+        verified: &Verified,
+        sieve: &mut Sieve,
+    ) -> Result<Option<Damage>, OpenError> {
         let ledger = Passed { connection, size: verified.tail.size(), roots: &verified.roots };
         for (size, root, note_agrees) in &self.heads {
             if let Some(text) = of_head(&ledger, *size, root, *note_agrees)? {
@@ -57,7 +63,11 @@ impl Kept {
                 return Ok(Some(Damage { seq: Some(*seq), rule: "state".into(), text }));
             }
             if let Some(damage) = shown_by(&verdict) {
-                return Ok(Some(damage));
+                let note = (*seq, anchors::note_sha256(connection, *seq)?);
+                let beyond = sieve.anchor(connection, note, ledger.size, |size| ledger.root_at(size), damage)?;
+                if beyond.is_some() {
+                    return Ok(beyond);
+                }
             }
         }
         Ok(None)

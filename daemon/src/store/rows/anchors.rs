@@ -76,6 +76,13 @@ pub fn all(connection: &Connection) -> rusqlite::Result<Vec<(u64, Anchor)>> {
     rows.collect()
 }
 
+/// The digest of the note that the record `seq` brought.
+pub fn note_sha256(connection: &Connection, seq: u64) -> rusqlite::Result<Digest> {
+    connection
+        .prepare_cached("SELECT sha256 FROM anchors WHERE seq = ?1")?
+        .query_row([seq], |row| parsed(row, "sha256"))
+}
+
 /// A page, newest first.
 pub fn page(connection: &Connection, window: Window) -> rusqlite::Result<(Vec<AnchorRow>, Option<String>)> {
     let mut conditions = Conditions::default();

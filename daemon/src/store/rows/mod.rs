@@ -1,5 +1,6 @@
 //! Rows: each table's own file, with the statements that read and change it.
 
+pub mod acknowledged;
 pub mod alerts;
 pub mod amendments;
 pub mod anchors;

@@ -1,12 +1,14 @@
 //! `ledger_nodes`: the nodes of the tree that proofs are made from.
 
+use std::collections::BTreeMap;
+
 use countersign_proof::tree::{MOST_AT_ONCE, Nodes};
 use countersign_shared::digest::Digest;
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::ledger::{Node, Tail, leaf_hash};
-use crate::store::rows::meta;
+use crate::store::rows::{acknowledged, audit, meta};
 
 /// Records whose nodes one transaction of [`fill`] adds.
 const BATCH: u64 = 65_536;
@@ -56,12 +58,37 @@ impl Nodes for StoredNodes<'_> {
             )?;
             statement.query(params![level, first, end])?
         };
+        // A damaged record counts with the hash that is recorded for it, also where it is gone.
+        let recorded = if level == 0 { acknowledged::leaves(self.0, first, end)? } else { Vec::new() };
+        if !recorded.is_empty() {
+            drop(rows);
+            return read_past(self.0, first, hashes, recorded);
+        }
         for place in hashes {
             let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
             *place = if level == 0 { leaf_hash(row.get_ref(0)?.as_blob()?) } else { hash(row)? };
         }
         Ok(())
     }
+}
+
+fn read_past(
+    connection: &Connection,
+    first: u64,
+    hashes: &mut [Digest],
+    recorded: Vec<(u64, Digest)>,
+) -> rusqlite::Result<()> {
+    let recorded: BTreeMap<u64, Digest> = recorded.into_iter().collect();
+    for (seq, place) in (first..).zip(hashes) {
+        *place = match recorded.get(&seq) {
+            Some(leaf) => *leaf,
+            None => {
+                let record = audit::record(connection, seq)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+                leaf_hash(&record)
+            }
+        };
+    }
+    Ok(())
 }
 
 /// Adds the nodes of a ledger that was written before there were any, a bounded number in one transaction; goes on
