@@ -198,6 +198,7 @@ impl Metrics {
             | Effect::RenewalPlanned
             | Effect::Watched
             | Effect::Delegated
+            | Effect::TextErased
             | Effect::Revoked => {}
         }
     }

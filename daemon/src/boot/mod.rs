@@ -159,7 +159,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
                     | Effect::AttemptsRepeated
                     | Effect::Alerted { .. }
                     | Effect::Deduped { .. }
-                    | Effect::Died => {}
+                    | Effect::Died
+                    | Effect::TextErased => {}
                 }
             }
         }

@@ -19,6 +19,7 @@ pub mod demo;
 pub mod detail;
 pub mod discover;
 pub mod end;
+pub mod erase;
 pub mod events;
 pub mod export;
 pub mod inventory;

@@ -125,7 +125,7 @@ fn acceptable(seen: &Seen, named: &Digest) -> Result<(), ApiError> {
     if let Some(blocked) = &seen.blocked {
         let message = format!("no acknowledgement is taken for this damage ({}): {}", blocked.rule, blocked.text);
         return Err(ApiError::new(ErrorKind::Conflict, message)
-            .hint("restore a backup from before it, keep this database as evidence: docs/damage.md"));
+            .hint("restore a backup from before it, keep this database as evidence: docs/operations.md"));
     }
     Ok(())
 }

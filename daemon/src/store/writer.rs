@@ -269,6 +269,9 @@ impl Loop {
                 if self.tail.size() != size {
                     self.published.send_replace(self.tail.clone());
                 }
+                if done.effects.contains(&Effect::TextErased) {
+                    self.empty_log();
+                }
                 tell(after_commit, done.effects);
                 (done.commands, Ok(()))
             }
@@ -283,6 +286,14 @@ impl Loop {
                 }
                 (batch.len(), Err(undone.error))
             }
+        }
+    }
+
+    /// Pages as they were before an erasure stand in the log until it is folded back and cut off.
+    fn empty_log(&self) {
+        let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        if busy.as_ref().ok() != Some(&0) {
+            tracing::warn!("a text was erased, and the log of the database is in use: it is cut off at the next stop");
         }
     }
 

@@ -10,6 +10,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::pass::Pass;
 use super::{Against, Kind, Progress, Report, Unusable, wal};
 use crate::frontier::{compare_frontier, stored_frontier};
+use crate::acknowledged::Acknowledgements;
+use crate::columns::GENESIS;
+use crate::survey::survey;
 use crate::{damage, row};
 
 /// Marks the file as ours: "CSGN".
@@ -50,6 +53,15 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
             Err("the records cannot be read up to it")
         }
     };
+    let acknowledged = Acknowledgements::read(connection).unwrap_or_default();
+    let mut whole = whole;
+    if findings.iter().any(|found| found.rule != "schema")
+        && !acknowledged.is_empty()
+        && let Ok(Some(past)) = past(connection, against, &acknowledged)
+    {
+        findings.retain(|found| found.rule == "schema");
+        (pass, whole) = (past, Ok(()));
+    }
     let records = pass.frontier().size();
     let (anchors, covered) = pass.anchors(against, whole);
     Ok(Report {
@@ -61,9 +73,26 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         gaps: 0,
         root_sha256: Some(pass.frontier().root()),
         findings,
+        acknowledged: acknowledged.to_report(),
         anchors,
         covered,
     })
+}
+
+/// The pass again, past damage that a later record acknowledges; none where there is more.
+fn past(
+    connection: &Connection,
+    against: &Against,
+    acknowledged: &Acknowledgements,
+) -> rusqlite::Result<Option<Pass>> {
+    let Some(stored) = stored_frontier(connection)? else { return Ok(None) };
+    let mut pass = Pass::new(against);
+    let survey = survey(connection, (0, GENESIS), &stored, &mut |leaf| {
+        pass.advance(leaf);
+        Ok(None)
+    })?;
+    let beyond = survey.blocked.or_else(|| acknowledged.beyond(&survey.found));
+    Ok((beyond.is_none() && compare_frontier(&Some(stored), pass.frontier()).is_none()).then_some(pass))
 }
 
 /// Every record, in order. The first that is wrong is named; those behind it are hashed as they are, for the anchors.
@@ -176,6 +205,7 @@ fn without_records(against: &Against, found: Damage) -> Report {
         gaps: 0,
         root_sha256: None,
         findings: vec![found],
+        acknowledged: Vec::new(),
         anchors,
         covered,
     }

@@ -92,6 +92,7 @@ pub fn verify(
         gaps,
         root_sha256: from_the_first.then(|| pass.frontier().root()),
         findings,
+        acknowledged: Vec::new(),
         anchors,
         covered,
     })
