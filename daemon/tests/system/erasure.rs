@@ -50,7 +50,7 @@ fn a_text_goes_from_everywhere_and_its_digest_stays() {
         // Who has no voice, who says no reason, what is not there.
         host.user(DAVE).refused::<AuditErase>(&erase(seq, what, Some("law")), ErrorKind::Forbidden);
         host.user_by(ALICE, BOB).refused::<AuditErase>(&erase(seq, what, Some("law")), ErrorKind::TwoPersonIntegrity);
-        bob.refused::<AuditErase>(&erase(seq, what, None), ErrorKind::InvalidParams);
+        bob.refused::<AuditErase>(&erase(seq, what, None), ErrorKind::Invalid);
         bob.refused::<AuditErase>(&erase(0, what, Some("law")), ErrorKind::NotFound);
         let first = alice.call::<AuditErase>(&erase(seq, what, Some("article 17, ticket 12")));
         assert_eq!((first.voices.len(), first.needed, first.erased_seq), (1, 2, None));
