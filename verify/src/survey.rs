@@ -113,15 +113,20 @@ impl Ahead<'_> {
     fn leaf_of(&mut self, at: u64, prev: &Digest) -> rusqlite::Result<Result<Leaf, Damage>> {
         let recorded = self.recorded(at)?;
         let Some(row) = self.row(at)? else {
+            let last = at + 1 == self.stored.size();
             return Ok(match recorded {
-                Some(leaf) => {
+                // Behind an end that is gone nothing can be appended: the next record is the one after the last that is there.
+                Some(leaf) if !last => {
                     let text = format!("the record is missing; the next one follows one whose hash is {leaf}");
                     Ok((leaf, Some(Found { seq: at, rule: "missing".into(), text, expected: leaf, found: None })))
                 }
-                None => Err(damage(
+                _ if last => {
+                    Err(damage(Some(at), "truncated", "the last record is missing: the end was cut off".into()))
+                }
+                _ => Err(damage(
                     Some(at),
-                    if at + 1 == self.stored.size() { "truncated" } else { "missing" },
-                    "the record is missing, and nothing says what its hash was".into(),
+                    "missing",
+                    "the record is missing like the next one, and nothing says what its hash was".into(),
                 )),
             });
         };

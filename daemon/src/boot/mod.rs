@@ -378,7 +378,9 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     }
     drop(state);
     if again {
-        return Err(BootError("damage was acknowledged: the daemon ends, to be started anew and to look at all of it".into()));
+        return Err(BootError(
+            "damage was acknowledged: the daemon ends, to be started anew and to look at all of it".into(),
+        ));
     }
     Ok(())
 }

@@ -20,7 +20,9 @@ use crate::store::Transaction;
 use crate::store::rows::jobs::JobRow;
 use crate::store::rows::requests::RequestRow;
 use crate::store::rows::submissions::Submission;
-use crate::store::rows::{acknowledged, audit, jobs, policies, requests, revocations, submissions, terms as rows_terms};
+use crate::store::rows::{
+    acknowledged, audit, jobs, policies, requests, revocations, submissions, terms as rows_terms,
+};
 use crate::store::transaction::Failure;
 
 /// Who approves by the passing of time.

@@ -13,7 +13,7 @@ use countersign_verify::frontier::compare_frontier;
 pub use countersign_verify::frontier::stored_frontier;
 use countersign_verify::row;
 use countersign_verify::survey::{Found, survey};
-use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, Transaction, params};
 
 use super::{Node, Tail};
 
@@ -38,8 +38,7 @@ pub fn verify(connection: &Connection) -> rusqlite::Result<Verified> {
 /// The same from where an earlier pass of this process ended, which vouches for all before; keeps the root at each of the
 /// sizes `wanted` that it comes by, its begin included.
 pub fn verify_from(connection: &Connection, begin: Tail, wanted: &[u64]) -> rusqlite::Result<Verified> {
-    // One read transaction: the records and the tree are of one moment.
-    let snapshot = connection.unchecked_transaction()?;
+    let snapshot = Snapshot::of(connection)?;
     let before = begin.size();
     let (mut tail, mut roots) = (begin, BTreeMap::new());
     let mut wanted: Vec<u64> = wanted.iter().copied().filter(|size| *size >= tail.size()).collect();
@@ -47,11 +46,11 @@ pub fn verify_from(connection: &Connection, begin: Tail, wanted: &[u64]) -> rusq
     keep_root(&tail, &mut wanted, &mut roots);
     let mut damage = None;
     {
-        let mut statement = snapshot.prepare(
+        let mut statement = connection.prepare(
             "SELECT seq, event_id, created_at, actor, actor_type, action, category, resource_type, resource_id,
                     details, record FROM audit_events WHERE seq >= ?1 ORDER BY seq",
         )?;
-        let mut stored = snapshot.prepare("SELECT hash FROM ledger_nodes WHERE level = ?1 AND idx = ?2")?;
+        let mut stored = connection.prepare("SELECT hash FROM ledger_nodes WHERE level = ?1 AND idx = ?2")?;
         let mut rows = statement.query([tail.size()])?;
         let (mut expected, mut nodes) = (Vec::with_capacity(1024), Vec::new());
         while let Some(row) = rows.next()? {
@@ -69,7 +68,7 @@ pub fn verify_from(connection: &Connection, begin: Tail, wanted: &[u64]) -> rusq
         }
     }
     if damage.is_none() {
-        let stored = stored_frontier(&snapshot)?;
+        let stored = stored_frontier(connection)?;
         damage = match &stored {
             // Fewer than were verified before: whatever the database says of itself.
             Some(stored) if stored.size() < before => {
@@ -80,29 +79,29 @@ pub fn verify_from(connection: &Connection, begin: Tail, wanted: &[u64]) -> rusq
         };
     }
     if damage.is_none() {
-        damage = compare_count(&snapshot, tail.size())?;
+        damage = compare_count(connection, tail.size())?;
     }
-    snapshot.finish()?;
+    snapshot.end()?;
     Ok(Verified { tail, damage, roots })
 }
 
 /// The same where a pass has found damage: goes on behind damaged records with the leaf hashes that are recorded for them, and
 /// names each; see [`countersign_verify::survey`]. The damage of the outcome is what it could not go past.
 pub fn verify_past(connection: &Connection, begin: Tail, wanted: &[u64]) -> rusqlite::Result<(Verified, Vec<Found>)> {
-    let snapshot = connection.unchecked_transaction()?;
+    let snapshot = Snapshot::of(connection)?;
     let (mut tail, mut roots) = (begin, BTreeMap::new());
     let mut wanted: Vec<u64> = wanted.iter().copied().filter(|size| *size >= tail.size()).collect();
     wanted.sort_unstable_by(|a, b| b.cmp(a));
     keep_root(&tail, &mut wanted, &mut roots);
-    let Some(stored) = stored_frontier(&snapshot)?.filter(|stored| stored.size() >= tail.size()) else {
+    let Some(stored) = stored_frontier(connection)?.filter(|stored| stored.size() >= tail.size()) else {
         let text = "the stored tree is malformed, or of fewer records than were verified before".to_owned();
         return Ok((Verified { tail, damage: Some(damage(None, "frontier", text)), roots }, Vec::new()));
     };
     let begin = (tail.size(), tail.prev());
     let survey = {
-        let mut hashes = snapshot.prepare("SELECT hash FROM ledger_nodes WHERE level = ?1 AND idx = ?2")?;
+        let mut hashes = connection.prepare("SELECT hash FROM ledger_nodes WHERE level = ?1 AND idx = ?2")?;
         let mut nodes = Vec::new();
-        survey(&snapshot, begin, &stored, &mut |leaf| {
+        survey(connection, begin, &stored, &mut |leaf| {
             tail.advance(leaf, |node| nodes.push(node));
             keep_root(&tail, &mut wanted, &mut roots);
             for node in nodes.drain(..) {
@@ -118,10 +117,24 @@ pub fn verify_past(connection: &Connection, begin: Tail, wanted: &[u64]) -> rusq
         damage = compare_frontier(&Some(stored), tail.frontier());
     }
     if damage.is_none() {
-        damage = compare_count(&snapshot, tail.size())?;
+        damage = compare_count(connection, tail.size())?;
     }
-    snapshot.finish()?;
+    snapshot.end()?;
     Ok((Verified { tail, damage, roots }, survey.found))
+}
+
+/// One read transaction: the records and the tree are of one moment. The writer looks in a transaction of its own.
+struct Snapshot<'c>(Option<Transaction<'c>>);
+
+impl<'c> Snapshot<'c> {
+    fn of(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let begun = !connection.is_autocommit();
+        Ok(Self(if begun { None } else { Some(connection.unchecked_transaction()?) }))
+    }
+
+    fn end(self) -> rusqlite::Result<()> {
+        self.0.map_or(Ok(()), Transaction::finish)
+    }
 }
 
 /// `wanted` is in falling order.

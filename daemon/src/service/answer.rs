@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 use super::end::Ending;
 use super::{
     Service, alerts, amend, audit, certificates, checkpoint, comment, daemon, decide, decide_many, delegations, demo,
-    detail, discover, end, erase, events, export, inventory, jobs, list, look_ups, policies, propose, renew, repair, retire, revoke,
-    submit, wait,
+    detail, discover, end, erase, events, export, inventory, jobs, list, look_ups, policies, propose, renew, repair,
+    retire, revoke, submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 

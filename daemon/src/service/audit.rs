@@ -215,7 +215,13 @@ mod tests {
                 let verify = || async move {
                     let records = begun.fetch_add(1, Ordering::Relaxed) + 1;
                     release.notified().await;
-                    Ok(VerifyResult { intact: true, records, root_sha256: Digest::of(&[b""]), damage: None, acknowledged: Vec::new() })
+                    Ok(VerifyResult {
+                        intact: true,
+                        records,
+                        root_sha256: Digest::of(&[b""]),
+                        damage: None,
+                        acknowledged: Vec::new(),
+                    })
                 };
                 verification.join(verify).await.unwrap().records
             })

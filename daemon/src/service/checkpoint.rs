@@ -138,7 +138,8 @@ fn records(
             return Err(beyond(seq, checkpoint.size).into());
         }
         if let Some(by) = acknowledged::of_record(snapshot, seq)? {
-            let message = format!("record {seq} is damaged, as record {by} acknowledges: what it said cannot be proved");
+            let message =
+                format!("record {seq} is damaged, as record {by} acknowledges: what it said cannot be proved");
             return Err(ApiError::new(ErrorKind::Conflict, message).hint("a backup or an export may hold it").into());
         }
         let record = audit::record(snapshot, seq)?.ok_or_else(|| beyond(seq, checkpoint.size))?;
@@ -188,7 +189,8 @@ pub async fn anchor(
         .await?;
     // One that is known to disagree, and acknowledged, is no news.
     let sha256 = genuine_sha256;
-    let known = service.readers.read_for(connection.peer.uid(), move |db| Ok(acknowledged::of_anchor(db, &sha256)?)).await?;
+    let known =
+        service.readers.read_for(connection.peer.uid(), move |db| Ok(acknowledged::of_anchor(db, &sha256)?)).await?;
     if let Some(damage) = take_back::alarm(&result).filter(|_| !known) {
         service.health.raise(damage);
     }

@@ -24,11 +24,12 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         Ok((oldest, attempts::alarms(connection, tick)?, inventory, alerts, standing, acknowledged))
     };
     // Where the database cannot be read, the alarm still has to reach every surface.
-    let (oldest_pending_at, attempts, inventory, alerts, standing, acknowledged_damage) = match service.readers.read_at_once(read).await {
-        Ok(read) => read,
-        Err(_) if service.health.damage().is_some() => Default::default(),
-        Err(error) => return Err(error),
-    };
+    let (oldest_pending_at, attempts, inventory, alerts, standing, acknowledged_damage) =
+        match service.readers.read_at_once(read).await {
+            Ok(read) => read,
+            Err(_) if service.health.damage().is_some() => Default::default(),
+            Err(error) => return Err(error),
+        };
     let tail = service.writer.tail();
     let now = service.line.wall();
     Ok(StatusResult {

@@ -173,7 +173,9 @@ impl Text {
             Some(true) => Ok(Self { seq: *seq, sha256 }),
             Some(false) => {
                 let message = format!("there is no text of record {seq} any more: it was erased, or was never given");
-                Err(ApiError::new(ErrorKind::Conflict, message).hint("countersign audit ls --action text_erased").into())
+                Err(ApiError::new(ErrorKind::Conflict, message)
+                    .hint("countersign audit ls --action text_erased")
+                    .into())
             }
         }
     }

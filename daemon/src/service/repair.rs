@@ -67,12 +67,7 @@ impl Seen {
 }
 
 fn entry(damage: &DamageFound) -> Entry {
-    Entry {
-        seq: damage.seq,
-        rule: damage.rule.clone(),
-        expected: damage.expected_sha256,
-        found: damage.found_sha256,
-    }
+    Entry { seq: damage.seq, rule: damage.rule.clone(), expected: damage.expected_sha256, found: damage.found_sha256 }
 }
 
 /// Shows the damage, or takes a voice for it.
@@ -106,7 +101,10 @@ pub async fn repair(
     let acknowledged = move |transaction: &mut Transaction<'_>| acknowledge(transaction, &actor, &agreed, named);
     let seq = service.writer.mend(acknowledged).await.inspect_err(|_| service.repair.forget())?;
     service.repair.forget();
-    tracing::error!(seq, "the damage is acknowledged by a quorum; the daemon ends, to be started anew and look at all of it");
+    tracing::error!(
+        seq,
+        "the damage is acknowledged by a quorum; the daemon ends, to be started anew and look at all of it"
+    );
     let repair = service.repair.clone();
     tokio::spawn(async move {
         tokio::time::sleep(PARTING).await;

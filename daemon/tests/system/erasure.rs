@@ -37,7 +37,8 @@ fn a_text_goes_from_everywhere_and_its_digest_stays() {
     let mut asked = ask(&["web1.corp.example"]);
     asked.reason = Some(SECRET.into());
     asked.idempotency_key = Some("k1".into());
-    let request: RequestSummary = alice.call::<countersign_shared::protocol::method::RequestSubmit>(&asked).request.unwrap();
+    let request: RequestSummary =
+        alice.call::<countersign_shared::protocol::method::RequestSubmit>(&asked).request.unwrap();
     let comment = CommentParams { id: request.id.clone(), text: SECRET.into() };
     let commented = bob.call::<RequestComment>(&comment).remark.seq;
     let no = DecideParams { id: request.id.clone(), digest: request.digest, note: Some(SECRET.into()) };

@@ -2,8 +2,12 @@
 
 use countersign_shared::digest::Digest;
 use countersign_shared::error::ErrorKind;
-use countersign_shared::protocol::method::{AuditProof, AuditRepair, AuditVerify, RequestApprove};
-use countersign_shared::protocol::{NoParams, Outcome, ProofParams, RepairParams, RepairResult, RequestSummary};
+use countersign_shared::protocol::method::{
+    AuditAnchor, AuditCheckpoint, AuditProof, AuditRepair, AuditVerify, RequestApprove,
+};
+use countersign_shared::protocol::{
+    AnchorParams, AnchorVerdict, NoParams, Outcome, ProofParams, RepairParams, RepairResult, RequestSummary,
+};
 use countersign_verify::offline::{self, Against};
 
 use crate::support::{ALICE, ALICE_ADM, BOB, CAROL, DAVE, Host, can_be_people, on, policy, policy_with, until};
@@ -179,7 +183,7 @@ fn what_cannot_be_acknowledged_says_so() {
         ("the record of the policy", "UPDATE audit_events SET actor = 'uid:1' WHERE action = 'policy_loaded'"),
         ("two in a row", "DELETE FROM audit_events WHERE seq IN (3, 4)"),
         ("a node of the tree", "DELETE FROM ledger_frontier"),
-        ("state", "UPDATE approval_requests SET state = 'approved' WHERE state = 'pending'"),
+        ("state", "UPDATE approval_requests SET requester_account = 'x' WHERE state = 'pending'"),
     ] {
         let (mut host, _) = scene();
         host.tamper(sql);
@@ -195,4 +199,40 @@ fn what_cannot_be_acknowledged_says_so() {
     let shown = seen(&host);
     assert!(shown.damage.is_empty() && shown.blocked.is_none());
     host.user(CAROL).refused::<AuditRepair>(&exactly(shown.damage_sha256), ErrorKind::Conflict);
+}
+
+#[test]
+fn an_anchor_that_disagrees_stays_named_and_is_gone_past_once_it_is_acknowledged() {
+    if !can_be_people() {
+        return;
+    }
+    let (mut host, _) = scene();
+    let (database, last_week) = (host.database(), host.path("last-week"));
+    std::fs::copy(&database, &last_week).unwrap();
+    host.start();
+    host.user(ALICE).request(&["web3.corp.example"]);
+    let note = host.user(DAVE).call::<AuditCheckpoint>(&NoParams {}).note;
+    host.stop();
+    std::fs::copy(&last_week, &database).unwrap();
+    host.start();
+    let anchor = AnchorParams { octets: note };
+    assert_ne!(host.user(DAVE).call::<AuditAnchor>(&anchor).verdict, AnchorVerdict::Equal);
+    assert!(host.oneself().status().read_only);
+    let by = acknowledged(&mut host);
+    let in_order = |host: &Host| {
+        let verified = host.user(DAVE).call::<AuditVerify>(&NoParams {});
+        assert!(verified.intact, "{verified:?}");
+        assert!(verified.acknowledged.iter().any(|one| one.rule == "anchor" && one.by_seq == by), "{verified:?}");
+    };
+    in_order(&host);
+    // Behind it the ledger outgrows the anchor, which then disagrees in another way.
+    for name in ["web4.corp.example", "web5.corp.example", "web6.corp.example"] {
+        host.user(ALICE).request(&[name]);
+    }
+    host.user(DAVE).call::<AuditAnchor>(&anchor);
+    in_order(&host);
+    host.stop();
+    host.start();
+    assert!(!host.oneself().status().read_only);
+    in_order(&host);
 }

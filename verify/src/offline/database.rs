@@ -9,9 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::pass::Pass;
 use super::{Against, Kind, Progress, Report, Unusable, wal};
-use crate::frontier::{compare_frontier, stored_frontier};
 use crate::acknowledged::Acknowledgements;
 use crate::columns::GENESIS;
+use crate::frontier::{compare_frontier, stored_frontier};
 use crate::survey::survey;
 use crate::{damage, row};
 
@@ -80,11 +80,7 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
 }
 
 /// The pass again, past damage that a later record acknowledges; none where there is more.
-fn past(
-    connection: &Connection,
-    against: &Against,
-    acknowledged: &Acknowledgements,
-) -> rusqlite::Result<Option<Pass>> {
+fn past(connection: &Connection, against: &Against, acknowledged: &Acknowledgements) -> rusqlite::Result<Option<Pass>> {
     let Some(stored) = stored_frontier(connection)? else { return Ok(None) };
     let mut pass = Pass::new(against);
     let survey = survey(connection, (0, GENESIS), &stored, &mut |leaf| {

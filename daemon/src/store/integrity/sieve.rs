@@ -126,8 +126,12 @@ impl Sieve {
         damage: Damage,
     ) -> rusqlite::Result<Option<Damage>> {
         let same = |entry: &Entry| entry.rule == damage.rule && entry.seq == Some(seq) && entry.expected == Some(note);
-        let known: Vec<(u64, Option<Digest>)> =
-            self.known(connection)?.iter().filter(|(_, entry)| same(entry)).map(|(by, entry)| (*by, entry.found)).collect();
+        let known: Vec<(u64, Option<Digest>)> = self
+            .known(connection)?
+            .iter()
+            .filter(|(_, entry)| same(entry))
+            .map(|(by, entry)| (*by, entry.found))
+            .collect();
         for (by, found) in known {
             if by <= size && Some(root_at(by)?) == found {
                 return Ok(None);

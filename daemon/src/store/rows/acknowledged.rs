@@ -24,9 +24,7 @@ pub fn insert(connection: &Connection, by: u64, entries: &[Entry]) -> rusqlite::
 
 /// How many pieces of damage are acknowledged.
 pub fn count(connection: &Connection) -> rusqlite::Result<u64> {
-    connection
-        .prepare_cached("SELECT count(*) FROM acknowledged_damage")?
-        .query_row([], |row| row.get(0))
+    connection.prepare_cached("SELECT count(*) FROM acknowledged_damage")?.query_row([], |row| row.get(0))
 }
 
 /// The record that acknowledges that this record is damaged, where one does.
@@ -54,7 +52,11 @@ pub fn leaves(connection: &Connection, first: u64, end: u64) -> rusqlite::Result
 }
 
 /// A damaged record that a request or its job rests on.
-pub fn beneath(connection: &Connection, request: Option<&RequestId>, job: Option<&JobId>) -> rusqlite::Result<Option<u64>> {
+pub fn beneath(
+    connection: &Connection,
+    request: Option<&RequestId>,
+    job: Option<&JobId>,
+) -> rusqlite::Result<Option<u64>> {
     connection
         .prepare_cached(&format!(
             "SELECT seq FROM acknowledged_damage WHERE {OF_RECORDS} AND seq IN (
