@@ -59,10 +59,10 @@ pub struct Gauges {
     pub ledger_size: u64,
     /// Those that no anchor covers.
     pub unanchored: u64,
-    /// Pieces of damage that people acknowledged.
-    pub acknowledged_damage: u64,
     /// Whether that is past a limit of the policy.
     pub anchor_overdue: bool,
+    /// Pieces of damage that people acknowledged.
+    pub acknowledged_damage: u64,
     /// Since when the oldest does.
     pub oldest_pending_at: Option<Timestamp>,
     /// Jobs in each state.

@@ -179,6 +179,7 @@ impl Rig {
             now,
             queue_depth: 0,
             ledger_size: 0,
+            acknowledged_damage: 0,
             unanchored: 0,
             anchor_overdue: false,
             oldest_pending_at: None,

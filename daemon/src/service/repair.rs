@@ -31,6 +31,8 @@ const PARTING: Duration = Duration::from_millis(500);
 #[derive(Default)]
 pub struct Repair {
     voices: Mutex<Option<(Digest, Vec<Cast>)>>,
+    /// Held by the one look that runs: each reads everything.
+    looking: tokio::sync::Mutex<()>,
     /// Rung when the daemon is to be started anew.
     pub again: Notify,
 }
@@ -77,7 +79,9 @@ pub async fn repair(
     params: RepairParams,
 ) -> Result<RepairResult, ApiError> {
     reads_ledger(service, connection)?;
+    let one_at_a_time = service.repair.looking.lock().await;
     let seen = service.readers.read_apart(Seen::look).await?;
+    drop(one_at_a_time);
     let policy = service.policy.now();
     let Some(named) = params.damage_sha256 else {
         let spoken = service.repair.voices_for(&seen.digest);

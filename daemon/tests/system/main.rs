@@ -54,6 +54,7 @@ mod revocation;
 mod roles;
 mod rules;
 mod search;
+mod secrets;
 mod startup;
 mod stuck;
 mod support;
