@@ -74,6 +74,7 @@ async fn the_matrix_of_the_issue_as_time_passes_against_real_servers() {
         now: rig.office.line.wall(),
         queue_depth: 0,
         ledger_size: 0,
+        acknowledged_damage: 0,
         unanchored: 0,
         anchor_overdue: false,
         oldest_pending_at: None,
