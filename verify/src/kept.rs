@@ -16,7 +16,8 @@ use crate::nodes::digest;
 #[derive(Default)]
 pub struct Kept {
     heads: Vec<Head>,
-    anchors: Vec<(u64, Anchor)>,
+    /// Each with its record and the digest of its note.
+    anchors: Vec<(u64, Digest, Anchor)>,
     log: Option<Log>,
 }
 
@@ -50,28 +51,34 @@ impl Kept {
 
         let mut statement = connection.prepare("SELECT seq, note FROM anchors ORDER BY row")?;
         let anchors = statement.query_map([], |row| {
-            let anchor = Anchor::parse(row.get_ref(1)?.as_str()?.as_bytes()).map_err(|error| unfit(1, error))?;
-            Ok((row.get(0)?, anchor))
+            let note = row.get_ref(1)?.as_str()?.as_bytes();
+            let anchor = Anchor::parse(note).map_err(|error| unfit(1, error))?;
+            Ok((row.get(0)?, Digest::of(&[note]), anchor))
         })?;
         Ok(Self { heads, anchors: anchors.collect::<rusqlite::Result<_>>()?, log })
     }
 
     /// The sizes at which the pass has to keep the root.
     pub fn sizes(&self) -> Vec<u64> {
-        self.heads.iter().map(|head| head.size).chain(self.anchors.iter().map(|(_, anchor)| anchor.size())).collect()
+        self.heads.iter().map(|head| head.size).chain(self.anchors.iter().map(|(.., anchor)| anchor.size())).collect()
     }
 
-    /// Compares them with the ledger: the first that does not agree.
+    /// Compares them with the ledger: the first that does not agree. `beyond` hears of each anchor that disagrees, by its
+    /// record and the digest of its note, and returns what is not gone past.
     ///
     /// # Errors
-    /// A root could not be read.
-    pub fn compare<R: Roots>(&self, ledger: &R) -> Result<Option<Damage>, R::Error> {
+    /// A root could not be read, or that of `beyond`.
+    pub fn compare<R: Roots, E: From<R::Error>>(
+        &self,
+        ledger: &R,
+        mut beyond: impl FnMut((u64, Digest), Damage) -> Result<Option<Damage>, E>,
+    ) -> Result<Option<Damage>, E> {
         for head in &self.heads {
             if let Some(text) = head.compare(ledger)? {
                 return Ok(Some(damage(head.size.checked_sub(1), "checkpoint", text)));
             }
         }
-        for (seq, anchor) in &self.anchors {
+        for (seq, note, anchor) in &self.anchors {
             let Some(log) = &self.log else {
                 let text = "an anchor is kept, and no key under which it could have been signed".to_owned();
                 return Ok(Some(damage(Some(*seq), "checkpoint", text)));
@@ -79,7 +86,10 @@ impl Kept {
             match compare(ledger, log, anchor)? {
                 Verdict::Equal { .. } => {}
                 verdict @ (Verdict::Ahead { .. } | Verdict::Different { .. }) => {
-                    return Ok(Some(damage(None, "anchor", verdict.to_string())));
+                    let found = beyond((*seq, *note), damage(None, "anchor", verdict.to_string()))?;
+                    if found.is_some() {
+                        return Ok(found);
+                    }
                 }
                 // One whose signature is wrong was exchanged: it is not what was brought.
                 verdict @ Verdict::Unusable(_) => {

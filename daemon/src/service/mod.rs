@@ -19,6 +19,7 @@ pub mod demo;
 pub mod detail;
 pub mod discover;
 pub mod end;
+pub mod erase;
 pub mod events;
 pub mod export;
 pub mod inventory;
@@ -30,11 +31,13 @@ pub mod propose;
 pub mod quota;
 pub mod refusal;
 pub mod renew;
+pub mod repair;
 pub mod retire;
 pub mod revoke;
 pub mod sight;
 pub mod submit;
 pub mod verification;
+pub mod voices;
 pub mod wait;
 
 use std::path::PathBuf;
@@ -120,6 +123,8 @@ pub struct Service {
     pub streams: events::Streams,
     /// The verification of the ledger that runs now.
     pub verification: audit::Verification,
+    /// Voices for damage that was found.
+    pub repair: Arc<repair::Repair>,
     /// Imports of certificates.
     pub imports: inventory::import::Imports,
 }

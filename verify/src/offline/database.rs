@@ -4,12 +4,15 @@
 
 use std::path::Path;
 
+use countersign_proof::anchor::Roots as _;
+use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
 use rusqlite::Connection;
 
 use super::schema::{Schema, schema};
 use super::{Against, Kind, Progress, Report, Unusable, pass, signatures, wal};
+use crate::acknowledged::Acknowledgements;
 use crate::damage;
 use crate::frontier::{compare_frontier, stored_frontier};
 use crate::kept::{self, Kept};
@@ -34,7 +37,9 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         Ok(Schema::Other(found)) => return Ok(without_records(against, found)),
         Err(error) => return Ok(unreadable(against, &error)),
     };
-    let heads = signatures::heads(connection, &mut findings);
+    // Where they cannot be read nothing is gone past.
+    let acknowledged = Acknowledgements::read(connection).unwrap_or_default();
+    let heads = signatures::heads(connection, &acknowledged, &mut findings);
     let (kept, unread) = match with_nodes.then(|| Kept::read(connection)).transpose() {
         Ok(kept) => (kept, None),
         Err(error) => {
@@ -44,8 +49,16 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
     };
     let mut also = kept.as_ref().map(Kept::sizes).unwrap_or_default();
     also.extend(heads.iter().map(|head| head.size));
-    let mut passed = pass::begin(against, also);
-    let read = passed.records(connection, with_nodes, Behind::Hashed, progress);
+    also.extend(acknowledged.sizes());
+    let mut passed = pass::begin(against, also.clone());
+    let mut read = passed.records(connection, with_nodes, Behind::Hashed, progress);
+    let right = passed.damage().is_none() && read.is_ok();
+    if !right
+        && !acknowledged.is_empty()
+        && let Ok(Some(past)) = past(connection, with_nodes, pass::begin(against, also), &acknowledged)
+    {
+        (passed, read) = (past, Ok(()));
+    }
     let of_records = passed.damage().cloned();
     let in_order = of_records.is_none() && read.is_ok();
     findings.extend(of_records);
@@ -59,11 +72,11 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
     if in_order {
         findings.extend(beside(connection, with_nodes, &passed).unwrap_or_else(|error| Some(database(None, &error))));
         findings.extend(unread);
-        findings.extend(kept.and_then(|kept| agrees(connection, &kept, &passed)));
+        findings.extend(kept.and_then(|kept| agrees(connection, &kept, &passed, &acknowledged)));
     }
     let records = passed.chain().size();
     if whole.is_ok() {
-        signatures::check(connection, &heads, &passed, &mut findings);
+        signatures::check(connection, &heads, (&passed, &acknowledged), &mut findings);
     }
     let (anchors, covered) = pass::anchors(&passed, against, whole);
     Ok(Report {
@@ -75,9 +88,23 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         gaps: 0,
         root_sha256: Some(passed.chain().frontier().root()),
         findings,
+        acknowledged: acknowledged.to_report(),
         anchors,
         covered,
     })
+}
+
+/// The pass again, past damage that a later record acknowledges; none where there is more.
+fn past(
+    connection: &Connection,
+    with_nodes: bool,
+    mut passed: Pass,
+    acknowledged: &Acknowledgements,
+) -> rusqlite::Result<Option<Pass>> {
+    let Some(stored) = stored_frontier(connection)? else { return Ok(None) };
+    let survey = passed.past(connection, with_nodes, &stored)?;
+    let beyond = survey.blocked.or_else(|| acknowledged.beyond(&survey.found));
+    Ok(beyond.is_none().then_some(passed))
 }
 
 /// What the file says of the tree that its records do not make.
@@ -90,8 +117,12 @@ fn beside(connection: &Connection, with_nodes: bool, passed: &Pass) -> rusqlite:
 }
 
 /// The first stored checkpoint, key or anchor that does not agree with the records.
-fn agrees(connection: &Connection, kept: &Kept, passed: &Pass) -> Option<Damage> {
-    match kept.compare(passed) {
+fn agrees(connection: &Connection, kept: &Kept, passed: &Pass, acknowledged: &Acknowledgements) -> Option<Damage> {
+    let beyond = |brought: (u64, Digest), damage: Damage| -> Result<Option<Damage>, u64> {
+        let known = acknowledged.of_anchor(brought, passed.size(), |size| passed.root_at(size))?;
+        Ok((!known).then_some(damage))
+    };
+    match kept.compare(passed, beyond) {
         Ok(None) => kept::check(connection).unwrap_or_else(|error| Some(database(None, &error))),
         Ok(found) => found,
         Err(size) => Some(damage(None, "checkpoint", format!("the root of {size} records was not kept"))),
@@ -117,6 +148,7 @@ fn without_records(against: &Against, found: Damage) -> Report {
         gaps: 0,
         root_sha256: None,
         findings: vec![found],
+        acknowledged: Vec::new(),
         anchors,
         covered,
     }

@@ -91,6 +91,7 @@ pub fn verify(
         gaps,
         root_sha256: from_the_first.then(|| passed.chain().frontier().root()),
         findings,
+        acknowledged: Vec::new(),
         anchors,
         covered,
     })

@@ -17,7 +17,7 @@ use std::path::Path;
 use countersign_proof::anchor::{Anchor, Verdict};
 use countersign_proof::checkpoint::Log;
 use countersign_shared::digest::Digest;
-use countersign_shared::protocol::{Damage, ExportManifest};
+use countersign_shared::protocol::{Acknowledged, Damage, ExportManifest};
 use serde::Serialize;
 
 pub use crate::Progress;
@@ -66,6 +66,9 @@ pub struct Report {
     pub root_sha256: Option<Digest>,
     /// Everything that is wrong; the first that breaks the chain, and nothing of the chain behind it.
     pub findings: Vec<Damage>,
+    /// Damage that people acknowledged in a record of the file, and that was gone past.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub acknowledged: Vec<Acknowledged>,
     /// Each anchor.
     pub anchors: Vec<Anchored>,
     /// The records that an anchor shows to be those that there were: this many, from the first on.

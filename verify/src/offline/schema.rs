@@ -15,6 +15,8 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/0005_inventory.up.sql"),
     include_str!("../../../migrations/0006_ledger.up.sql"),
     include_str!("../../../migrations/0007_audit_queries.up.sql"),
+    include_str!("../../../migrations/0008_repair.up.sql"),
+    include_str!("../../../migrations/0009_signatures.up.sql"),
 ];
 
 /// The version from which on nodes, checkpoints and anchors are stored.

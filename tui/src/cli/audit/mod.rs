@@ -1,6 +1,8 @@
 //! `audit`: the verbs of the ledger.
 
+mod erase;
 mod export;
+mod repair;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -26,6 +28,10 @@ pub(super) enum AuditVerb {
     Get(AuditGetArgs),
     /// Take the records of a time range out, one JSON object a line; the export is itself recorded
     Export(export::ExportArgs),
+    /// Show what is damaged, or acknowledge exactly that; status 3 while there is damage that is not acknowledged
+    Repair(repair::RepairArgs),
+    /// Have a note, reason or comment erased; its digest stays. A quorum of people agrees, each by this command
+    Erase(erase::EraseArgs),
     /// Sign what the ledger is now, to be kept elsewhere
     Checkpoint(checkpoint::CheckpointArgs),
     /// Prove that records are in the ledger, or that it only grew
@@ -138,6 +144,8 @@ pub(super) fn run(verb: &AuditVerb, context: &mut Context) -> Result<u8, Failure
             context.answer::<AuditGet>(&params, render::audit::record)?;
             Ok(0)
         }
+        AuditVerb::Repair(args) => repair::run(args, context),
+        AuditVerb::Erase(args) => erase::run(args, context),
         AuditVerb::Export(args) => export::run(args, context),
         AuditVerb::Checkpoint(args) => checkpoint::checkpoint(args, context),
         AuditVerb::Proof(args) => checkpoint::proof(args, context),
