@@ -39,6 +39,7 @@ pub struct Metrics {
     age: Histogram,
     rows: IntGauge,
     anchoring: Anchoring,
+    acknowledged_damage: IntGauge,
     verifications: IntCounter,
     breaks: IntCounter,
     last_verified: Gauge,
@@ -64,6 +65,8 @@ pub struct Gauges {
     pub ledger_size: u64,
     /// How far they are signed and anchored.
     pub anchoring: AnchorGauges,
+    /// Pieces of damage that people acknowledged.
+    pub acknowledged_damage: u64,
     /// Since when the oldest does.
     pub oldest_pending_at: Option<Timestamp>,
     /// Jobs in each state.
@@ -107,6 +110,10 @@ impl Metrics {
             age: Histogram::with_opts(age.buckets(AGES.to_vec()))?,
             rows: IntGauge::new("countersign_audit_chain_rows", "Ledger records.")?,
             anchoring: Anchoring::new()?,
+            acknowledged_damage: IntGauge::new(
+                "countersign_audit_acknowledged_damage",
+                "Pieces of damage of the ledger that people acknowledged.",
+            )?,
             verifications: IntCounter::new("countersign_audit_chain_verify_total", "Verifications of the ledger.")?,
             breaks: IntCounter::new(
                 "countersign_audit_chain_break_detected_total",
@@ -150,6 +157,7 @@ impl Metrics {
         registry.register(Box::new(self.age.clone()))?;
         registry.register(Box::new(self.rows.clone()))?;
         self.anchoring.register(registry)?;
+        registry.register(Box::new(self.acknowledged_damage.clone()))?;
         registry.register(Box::new(self.verifications.clone()))?;
         registry.register(Box::new(self.breaks.clone()))?;
         registry.register(Box::new(self.last_verified.clone()))?;
@@ -191,6 +199,7 @@ impl Metrics {
             | Effect::RenewalPlanned
             | Effect::Watched
             | Effect::Delegated
+            | Effect::TextErased
             | Effect::Revoked => {}
         }
     }
@@ -249,6 +258,7 @@ impl Metrics {
         let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.rows.set(whole(gauges.ledger_size));
         self.anchoring.show(&gauges.anchoring);
+        self.acknowledged_damage.set(whole(gauges.acknowledged_damage));
         self.queue_depth.set(i64::try_from(gauges.queue_depth).unwrap_or(i64::MAX));
         let oldest = gauges.oldest_pending_at.map_or(0, |at| gauges.now.unix_millis() - at.unix_millis());
         self.oldest_pending.set(oldest.max(0) as f64 / 1000.0);
@@ -280,6 +290,7 @@ mod tests {
             queue_depth: 0,
             ledger_size: 3,
             anchoring: AnchorGauges { unanchored: 1, ..Default::default() },
+            acknowledged_damage: 0,
             oldest_pending_at: Some(Timestamp::EPOCH),
             jobs: vec![],
             alerts: AlertGauges::default(),

@@ -18,7 +18,8 @@ use crate::nodes::digest;
 pub struct Kept {
     heads: Vec<Head>,
     sealed: Vec<Sealed>,
-    anchors: Vec<(u64, Anchor)>,
+    /// Each with its record and the digest of its note.
+    anchors: Vec<(u64, Digest, Anchor)>,
     log: Option<Log>,
 }
 
@@ -65,8 +66,9 @@ impl Kept {
 
         let mut statement = connection.prepare("SELECT seq, note FROM anchors ORDER BY row")?;
         let anchors = statement.query_map([], |row| {
-            let anchor = Anchor::parse(row.get_ref(1)?.as_str()?.as_bytes()).map_err(|error| unfit(1, error))?;
-            Ok((row.get(0)?, anchor))
+            let note = row.get_ref(1)?.as_str()?.as_bytes();
+            let anchor = Anchor::parse(note).map_err(|error| unfit(1, error))?;
+            Ok((row.get(0)?, Digest::of(&[note]), anchor))
         })?;
         Ok(Self { heads, sealed, anchors: anchors.collect::<rusqlite::Result<_>>()?, log })
     }
@@ -75,14 +77,19 @@ impl Kept {
     pub fn sizes(&self) -> Vec<u64> {
         let heads = self.heads.iter().map(|head| head.size);
         let sealed = self.sealed.iter().map(|sealed| sealed.to_seq);
-        heads.chain(sealed).chain(self.anchors.iter().map(|(_, anchor)| anchor.size())).collect()
+        heads.chain(sealed).chain(self.anchors.iter().map(|(.., anchor)| anchor.size())).collect()
     }
 
-    /// Compares them with the ledger: the first that does not agree.
+    /// Compares them with the ledger: the first that does not agree. `beyond` hears of each anchor that disagrees, by its
+    /// record and the digest of its note, and returns what is not gone past.
     ///
     /// # Errors
-    /// A root could not be read.
-    pub fn compare<R: Roots>(&self, ledger: &R) -> Result<Option<Damage>, R::Error> {
+    /// A root could not be read, or that of `beyond`.
+    pub fn compare<R: Roots, E: From<R::Error>>(
+        &self,
+        ledger: &R,
+        mut beyond: impl FnMut((u64, Digest), Damage) -> Result<Option<Damage>, E>,
+    ) -> Result<Option<Damage>, E> {
         for head in &self.heads {
             if let Some(text) = head.compare(ledger)? {
                 return Ok(Some(damage(head.size.checked_sub(1), "checkpoint", text)));
@@ -93,7 +100,7 @@ impl Kept {
                 return Ok(Some(found));
             }
         }
-        for (seq, anchor) in &self.anchors {
+        for (seq, note, anchor) in &self.anchors {
             let Some(log) = &self.log else {
                 let text = "an anchor is kept, and no key under which it could have been signed".to_owned();
                 return Ok(Some(damage(Some(*seq), "checkpoint", text)));
@@ -101,7 +108,10 @@ impl Kept {
             match compare(ledger, log, anchor)? {
                 Verdict::Equal { .. } => {}
                 verdict @ (Verdict::Ahead { .. } | Verdict::Different { .. }) => {
-                    return Ok(Some(damage(None, "anchor", verdict.to_string())));
+                    let found = beyond((*seq, *note), damage(None, "anchor", verdict.to_string()))?;
+                    if found.is_some() {
+                        return Ok(found);
+                    }
                 }
                 // One whose signature is wrong was exchanged: it is not what was brought.
                 verdict @ Verdict::Unusable(_) => {

@@ -11,8 +11,11 @@
 //! | [`frontier`] | the stored edge of the tree beside the records |
 //! | [`signed`] | decisions that people signed, and the ledger that they saw |
 //! | [`evidence`] | a bundle of evidence: proofs, digests, quorums and certificates |
+//! | [`survey`] | a pass that goes on behind damaged records |
+//! | [`acknowledged`] | damage that people acknowledged |
 //! | [`offline`] | a file, copied from the host, without a daemon and without trust in what it says of itself |
 
+pub mod acknowledged;
 pub mod chain;
 pub mod columns;
 pub mod evidence;
@@ -23,6 +26,7 @@ pub mod offline;
 pub mod pass;
 pub mod row;
 pub mod signed;
+pub mod survey;
 
 use countersign_shared::protocol::Damage;
 

@@ -1,5 +1,7 @@
 //! `ledger_nodes`: the nodes of the tree that a database keeps, read for proofs, and held against those that its records make.
 
+use std::collections::BTreeMap;
+
 use countersign_proof::tree::{MOST_AT_ONCE, Nodes, STRIDE, leaf_hash};
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
@@ -29,12 +31,47 @@ impl Nodes for StoredNodes<'_> {
             )?;
             statement.query(params![level, first, end])?
         };
+        // A damaged record counts with the hash that is recorded for it, also where it is gone.
+        let recorded = if level == 0 { recorded_leaves(self.0, first, end)? } else { BTreeMap::new() };
+        if !recorded.is_empty() {
+            drop(rows);
+            return read_past(self.0, first, hashes, &recorded);
+        }
         for place in hashes {
             let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
             *place = if level == 0 { leaf_hash(row.get_ref(0)?.as_blob()?) } else { digest(row, 0)? };
         }
         Ok(())
     }
+}
+
+/// The leaf hashes that are recorded for records whose damage people acknowledged, from `first` to before `end`.
+fn recorded_leaves(connection: &Connection, first: u64, end: u64) -> rusqlite::Result<BTreeMap<u64, Digest>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, expected FROM acknowledged_damage
+         WHERE seq >= ?1 AND seq < ?2 AND rule IN ('edited', 'columns', 'missing')",
+    )?;
+    let rows = statement.query_map([first, end], |row| {
+        let leaf = row.get_ref(1)?.as_str()?.parse();
+        Ok((row.get(0)?, leaf.map_err(|_| rusqlite::Error::from(FromSqlError::InvalidType))?))
+    })?;
+    rows.collect()
+}
+
+fn read_past(
+    connection: &Connection,
+    first: u64,
+    hashes: &mut [Digest],
+    recorded: &BTreeMap<u64, Digest>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("SELECT record FROM audit_events WHERE seq = ?1")?;
+    for (seq, place) in (first..).zip(hashes) {
+        *place = match recorded.get(&seq) {
+            Some(leaf) => *leaf,
+            None => statement.query_row([seq], |row| Ok(leaf_hash(row.get_ref(0)?.as_blob()?)))?,
+        };
+    }
+    Ok(())
 }
 
 /// A column of 32 octets.

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use countersign_proof::anchor::Roots;
-use countersign_proof::tree::leaf_hash;
+use countersign_proof::tree::{Frontier, leaf_hash};
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
 use rusqlite::{Connection, Row};
 
 use crate::chain::{Chain, Node};
 use crate::nodes::{Beside, Levels};
+use crate::survey::{Survey, survey};
 use crate::{Progress, row};
 
 /// Records between two words on the progress.
@@ -120,6 +121,22 @@ impl Pass {
         }
         progress(total, total);
         Ok(())
+    }
+
+    /// The same for records of which some are damaged, up to the size of `stored`: goes on behind each with the leaf hash that
+    /// is recorded for it. What it could not go past is in what it returns, and is not the damage of the pass.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn past(&mut self, connection: &Connection, with_nodes: bool, stored: &Frontier) -> rusqlite::Result<Survey> {
+        let mut levels = with_nodes.then(|| Levels::prepare(connection)).transpose()?;
+        let mut beside = levels.as_mut().map(|levels| levels.behind(self.chain.size())).transpose()?;
+        let (begin, mut nodes) = ((self.chain.size(), self.chain.prev()), Vec::new());
+        survey(connection, begin, stored, &mut |leaf| {
+            self.advance(leaf, |node| nodes.push(node));
+            self.nodes(&mut nodes, beside.as_mut())?;
+            Ok(self.damage.take())
+        })
     }
 
     fn nodes(&mut self, nodes: &mut Vec<Node>, beside: Option<&mut Beside<'_>>) -> rusqlite::Result<()> {

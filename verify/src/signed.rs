@@ -83,16 +83,23 @@ pub fn read(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Signed
     connection.prepare_cached(&format!("{QUERY} WHERE s.seq = ?1"))?.query_row([seq], signed).optional()
 }
 
-/// Every signed decision from record `from` on, in the order of the ledger, until `each` says that it is enough.
-pub fn each<E: From<rusqlite::Error>>(
+/// Tells `hears` of each decision whose signature is none, and why, until it has heard enough.
+pub fn each_wrong<E: From<rusqlite::Error>>(
     connection: &Connection,
-    from: u64,
-    mut each: impl FnMut(SignedDecision) -> Result<bool, E>,
+    mut hears: impl FnMut(u64, String) -> Result<bool, E>,
 ) -> Result<(), E> {
-    let mut statement = connection.prepare(&format!("{QUERY} WHERE s.seq >= ?1 ORDER BY s.seq"))?;
-    let mut rows = statement.query([from])?;
+    let mut statement = connection.prepare(&format!("{QUERY} ORDER BY s.seq"))?;
+    let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        if !each(signed(row)?)? {
+        let seq: u64 = row.get("seq")?;
+        let why = match signed(row) {
+            Ok(kept) => kept.check().err(),
+            Err(rusqlite::Error::FromSqlConversionFailure(_, _, why)) => Some(format!("it cannot be read: {why}")),
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(why) = why
+            && !hears(seq, why)?
+        {
             break;
         }
     }

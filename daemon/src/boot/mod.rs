@@ -166,7 +166,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
                     | Effect::AttemptsRepeated
                     | Effect::Alerted { .. }
                     | Effect::Deduped { .. }
-                    | Effect::Died => {}
+                    | Effect::Died
+                    | Effect::TextErased => {}
                 }
             }
         }
@@ -231,6 +232,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         checks: Default::default(),
         streams: Default::default(),
         verification: Verification::from(peaks, begun),
+        repair: Default::default(),
         imports: Default::default(),
         sealing: Default::default(),
         forwarding: settings.forward.as_ref().map(|forward| Arc::new(Standing::new(forward))),
@@ -374,8 +376,10 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     systemd::ready().map_err(during("telling the service manager"))?;
     tracing::info!(socket = %settings.socket.display(), demo = settings.demo, read_only = health.damage().is_some(), "serving");
 
+    let mut again = false;
     tokio::select! {
         () = ipc::serve(listener, answers, limits, stopping) => {}
+        () = service.repair.again.notified() => again = true,
         what = vital.ended() => {
             tracing::error!("{what}: the daemon ends, to be started anew; what was answered is durable");
             return Err(BootError(what));
@@ -402,6 +406,11 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         tracing::warn!("the writer did not end in time; nothing that was answered is lost");
     }
     drop(state);
+    if again {
+        return Err(BootError(
+            "damage was acknowledged: the daemon ends, to be started anew and to look at all of it".into(),
+        ));
+    }
     Ok(())
 }
 

@@ -80,6 +80,11 @@ impl Signed {
         Self(read(&state.join(SIGNED_FILE)))
     }
 
+    /// How many records it is of, where there is one.
+    pub fn size(&self) -> Option<u64> {
+        self.0.as_ref().ok()?.as_ref().map(|signed| signed.checkpoint().size())
+    }
+
     /// Compares the ledger, which was verified and ends in `tail`, with it; `root_at` gives the root of its first records.
     /// Nothing where they agree, and where nothing was kept.
     ///

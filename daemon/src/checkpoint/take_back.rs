@@ -1,6 +1,6 @@
 //! A checkpoint that comes back from outside: whether it is one of this ledger's, and what it says of the ledger.
 
-use countersign_proof::anchor::{Anchor, Verdict, compare};
+use countersign_proof::anchor::{Anchor, compare};
 use countersign_proof::checkpoint::{NotOfLog, SignedCheckpoint};
 use countersign_proof::note::{Note, NoteError, SignatureLine, Valid};
 use countersign_shared::digest::Digest;
@@ -21,6 +21,13 @@ use crate::store::transaction::Failure;
 pub struct Genuine {
     signed: SignedCheckpoint,
     cosignatures: Vec<(SignatureLine, Option<u64>)>,
+}
+
+impl Genuine {
+    /// Of the note, as it is kept.
+    pub fn sha256(&self) -> Digest {
+        Digest::of(&[self.signed.to_string().as_bytes()])
+    }
 }
 
 /// Reads what somebody brought, and leaves out whatever is not known to be right.
@@ -145,11 +152,6 @@ pub fn keep(
 /// The damage that an anchor shows.
 pub fn alarm(result: &AnchorResult) -> Option<Damage> {
     (result.verdict != AnchorVerdict::Equal).then(|| damage(result.text.clone()))
-}
-
-/// The same for what a verification finds.
-pub fn shown_by(verdict: &Verdict) -> Option<Damage> {
-    verdict.is_damage().then(|| damage(verdict.to_string()))
 }
 
 fn damage(text: String) -> Damage {

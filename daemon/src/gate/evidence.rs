@@ -147,6 +147,13 @@ pub struct Cast {
     pub seq: u64,
 }
 
+/// A voice for what is done to the ledger itself, as its record has it: when on the time line, and whose.
+pub fn recorded_voice(record: &[u8], action: &str) -> Option<(i64, Cast)> {
+    let evidence = Evidence::read(record).filter(|evidence| evidence.action == action)?;
+    let (by, counts_for) = (evidence.party()?, evidence.details.counts_for.clone()?);
+    Some((evidence.details.tick, Cast { by, giver: None, verdict: Verdict::Approve, counts_for, seq: evidence.seq }))
+}
+
 impl Cast {
     /// Every vote on a version and digest, in the order of the ledger. The decisions say where the records are, and
     /// nothing else: a row whose record is not such a vote is no vote.

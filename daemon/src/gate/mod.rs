@@ -15,7 +15,7 @@ pub mod two_person;
 
 pub use approved::Approved;
 pub use delegated::Delegated;
-pub use evidence::{Cast, recorded_tick, recorded_timers};
+pub use evidence::{Cast, recorded_tick, recorded_timers, recorded_voice};
 pub use prove::{Shut, prove};
 pub use revocation::{ApprovedRevocation, prove_revocation};
 

@@ -22,7 +22,9 @@ use crate::store::Transaction;
 use crate::store::rows::jobs::JobRow;
 use crate::store::rows::requests::RequestRow;
 use crate::store::rows::submissions::Submission;
-use crate::store::rows::{audit, jobs, policies, requests, revocations, submissions, terms as rows_terms};
+use crate::store::rows::{
+    acknowledged, audit, jobs, policies, requests, revocations, submissions, terms as rows_terms,
+};
 use crate::store::transaction::Failure;
 
 /// Who approves by the passing of time.
@@ -73,6 +75,7 @@ pub(super) fn committed(transaction: &Transaction<'_>, job: &JobRow) -> Result<(
     if !matches!(state, JobState::Pending | JobState::Running) {
         return Err(Shut::Tampered(format!("{id} is {state} and was claimed")));
     }
+    undamaged(connection, job)?;
     let seq = job.record_seq.ok_or_else(|| Shut::Tampered(format!("{id} names no ledger record")))?;
     if seq >= transaction.durable_size() {
         return Err(Shut::Tampered(format!("{id} names ledger record {seq}, which is not committed")));
@@ -86,6 +89,18 @@ pub(super) fn committed(transaction: &Transaction<'_>, job: &JobRow) -> Result<(
     }
     one_signature_a_record(connection, job, seq)?;
     Ok((record, bytes))
+}
+
+/// What rests on a record that is known to be damaged is carried out by nobody: an acknowledgement says that the damage is
+/// known, and not that the record was true.
+fn undamaged(connection: &Connection, job: &JobRow) -> Result<(), Shut> {
+    match acknowledged::beneath(connection, job.job.request_id.as_ref(), Some(&job.job.id))? {
+        None => Ok(()),
+        Some(seq) => Err(Shut::Refused(format!(
+            "{} rests on ledger record {seq}, which is damaged: ask for it anew",
+            job.job.id
+        ))),
+    }
 }
 
 /// Whoever has to agree has agreed, by the ledger, in time, to what this job does; and the rules in force allow it.

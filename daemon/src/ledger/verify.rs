@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
 pub use countersign_verify::Progress;
+use countersign_verify::damage;
 use countersign_verify::frontier::compare_frontier;
 pub use countersign_verify::frontier::stored_frontier;
 use countersign_verify::nodes::compare_count;
 use countersign_verify::pass::{Behind, Pass};
-use rusqlite::Connection;
+use countersign_verify::survey::Found;
+use rusqlite::{Connection, Transaction};
 
 use super::Tail;
 
@@ -43,14 +45,13 @@ pub fn verify_from(
     wanted: &[u64],
     progress: &mut Progress<'_>,
 ) -> rusqlite::Result<Verified> {
-    // One read transaction: the records and the tree are of one moment.
-    let snapshot = connection.unchecked_transaction()?;
+    let snapshot = Snapshot::of(connection)?;
     let before = begin.size();
     let mut pass = Pass::begin(begin.into(), wanted.iter().copied());
-    pass.records(&snapshot, true, Behind::Left, progress)?;
+    pass.records(connection, true, Behind::Left, progress)?;
     let (chain, mut damage, roots) = pass.into_parts();
     if damage.is_none() {
-        let stored = stored_frontier(&snapshot)?;
+        let stored = stored_frontier(connection)?;
         damage = match &stored {
             // Fewer than were verified before: whatever the database says of itself.
             Some(stored) if stored.size() < before => {
@@ -61,8 +62,42 @@ pub fn verify_from(
         };
     }
     if damage.is_none() {
-        damage = compare_count(&snapshot, chain.size())?;
+        damage = compare_count(connection, chain.size())?;
     }
-    snapshot.finish()?;
+    snapshot.end()?;
     Ok(Verified { tail: chain.into(), damage, roots })
+}
+
+/// The same where a pass has found damage: goes on behind damaged records with the leaf hashes that are recorded for them, and
+/// names each; see [`countersign_verify::survey`]. The damage of the outcome is what it could not go past.
+pub fn verify_past(connection: &Connection, begin: Tail, wanted: &[u64]) -> rusqlite::Result<(Verified, Vec<Found>)> {
+    let snapshot = Snapshot::of(connection)?;
+    let Some(stored) = stored_frontier(connection)?.filter(|stored| stored.size() >= begin.size()) else {
+        let text = "the stored tree is malformed, or of fewer records than were verified before".to_owned();
+        let damage = Some(damage(None, "frontier", text));
+        return Ok((Verified { tail: begin, damage, roots: BTreeMap::new() }, Vec::new()));
+    };
+    let mut pass = Pass::begin(begin.into(), wanted.iter().copied());
+    let survey = pass.past(connection, true, &stored)?;
+    let (chain, _, roots) = pass.into_parts();
+    let mut damage = survey.blocked.or_else(|| compare_frontier(&Some(stored), chain.frontier()));
+    if damage.is_none() {
+        damage = compare_count(connection, chain.size())?;
+    }
+    snapshot.end()?;
+    Ok((Verified { tail: chain.into(), damage, roots }, survey.found))
+}
+
+/// One read transaction: the records and the tree are of one moment. The writer looks in a transaction of its own.
+struct Snapshot<'c>(Option<Transaction<'c>>);
+
+impl<'c> Snapshot<'c> {
+    fn of(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let begun = !connection.is_autocommit();
+        Ok(Self(if begun { None } else { Some(connection.unchecked_transaction()?) }))
+    }
+
+    fn end(self) -> rusqlite::Result<()> {
+        self.0.map_or(Ok(()), Transaction::finish)
+    }
 }

@@ -5,6 +5,7 @@ use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 /// The rules that a refusal on record can name: the label set is closed.
 pub const RULES: &[&str] = &[
     "auto_approve_after",
+    "damaged_record",
     "invalid_policy",
     "issuer_unusable",
     "login_mismatch",

@@ -180,6 +180,7 @@ impl Rig {
             queue_depth: 0,
             ledger_size: 0,
             anchoring: Default::default(),
+            acknowledged_damage: 0,
             oldest_pending_at: None,
             jobs: Vec::new(),
             alerts,

@@ -75,6 +75,7 @@ async fn the_matrix_of_the_issue_as_time_passes_against_real_servers() {
         queue_depth: 0,
         ledger_size: 0,
         anchoring: Default::default(),
+        acknowledged_damage: 0,
         oldest_pending_at: None,
         jobs: Vec::new(),
         alerts: AlertGauges::default(),

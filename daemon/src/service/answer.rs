@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 use super::end::Ending;
 use super::{
     Service, alerts, amend, archive, audit, certificates, checkpoint, comment, daemon, decide, decide_many,
-    delegations, demo, detail, discover, end, events, evidence, export, inventory, jobs, list, look_ups, policies,
-    propose, renew, retire, revoke, submit, wait,
+    delegations, demo, detail, discover, end, erase, events, evidence, export, inventory, jobs, list, look_ups,
+    policies, propose, renew, repair, retire, revoke, submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 
@@ -32,7 +32,7 @@ impl ipc::Service for Answers {
     }
 
     fn runs_aside(&self, method: &str) -> bool {
-        matches!(method, "request.wait" | "alert.test" | "audit.verify")
+        matches!(method, "request.wait" | "alert.test" | "audit.verify" | "audit.repair")
     }
 }
 
@@ -96,6 +96,8 @@ impl Answers {
             "audit.proof" => reply(checkpoint::proof(service, connection, params(raw)?).await),
             "audit.anchor" => reply(checkpoint::anchor(service, connection, params(raw)?).await),
             "audit.anchors" => reply(checkpoint::anchors(service, connection, params(raw)?).await),
+            "audit.erase" => reply(erase::erase(service, connection, params(raw)?).await),
+            "audit.repair" => reply(repair::repair(service, connection, params(raw)?).await),
             "daemon.status" => {
                 let NoParams {} = params(raw)?;
                 reply(daemon::status(service).await)

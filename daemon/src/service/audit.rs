@@ -8,6 +8,7 @@ use countersign_shared::protocol::{
     VerifyResult,
 };
 use countersign_shared::time::Timestamp;
+use countersign_verify::acknowledged::Acknowledgements;
 use tokio::sync::watch;
 
 use countersign_proof::tree::root_at;
@@ -133,9 +134,9 @@ async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiErr
         if verified.damage.is_none() {
             verified.damage = signed.compare(&verified.tail, |size| root_at(&StoredNodes(connection), size))?;
         }
-        Ok(verified)
+        Ok((verified, Acknowledgements::read(connection)?.to_report()))
     };
-    let verified = service.readers.read_apart(check).await?;
+    let (verified, acknowledged) = service.readers.read_apart(check).await?;
     service.verification.progress.ended(LastVerification {
         at: service.line.wall(),
         records: verified.tail.size(),
@@ -152,6 +153,7 @@ async fn verified(service: &Service, begin: Tail) -> Result<VerifyResult, ApiErr
         records: verified.tail.size(),
         root_sha256: verified.tail.frontier().root(),
         damage: verified.damage,
+        acknowledged,
     })
 }
 
@@ -238,7 +240,13 @@ mod tests {
                 let verify = || async move {
                     let records = begun.fetch_add(1, Ordering::Relaxed) + 1;
                     release.notified().await;
-                    Ok(VerifyResult { intact: true, records, root_sha256: Digest::of(&[b""]), damage: None })
+                    Ok(VerifyResult {
+                        intact: true,
+                        records,
+                        root_sha256: Digest::of(&[b""]),
+                        damage: None,
+                        acknowledged: Vec::new(),
+                    })
                 };
                 verification.join(verify).await.unwrap().records
             })

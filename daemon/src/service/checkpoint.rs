@@ -18,7 +18,7 @@ use crate::ipc::Connection;
 use crate::policy::Permission;
 use crate::store::rows::checkpoints::Checkpoint;
 use crate::store::rows::page::Window;
-use crate::store::rows::{anchors, audit};
+use crate::store::rows::{acknowledged, anchors, audit};
 use crate::store::transaction::Failure;
 
 /// The most octets of proofs in one answer.
@@ -129,6 +129,11 @@ fn records(
         if seq >= checkpoint.size {
             return Err(beyond(seq, checkpoint.size).into());
         }
+        if let Some(by) = acknowledged::of_record(snapshot, seq)? {
+            let message =
+                format!("record {seq} is damaged, as record {by} acknowledges: what it said cannot be proved");
+            return Err(ApiError::new(ErrorKind::Conflict, message).hint("a backup or an export may hold it").into());
+        }
         let record = audit::record(snapshot, seq)?.ok_or_else(|| beyond(seq, checkpoint.size))?;
         let record = proof::of_record(snapshot, checkpoint, signed, (seq, record))?;
         octets += record.proof.len();
@@ -161,7 +166,7 @@ pub async fn anchor(
     let notary = service.notary()?;
     let genuine = take_back::read(&notary, &params.octets)?;
     service.quota.admit_record(service, &actor)?;
-    let policy = service.policy.clone();
+    let (policy, genuine_sha256) = (service.policy.clone(), genuine.sha256());
     let result = service
         .writer
         .write(move |transaction| {
@@ -174,7 +179,11 @@ pub async fn anchor(
             take_back::keep(transaction, (&notary, rules.ledger()), actor, &genuine)
         })
         .await?;
-    if let Some(damage) = take_back::alarm(&result) {
+    // One that is known to disagree, and acknowledged, is no news.
+    let sha256 = genuine_sha256;
+    let known =
+        service.readers.read_for(connection.peer.uid(), move |db| Ok(acknowledged::of_anchor(db, &sha256)?)).await?;
+    if let Some(damage) = take_back::alarm(&result).filter(|_| !known) {
         service.health.raise(damage);
     }
     Ok(result)

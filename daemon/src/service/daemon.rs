@@ -14,7 +14,7 @@ use crate::ipc::Connection;
 use crate::metrics::{AlertGauges, AnchorGauges};
 use crate::policy::LedgerRules;
 use crate::store::rows::anchors::Standing;
-use crate::store::rows::{anchors, checkpoints, inventory_scans, jobs, requests};
+use crate::store::rows::{acknowledged, anchors, checkpoints, inventory_scans, jobs, requests};
 
 /// State, alarms and sizes: for everybody who may connect. It names nobody but those whose attempts raised an alarm.
 pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
@@ -24,14 +24,16 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         let alerts = Some(counts::status(connection)?);
         let ledger = marks(connection)?;
         let oldest = requests::oldest_pending(connection)?;
-        Ok((oldest, attempts::alarms(connection, tick)?, inventory, alerts, ledger))
+        let acknowledged = acknowledged::count(connection)?;
+        Ok((oldest, attempts::alarms(connection, tick)?, inventory, alerts, ledger, acknowledged))
     };
     // Where the database cannot be read, the alarm still has to reach every surface.
-    let (oldest_pending_at, attempts, inventory, alerts, ledger) = match service.readers.read_at_once(read).await {
-        Ok(read) => read,
-        Err(_) if service.health.damage().is_some() => Default::default(),
-        Err(error) => return Err(error),
-    };
+    let (oldest_pending_at, attempts, inventory, alerts, ledger, acknowledged_damage) =
+        match service.readers.read_at_once(read).await {
+            Ok(read) => read,
+            Err(_) if service.health.damage().is_some() => Default::default(),
+            Err(error) => return Err(error),
+        };
     let tail = service.writer.tail();
     let now = service.line.wall();
     let Marks { standing, last_checkpoint, last_anchor, .. } = ledger;
@@ -52,6 +54,7 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         now,
         read_only: service.health.damage().is_some(),
         damage: service.health.damage().cloned(),
+        acknowledged_damage,
         demo: service.facts.demo,
         bypass: service.facts.bypass,
         pending: service.metrics.pending(),
@@ -116,14 +119,15 @@ pub async fn described(service: &Service, actor: Actor) -> Result<WhoamiResult, 
 pub async fn metrics(service: &Service, connection: &Connection) -> Result<MetricsResult, ApiError> {
     service.actor(connection)?.has_any_role("reads the metrics")?;
     let (now, depth, size) = (service.line.wall(), service.writer.queue_depth(), service.writer.tail().size());
-    let (oldest, states, alerts, problems, ledger) = service
+    let (oldest, states, alerts, problems, ledger, acknowledged_damage) = service
         .readers
         .read_for(connection.peer.uid(), move |connection| {
             let alerts =
                 AlertGauges { queued: counts::queued(connection)?, days_left: counts::days_left(connection, now)? };
             let problems = inventory_scans::problems(connection)?;
             let ledger = marks(connection)?;
-            Ok((requests::oldest_pending(connection)?, jobs::counts(connection)?, alerts, problems, ledger))
+            let (oldest, acknowledged) = (requests::oldest_pending(connection)?, acknowledged::count(connection)?);
+            Ok((oldest, jobs::counts(connection)?, alerts, problems, ledger, acknowledged))
         })
         .await?;
     service.metrics.forward(service.forwarding.as_ref().map(|standing| standing.status(size)).as_ref());
@@ -141,6 +145,7 @@ pub async fn metrics(service: &Service, connection: &Connection) -> Result<Metri
             failing: service.failing.list().into_iter().map(|failing| failing.place).collect(),
         },
         oldest_pending_at: oldest,
+        acknowledged_damage,
         jobs: states,
         alerts,
         problems,

@@ -20,6 +20,7 @@ pub mod demo;
 pub mod detail;
 pub mod discover;
 pub mod end;
+pub mod erase;
 pub mod events;
 pub mod evidence;
 pub mod export;
@@ -32,11 +33,13 @@ pub mod propose;
 pub mod quota;
 pub mod refusal;
 pub mod renew;
+pub mod repair;
 pub mod retire;
 pub mod revoke;
 pub mod sight;
 pub mod submit;
 pub mod verification;
+pub mod voices;
 pub mod wait;
 
 use std::path::PathBuf;
@@ -122,6 +125,8 @@ pub struct Service {
     pub streams: events::Streams,
     /// The verification of the ledger that runs now.
     pub verification: audit::Verification,
+    /// Voices for damage that was found.
+    pub repair: Arc<repair::Repair>,
     /// Imports of certificates.
     pub imports: inventory::import::Imports,
     /// The archive that is being sealed: one at a time.

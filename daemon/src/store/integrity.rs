@@ -10,7 +10,7 @@ use super::migrations::schema_difference;
 use super::open::{OpenError, is_corruption};
 use super::settings::{apply_to_reader, reader_flags};
 use crate::ledger::leaf_hash;
-use crate::ledger::verify::{Progress, Verified, stored_frontier, verify_from};
+use crate::ledger::verify::{Progress, Verified, stored_frontier, verify_from, verify_past};
 use crate::ledger::{Frontier, Tail};
 
 mod anchors;
@@ -19,20 +19,33 @@ mod installation;
 mod lists;
 mod pending;
 mod proposals;
+mod sieve;
 mod signatures;
 mod texts;
 mod versions;
 pub mod written;
 
 use anchors::Kept;
+pub use sieve::Sieve;
 use signatures::Heads;
 
 /// Looks at everything: at the records from `begin` on, where an earlier look of this process ended, or from the first.
 /// Says now and then how many of how many records it is past. An error is a database that cannot be read at all.
 pub fn check(connection: &Connection, begin: Tail, progress: &mut Progress<'_>) -> Result<Verified, OpenError> {
+    check_through(connection, begin, &mut Sieve::default(), progress)
+}
+
+/// The same, past what `sieve` lets through.
+pub fn check_through(
+    connection: &Connection,
+    begin: Tail,
+    sieve: &mut Sieve,
+    progress: &mut Progress<'_>,
+) -> Result<Verified, OpenError> {
     let changed = schema(connection)?;
-    let read = Kept::read(connection, true).and_then(|kept| Ok((kept, Heads::read(connection)?)));
-    let ((kept, heads), unreadable) = match read {
+    let read =
+        Kept::read(connection, true).and_then(|kept| Ok((kept, Heads::read(connection)?, sieve.sizes(connection)?)));
+    let ((kept, heads, also), unreadable) = match read {
         Ok(read) => (read, None),
         Err(error) if is_corruption(&error) => return Err(error.into()),
         Err(error) => {
@@ -40,14 +53,22 @@ pub fn check(connection: &Connection, begin: Tail, progress: &mut Progress<'_>) 
             (Default::default(), Some(Damage { seq: None, rule: "state".into(), text }))
         }
     };
-    let sizes: Vec<u64> = kept.sizes().into_iter().chain(heads.sizes()).collect();
-    let (passed, file) = beside(connection, || verify_from(connection, begin, &sizes, progress));
+    let sizes: Vec<u64> = kept.sizes().into_iter().chain(heads.sizes()).chain(also).collect();
+    let (passed, mut file) = beside(connection, || verify_from(connection, begin.clone(), &sizes, progress));
     let mut verified = match (passed, changed.clone()) {
         (Ok(verified), _) => verified,
         // A table that is gone cannot be read, and that is what is wrong with it.
         (Err(_), Some(damage)) => return Ok(Verified { damage: Some(damage), ..unknown() }),
         (Err(error), None) => return Err(error.into()),
     };
+    // Nothing is gone past where the tables are not what they should be.
+    if verified.damage.is_some() && changed.is_none() && sieve.goes_on(connection)? {
+        let (past, found) = verify_past(connection, begin, &sizes)?;
+        let beyond = sieve.records(connection, &found)?;
+        verified = Verified { damage: beyond.or(past.damage), ..past };
+        // The other look ended where the first pass did.
+        file = None;
+    }
     if verified.damage.is_none() {
         verified.damage = match file {
             Some(found) => found?,
@@ -56,25 +77,27 @@ pub fn check(connection: &Connection, begin: Tail, progress: &mut Progress<'_>) 
         verified.damage = verified.damage.or(changed).or(unreadable);
     }
     if verified.damage.is_none() {
-        verified.damage = anchors::compare(&kept, &heads, connection, &verified)?;
+        verified.damage = anchors::compare(&kept, &heads, connection, &verified, sieve)?;
     }
     // Each looks at what the one before has found in order.
-    let looks = [
-        installation::policy,
-        installation::demo,
+    type Look = fn(&Connection, &mut Sieve) -> Result<Option<Damage>, OpenError>;
+    let looks: [Look; 12] = [
+        |connection, _| installation::policy(connection),
+        |connection, _| installation::demo(connection),
+        |connection, _| sieve::check(connection),
         state,
-        proposals::check,
-        pending::check,
+        |connection, _| proposals::check(connection),
+        |connection, _| pending::check(connection),
         texts::check,
         versions::check,
-        lists::check,
-        found::check,
-        anchors::check,
+        |connection, _| lists::check(connection),
+        |connection, _| found::check(connection),
+        |connection, _| anchors::check(connection),
         signatures::check,
     ];
     for look in looks {
         if verified.damage.is_none() {
-            verified.damage = look(connection)?;
+            verified.damage = look(connection, sieve)?;
         }
     }
     Ok(verified)
@@ -398,14 +421,19 @@ const STATES: &[(&str, &str)] = &[
     ),
 ];
 
-fn state(connection: &Connection) -> Result<Option<Damage>, OpenError> {
+fn state(connection: &Connection, sieve: &mut Sieve) -> Result<Option<Damage>, OpenError> {
     for (query, what) in STATES {
-        let found: Option<(String, String)> =
-            connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        if let Some((id, claim)) = found {
-            let (id, claim) = (Untrusted::new(id), Untrusted::new(claim));
-            let text = format!("the {what} {} {} and no ledger record says so", id.safe(), claim.safe());
-            return Ok(Some(Damage { seq: None, rule: "state".into(), text }));
+        // The first is the damage, unless it is gone past; nobody reads on behind it.
+        let mut statement = connection.prepare(query.strip_suffix(" LIMIT 1").unwrap_or(query))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (id, claim): (String, String) = (row.get(0)?, row.get(1)?);
+            let (object, claim) = (Untrusted::from(id.as_str()), Untrusted::new(claim));
+            let text = format!("the {what} {} {} and no ledger record says so", object.safe(), claim.safe());
+            let damage = sieve.state(connection, &id, Damage { seq: None, rule: "state".into(), text })?;
+            if damage.is_some() {
+                return Ok(damage);
+            }
         }
     }
     Ok(None)

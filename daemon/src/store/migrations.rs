@@ -53,6 +53,11 @@ pub const MIGRATIONS: &[Migration] = &[
         down: include_str!("../../../migrations/0007_audit_queries.down.sql"),
     },
     Migration {
+        version: 8,
+        up: include_str!("../../../migrations/0008_repair.up.sql"),
+        down: include_str!("../../../migrations/0008_repair.down.sql"),
+    },
+    Migration {
         version: 9,
         up: include_str!("../../../migrations/0009_signatures.up.sql"),
         down: include_str!("../../../migrations/0009_signatures.down.sql"),

@@ -32,6 +32,8 @@ pub fn reader_flags() -> OpenFlags {
 pub fn apply_to_writer(connection: &Connection) -> Result<(), OpenError> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     apply_to_both(connection)?;
+    // What was erased is overwritten, and not only forgotten.
+    set(connection, "secure_delete", 1)?;
     set(connection, "synchronous", 2)?;
     set(connection, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     set(connection, "cache_size", -WRITER_CACHE_KIB)?;

@@ -108,6 +108,8 @@ pub enum Effect {
     },
     /// Rules stopped one human again and again, and that is on record.
     AttemptsRepeated,
+    /// A free text was erased: what is left of it in the log of the database goes as well.
+    TextErased,
     /// Another policy takes force. Commands that come after it run in a group of their own, under that policy.
     PolicyChanged(Arc<InForce>),
 }

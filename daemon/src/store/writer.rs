@@ -27,6 +27,10 @@ const LONGEST_WAIT: Duration = Duration::from_millis(1);
 pub trait Command: Send {
     /// Changes the database; an error undoes this command alone.
     fn run(&mut self, transaction: &mut Transaction<'_>) -> Result<(), Failure>;
+    /// Whether it is the one kind of command that is run where damage was found: it says that the damage is known.
+    fn mends(&self) -> bool {
+        false
+    }
     /// Keeps the failure for the answer.
     fn fail(&mut self, failure: Failure);
     /// Tells the caller, once it is known whether the group is durable.
@@ -38,6 +42,7 @@ struct Call<T, F> {
     result: Option<Result<T, Failure>>,
     reply: oneshot::Sender<Result<T, ApiError>>,
     health: Health,
+    mends: bool,
 }
 
 impl<T, F> Command for Call<T, F>
@@ -50,6 +55,10 @@ where
             self.result = Some(Ok(steps(transaction)?));
         }
         Ok(())
+    }
+
+    fn mends(&self) -> bool {
+        self.mends
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -115,10 +124,28 @@ impl Writer {
         F: FnOnce(&mut Transaction<'_>) -> Result<T, Failure> + Send + 'static,
     {
         self.health.check()?;
+        self.send(steps, false).await
+    }
+
+    /// The same where damage was found, for the command that says that it is known. It runs alone, behind the end of the
+    /// ledger as the stored edge of the tree has it. The daemon stays read-only until it is started anew.
+    pub async fn mend<T, F>(&self, steps: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        self.send(steps, true).await
+    }
+
+    async fn send<T, F>(&self, steps: F, mends: bool) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, Failure> + Send + 'static,
+    {
         let gone =
             || ApiError::new(ErrorKind::Unavailable, "the daemon is shutting down").hint("try again in a moment");
         let (reply, answer) = oneshot::channel();
-        let call = Call { steps: Some(steps), result: None, reply, health: self.health.clone() };
+        let call = Call { steps: Some(steps), result: None, reply, health: self.health.clone(), mends };
         self.queue.send(Box::new(call)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
@@ -226,14 +253,24 @@ impl Loop {
         batch: &mut [Box<dyn Command>],
         after_commit: &mut impl FnMut(Vec<Effect>),
     ) -> (usize, Result<(), ApiError>) {
+        let mut batch = batch;
         if let Err(read_only) = self.health.check() {
-            return (batch.len(), Err(read_only));
+            match batch.iter().position(|command| command.mends()) {
+                Some(0) => batch = &mut batch[..1],
+                first => return (first.unwrap_or(batch.len()), Err(read_only)),
+            }
+            if let Err(error) = self.find_end() {
+                return (batch.len(), Err(error));
+            }
         }
         let size = self.tail.size();
         match group::run(&self.connection, &mut self.tail, &self.line, &self.routing.now(), batch, &self.health) {
             Ok(done) => {
                 if self.tail.size() != size {
                     self.published.send_replace(self.tail.clone());
+                }
+                if done.effects.contains(&Effect::TextErased) {
+                    self.empty_log();
                 }
                 tell(after_commit, done.effects);
                 (done.commands, Ok(()))
@@ -250,6 +287,34 @@ impl Loop {
                 (batch.len(), Err(undone.error))
             }
         }
+    }
+
+    /// Pages as they were before an erasure stand in the log until it is folded back and cut off.
+    fn empty_log(&self) {
+        let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        if busy.as_ref().ok() != Some(&0) {
+            tracing::warn!("a text was erased, and the log of the database is in use: it is cut off at the next stop");
+        }
+    }
+
+    /// Where damage was found the tail is where the first of it stands. The chain goes on from the hashes that are recorded,
+    /// where these are those that this process knows.
+    fn find_end(&mut self) -> Result<(), ApiError> {
+        let (known, root) = (self.tail.size(), self.tail.frontier().root());
+        let mut sieve = integrity::Sieve::collecting(vec![known]);
+        let unavailable = |text: String| ApiError::new(ErrorKind::Unavailable, text);
+        let verified = integrity::check_through(&self.connection, Tail::default(), &mut sieve, &mut |_, _| ())
+            .map_err(|error| unavailable(format!("the ledger cannot be read: {error}")))?;
+        if let Some(damage) = verified.damage {
+            return Err(unavailable(format!("the end of the ledger is not known ({}): {}", damage.rule, damage.text)));
+        }
+        if verified.roots.get(&known) != Some(&root) {
+            let text =
+                format!("this daemon knows {known} records with the root {root}, and those that are there are others");
+            return Err(unavailable(text));
+        }
+        self.tail = verified.tail;
+        Ok(())
     }
 
     /// A commit that failed may still have reached the disk: what the database says now is what counts.

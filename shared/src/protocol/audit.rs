@@ -104,6 +104,12 @@ closed_set! {
         AnchorAdded = "anchor_added",
         /// More of the ledger is anchored nowhere else than the policy allows: somebody should look.
         LedgerUnanchored = "ledger_unanchored",
+        /// A quorum of people acknowledged damage; nothing was rewritten.
+        DamageAcknowledged = "damage_acknowledged",
+        /// Somebody asked for a free text to be erased, or agreed to it.
+        ErasureAsked = "erasure_asked",
+        /// A quorum of people had a free text erased; its digest stays.
+        TextErased = "text_erased",
         /// Somebody took records out.
         AuditExport = "audit.export",
         /// Somebody took evidence of a request, a certificate or a period out.
@@ -264,6 +270,22 @@ pub struct VerifyResult {
     /// What was found; absent where all is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<Damage>,
+    /// Damage that people acknowledged before, and that is gone past: each stays named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acknowledged: Vec<Acknowledged>,
+}
+
+/// Damage that a quorum of people acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledged {
+    /// The damaged record, or that of the anchor; absent for a row of state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// By which rule it was found.
+    pub rule: String,
+    /// The record that acknowledges it.
+    pub by_seq: u64,
 }
 
 /// The first thing found wrong.

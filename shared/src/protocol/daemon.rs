@@ -26,6 +26,9 @@ pub struct StatusResult {
     /// The damage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<Damage>,
+    /// Damage that people acknowledged: so many pieces, which every verification names.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub acknowledged_damage: u64,
     /// True on a demo daemon.
     pub demo: bool,
     /// True where the approval bypass is on.
@@ -257,4 +260,8 @@ pub struct MetricsResult {
 pub struct ActAsParams {
     /// A person of the demo's policy.
     pub person: String,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

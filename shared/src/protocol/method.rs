@@ -99,6 +99,8 @@ methods! {
     AuditProof = "audit.proof": ProofParams => ProofResult, "Prove that records are in the ledger, or that it only grew.";
     AuditAnchor = "audit.anchor": AnchorParams => AnchorResult, "Take a checkpoint back that was kept elsewhere, and compare the ledger with it.";
     AuditAnchors = "audit.anchors": ListAnchorsParams => AnchorPage, "Checkpoints that came back from elsewhere, newest first.";
+    AuditRepair = "audit.repair": RepairParams => RepairResult, "Show what is damaged, or acknowledge exactly that; a quorum of people does.";
+    AuditErase = "audit.erase": EraseParams => EraseResult, "Ask for a free text to be erased, or agree to it; a quorum of people does.";
     DaemonStatus = "daemon.status": NoParams => StatusResult, "State, alarms and sizes.";
     DaemonWhoami = "daemon.whoami": NoParams => WhoamiResult, "Who the kernel says the caller is, and what that may do.";
     DaemonMetrics = "daemon.metrics": NoParams => MetricsResult, "Prometheus text.";

@@ -221,7 +221,13 @@ impl World {
             }
             method::AuditVerify::NAME => {
                 let records = u64::try_from(self.records.len()).unwrap();
-                to_value(VerifyResult { intact: true, records, root_sha256: Digest::of(&[b"root"]), damage: None })
+                to_value(VerifyResult {
+                    intact: true,
+                    records,
+                    root_sha256: Digest::of(&[b"root"]),
+                    damage: None,
+                    acknowledged: Vec::new(),
+                })
             }
             method::EventsSubscribe::NAME => {
                 let wanted: SubscribeParams = serde_json::from_value(params).unwrap();

@@ -165,6 +165,7 @@ pub fn status(pending: u64, ledger_size: u64) -> StatusResult {
         damage: None,
         demo: true,
         bypass: false,
+        acknowledged_damage: 0,
         pending,
         oldest_pending_at: Some(at(-7000)),
         ledger_size,

@@ -383,6 +383,7 @@ pub fn status() -> StatusResult {
         damage: Some(Damage { seq: Some(4), rule: "edited".to_owned(), text: "the hash differs".to_owned() }),
         demo: true,
         bypass: true,
+        acknowledged_damage: 1,
         pending: 2,
         oldest_pending_at: Some("2027-01-30T08:00:00Z".parse().unwrap()),
         ledger_size: 12,

@@ -126,6 +126,7 @@ pub fn examine(file: impl Read, against: &Against) -> Result<Examined, Unusable>
         gaps: 0,
         root_sha256: bundle.head.as_ref().map(|head| head.root_sha256),
         findings: findings.0,
+        acknowledged: Vec::new(),
         anchors,
         covered,
         notes,

@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
+use countersign_proof::anchor::Roots as _;
 use countersign_proof::tree::leaf_hash;
+use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -12,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::pass::Held;
 use super::schema::{Schema, schema};
 use super::{Against, Kind, Progress, Report, Unusable, signatures, wal};
+use crate::acknowledged::Acknowledgements;
 use crate::damage;
 use crate::frontier::{compare_frontier, stored_frontier};
 use crate::kept::{self, Kept};
@@ -36,7 +39,9 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         Ok(Schema::Other(found)) => return Ok(without_records(against, found)),
         Err(error) => return Ok(unreadable(against, &error)),
     };
-    let heads = signatures::heads(connection, &mut findings);
+    // Where they cannot be read nothing is gone past.
+    let acknowledged = Acknowledgements::read(connection).unwrap_or_default();
+    let heads = signatures::heads(connection, &acknowledged, &mut findings);
     let (kept, unread) = match with_nodes.then(|| Kept::read(connection, with_archives)).transpose() {
         Ok(kept) => (kept, None),
         Err(error) => {
@@ -46,8 +51,16 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
     };
     let mut also = kept.as_ref().map(Kept::sizes).unwrap_or_default();
     also.extend(heads.iter().map(|head| head.size));
+    also.extend(acknowledged.sizes());
     let mut held = Held::new(against, also);
-    let read = held.pass.records(connection, with_nodes, Behind::Hashed, progress);
+    let mut read = held.pass.records(connection, with_nodes, Behind::Hashed, progress);
+    let right = held.pass.damage().is_none() && read.is_ok();
+    if !right
+        && !acknowledged.is_empty()
+        && let Ok(Some(past)) = past(connection, with_nodes, held.anew(), &acknowledged)
+    {
+        (held.pass, read) = (past, Ok(()));
+    }
     let passed = &held.pass;
     let of_records = passed.damage().cloned();
     let in_order = of_records.is_none() && read.is_ok();
@@ -62,11 +75,11 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
     if in_order {
         findings.extend(beside(connection, with_nodes, passed).unwrap_or_else(|error| Some(database(None, &error))));
         findings.extend(unread);
-        findings.extend(kept.and_then(|kept| agrees(connection, with_archives, &kept, passed)));
+        findings.extend(kept.and_then(|kept| agrees(connection, with_archives, &kept, passed, &acknowledged)));
     }
     let records = passed.chain().size();
     if whole.is_ok() {
-        signatures::check(connection, &heads, passed, &mut findings);
+        signatures::check(connection, &heads, (passed, &acknowledged), &mut findings);
     }
     let (anchors, covered) = held.anchors(whole);
     Ok(Report {
@@ -78,10 +91,24 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         gaps: 0,
         root_sha256: Some(passed.chain().frontier().root()),
         findings,
+        acknowledged: acknowledged.to_report(),
         anchors,
         covered,
         notes: Vec::new(),
     })
+}
+
+/// The pass again, past damage that a later record acknowledges; none where there is more.
+fn past(
+    connection: &Connection,
+    with_nodes: bool,
+    mut passed: Pass,
+    acknowledged: &Acknowledgements,
+) -> rusqlite::Result<Option<Pass>> {
+    let Some(stored) = stored_frontier(connection)? else { return Ok(None) };
+    let survey = passed.past(connection, with_nodes, &stored)?;
+    let beyond = survey.blocked.or_else(|| acknowledged.beyond(&survey.found));
+    Ok(beyond.is_none().then_some(passed))
 }
 
 /// What the file says of the tree that its records do not make.
@@ -94,8 +121,18 @@ fn beside(connection: &Connection, with_nodes: bool, passed: &Pass) -> rusqlite:
 }
 
 /// The first stored checkpoint, key, archive or anchor that does not agree with the records.
-fn agrees(connection: &Connection, with_archives: bool, kept: &Kept, passed: &Pass) -> Option<Damage> {
-    match kept.compare(passed) {
+fn agrees(
+    connection: &Connection,
+    with_archives: bool,
+    kept: &Kept,
+    passed: &Pass,
+    acknowledged: &Acknowledgements,
+) -> Option<Damage> {
+    let beyond = |brought: (u64, Digest), damage: Damage| -> Result<Option<Damage>, u64> {
+        let known = acknowledged.of_anchor(brought, passed.size(), |size| passed.root_at(size))?;
+        Ok((!known).then_some(damage))
+    };
+    match kept.compare(passed, beyond) {
         Ok(None) => kept::check(connection, with_archives).unwrap_or_else(|error| Some(database(None, &error))),
         Ok(found) => found,
         Err(size) => Some(damage(None, "checkpoint", format!("the root of {size} records was not kept"))),
@@ -158,6 +195,7 @@ fn without_records(against: &Against, found: Damage) -> Report {
         gaps: 0,
         root_sha256: None,
         findings: vec![found],
+        acknowledged: Vec::new(),
         anchors,
         covered,
         notes: Vec::new(),

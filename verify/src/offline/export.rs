@@ -215,6 +215,7 @@ impl Reading<'_> {
             gaps: self.gaps,
             root_sha256: self.tied.then(|| self.held.pass.chain().frontier().root()),
             findings: self.findings,
+            acknowledged: Vec::new(),
             anchors,
             covered,
             notes: Vec::new(),

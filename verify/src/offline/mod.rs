@@ -19,7 +19,7 @@ use countersign_proof::anchor::{Anchor, Verdict};
 use countersign_proof::checkpoint::Log;
 use countersign_proof::request::Continuation;
 use countersign_shared::digest::Digest;
-use countersign_shared::protocol::{ArchiveManifest, Damage, ExportManifest};
+use countersign_shared::protocol::{Acknowledged, ArchiveManifest, Damage, ExportManifest};
 use serde::Serialize;
 
 pub use crate::Progress;
@@ -86,6 +86,9 @@ pub struct Report {
     pub root_sha256: Option<Digest>,
     /// Everything that is wrong; the first that breaks the chain, and nothing of the chain behind it.
     pub findings: Vec<Damage>,
+    /// Damage that people acknowledged in a record of the file, and that was gone past.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub acknowledged: Vec<Acknowledged>,
     /// Each anchor.
     pub anchors: Vec<Anchored>,
     /// The records that an anchor shows to be those that there were: those before this one, from the first of the file on.

@@ -32,6 +32,11 @@ impl<'a> Held<'a> {
         Self { pass, against, wanted, begin: 0, reached: BTreeMap::new() }
     }
 
+    /// The same pass again, before the first record.
+    pub fn anew(&self) -> Pass {
+        Pass::begin(Chain::default(), self.wanted.iter().copied())
+    }
+
     /// Begins behind records that are not there, and whose tree somebody states: whether it is theirs shows at the anchors.
     pub fn begin_behind(&mut self, chain: Chain) {
         self.begin = chain.size();

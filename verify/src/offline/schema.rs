@@ -15,6 +15,7 @@ const STEPS: &[(i64, &str)] = &[
     (5, include_str!("../../../migrations/0005_inventory.up.sql")),
     (6, include_str!("../../../migrations/0006_ledger.up.sql")),
     (7, include_str!("../../../migrations/0007_audit_queries.up.sql")),
+    (8, include_str!("../../../migrations/0008_repair.up.sql")),
     (9, include_str!("../../../migrations/0009_signatures.up.sql")),
     (10, include_str!("../../../migrations/0010_archives.up.sql")),
 ];

@@ -3,8 +3,9 @@
 use countersign_proof::anchor::Roots as _;
 use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
+use crate::acknowledged::Acknowledgements;
 use crate::damage;
 use crate::pass::Pass;
 use crate::signed::{self, Head};
@@ -24,8 +25,8 @@ const TABLES: [&str; 8] = [
 ];
 
 /// The states of the ledger that were signed; what cannot be read, and what is gone, is a finding.
-pub fn heads(connection: &Connection, findings: &mut Vec<Damage>) -> Vec<Head> {
-    match tables(connection).and_then(|there| read(connection, &there)) {
+pub fn heads(connection: &Connection, acknowledged: &Acknowledgements, findings: &mut Vec<Damage>) -> Vec<Head> {
+    match tables(connection).and_then(|there| read(connection, &there, acknowledged)) {
         Ok((heads, gone)) => {
             findings.extend(gone);
             heads
@@ -37,15 +38,25 @@ pub fn heads(connection: &Connection, findings: &mut Vec<Damage>) -> Vec<Head> {
     }
 }
 
-fn read(connection: &Connection, there: &[&str]) -> rusqlite::Result<(Vec<Head>, Option<Damage>)> {
+fn read(
+    connection: &Connection,
+    there: &[&str],
+    acknowledged: &Acknowledgements,
+) -> rusqlite::Result<(Vec<Head>, Option<Damage>)> {
     let missing = TABLES.iter().find(|table| !there.contains(table));
     let kept = if missing.is_none() { "(SELECT seq FROM main.decision_signatures)" } else { "()" };
     let told = "iif(json_valid(details), details ->> '$.signature_sha256', NULL) IS NOT NULL";
     let sql = format!(
         "SELECT seq FROM main.audit_events WHERE action IN ('approval_approved', 'approval_rejected') AND {told}
-            AND seq NOT IN {kept} ORDER BY seq LIMIT 1"
+            AND seq NOT IN {kept} ORDER BY seq"
     );
-    let gone: Option<u64> = connection.query_row(&sql, [], |row| row.get(0)).optional()?;
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut gone = None;
+    while let Some(row) = rows.next()?.filter(|_| gone.is_none()) {
+        // What a damaged record says of a signature says nothing.
+        gone = Some(row.get(0)?).filter(|seq: &u64| !acknowledged.is_damaged(*seq));
+    }
     let gone = gone.map(|seq| match missing {
         Some(table) => {
             damage(Some(seq), RULE, format!("the decision in record {seq} was signed; there is no table {table}"))
@@ -57,16 +68,19 @@ fn read(connection: &Connection, there: &[&str]) -> rusqlite::Result<(Vec<Head>,
 }
 
 /// The first signature that is none, and the first state that the records never had.
-pub fn check(connection: &Connection, heads: &[Head], pass: &Pass, findings: &mut Vec<Damage>) {
+pub fn check(
+    connection: &Connection,
+    heads: &[Head],
+    (pass, acknowledged): (&Pass, &Acknowledgements),
+    findings: &mut Vec<Damage>,
+) {
     if heads.is_empty() {
         return;
     }
     let mut wrong = None;
-    let looked = signed::each::<rusqlite::Error>(connection, 0, |kept| {
-        wrong = kept.check().err().map(|why| {
-            let text = format!("the decision in record {} has a signature that is none: {why}", kept.seq);
-            damage(Some(kept.seq), RULE, text)
-        });
+    let looked = signed::each_wrong::<rusqlite::Error>(connection, |seq, why| {
+        let text = format!("the decision in record {seq} has a signature that is none: {why}");
+        wrong = Some(damage(Some(seq), RULE, text)).filter(|_| !acknowledged.is_damaged(seq));
         Ok(wrong.is_none())
     });
     findings.extend(looked.err().map(|error| unreadable(&error)));

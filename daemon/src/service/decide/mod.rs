@@ -20,7 +20,7 @@ use crate::ipc::Connection;
 use crate::ledger::Draft;
 use crate::policy::{Policy, Terms};
 use crate::store::Transaction;
-use crate::store::rows::{decisions, delegations, requests};
+use crate::store::rows::{acknowledged, decisions, delegations, requests};
 use crate::store::transaction::{Failure, Recorded, fresh_salt, salted};
 pub use matter::{Matter, account_of, requester_now};
 
@@ -116,6 +116,9 @@ fn carry_out(
     own_session(&actor.party)?;
     sight::of(actor, &rules)?;
     let request = requests::get(transaction.connection(), &ask.id)?.ok_or_else(|| not_found(&ask.id))?;
+    if let Some(seq) = acknowledged::beneath(transaction.connection(), Some(&request.id), None)? {
+        return Err(damaged(&request.id, seq).into());
+    }
     let matter = Matter::read(transaction.connection(), &rules, request)?;
     let (now, tick) = (transaction.now(), transaction.tick());
     let says = matter.says(transaction.connection(), &rules, actor.who(), now, tick)?;
@@ -245,6 +248,13 @@ fn store(
         },
     )?;
     Ok(())
+}
+
+/// What a request rests on is known to be damaged: nobody can agree to it any more.
+fn damaged(id: &RequestId, seq: u64) -> ApiError {
+    ApiError::new(ErrorKind::Conflict, format!("{id} rests on ledger record {seq}, which is damaged"))
+        .hint("an admin voids it, and its requester asks anew")
+        .rule("damaged_record")
 }
 
 /// No request of this id, or none that the caller may see.

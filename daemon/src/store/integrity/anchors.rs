@@ -9,6 +9,7 @@ use countersign_shared::protocol::Damage;
 pub(super) use countersign_verify::kept::Kept;
 use rusqlite::Connection;
 
+use super::Sieve;
 use super::signatures::Heads;
 use crate::ledger::verify::Verified;
 use crate::store::open::OpenError;
@@ -21,9 +22,13 @@ pub(super) fn compare(
     signed: &Heads,
     connection: &Connection,
     verified: &Verified,
+    sieve: &mut Sieve,
 ) -> Result<Option<Damage>, OpenError> {
     let ledger = Passed { connection, size: verified.tail.size(), roots: &verified.roots };
-    if let Some(damage) = kept.compare(&ledger)? {
+    let beyond = |brought: (u64, Digest), damage: Damage| -> rusqlite::Result<Option<Damage>> {
+        sieve.anchor(connection, brought, ledger.size, |size| ledger.root_at(size), damage)
+    };
+    if let Some(damage) = kept.compare(&ledger, beyond)? {
         return Ok(Some(damage));
     }
     Ok(signed.compare(ledger.size, |size| ledger.root_at(size))?)

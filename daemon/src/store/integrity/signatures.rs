@@ -6,6 +6,7 @@ use countersign_shared::protocol::Damage;
 use countersign_verify::signed::{self, Head};
 use rusqlite::{Connection, OptionalExtension};
 
+use super::Sieve;
 use crate::store::open::OpenError;
 
 /// States of the ledger that were signed, as they were kept before the pass over the records began.
@@ -39,36 +40,34 @@ impl Heads {
     }
 }
 
-/// The first signature that is gone, or that is none.
-pub(super) fn check(connection: &Connection) -> Result<Option<Damage>, OpenError> {
-    let gone: Option<u64> = connection
-        .query_row(
-            "SELECT a.seq FROM audit_events a WHERE a.action IN ('approval_approved', 'approval_rejected')
-                AND a.details ->> '$.signature_sha256' IS NOT NULL
-                AND NOT EXISTS (SELECT 1 FROM decision_signatures s WHERE s.seq = a.seq) LIMIT 1",
-            [],
-            |row| row.get(0),
-        )
-        .optional()?;
-    if let Some(seq) = gone {
-        return Ok(Some(state(seq, "lacks its signature")));
+/// The first signature that is gone, or that is none. One of a decision whose record is damaged says nothing.
+pub(super) fn check(connection: &Connection, sieve: &mut Sieve) -> Result<Option<Damage>, OpenError> {
+    let mut statement = connection.prepare(
+        "SELECT a.seq FROM audit_events a WHERE a.action IN ('approval_approved', 'approval_rejected')
+            AND a.details ->> '$.signature_sha256' IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM decision_signatures s WHERE s.seq = a.seq)",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let found = beyond(connection, sieve, row.get(0)?, "lacks its signature")?;
+        if found.is_some() {
+            return Ok(found);
+        }
     }
     let mut damage = None;
-    let looked = signed::each::<rusqlite::Error>(connection, 0, |kept| {
-        damage = kept.check().err().map(|why| state(kept.seq, &format!("has a signature that is none: {why}")));
+    signed::each_wrong::<rusqlite::Error>(connection, |seq, why| {
+        damage = beyond(connection, sieve, seq, &format!("has a signature that is none: {why}"))?;
         Ok(damage.is_none())
-    });
-    match looked {
-        // What cannot be read as a signed decision is none.
-        Err(rusqlite::Error::FromSqlConversionFailure(_, _, why)) => {
-            let text = format!("a signed decision cannot be read: {why}");
-            Ok(Some(Damage { seq: None, rule: "state".into(), text }))
-        }
-        Err(error) => Err(error.into()),
-        Ok(()) => Ok(damage),
-    }
+    })?;
+    Ok(damage)
 }
 
-fn state(seq: u64, what: &str) -> Damage {
-    Damage { seq: Some(seq), rule: "state".into(), text: format!("the decision in record {seq} {what}") }
+fn beyond(connection: &Connection, sieve: &mut Sieve, seq: u64, what: &str) -> rusqlite::Result<Option<Damage>> {
+    let damage = Damage { seq: Some(seq), rule: "state".into(), text: format!("the decision in record {seq} {what}") };
+    let request: Option<String> =
+        connection.query_row("SELECT request_id FROM decisions WHERE seq = ?1", [seq], |row| row.get(0)).optional()?;
+    match request {
+        Some(id) => sieve.state(connection, &id, damage),
+        None => Ok(Some(damage)),
+    }
 }

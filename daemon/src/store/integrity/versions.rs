@@ -5,6 +5,7 @@ use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
 use rusqlite::Connection;
 
+use super::Sieve;
 use crate::store::open::OpenError;
 use crate::x509::pem;
 
@@ -16,7 +17,7 @@ const VERSIONS: &str = "SELECT v.certificate_id, v.version, v.chain_pem, v.sha25
      FROM certificate_versions v LEFT JOIN audit_events a ON a.seq = v.seq";
 
 /// Reads every chain; the first that is not what was recorded is the damage.
-pub(super) fn check(connection: &Connection) -> Result<Option<Damage>, OpenError> {
+pub(super) fn check(connection: &Connection, sieve: &mut Sieve) -> Result<Option<Damage>, OpenError> {
     let mut statement = connection.prepare(VERSIONS)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -30,9 +31,12 @@ pub(super) fn check(connection: &Connection) -> Result<Option<Damage>, OpenError
             && same("spki_sha256", "recorded_spki")?;
         if !as_recorded {
             let (id, version): (String, u32) = (row.get("certificate_id")?, row.get("version")?);
-            let text =
-                format!("version {version} of {} is not the certificate that was recorded", Untrusted::new(id).safe());
-            return Ok(Some(Damage { seq: None, rule: "state".into(), text }));
+            let shown = Untrusted::from(id.as_str());
+            let text = format!("version {version} of {} is not the certificate that was recorded", shown.safe());
+            let damage = sieve.state(connection, &id, Damage { seq: None, rule: "state".into(), text })?;
+            if damage.is_some() {
+                return Ok(damage);
+            }
         }
     }
     Ok(None)

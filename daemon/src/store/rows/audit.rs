@@ -12,7 +12,9 @@ use super::{json, parsed};
 use crate::ledger::leaf_hash;
 
 /// A record as a subscriber and the gate need it.
-const COLUMNS: &str = "SELECT a.*, d.note AS note, coalesce(s.reason, p.reason) AS reason FROM audit_events a
+const COLUMNS: &str = "SELECT a.*, iif(d.note = '' AND d.note_salt = x'', '[erased]', d.note) AS note,
+     CASE WHEN coalesce(s.reason_sha256, p.reason_sha256) IS NOT NULL AND coalesce(s.reason_salt, p.reason_salt) = x''
+          THEN '[erased]' ELSE coalesce(s.reason, p.reason) END AS reason FROM audit_events a
      LEFT JOIN proposals p ON a.action = 'policy_proposed' AND p.request_id = a.resource_id
      LEFT JOIN decisions d ON d.seq = a.seq
      LEFT JOIN approval_requests r ON a.action = 'approval_requested' AND r.id = a.resource_id

@@ -7,7 +7,7 @@ use countersign_shared::protocol::{Decision, PersonRef};
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::parsed;
+use super::{free_text, parsed};
 
 /// A decision as the gate counts it.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<DecisionRow> {
         decision: Decision {
             by: PersonRef { account: row.get("account")?, person: row.get("person")?, uid: row.get("uid")? },
             verdict: parsed(row, "verdict")?,
-            note: row.get::<_, String>("note")?.into(),
+            note: free_text(row, "note", "note_salt")?,
             version: row.get("version")?,
             digest: parsed(row, "digest")?,
             at: parsed(row, "decided_at")?,

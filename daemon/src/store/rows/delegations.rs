@@ -8,7 +8,7 @@ use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::page::{Conditions, Window, cut};
-use super::{parsed, parsed_if, to_json, unfit};
+use super::{free_text, parsed, parsed_if, to_json, unfit};
 use crate::store::sight::Own;
 
 /// A delegation that is granted now.
@@ -234,7 +234,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<DelegationRow> {
             },
             to: row.get("to_person")?,
             profiles: profiles(row)?,
-            reason: row.get::<_, String>("reason")?.into(),
+            reason: free_text(row, "reason", "reason_salt")?,
             created_at: parsed(row, "created_at")?,
             until: parsed(row, "until_at")?,
             active: false,

@@ -1,5 +1,6 @@
 //! Rows: each table's own file, with the statements that read and change it.
 
+pub mod acknowledged;
 pub mod alerts;
 pub mod amendments;
 pub mod anchors;
@@ -13,6 +14,7 @@ pub mod crls;
 pub mod decisions;
 pub mod delegations;
 pub mod deliveries;
+pub mod erasures;
 pub mod export;
 pub mod found;
 pub mod idempotency;
@@ -37,6 +39,7 @@ pub mod timers;
 
 use std::str::FromStr;
 
+use countersign_shared::text::Untrusted;
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
 
@@ -58,6 +61,16 @@ where
     let index = row.as_ref().column_index(column)?;
     let Some(raw) = row.get_ref(index)?.as_str_or_null()? else { return Ok(None) };
     raw.parse().map(Some).map_err(|error: T::Err| unfit(index, error.to_string()))
+}
+
+/// Stands where a text was erased: by the record `text_erased`, which alone shows that it was.
+pub const ERASED: &str = "[erased]";
+
+/// A free text, or the word that stands in its place. One that was erased went with its salt.
+fn free_text(row: &Row<'_>, text: &str, salt: &str) -> rusqlite::Result<Untrusted> {
+    let salt = row.as_ref().column_index(salt)?;
+    let (text, salt) = (row.get::<_, String>(text)?, row.get_ref(salt)?.as_blob()?);
+    Ok(if text.is_empty() && salt.is_empty() { ERASED.into() } else { text.into() })
 }
 
 /// A column that holds JSON of our own types.

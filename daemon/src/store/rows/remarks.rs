@@ -6,7 +6,7 @@ use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::parsed;
+use super::{free_text, parsed};
 
 /// A remark that is made now.
 pub struct NewRemark<'a> {
@@ -61,13 +61,12 @@ pub fn of(connection: &Connection, request: &RequestId, limit: u32) -> rusqlite:
 
 /// Why a request was voided or withdrawn.
 pub fn ending(connection: &Connection, request: &RequestId) -> rusqlite::Result<Option<Untrusted>> {
-    let text: Option<String> = connection
+    connection
         .prepare_cached(
-            "SELECT text FROM remarks WHERE request_id = ?1 AND kind <> 'comment' ORDER BY id DESC LIMIT 1",
+            "SELECT text, text_salt FROM remarks WHERE request_id = ?1 AND kind <> 'comment' ORDER BY id DESC LIMIT 1",
         )?
-        .query_row([request.as_str()], |row| row.get(0))
-        .optional()?;
-    Ok(text.map(Untrusted::new))
+        .query_row([request.as_str()], |row| free_text(row, "text", "text_salt"))
+        .optional()
 }
 
 /// How many there are on a request, up to `limit`.
@@ -81,7 +80,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Remark> {
     Ok(Remark {
         kind: parsed(row, "kind")?,
         by: PersonRef { account: row.get("account")?, person: row.get("person")?, uid: row.get("uid")? },
-        text: row.get::<_, String>("text")?.into(),
+        text: free_text(row, "text", "text_salt")?,
         version: row.get("version")?,
         at: parsed(row, "at")?,
         seq: row.get("seq")?,

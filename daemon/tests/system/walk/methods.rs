@@ -103,6 +103,16 @@ const WALK: &[Entry] = &[
     // A checkpoint that nobody signed.
     Entry { name: "audit.anchor", answered: false, params: |_| vec![json!({ "octets": "x\n" })] },
     Entry { name: "audit.anchors", answered: true, params: empty },
+    Entry {
+        name: "audit.repair",
+        answered: true,
+        params: |_| vec![json!({}), json!({ "damage_sha256": "0".repeat(64) })],
+    },
+    Entry {
+        name: "audit.erase",
+        answered: false,
+        params: |_| vec![json!({ "seq": 0, "what": "note", "reason": "x" })],
+    },
     Entry { name: "daemon.status", answered: true, params: empty },
     Entry { name: "daemon.whoami", answered: true, params: empty },
     Entry { name: "daemon.metrics", answered: true, params: empty },

@@ -67,11 +67,13 @@ fn an_issuer_is_called_a_proof_made_and_a_job_freed_in_one_place_each() {
         ("INSERTINTOcertificate_versions", &["store/rows/certificates.rs"]),
         ("INSERTINTOcrl_entries", &["store/rows/crls.rs"]),
         ("SETstate='revoked'", &["store/rows/crls.rs"]),
-        // An amendment gives a blocked job its new content.
+        // An amendment gives a blocked job its new content; an erasure takes the reason out of a cancelled one, and its trigger
+        // lets nothing else of it change.
         (
             "UPDATEjobs",
             &[
                 "store/rows/amendments.rs",
+                "store/rows/erasures.rs",
                 "store/rows/jobs.rs",
                 "store/rows/jobs.rs",
                 "store/rows/jobs.rs",

@@ -1,9 +1,11 @@
 //! `audit`: the verbs of the ledger.
 
 mod archive;
+mod erase;
 mod evidence;
 mod export;
 mod lines;
+mod repair;
 mod report;
 mod verify;
 
@@ -38,6 +40,10 @@ pub(super) enum AuditVerb {
     Archive(archive::ArchiveArgs),
     /// List the archives that were sealed, newest first
     Archives(archive::ArchivesArgs),
+    /// Show what is damaged, or acknowledge exactly that; status 3 while there is damage that is not acknowledged
+    Repair(repair::RepairArgs),
+    /// Have a note, reason or comment erased; its digest stays. A quorum of people agrees, each by this command
+    Erase(erase::EraseArgs),
     /// Sign what the ledger is now, to be kept elsewhere
     Checkpoint(checkpoint::CheckpointArgs),
     /// Prove that records are in the ledger, or that it only grew
@@ -153,6 +159,8 @@ pub(super) fn run(verb: &AuditVerb, context: &mut Context) -> Result<u8, Failure
             context.answer::<AuditGet>(&params, render::audit::record)?;
             Ok(0)
         }
+        AuditVerb::Repair(args) => repair::run(args, context),
+        AuditVerb::Erase(args) => erase::run(args, context),
         AuditVerb::Export(args) => export::run(args, context),
         AuditVerb::Evidence(args) => evidence::run(args, context),
         AuditVerb::Report(args) => report::run(args, context),

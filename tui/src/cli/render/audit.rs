@@ -1,6 +1,8 @@
 //! The ledger.
 
-use countersign_shared::protocol::{ArchivePage, AuditAction, AuditEvent, AuditRecord, Damage, VerifyResult};
+use countersign_shared::protocol::{
+    Acknowledged, ArchivePage, AuditAction, AuditEvent, AuditRecord, Damage, VerifyResult,
+};
 use countersign_verify::offline::{Kind, Report};
 
 use super::fields::Fields;
@@ -60,6 +62,7 @@ pub(in crate::cli) fn verification(result: &VerifyResult, view: View) -> String 
         (Some(found), _) => fields.toned("ledger", Tone::Bad, format!("damaged: {}", damage(found))),
         (None, false) => fields.toned("ledger", Tone::Bad, "damaged"),
     };
+    acknowledged(&mut fields, &result.acknowledged);
     fields
         .add("records", result.records.to_string())
         .add("root", result.root_sha256.to_string())
@@ -81,6 +84,7 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
         [] => fields.toned("ledger", Tone::Good, "nothing is wrong in it"),
         found => found.iter().fold(&mut fields, |fields, found| fields.toned("ledger", Tone::Bad, self::damage(found))),
     };
+    acknowledged(&mut fields, &report.acknowledged);
     let range = match report.first_seq.zip(report.last_seq) {
         None => String::new(),
         Some((first, last)) => format!(" (number {first} to {last})"),
@@ -131,6 +135,15 @@ pub(in crate::cli) fn archives(page: &ArchivePage, view: View) -> String {
         .collect();
     table(&["N", "FIRST", "LAST", "SEALED", "OCTETS", "BY…"], &rows, view.style)
         + &format!("{} records are not sealed\n", page.unsealed)
+}
+
+/// Damage that people acknowledged stays damage, and named.
+fn acknowledged(fields: &mut Fields, all: &[Acknowledged]) {
+    for one in all {
+        let place = one.seq.map_or_else(|| "in the state".to_owned(), |seq| format!("at record {seq}"));
+        let line = format!("{} {place}, acknowledged by record {}", text::safe(&one.rule), one.by_seq);
+        fields.toned("known damage", Tone::Bad, line);
+    }
 }
 
 /// What was found, on one line.

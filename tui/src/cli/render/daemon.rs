@@ -100,6 +100,10 @@ fn alarms(fields: &mut Fields, status: &StatusResult) {
         let what = status.damage.as_ref().map_or("damage was found".to_owned(), audit::damage);
         fields.toned("READ-ONLY", Tone::Bad, format!("nothing is decided: {what}"));
     }
+    if status.acknowledged_damage > 0 {
+        let what = format!("{} pieces that people acknowledged: countersign audit verify", status.acknowledged_damage);
+        fields.toned("KNOWN DAMAGE", Tone::Bad, what);
+    }
     if status.bypass {
         fields.toned("BYPASS", Tone::Bad, "requests are approved at once, by nobody");
     }

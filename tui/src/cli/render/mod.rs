@@ -17,6 +17,7 @@ pub(in crate::cli) mod job;
 pub(in crate::cli) mod life;
 pub(in crate::cli) mod policy;
 pub(in crate::cli) mod policy_change;
+pub(in crate::cli) mod repair;
 pub(in crate::cli) mod request;
 pub(in crate::cli) mod revocation;
 mod story;

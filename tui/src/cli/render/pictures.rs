@@ -149,7 +149,13 @@ fn the_ledger() {
         record_sha256: samples::digest(),
         text: Some("a note".into()),
     };
-    let intact = VerifyResult { intact: true, records: 8, root_sha256: samples::digest(), damage: None };
+    let intact = VerifyResult {
+        intact: true,
+        records: 8,
+        root_sha256: samples::digest(),
+        damage: None,
+        acknowledged: Vec::new(),
+    };
     let list = audit::list(std::slice::from_ref(&event), view());
     let record = audit::record(&AuditRecord { event, record: "{\"a\":1}".to_owned() }, view());
     assert_snapshot!([list, record, audit::verification(&intact, view())].join("\n"));

@@ -143,7 +143,13 @@ fn a_verification_is_left_and_goes_on_and_its_progress_is_asked_for() {
     bench.progress = None;
     bench.settle();
     let damage = Damage { seq: Some(4711), rule: "edited".into(), text: "expected 5F, found 60\u{1b}[2J".into() };
-    let found = VerifyResult { intact: false, records: 5000, root_sha256: Digest::of(&[b"r"]), damage: Some(damage) };
+    let found = VerifyResult {
+        intact: false,
+        records: 5000,
+        root_sha256: Digest::of(&[b"r"]),
+        damage: Some(damage),
+        acknowledged: Vec::new(),
+    };
     bench.act(Action::Answered { generation: begun[0], answer: Answer::Verified(Ok(Box::new(found))) });
     let shown = picture(&bench);
     for wanted in ["DAMAGED", "4711", "edited", "expected 5F, found 60"] {

@@ -399,7 +399,13 @@ fn told(bench: &mut Bench, name: &str, text: &str) {
         added: true,
         unanchored: 4,
     };
-    let found = |damage| VerifyResult { intact: false, records: 9, root_sha256: Digest::of(&[b"root"]), damage };
+    let found = |damage| VerifyResult {
+        intact: false,
+        records: 9,
+        root_sha256: Digest::of(&[b"root"]),
+        damage,
+        acknowledged: Vec::new(),
+    };
     bench.keys(&[Key::Char('3')]);
     bench.settle();
     match name {

@@ -23,7 +23,9 @@ pub fn summary(connection: &Connection, id: &RequestId, sight: &Sight) -> rusqli
 /// In the order in which [`read_summary`] takes them.
 const SUMMARY: &str = "SELECT r.row, r.id, r.kind, r.state, r.certificate_id, r.job_id, r.profile_id, r.environment,
      r.requester_account, r.requester_person, r.requester_uid, r.primary_name, r.names, r.names_total,
-     coalesce(s.reason, p.reason, ''), s.ticket, r.risks, r.version, r.digest, r.created_at, r.expires_at,
+     CASE WHEN coalesce(s.reason_sha256, p.reason_sha256) IS NOT NULL
+         AND coalesce(s.reason_salt, p.reason_salt) = x'' THEN '[erased]' ELSE coalesce(s.reason, p.reason, '') END,
+     s.ticket, r.risks, r.version, r.digest, r.created_at, r.expires_at,
      t.not_before, t.batch, r.decided_at, r.decided_by, r.seq
      FROM approval_requests r LEFT JOIN submissions s ON s.id = r.submission_id
      LEFT JOIN proposals p ON p.request_id = r.id

@@ -1,0 +1,203 @@
+//! `audit.repair`: damage is not undone. People look at it and acknowledge exactly that; a record says so behind the end of the
+//! ledger, and every verification from then on goes past it and names it. Voices are held in memory: each is one person's, for
+//! exactly the damage that was shown, until the daemon ends.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use countersign_shared::digest::Digest;
+use countersign_shared::error::{ApiError, ErrorKind};
+use countersign_shared::protocol::{AuditAction, Category, Damage, DamageFound, RepairParams, RepairResult};
+use countersign_verify::acknowledged::{Entry, RESOURCE};
+use rusqlite::Connection as Database;
+use tokio::sync::Notify;
+
+use super::actor::Actor;
+use super::audit::reads_ledger;
+use super::{Service, voices};
+use crate::checkpoint::signed::Signed;
+use crate::gate::Cast;
+use crate::ipc::Connection;
+use crate::ledger::Tail;
+use crate::store::Transaction;
+use crate::store::integrity::{self, Sieve};
+use crate::store::open::OpenError;
+use crate::store::rows::acknowledged;
+use crate::store::transaction::Failure;
+
+/// Between the answer to the last voice and the daemon's end, so that the answer goes out.
+const PARTING: Duration = Duration::from_millis(500);
+
+/// The voices for some damage, and the bell that ends the daemon once it is acknowledged.
+#[derive(Default)]
+pub struct Repair {
+    voices: Mutex<Option<(Digest, Vec<Cast>)>>,
+    /// Held by the one look that runs: each reads everything.
+    looking: tokio::sync::Mutex<()>,
+    /// Rung when the daemon is to be started anew.
+    pub again: Notify,
+}
+
+/// What a look at everything found.
+struct Seen {
+    found: Vec<DamageFound>,
+    blocked: Option<Damage>,
+    digest: Digest,
+}
+
+impl Seen {
+    fn look(connection: &Database, state: &Path) -> Result<Self, Failure> {
+        let signed = Signed::read(state);
+        let mut sieve = Sieve::collecting(signed.size().into_iter().collect());
+        let look = integrity::check_through(connection, Tail::default(), &mut sieve, &mut |_, _| ());
+        let mut verified = look.map_err(|error| match error {
+            OpenError::Sqlite(error) => Failure::Database(error),
+            other => Failure::Api(ApiError::new(ErrorKind::Unavailable, other.to_string())),
+        })?;
+        if verified.damage.is_none() {
+            let root_at = |size| verified.roots.get(&size).copied().ok_or(rusqlite::Error::QueryReturnedNoRows);
+            verified.damage = signed.compare(&verified.tail, root_at)?;
+        }
+        let found = sieve.into_found();
+        let mut all = Vec::new();
+        for damage in &found {
+            all.extend_from_slice(entry(damage).to_string().as_bytes());
+            all.push(b'\n');
+        }
+        if let Some(blocked) = &verified.damage {
+            all.extend_from_slice(format!("blocked {} {}\n", blocked.rule, blocked.text).as_bytes());
+        }
+        // Of this state of the ledger: what was acknowledged is where it stood then.
+        let size = verified.tail.size().to_be_bytes();
+        let digest = Digest::of(&[b"countersign-damage-v1\0", &size, &all]);
+        Ok(Self { found, blocked: verified.damage, digest })
+    }
+}
+
+fn entry(damage: &DamageFound) -> Entry {
+    Entry { seq: damage.seq, rule: damage.rule.clone(), expected: damage.expected_sha256, found: damage.found_sha256 }
+}
+
+/// Shows the damage, or takes a voice for it.
+pub async fn repair(
+    service: &Service,
+    connection: &Connection,
+    params: RepairParams,
+) -> Result<RepairResult, ApiError> {
+    reads_ledger(service, connection)?;
+    let one_at_a_time = service.repair.looking.lock().await;
+    let state = service.state.clone();
+    let seen = service.readers.read_apart(move |connection| Seen::look(connection, &state)).await?;
+    drop(one_at_a_time);
+    let policy = service.policy.now();
+    let Some(named) = params.damage_sha256 else {
+        let spoken = service.repair.voices_for(&seen.digest);
+        return Ok(shown(seen, &spoken, voices::terms(&policy).places(), None));
+    };
+    let actor = service.actor_with_patience(connection)?;
+    let counts_for = voices::has_a_voice(&actor, &policy, service.line.wall())?;
+    if service.health.damage().is_none() {
+        return Err(ApiError::new(ErrorKind::Conflict, "no damage was found, and nothing is acknowledged")
+            .hint("countersign audit verify looks at all of it"));
+    }
+    acceptable(&seen, &named)?;
+    let mine = voices::cast(actor.party.clone(), counts_for, 0);
+    let spoken = service.repair.speak(&policy, named, mine)?;
+    let needed = voices::terms(&policy).places();
+    if !voices::tally(&policy, &spoken).is_complete() {
+        tracing::warn!(damage = %named, by = actor.party.account, "a voice acknowledges the damage; {needed} are needed");
+        return Ok(shown(seen, &spoken, needed, None));
+    }
+    let (agreed, state) = (spoken.clone(), service.state.clone());
+    let acknowledged =
+        move |transaction: &mut Transaction<'_>| acknowledge(transaction, &actor, &agreed, (named, &state));
+    let seq = service.writer.mend(acknowledged).await.inspect_err(|_| service.repair.forget())?;
+    service.repair.forget();
+    tracing::error!(
+        seq,
+        "the damage is acknowledged by a quorum; the daemon ends, to be started anew and look at all of it"
+    );
+    let repair = service.repair.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(PARTING).await;
+        repair.again.notify_one();
+    });
+    Ok(shown(seen, &spoken, needed, Some(seq)))
+}
+
+fn acceptable(seen: &Seen, named: &Digest) -> Result<(), ApiError> {
+    if seen.digest != *named {
+        let message = format!("the damage is not the one that was shown: it is {} now", seen.digest);
+        return Err(ApiError::new(ErrorKind::StaleContent, message)
+            .hint("look at it again: countersign audit repair")
+            .rule("stale_content"));
+    }
+    if let Some(blocked) = &seen.blocked {
+        let message = format!("no acknowledgement is taken for this damage ({}): {}", blocked.rule, blocked.text);
+        return Err(ApiError::new(ErrorKind::Conflict, message)
+            .hint("restore a backup from before it, keep this database as evidence: docs/operations.md"));
+    }
+    Ok(())
+}
+
+fn shown(seen: Seen, voices: &[Cast], needed: u32, acknowledged_seq: Option<u64>) -> RepairResult {
+    RepairResult {
+        damage_sha256: seen.digest,
+        damage: seen.found,
+        blocked: seen.blocked,
+        voices: voices::people(voices),
+        needed,
+        acknowledged_seq,
+    }
+}
+
+/// In the writer's own transaction everything is looked at once more: what is acknowledged is what stands there then.
+fn acknowledge(
+    transaction: &mut Transaction<'_>,
+    actor: &Actor,
+    voices: &[Cast],
+    (named, state): (Digest, &Path),
+) -> Result<u64, Failure> {
+    let seen = Seen::look(transaction.connection(), state)?;
+    acceptable(&seen, &named)?;
+    if seen.found.is_empty() {
+        return Err(ApiError::new(ErrorKind::Conflict, "no damage was found, and nothing is acknowledged").into());
+    }
+    let entries: Vec<Entry> = seen.found.iter().map(entry).collect();
+    let draft = actor
+        .draft(AuditAction::DamageAcknowledged, Category::Auth, "ledger", RESOURCE)
+        .text("damage_sha256", named)
+        .list("damage", &entries)
+        .list("voices", voices::in_a_record(voices));
+    let recorded = transaction.record(draft)?;
+    acknowledged::insert(transaction.connection(), recorded.seq, &entries)?;
+    Ok(recorded.seq)
+}
+
+impl Repair {
+    fn voices_for(&self, digest: &Digest) -> Vec<Cast> {
+        let voices = self.voices.lock().unwrap_or_else(PoisonError::into_inner);
+        voices.as_ref().filter(|(of, _)| of == digest).map(|(_, voices)| voices.clone()).unwrap_or_default()
+    }
+
+    /// Adds a voice; other damage than before has no voices.
+    fn speak(&self, policy: &crate::policy::Policy, digest: Digest, mine: Cast) -> Result<Vec<Cast>, ApiError> {
+        let mut voices = self.voices.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, spoken) = match voices.take().filter(|(of, _)| *of == digest) {
+            Some(held) => voices.insert(held),
+            None => voices.insert((digest, Vec::new())),
+        };
+        if voices::has_spoken(policy, spoken, &mine.by) {
+            let message = format!("{} has acknowledged this damage already: one person, one voice", mine.by.voter());
+            let error = ApiError::new(ErrorKind::AlreadyDecided, message);
+            return Err(error.hint("somebody else has to look at it").rule("one_vote"));
+        }
+        spoken.push(mine);
+        Ok(spoken.clone())
+    }
+
+    fn forget(&self) {
+        *self.voices.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

@@ -1,0 +1,238 @@
+//! Damage that people acknowledge: nothing is rewritten, everything stays named, and what rests on it is issued by nobody.
+
+use countersign_shared::digest::Digest;
+use countersign_shared::error::ErrorKind;
+use countersign_shared::protocol::method::{
+    AuditAnchor, AuditCheckpoint, AuditProof, AuditRepair, AuditVerify, RequestApprove,
+};
+use countersign_shared::protocol::{
+    AnchorParams, AnchorVerdict, NoParams, Outcome, ProofParams, RepairParams, RepairResult, RequestSummary,
+};
+use countersign_verify::offline::{self, Against};
+
+use crate::support::{ALICE, ALICE_ADM, BOB, CAROL, DAVE, Host, can_be_people, on, policy, policy_with, until};
+
+/// Two of the group agree to what is done to the ledger.
+fn two_of_the_group() -> String {
+    policy_with(1, "", "[change_control]\nquorum = [{ group = \"pki\", need = 2 }]")
+}
+
+/// A stopped host with an issued request and a pending one.
+fn scene() -> (Host, RequestSummary) {
+    let mut host = Host::serving(&two_of_the_group());
+    let (mut alice, mut bob) = (host.user(ALICE), host.user(BOB));
+    let issued = alice.request(&["web1.corp.example"]);
+    bob.approve(&issued);
+    assert_eq!(alice.wait(&issued.id).outcome, Outcome::Issued);
+    let pending = alice.request(&["web2.corp.example"]);
+    host.stop();
+    (host, pending)
+}
+
+fn seen(host: &Host) -> RepairResult {
+    host.user(DAVE).call::<AuditRepair>(&RepairParams::default())
+}
+
+fn exactly(digest: Digest) -> RepairParams {
+    RepairParams { damage_sha256: Some(digest) }
+}
+
+/// Bob and carol acknowledge what is there; the daemon ends by itself and is started anew.
+fn acknowledged(host: &mut Host) -> u64 {
+    let shown = seen(host);
+    assert!(shown.blocked.is_none(), "{shown:?}");
+    let before: i64 = host.value("SELECT count(*) FROM audit_events");
+    let first = host.user(BOB).call::<AuditRepair>(&exactly(shown.damage_sha256));
+    assert_eq!((first.voices.len(), first.needed, first.acknowledged_seq), (1, 2, None));
+    assert_eq!(host.value::<i64>("SELECT count(*) FROM audit_events"), before);
+    let second = host.user(CAROL).call::<AuditRepair>(&exactly(shown.damage_sha256));
+    let seq = second.acknowledged_seq.unwrap();
+    until("the daemon ends by itself", || !host.alive());
+    host.kill();
+    host.start();
+    seq
+}
+
+#[test]
+fn damage_in_the_middle_is_acknowledged_and_gone_past_but_never_undone() {
+    if !can_be_people() {
+        return;
+    }
+    for (what, rule, sql) in [
+        ("a column", "columns", "UPDATE audit_events SET actor = 'uid:1' WHERE action = 'approval_approved'"),
+        (
+            "record and column alike",
+            "edited",
+            "UPDATE audit_events SET actor = 'uid:62003', record = CAST(replace(CAST(record AS TEXT),
+                 '\"actor\":\"' || actor || '\"', '\"actor\":\"uid:62003\"') AS BLOB) WHERE action = 'approval_approved'",
+        ),
+        ("a record that is not JSON", "edited", "UPDATE audit_events SET record = x'0000' WHERE action = 'approval_approved'"),
+        ("a row taken out", "missing", "DELETE FROM audit_events WHERE action = 'approval_approved'"),
+    ] {
+        let (mut host, _) = scene();
+        let damaged: u64 = host.value("SELECT seq FROM audit_events WHERE action = 'approval_approved'");
+        host.tamper(sql);
+        host.start();
+        assert!(host.oneself().status().read_only, "{what}");
+        let shown = seen(&host);
+        let first = &shown.damage[0];
+        assert_eq!((first.seq, first.rule.as_str()), (Some(damaged), rule), "{what}: {shown:?}");
+        let rows = "SELECT group_concat(hex(record)) FROM audit_events WHERE action <> 'damage_acknowledged'
+            AND action NOT LIKE 'daemon%' AND action NOT LIKE 'policy%'";
+        let before: String = host.value(rows);
+        let by = acknowledged(&mut host);
+        let status = host.oneself().status();
+        assert!(!status.read_only, "{what}: {:?}", status.damage);
+        assert!(status.acknowledged_damage >= 1, "{what}");
+        assert!(host.user(DAVE).metrics().contains("countersign_audit_acknowledged_damage"), "{what}");
+        let verified = host.user(DAVE).call::<AuditVerify>(&NoParams {});
+        assert!(verified.intact, "{what}: {verified:?}");
+        assert!(verified.acknowledged.iter().any(|one| one.seq == Some(damaged) && one.rule == rule && one.by_seq == by));
+        assert_eq!(host.value::<String>(rows), before, "{what}: something was rewritten");
+        // The chain goes on, and so does everybody.
+        let asked = host.user(ALICE).request(&["web3.corp.example"]);
+        host.user(BOB).approve(&asked);
+        assert_eq!(host.user(ALICE).wait(&asked.id).outcome, Outcome::Issued, "{what}");
+        let refused = host.user(DAVE).refused::<AuditProof>(
+            &ProofParams { seq: Some(damaged), ..ProofParams::default() },
+            ErrorKind::Conflict,
+        );
+        assert!(refused.message.contains("damaged"), "{what}: {refused:?}");
+        host.user(DAVE).call::<AuditProof>(&ProofParams { from: Some(damaged), ..ProofParams::default() });
+        assert!(!host.oneself().status().read_only, "{what}");
+        host.stop();
+        let report = offline::verify(&host.database(), &Against::default(), &mut |_, _| ()).unwrap();
+        assert!(report.intact && !report.acknowledged.is_empty(), "{what}: {report:?}");
+        // Anything else in the same place is new damage.
+        host.tamper(&format!(
+            "UPDATE audit_events SET actor = 'uid:2' WHERE seq = {damaged};
+             INSERT INTO audit_events SELECT {damaged}, 'ev-x', created_at, actor, actor_type, action, category, resource_type,
+                 'x', details, record FROM audit_events WHERE seq = {by} AND NOT EXISTS
+                 (SELECT 1 FROM audit_events WHERE seq = {damaged})"
+        ));
+        host.start();
+        assert!(host.oneself().status().read_only, "{what}: other damage in the same place was gone past");
+        assert!(seen(&host).damage.iter().any(|one| one.seq == Some(damaged)), "{what}");
+        host.stop();
+        let report = offline::verify(&host.database(), &Against::default(), &mut |_, _| ()).unwrap();
+        assert!(!report.intact, "{what}");
+    }
+}
+
+#[test]
+fn a_request_that_rests_on_a_damaged_record_is_agreed_to_and_issued_by_nobody() {
+    if !can_be_people() {
+        return;
+    }
+    let (mut host, pending) = scene();
+    host.tamper(&format!(
+        "UPDATE audit_events SET created_at = '2020-01-01T00:00:00.000Z' WHERE action = 'approval_requested'
+         AND resource_id = '{}'",
+        pending.id
+    ));
+    host.start();
+    acknowledged(&mut host);
+    let refused = host.user(BOB).refused::<RequestApprove>(&on(&pending), ErrorKind::Conflict);
+    assert_eq!(refused.data.rule.as_deref(), Some("damaged_record"), "{refused:?}");
+    let status = host.oneself().status();
+    assert!(!status.read_only, "{:?}", status.damage);
+    assert_eq!(host.value::<i64>("SELECT count(*) FROM certificate_versions"), 1);
+}
+
+#[test]
+fn only_different_people_in_their_own_sessions_acknowledge_exactly_what_was_shown() {
+    if !can_be_people() {
+        return;
+    }
+    let (mut host, _) = scene();
+    host.tamper("UPDATE audit_events SET actor = 'uid:1' WHERE action = 'approval_approved'");
+    host.start();
+    let shown = seen(&host);
+    let exact = exactly(shown.damage_sha256);
+    let stale = exactly(Digest::of(&[b"something else"]));
+    host.user(BOB).refused::<AuditRepair>(&stale, ErrorKind::StaleContent);
+    host.user(DAVE).refused::<AuditRepair>(&exact, ErrorKind::Forbidden);
+    host.user_by(ALICE, BOB).refused::<AuditRepair>(&exact, ErrorKind::TwoPersonIntegrity);
+    assert_eq!(host.user(ALICE).call::<AuditRepair>(&exact).voices.len(), 1);
+    for again in [ALICE, ALICE_ADM] {
+        host.user(again).refused::<AuditRepair>(&exact, ErrorKind::AlreadyDecided);
+    }
+    assert_eq!(seen(&host).voices.len(), 1);
+    // Other damage than was looked at has no voices.
+    host.tamper("UPDATE audit_events SET actor = 'uid:2' WHERE action = 'approval_requested'");
+    host.user(BOB).refused::<AuditRepair>(&exact, ErrorKind::StaleContent);
+    let shown = seen(&host);
+    assert!(shown.voices.is_empty());
+    // Voices end with the process, and nothing was written for them.
+    let exact = exactly(shown.damage_sha256);
+    host.user(BOB).call::<AuditRepair>(&exact);
+    host.kill();
+    host.start();
+    assert!(seen(&host).voices.is_empty());
+    assert_eq!(host.value::<i64>("SELECT count(*) FROM audit_events WHERE action = 'damage_acknowledged'"), 0);
+    assert!(host.oneself().status().read_only);
+}
+
+#[test]
+fn what_cannot_be_acknowledged_says_so() {
+    if !can_be_people() {
+        return;
+    }
+    for (what, sql) in [
+        ("the end cut off", "DELETE FROM audit_events WHERE seq > 5"),
+        ("the record of the policy", "UPDATE audit_events SET actor = 'uid:1' WHERE action = 'policy_loaded'"),
+        ("two in a row", "DELETE FROM audit_events WHERE seq IN (3, 4)"),
+        ("a node of the tree", "DELETE FROM ledger_frontier"),
+        ("state", "UPDATE approval_requests SET requester_account = 'x' WHERE state = 'pending'"),
+    ] {
+        let (mut host, _) = scene();
+        host.tamper(sql);
+        host.start();
+        let shown = seen(&host);
+        assert!(shown.blocked.is_some(), "{what}: {shown:?}");
+        let refused = host.user(BOB).refused::<AuditRepair>(&exactly(shown.damage_sha256), ErrorKind::Conflict);
+        assert!(refused.data.hint.contains("backup"), "{what}: {refused:?}");
+        assert!(host.oneself().status().read_only, "{what}");
+    }
+    // Where nothing is wrong, there is nothing to acknowledge.
+    let host = Host::serving(&policy());
+    let shown = seen(&host);
+    assert!(shown.damage.is_empty() && shown.blocked.is_none());
+    host.user(CAROL).refused::<AuditRepair>(&exactly(shown.damage_sha256), ErrorKind::Conflict);
+}
+
+#[test]
+fn an_anchor_that_disagrees_stays_named_and_is_gone_past_once_it_is_acknowledged() {
+    if !can_be_people() {
+        return;
+    }
+    let (mut host, _) = scene();
+    let (database, last_week) = (host.database(), host.path("last-week"));
+    std::fs::copy(&database, &last_week).unwrap();
+    host.start();
+    host.user(ALICE).request(&["web3.corp.example"]);
+    let note = host.user(DAVE).call::<AuditCheckpoint>(&NoParams {}).note;
+    host.stop();
+    std::fs::copy(&last_week, &database).unwrap();
+    host.start();
+    let anchor = AnchorParams { octets: note };
+    assert_ne!(host.user(DAVE).call::<AuditAnchor>(&anchor).verdict, AnchorVerdict::Equal);
+    assert!(host.oneself().status().read_only);
+    let by = acknowledged(&mut host);
+    let in_order = |host: &Host| {
+        let verified = host.user(DAVE).call::<AuditVerify>(&NoParams {});
+        assert!(verified.intact, "{verified:?}");
+        assert!(verified.acknowledged.iter().any(|one| one.rule == "anchor" && one.by_seq == by), "{verified:?}");
+    };
+    in_order(&host);
+    // Behind it the ledger outgrows the anchor, which then disagrees in another way.
+    for name in ["web4.corp.example", "web5.corp.example", "web6.corp.example"] {
+        host.user(ALICE).request(&[name]);
+    }
+    host.user(DAVE).call::<AuditAnchor>(&anchor);
+    in_order(&host);
+    host.stop();
+    host.start();
+    assert!(!host.oneself().status().read_only);
+    in_order(&host);
+}
