@@ -200,6 +200,7 @@ const SCHEMA: &[&str] = &[
     include_str!("../../migrations/0005_inventory.up.sql"),
     include_str!("../../migrations/0006_ledger.up.sql"),
     include_str!("../../migrations/0007_audit_queries.up.sql"),
+    include_str!("../../migrations/0009_signatures.up.sql"),
 ];
 
 /// As the daemon's readers are.

@@ -10,10 +10,12 @@
 //! | [`kept`] | stored checkpoints, archives and anchors beside the records |
 //! | [`frontier`] | the stored edge of the tree beside the records |
 //! | [`signed`] | decisions that people signed, and the ledger that they saw |
+//! | [`evidence`] | a bundle of evidence: proofs, digests, quorums and certificates |
 //! | [`offline`] | a file, copied from the host, without a daemon and without trust in what it says of itself |
 
 pub mod chain;
 pub mod columns;
+pub mod evidence;
 pub mod frontier;
 pub mod kept;
 pub mod nodes;

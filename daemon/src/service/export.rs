@@ -191,6 +191,7 @@ fn found(connection: &rusqlite::Connection, range: &Range, limit: u32) -> Result
     Ok(Found { counted, size: frontier.size(), root: frontier.root() })
 }
 
+/// Whether the caller may take records out.
 pub(super) fn may_export(actor: &Actor) -> Result<(), ApiError> {
     if actor.permissions.allows(Permission::ExportLedger) {
         return Ok(());

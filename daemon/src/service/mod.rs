@@ -21,6 +21,7 @@ pub mod detail;
 pub mod discover;
 pub mod end;
 pub mod events;
+pub mod evidence;
 pub mod export;
 pub mod inventory;
 pub mod jobs;

@@ -21,6 +21,7 @@ mod delegation;
 mod delegation_ends;
 mod delivery;
 mod events;
+mod evidence;
 mod exec;
 mod expiry;
 mod export;

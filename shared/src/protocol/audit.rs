@@ -106,6 +106,8 @@ closed_set! {
         LedgerUnanchored = "ledger_unanchored",
         /// Somebody took records out.
         AuditExport = "audit.export",
+        /// Somebody took evidence of a request, a certificate or a period out.
+        AuditEvidence = "audit.evidence",
         /// Somebody sealed records into an archive.
         LedgerSealed = "ledger_sealed",
         /// The daemon serves.

@@ -80,6 +80,7 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         findings,
         anchors,
         covered,
+        notes: Vec::new(),
     })
 }
 
@@ -159,5 +160,6 @@ fn without_records(against: &Against, found: Damage) -> Report {
         findings: vec![found],
         anchors,
         covered,
+        notes: Vec::new(),
     }
 }

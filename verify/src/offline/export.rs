@@ -217,6 +217,7 @@ impl Reading<'_> {
             findings: self.findings,
             anchors,
             covered,
+            notes: Vec::new(),
         }
     }
 }

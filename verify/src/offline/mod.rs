@@ -23,6 +23,7 @@ use countersign_shared::protocol::{ArchiveManifest, Damage, ExportManifest};
 use serde::Serialize;
 
 pub use crate::Progress;
+use crate::evidence;
 
 /// What a file is held against.
 #[derive(Debug, Default)]
@@ -55,6 +56,8 @@ pub enum Kind {
     Database,
     /// Lines of an export, or of a file that records are forwarded to.
     Export,
+    /// A bundle of evidence.
+    Evidence,
     /// Archives, one after the other.
     Archive,
 }
@@ -88,6 +91,9 @@ pub struct Report {
     /// The records that an anchor shows to be those that there were: those before this one, from the first of the file on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub covered: Option<u64>,
+    /// What a reader of evidence has to know, and is not wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What an anchor says.
@@ -154,6 +160,8 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
     (&mut file).take(SQLITE.len() as u64).read_to_end(&mut begin)?;
     let report = if begin == SQLITE {
         database::verify(path, against, progress)?
+    } else if evidence::is_bundle(&begin) {
+        return Ok(evidence::examine(begin.as_slice().chain(file), against)?.report);
     } else {
         let part = export::Part { name: None, lines: lines(begin, file)?, octets: found.len(), manifest: None };
         export::verify(Kind::Export, vec![part], None, against, progress)?
@@ -206,7 +214,9 @@ fn lines(begin: Vec<u8>, mut file: File) -> Result<export::Lines, Unusable> {
     if first.first().is_none_or(|first| *first == b'{') {
         return Ok(io::BufReader::with_capacity(128 * 1024, io::Cursor::new(first).chain(file)));
     }
-    Err(Unusable::Other("it is neither a database of SQLite nor an export, which has a JSON object on each line"))
+    Err(Unusable::Other(
+        "it is neither a database of SQLite, nor an export, archive or evidence, which have a JSON object on each line",
+    ))
 }
 
 fn concluded(mut report: Report) -> Report {

@@ -1,5 +1,5 @@
-//! `audit verify FILE…`: a copied database, an export, or archives, without a daemon and without privileges. Without a file,
-//! the daemon verifies its own.
+//! `audit verify FILE…`: a copied database, an export, archives or evidence, without a daemon and without privileges. Without a
+//! file, the daemon verifies its own.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -29,16 +29,12 @@ const MAX_SMALL: usize = 256 * 1024;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct VerifyArgs {
-    /// A copy of the database (with its -wal, where there is one), an export, or archives in their order; the daemon's own
-    /// ledger where it is left out
+    /// A copy of the database (with its -wal, where there is one), an export, a bundle of evidence, or archives in their order;
+    /// the daemon's own ledger where it is left out
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// A checkpoint that was kept elsewhere, as a note or as the digits of its short form; several times for several
-    #[arg(long, value_name = "FILE", requires = "files")]
-    anchor: Vec<PathBuf>,
-    /// The ledger's verifier key, or a file with it: from outside, not from the host. Several times after a rotation
-    #[arg(long, value_name = "KEY", requires = "files")]
-    key: Vec<String>,
+    #[command(flatten)]
+    beside: Beside,
     /// What the daemon said of the file, one for each; FILE.manifest, where it is there, where it is left out
     #[arg(long, value_name = "FILE", requires = "files")]
     manifest: Vec<PathBuf>,
@@ -50,14 +46,31 @@ pub(in crate::cli) struct VerifyArgs {
     against: Option<PathBuf>,
 }
 
+/// What a file is held against.
+#[derive(Debug, Args)]
+pub(super) struct Beside {
+    /// A checkpoint that was kept elsewhere, as a note or as the digits of its short form; several times for several
+    #[arg(long, value_name = "FILE")]
+    anchor: Vec<PathBuf>,
+    /// The ledger's verifier key, or a file with it: from outside, not from the host. Several times after a rotation
+    #[arg(long, value_name = "KEY")]
+    key: Vec<String>,
+}
+
 impl VerifyArgs {
     pub(super) fn is_offline(&self) -> bool {
         !self.files.is_empty()
     }
+
+    /// Where the daemon's own ledger is verified, there is nothing that these could be held against.
+    pub(super) fn needs_file(&self) -> bool {
+        self.files.is_empty() && !(self.beside.anchor.is_empty() && self.beside.key.is_empty())
+    }
 }
 
 pub(super) fn run(args: &VerifyArgs, context: &mut Context) -> Result<u8, Failure> {
-    let mut against = against(args)?;
+    let mut against = read_against(&args.beside)?;
+    against.continuations = continuations(args)?;
     let mut manifests = manifests(args)?;
     let [file] = args.files.as_slice() else {
         return archives(args, manifests, &against, context);
@@ -150,7 +163,7 @@ pub(super) fn by_daemon(context: &mut Context) -> Result<u8, Failure> {
     Ok(if result.intact { 0 } else { 3 })
 }
 
-fn against(args: &VerifyArgs) -> Result<Against, Failure> {
+pub(super) fn read_against(args: &Beside) -> Result<Against, Failure> {
     let keys = args.key.iter().map(|key| read_key(key)).collect::<Result<Vec<_>, _>>()?;
     let anchors = args
         .anchor
@@ -171,14 +184,18 @@ fn against(args: &VerifyArgs) -> Result<Against, Failure> {
         Some(name) if keys.iter().all(|key| *key.name() == name) => Some(Log::new(name.as_str(), keys)),
         Some(_) => return Err(Failure::usage("the keys of --key have several names; a ledger has one")),
     };
+    Ok(Against { log, anchors, ..Against::default() })
+}
+
+/// Proofs that the ledger went on.
+fn continuations(args: &VerifyArgs) -> Result<Vec<(String, Continuation)>, Failure> {
     let continuations = args.proof.iter().map(|path| {
         let octets = read_bounded(path, MAX_SMALL)?;
         let proof = Continuation::parse(&octets)
             .map_err(|error| Failure::file("read", path, &Untrusted::new(error.to_string()).safe()))?;
         Ok((shown(path), proof))
     });
-    let continuations = continuations.collect::<Result<Vec<_>, Failure>>()?;
-    Ok(Against { log, anchors, manifest: None, continuations })
+    continuations.collect()
 }
 
 /// What the daemon said of a file.

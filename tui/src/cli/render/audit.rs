@@ -73,6 +73,7 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
     let what = match report.kind {
         Kind::Database => "a database",
         Kind::Export => "an export",
+        Kind::Evidence => "a bundle of evidence",
         Kind::Archive => "archives",
     };
     fields.add("file", what);
@@ -92,6 +93,9 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
     for anchored in &report.anchors {
         let tone = if anchored.verdict == "equal" { Tone::Good } else { Tone::Bad };
         fields.toned("anchor", tone, format!("{}: {}", text::safe(&anchored.anchor), text::safe(&anchored.text)));
+    }
+    for note in &report.notes {
+        fields.add("note", text::safe(note));
     }
     let first = report.first_seq.unwrap_or(0);
     let covered = report.covered.map_or(0, |covered| covered.saturating_sub(first));
