@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod deliver;
 pub mod demo;
+pub mod evidence;
 pub mod forward;
 pub mod gate;
 pub mod identity;

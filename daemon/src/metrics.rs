@@ -5,9 +5,11 @@
 mod alerts;
 mod anchors;
 mod attempts;
+mod forward;
 
 use countersign_shared::error::ApiError;
 use countersign_shared::lifecycle::JobState;
+use countersign_shared::protocol::ForwardStatus;
 use countersign_shared::time::Timestamp;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -18,6 +20,7 @@ pub use self::alerts::{AlertGauges, AlertResult, Alerts};
 pub use self::anchors::AnchorGauges;
 use self::anchors::Anchoring;
 use self::attempts::Attempts;
+use self::forward::Forward;
 use crate::inventory::Problem;
 use crate::policy::{CHANGES, Policy, Profile};
 use crate::store::Effect;
@@ -32,6 +35,7 @@ pub struct Metrics {
     decisions: IntCounterVec,
     attempts: Attempts,
     alerts: Alerts,
+    forward: Forward,
     age: Histogram,
     rows: IntGauge,
     anchoring: Anchoring,
@@ -102,6 +106,7 @@ impl Metrics {
             decisions,
             attempts: Attempts::new()?,
             alerts: Alerts::new()?,
+            forward: Forward::new()?,
             age: Histogram::with_opts(age.buckets(AGES.to_vec()))?,
             rows: IntGauge::new("countersign_audit_chain_rows", "Ledger records.")?,
             anchoring: Anchoring::new()?,
@@ -148,6 +153,7 @@ impl Metrics {
         registry.register(Box::new(self.decisions.clone()))?;
         self.attempts.register(registry)?;
         self.alerts.register(registry)?;
+        self.forward.register(registry)?;
         registry.register(Box::new(self.age.clone()))?;
         registry.register(Box::new(self.rows.clone()))?;
         self.anchoring.register(registry)?;
@@ -240,6 +246,11 @@ impl Metrics {
         if !intact {
             self.breaks.inc();
         }
+    }
+
+    /// How forwarding stands; all at zero where nothing is forwarded.
+    pub fn forward(&self, status: Option<&ForwardStatus>) {
+        self.forward.show(status);
     }
 
     /// Prometheus text, format 0.0.4; byte-stable for equal values.

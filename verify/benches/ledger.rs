@@ -202,6 +202,7 @@ const SCHEMA: &[&str] = &[
     include_str!("../../migrations/0007_audit_queries.up.sql"),
     include_str!("../../migrations/0008_repair.up.sql"),
     include_str!("../../migrations/0009_signatures.up.sql"),
+    include_str!("../../migrations/0010_archives.up.sql"),
 ];
 
 /// As the daemon's readers are.

@@ -7,9 +7,10 @@
 //! | [`row`] | a row of the database against its bytes and the record before it |
 //! | [`pass`] | one pass over the records of a database |
 //! | [`nodes`] | the stored nodes of the tree beside the records |
-//! | [`kept`] | stored checkpoints and anchors beside the records |
+//! | [`kept`] | stored checkpoints, archives and anchors beside the records |
 //! | [`frontier`] | the stored edge of the tree beside the records |
 //! | [`signed`] | decisions that people signed, and the ledger that they saw |
+//! | [`evidence`] | a bundle of evidence: proofs, digests, quorums and certificates |
 //! | [`survey`] | a pass that goes on behind damaged records |
 //! | [`acknowledged`] | damage that people acknowledged |
 //! | [`offline`] | a file, copied from the host, without a daemon and without trust in what it says of itself |
@@ -17,6 +18,7 @@
 pub mod acknowledged;
 pub mod chain;
 pub mod columns;
+pub mod evidence;
 pub mod frontier;
 pub mod kept;
 pub mod nodes;

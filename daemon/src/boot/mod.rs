@@ -23,7 +23,7 @@ use crate::checkpoint::places::{Failing, Place};
 use crate::checkpoint::signed::{SIGNED_FILE, Signed};
 use crate::clock::{Clock, SystemClock, TimeLine};
 use crate::config::Settings;
-use crate::forward::Forwarder;
+use crate::forward::{Forwarder, Standing};
 use crate::identity::Attestation;
 use crate::identity::directory::{Directory, SystemDirectory};
 use crate::identity::peer::pin_kind;
@@ -234,6 +234,8 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         verification: Verification::from(peaks, begun),
         repair: Default::default(),
         imports: Default::default(),
+        sealing: Default::default(),
+        forwarding: settings.forward.as_ref().map(|forward| Arc::new(Standing::new(forward))),
     });
 
     let (end, stopping) = watch::channel(false);
@@ -310,8 +312,11 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         line: line.clone(),
         settings: looked_at,
     };
-    let forwarder =
-        settings.forward.clone().map(|forward| Forwarder::new(&readers, writer.watch(), forward, state.path()));
+    let forwarder = settings
+        .forward
+        .clone()
+        .zip(service.forwarding.clone())
+        .map(|forward| Forwarder::new(&readers, writer.watch(), forward, state.path(), line.clone()));
     let stop = stop_background.clone();
     let executor = Executor {
         writer: writer.clone(),

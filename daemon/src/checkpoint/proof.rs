@@ -4,7 +4,9 @@
 use countersign_proof::bundle::RecordProof;
 use countersign_proof::checkpoint::SignedCheckpoint;
 use countersign_proof::request::Continuation;
-use countersign_proof::tree::{leaf_hash, prove_consistency, prove_inclusion, root_at, verify_inclusion};
+use countersign_proof::tree::{
+    Frontier, leaf_hash, peaks_at, prove_consistency, prove_inclusion, root_at, verify_consistency, verify_inclusion,
+};
 use countersign_shared::protocol::{Damage, RecordProved};
 use rusqlite::Connection;
 
@@ -52,6 +54,17 @@ pub fn of_growth(
     let old_root = root_at(&nodes, old)?;
     continuation.verify(&old_root).map_err(|error| wrong(None, format!("the tree is not what was signed: {error}")))?;
     Ok(continuation)
+}
+
+/// The tree of the first `size` records, of which `checkpoint` is a continuation.
+pub fn tree_at(connection: &Connection, checkpoint: &Checkpoint, size: u64) -> Result<Frontier, Failure> {
+    let nodes = StoredNodes(connection);
+    let malformed = || wrong(None, format!("the tree of {size} records cannot be made of its nodes"));
+    let tree = Frontier::from_parts(size, peaks_at(&nodes, size)?).ok_or_else(malformed)?;
+    let path = prove_consistency(&nodes, size, checkpoint.size)?.unwrap_or_default();
+    verify_consistency(size, &tree.root(), checkpoint.size, &checkpoint.root, &path)
+        .map_err(|error| wrong(None, format!("the tree of {size} records is not what was signed: {error}")))?;
+    Ok(tree)
 }
 
 fn wrong(seq: Option<u64>, text: String) -> Failure {

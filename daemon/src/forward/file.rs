@@ -1,9 +1,10 @@
 //! A file of lines, mode 0640, that gets another name when it is full: `ledger.ndjson`, `ledger.ndjson.1`, `.2`, …, the
-//! highest the oldest. A reader follows it by its inode.
+//! highest the oldest. A reader follows it by its inode. Where somebody else renames or removes it, another one is begun; where
+//! somebody cuts it short, what stood in it is written again: lines may have come between the copy and the cut.
 
-use std::fs::{File, OpenOptions, rename};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt};
+use std::fs::{File, OpenOptions, rename, symlink_metadata};
+use std::io::{self, BufRead as _, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::libc::{O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK};
@@ -13,6 +14,8 @@ use super::Forwarded;
 const MODE: u32 = 0o640;
 /// Octets that are read at a time while the end of the last whole line is looked for.
 const STRETCH: u64 = 64 * 1024;
+/// The longest line, in octets.
+const MAX_LINE: u64 = 256 * 1024;
 
 /// See the module.
 pub struct LogFile {
@@ -21,6 +24,8 @@ pub struct LogFile {
     keep: u32,
     file: File,
     size: u64,
+    /// The record of its first line, where it has one.
+    first: Option<u64>,
 }
 
 impl LogFile {
@@ -29,12 +34,18 @@ impl LogFile {
         let (file, size) = open(path).map_err(|error| named(path, &error))?;
         let size = whole_lines(&file, size).map_err(|error| named(path, &error))?;
         file.set_len(size).map_err(|error| named(path, &error))?;
-        Ok(Self { path: path.to_owned(), rotate_at, keep, file, size })
+        let first = first_line(&file).map_err(|error| named(path, &error))?;
+        Ok(Self { path: path.to_owned(), rotate_at, keep, file, size, first })
     }
 
     /// Appends lines, and makes them durable. On an error the file is given up: what was written of them is looked at when
     /// it is opened again.
-    pub fn write(&mut self, records: &[Forwarded]) -> io::Result<()> {
+    ///
+    /// Where the file was cut short by somebody else, nothing is written, and the record is returned with which it had begun.
+    pub fn write(&mut self, records: &[Forwarded]) -> io::Result<Option<u64>> {
+        if let Some(back) = self.settle().map_err(|error| named(&self.path, &error))? {
+            return Ok(Some(back));
+        }
         let mut octets = Vec::with_capacity(128 * 1024);
         for record in records {
             let line = record.line.get();
@@ -44,10 +55,35 @@ impl LogFile {
                 octets.clear();
                 self.rotate().map_err(|error| named(&self.path, &error))?;
             }
+            self.first.get_or_insert(record.seq);
             octets.extend_from_slice(line.as_bytes());
             octets.push(b'\n');
         }
-        self.append(&octets)
+        self.append(&octets).map(|()| None)
+    }
+
+    /// Finds out what somebody else did to the file since it was written last.
+    fn settle(&mut self) -> io::Result<Option<u64>> {
+        let open = self.file.metadata()?;
+        let named = match symlink_metadata(&self.path) {
+            Ok(found) => Some((found.dev(), found.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if named != Some((open.dev(), open.ino())) {
+            tracing::warn!("{} was renamed or removed by somebody else: another is begun", self.path.display());
+            *self = Self::open(&self.path, self.rotate_at, self.keep)?;
+            return Ok(None);
+        }
+        let before = std::mem::replace(&mut self.size, open.len());
+        if open.len() >= before {
+            return Ok(None);
+        }
+        self.size = whole_lines(&self.file, open.len())?;
+        self.file.set_len(self.size)?;
+        let first = self.first.take();
+        self.first = first_line(&self.file)?;
+        Ok(first)
     }
 
     fn append(&mut self, octets: &[u8]) -> io::Result<()> {
@@ -72,6 +108,7 @@ impl LogFile {
         }
         rename(&self.path, numbered(1))?;
         (self.file, self.size) = open(&self.path)?;
+        self.first = None;
         if let Some(directory) = self.path.parent() {
             File::open(directory)?.sync_all()?;
         }
@@ -94,6 +131,18 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     // Whatever the umask: those whom the directory's group lets in read it.
     file.set_permissions(PermissionsExt::from_mode(MODE))?;
     Ok((file, found.len()))
+}
+
+/// The record of the file's first line; none where there is no line of ours.
+fn first_line(mut file: &File) -> io::Result<Option<u64>> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        seq: u64,
+    }
+    let mut line = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    io::BufReader::new(file).take(MAX_LINE).read_until(b'\n', &mut line)?;
+    Ok(serde_json::from_slice::<Line>(&line).ok().map(|line| line.seq))
 }
 
 /// How much of the file is whole lines.

@@ -7,9 +7,11 @@
 mod file;
 mod journal;
 mod position;
+mod standing;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_shared::digest::Digest;
@@ -17,6 +19,8 @@ use countersign_shared::error::ApiError;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
+pub use self::standing::Standing;
+use crate::clock::TimeLine;
 use crate::config::ForwardSettings;
 use crate::ledger::Tail;
 use crate::ledger::leaf_hash;
@@ -51,12 +55,20 @@ pub struct Forwarder {
     tail: watch::Receiver<Tail>,
     settings: ForwardSettings,
     position: PathBuf,
+    line: TimeLine,
+    standing: Arc<Standing>,
 }
 
 impl Forwarder {
     /// Forwards as `settings` say, from where an earlier process of this state directory got to.
-    pub fn new(readers: &Readers, tail: watch::Receiver<Tail>, settings: ForwardSettings, state: &Path) -> Self {
-        Self { readers: readers.apart(), tail, settings, position: state.join(POSITION) }
+    pub fn new(
+        readers: &Readers,
+        tail: watch::Receiver<Tail>,
+        (settings, standing): (ForwardSettings, Arc<Standing>),
+        state: &Path,
+        line: TimeLine,
+    ) -> Self {
+        Self { readers: readers.apart(), tail, settings, position: state.join(POSITION), line, standing }
     }
 
     /// Runs until `stop` turns true. What fails is said in the log, and tried again: the ledger keeps everything.
@@ -64,6 +76,7 @@ impl Forwarder {
         let mut wait = FIRST_WAIT;
         loop {
             let Err(error) = self.forward(&mut stop, &mut wait).await else { return Ok(()) };
+            self.standing.failed(self.line.wall(), &error);
             tracing::error!("records are not forwarded, tried again in {} s: {error}", wait.as_secs());
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
@@ -84,24 +97,57 @@ impl Forwarder {
                 let read = self.readers.read(move |connection| Ok(export::from(connection, begin, end)?)).await;
                 let lines = read.map_err(unread)?;
                 let file = self.position.clone();
-                let write = move || -> io::Result<(Sink, Position)> {
+                let write = move || -> io::Result<(Sink, Result<Position, u64>)> {
                     let lines: Vec<Forwarded> =
                         lines.into_iter().map(|(seq, hash, line)| Forwarded { seq, hash, line }).collect();
                     let last = lines.last().ok_or_else(|| io::Error::other("a committed record cannot be read"))?;
                     let reached = Position { next: last.seq + 1, last: Some(last.hash) };
-                    sink.write(&lines)?;
+                    if let Some(back) = sink.write(&lines)? {
+                        return Ok((sink, Err(back)));
+                    }
                     reached.keep(&file)?;
-                    Ok((sink, reached))
+                    Ok((sink, Ok(reached)))
                 };
                 let written = tokio::task::spawn_blocking(write).await;
-                (sink, position) = written.map_err(|_| io::Error::other("a fault ended the thread that wrote"))??;
+                let written = written.map_err(|_| io::Error::other("a fault ended the thread that wrote"))??;
+                sink = written.0;
+                position = match written.1 {
+                    Ok(reached) => reached,
+                    Err(back) => {
+                        self.standing.was_shortened();
+                        tracing::error!(
+                            record = back,
+                            "somebody cut the file of forwarded records short; what stood in it is written again"
+                        );
+                        self.at(back).await?
+                    }
+                };
                 *wait = FIRST_WAIT;
+            }
+            if position.next >= end {
+                self.standing.reached(position.next);
             }
             tokio::select! {
                 changed = self.tail.changed() => if changed.is_err() { return Ok(()) },
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
             }
         }
+    }
+
+    /// Goes back to the record `next`.
+    async fn at(&self, next: u64) -> io::Result<Position> {
+        let position = match next.checked_sub(1) {
+            None => Position::default(),
+            Some(before) => {
+                let read = self.readers.read(move |connection| Ok(audit::record(connection, before)?)).await;
+                Position { next, last: read.map_err(unread)?.map(|record| leaf_hash(&record)) }
+            }
+        };
+        // A crash from here on begins there as well.
+        let file = self.position.clone();
+        let keep = tokio::task::spawn_blocking(move || position.keep(&file)).await;
+        keep.map_err(|_| io::Error::other("a fault ended the thread that wrote"))??;
+        Ok(position)
     }
 
     /// Where to go on. A ledger that is not the one of before is forwarded from its first record on.
@@ -140,10 +186,11 @@ impl Sink {
         }
     }
 
-    fn write(&mut self, records: &[Forwarded]) -> io::Result<()> {
+    /// Writes them; or nothing, and says from which record on it is to be written again.
+    fn write(&mut self, records: &[Forwarded]) -> io::Result<Option<u64>> {
         match self {
             Self::File(file) => file.write(records),
-            Self::Journal(journal) => journal.write(records),
+            Self::Journal(journal) => journal.write(records).map(|()| None),
         }
     }
 }

@@ -111,3 +111,52 @@ fn the_journal_gets_an_entry_for_each_record() {
     }
     assert!(Journal::connect(&dir.path().join("nobody")).is_err());
 }
+
+/// The numbers of the lines in a file.
+fn numbers_in(path: &Path) -> Vec<u64> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn a_file_that_somebody_else_renamed_or_removed_is_begun_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, moved) = (dir.path().join("ledger"), dir.path().join("moved"));
+    let mut file = LogFile::open(&path, 1 << 20, 2).unwrap();
+    assert_eq!(file.write(&records(0..3)).unwrap(), None);
+    std::fs::rename(&path, &moved).unwrap();
+    assert_eq!(file.write(&records(3..5)).unwrap(), None);
+    assert_eq!((numbers_in(&moved), numbers_in(&path)), (vec![0, 1, 2], vec![3, 4]));
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(file.write(&records(5..6)).unwrap(), None);
+    assert_eq!(numbers_in(&path), [5]);
+    // Another file under its name, as logrotate's `create` leaves one.
+    std::fs::rename(&path, &moved).unwrap();
+    std::fs::write(&path, "").unwrap();
+    assert_eq!(file.write(&records(6..7)).unwrap(), None);
+    assert_eq!(numbers_in(&path), [6]);
+}
+
+#[test]
+fn what_stood_in_a_file_that_was_cut_short_is_asked_for_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger");
+    let cut = |length: u64| std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length).unwrap();
+    let mut file = LogFile::open(&path, 1 << 20, 2).unwrap();
+    assert_eq!(file.write(&records(0..3)).unwrap(), None);
+    cut(0);
+    assert_eq!(file.write(&records(3..5)).unwrap(), Some(0));
+    assert_eq!(file.write(&records(0..5)).unwrap(), None);
+    assert_eq!(numbers_in(&path), [0, 1, 2, 3, 4]);
+    // Also where the file was opened by an earlier process, and where a part of a line is left.
+    let mut file = LogFile::open(&path, 1 << 20, 2).unwrap();
+    cut(1500);
+    assert_eq!(file.write(&records(5..6)).unwrap(), Some(0));
+    assert_eq!(numbers_in(&path), [0]);
+    // Behind a rotation it begins with another record.
+    let mut file = LogFile::open(&path, 2500, 2).unwrap();
+    assert_eq!(file.write(&records(1..6)).unwrap(), None);
+    let begun = numbers_in(&path)[0];
+    cut(0);
+    assert_eq!(file.write(&records(6..7)).unwrap(), Some(begun));
+}

@@ -12,9 +12,9 @@ use serde_json::value::RawValue;
 
 use super::end::Ending;
 use super::{
-    Service, alerts, amend, audit, certificates, checkpoint, comment, daemon, decide, decide_many, delegations, demo,
-    detail, discover, end, erase, events, export, inventory, jobs, list, look_ups, policies, propose, renew, repair,
-    retire, revoke, submit, wait,
+    Service, alerts, amend, archive, audit, certificates, checkpoint, comment, daemon, decide, decide_many,
+    delegations, demo, detail, discover, end, erase, events, evidence, export, inventory, jobs, list, look_ups,
+    policies, propose, renew, repair, retire, revoke, submit, wait,
 };
 use crate::ipc::{self, Connection, Reply, params};
 
@@ -82,6 +82,9 @@ impl Answers {
             "audit.get" => reply(audit::get(service, connection, params(raw)?).await),
             "audit.count" => reply(audit::count(service, connection, params(raw)?).await),
             "audit.export" => reply(export::export(service, connection, params(raw)?).await),
+            "audit.evidence" => reply(evidence::evidence(service, connection, params(raw)?).await),
+            "audit.archive" => reply(archive::archive(service, connection, params(raw)?).await),
+            "audit.archives" => reply(archive::archives(service, connection, params(raw)?).await),
             "audit.verify" => {
                 let NoParams {} = params(raw)?;
                 reply(audit::verify(service, connection).await)

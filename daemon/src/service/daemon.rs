@@ -69,6 +69,7 @@ pub async fn status(service: &Service) -> Result<StatusResult, ApiError> {
         policy_sha256: service.policy.now().sha256(),
         policy_file_differs: service.facts.policy_file_differs.load(std::sync::atomic::Ordering::Relaxed),
         attestation: service.facts.attestation.to_owned(),
+        forward: service.forwarding.as_ref().map(|standing| standing.status(tail.size())),
     })
 }
 
@@ -129,6 +130,7 @@ pub async fn metrics(service: &Service, connection: &Connection) -> Result<Metri
             Ok((oldest, jobs::counts(connection)?, alerts, problems, ledger, acknowledged))
         })
         .await?;
+    service.metrics.forward(service.forwarding.as_ref().map(|standing| standing.status(size)).as_ref());
     let Marks { standing, last_checkpoint, anchors, .. } = ledger;
     let text = service.metrics.text(&crate::metrics::Gauges {
         now,

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use super::actor::Actor;
 use super::{Service, refusal};
+use crate::checkpoint::{make, proof};
 use crate::ipc::Connection;
 use crate::ledger::verify::stored_frontier;
 use crate::policy::Permission;
@@ -82,7 +83,7 @@ impl Cursor {
     }
 }
 
-fn foreign_cursor() -> ApiError {
+pub(super) fn foreign_cursor() -> ApiError {
     ApiError::invalid("`cursor` is not one that an export of yours over this range gave")
         .hint("pass next_cursor or more_cursor unchanged, with the same `from`, `to` and `category`")
 }
@@ -106,6 +107,7 @@ struct Found {
 async fn begin(service: &Service, connection: &Connection, asked: Asked) -> Result<ExportPage, ApiError> {
     let actor = service.actor_with_patience(connection)?;
     service.quota.admit_record(service, &actor)?;
+    let notary = service.notary()?;
     let Asked { range, limit, .. } = asked;
     let uid = connection.peer.uid();
     // Who may not export is told so, and recorded, before anything is counted.
@@ -137,6 +139,21 @@ async fn begin(service: &Service, connection: &Connection, asked: Asked) -> Resu
             })
         })
         .await??;
+    let ends = counted.ends;
+    // Of the export's own record too.
+    let checkpoint = make::sign(&service.writer, &notary).await?;
+    let prove = move |connection: &rusqlite::Connection| match ends {
+        None => Ok((Vec::new(), None)),
+        Some((first, last)) => {
+            let snapshot = connection.unchecked_transaction()?;
+            let signed = proof::with_witnesses(&snapshot, &checkpoint)?;
+            let peaks = proof::tree_at(&snapshot, &checkpoint, first)?.peaks().to_vec();
+            let continuation = proof::of_growth(&snapshot, &checkpoint, &signed, last + 1)?;
+            snapshot.finish()?;
+            Ok((peaks, Some(continuation.to_string())))
+        }
+    };
+    let (peaks, continuation) = service.readers.read_for(uid, prove).await?;
     let manifest = ExportManifest {
         format: EXPORT_FORMAT.to_owned(),
         origin: service.facts.origin.clone(),
@@ -151,6 +168,9 @@ async fn begin(service: &Service, connection: &Connection, asked: Asked) -> Resu
         last_seq: counted.ends.map(|(_, last)| last),
         size,
         root_sha256: root,
+        peaks,
+        verifier_key: continuation.is_some().then(|| notary.key().to_string()),
+        continuation,
     };
     let mut page = match counted.ends {
         None => ExportPage { manifest: None, lines: Vec::new(), next_cursor: None, more_cursor: None },
@@ -171,7 +191,8 @@ fn found(connection: &rusqlite::Connection, range: &Range, limit: u32) -> Result
     Ok(Found { counted, size: frontier.size(), root: frontier.root() })
 }
 
-fn may_export(actor: &Actor) -> Result<(), ApiError> {
+/// Whether the caller may take records out.
+pub(super) fn may_export(actor: &Actor) -> Result<(), ApiError> {
     if actor.permissions.allows(Permission::ExportLedger) {
         return Ok(());
     }
@@ -179,7 +200,7 @@ fn may_export(actor: &Actor) -> Result<(), ApiError> {
     Err(ApiError::new(ErrorKind::Forbidden, message).hint("the roles auditor and admin export it").rule("no_role"))
 }
 
-fn whole(number: u64) -> Result<i64, ApiError> {
+pub(super) fn whole(number: u64) -> Result<i64, ApiError> {
     i64::try_from(number).map_err(|_| ApiError::internal("a number of records is beyond every ledger"))
 }
 

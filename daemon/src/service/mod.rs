@@ -5,6 +5,7 @@ pub mod actor;
 pub mod alerts;
 pub mod amend;
 pub mod answer;
+pub mod archive;
 pub mod attempts;
 pub mod audit;
 pub mod certificates;
@@ -21,6 +22,7 @@ pub mod discover;
 pub mod end;
 pub mod erase;
 pub mod events;
+pub mod evidence;
 pub mod export;
 pub mod inventory;
 pub mod jobs;
@@ -127,6 +129,10 @@ pub struct Service {
     pub repair: Arc<repair::Repair>,
     /// Imports of certificates.
     pub imports: inventory::import::Imports,
+    /// The archive that is being sealed: one at a time.
+    pub sealing: tokio::sync::Mutex<()>,
+    /// How forwarding stands, where records are forwarded.
+    pub forwarding: Option<Arc<crate::forward::Standing>>,
 }
 
 impl Service {

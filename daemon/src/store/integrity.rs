@@ -43,7 +43,8 @@ pub fn check_through(
     progress: &mut Progress<'_>,
 ) -> Result<Verified, OpenError> {
     let changed = schema(connection)?;
-    let read = Kept::read(connection).and_then(|kept| Ok((kept, Heads::read(connection)?, sieve.sizes(connection)?)));
+    let read =
+        Kept::read(connection, true).and_then(|kept| Ok((kept, Heads::read(connection)?, sieve.sizes(connection)?)));
     let ((kept, heads, also), unreadable) = match read {
         Ok(read) => (read, None),
         Err(error) if is_corruption(&error) => return Err(error.into()),

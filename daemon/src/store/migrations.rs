@@ -62,6 +62,11 @@ pub const MIGRATIONS: &[Migration] = &[
         up: include_str!("../../../migrations/0009_signatures.up.sql"),
         down: include_str!("../../../migrations/0009_signatures.down.sql"),
     },
+    Migration {
+        version: 10,
+        up: include_str!("../../../migrations/0010_archives.up.sql"),
+        down: include_str!("../../../migrations/0010_archives.down.sql"),
+    },
 ];
 
 /// The version that this program works with.

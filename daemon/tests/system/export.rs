@@ -1,5 +1,9 @@
 //! `audit.export` through the socket: every row, none twice, and the export on record before the first of them leaves.
 
+use countersign_proof::anchor::Anchor;
+use countersign_proof::checkpoint::Log;
+use countersign_proof::request::Continuation;
+use countersign_proof::tree::Frontier;
 use countersign_shared::error::ErrorKind;
 use countersign_shared::protocol::frame::MAX_FRAME;
 use countersign_shared::protocol::method::{AuditCount_, AuditExport, AuditList};
@@ -228,4 +232,86 @@ fn a_wrong_parameter_is_named() {
         assert!(error.message.contains(word), "{params}: {error:?}");
     }
     assert_eq!(host.value::<i64>("SELECT count(*) FROM audit_events WHERE action = 'audit.export'"), 0);
+}
+
+#[test]
+fn an_export_that_begins_later_is_held_against_an_anchor() {
+    if !can_be_people() {
+        return;
+    }
+    let host = host(500);
+    let mut dave = host.user(DAVE);
+    let (manifest, lines, more) = export(&mut dave, asked(json!({ "limit": 200 })));
+    let (first, last) = (manifest.first_seq.unwrap(), manifest.last_seq.unwrap());
+    assert!(first > 0 && more.is_some());
+    let path = host.path("export.ndjson");
+    let looked = |lines: &[String], manifest: &ExportManifest, against: &Against| {
+        std::fs::write(&path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        let manifest = Some(manifest.clone());
+        let (anchors, continuations) = (against.anchors.clone(), against.continuations.clone());
+        verify(&path, &Against { manifest, anchors, continuations, log: against.log.clone() }, &mut |_, _| {}).unwrap()
+    };
+    // What an auditor kept elsewhere: the checkpoint that covers the export, and its own record with it.
+    let kept = Continuation::parse(manifest.continuation.as_deref().unwrap().as_bytes()).unwrap().signed;
+    assert!(kept.checkpoint().size() > manifest.export_seq);
+    let log = Some(Log::of_key(manifest.verifier_key.as_deref().unwrap().parse().unwrap()));
+    let anchor = Anchor::parse(kept.to_string().as_bytes()).unwrap();
+    let against = Against { log, anchors: vec![("kept".to_owned(), anchor)], ..Against::default() };
+    let report = looked(&lines, &manifest, &against);
+    assert!(report.intact, "{report:?}");
+    assert_eq!((report.first_seq, report.covered), (Some(first), Some(last + 1)));
+
+    // Another record in the middle, hashed and chained anew to its end: right in itself, and not what was anchored.
+    let mut forged = Tail::from_parts(
+        serde_json::from_str::<serde_json::Value>(&record(&lines[0])).unwrap()["prev"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap(),
+        Frontier::from_parts(first, manifest.peaks.clone()).unwrap(),
+    );
+    let lines_anew: Vec<String> = lines.iter().map(|line| resealed(&mut forged, line)).collect();
+    assert!(looked(&lines_anew, &manifest, &Against::default()).findings[0].rule == "proof");
+    let report = looked(&lines_anew, &ExportManifest { continuation: None, ..manifest.clone() }, &against);
+    assert_eq!((report.intact, report.covered), (false, None), "{report:?}");
+    // Other peaks, none, or the wrong number of them.
+    let mut bent = manifest.clone();
+    bent.peaks[0] = manifest.root_sha256;
+    assert!(!looked(&lines, &bent, &against).intact);
+    bent.peaks.clear();
+    assert_eq!(looked(&lines, &bent, &against).anchors[0].verdict, "unreached");
+    bent.peaks = vec![manifest.root_sha256; 40];
+    assert_eq!(looked(&lines, &bent, &against).findings[0].rule, "manifest");
+
+    // A category leaves gaps: nothing is claimed of what lies between.
+    let (manifest, lines, _) = export(&mut dave, asked(json!({ "category": "config" })));
+    let report = looked(&lines, &manifest, &against);
+    assert!(report.gaps > 0 && report.findings.is_empty() && !report.intact, "{report:?}");
+    assert_eq!((report.anchors[0].verdict, report.covered), ("unreached", None));
+}
+
+fn record(line: &str) -> String {
+    serde_json::from_str::<ExportLine>(line).unwrap().record.unwrap()
+}
+
+/// A line by another actor, at the same place of another chain.
+fn resealed(tail: &mut Tail, line: &str) -> String {
+    let mut line: ExportLine = serde_json::from_str(line).unwrap();
+    line.actor = "mallory".to_owned();
+    let columns = [
+        &line.event_id,
+        &line.created_at,
+        &line.actor,
+        &line.actor_type,
+        &line.action,
+        &line.category,
+        &line.resource_type,
+        &line.resource_id,
+        &line.details.get().to_owned(),
+    ]
+    .map(Clone::clone);
+    let record = sealed_with(tail, &columns, |_| {});
+    line.record_sha256 = leaf_hash(&record);
+    line.record = Some(String::from_utf8(record).unwrap());
+    serde_json::to_string(&line).unwrap()
 }

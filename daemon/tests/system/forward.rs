@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use countersign_shared::protocol::ExportLine;
+use countersign_shared::error::ErrorKind;
+use countersign_shared::protocol::method::AuditArchive;
+use countersign_shared::protocol::{ArchiveParams, ExportLine};
 use countersign_verify::offline::{Against, verify};
 
 use crate::support::{Host, policy, until};
@@ -60,7 +62,8 @@ fn after_crashes_nothing_is_missing_and_what_is_there_twice_is_the_same() {
         }
         if round == 2 {
             // As if the crash had come between the lines and the word on how far they go.
-            std::fs::remove_file(host.state.join("forward.position")).unwrap();
+            let removed = std::fs::remove_file(host.state.join("forward.position"));
+            assert!(removed.is_ok() || removed.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound));
         }
         host.start();
     }
@@ -84,4 +87,45 @@ fn where_nothing_can_be_written_the_daemon_serves_and_nothing_is_lost() {
     std::fs::create_dir(host.path("later")).unwrap();
     let end = size(&host);
     until("it is made up for", || std::fs::read_to_string(&path).is_ok_and(|text| text.lines().count() as u64 >= end));
+}
+
+#[test]
+fn what_somebody_else_does_to_the_file_loses_nothing_and_is_shown() {
+    let mut host = host();
+    host.start();
+    caught_up(&host);
+    let path = host.path("forwarded");
+    let status = |host: &Host| host.oneself().status().forward.unwrap();
+    // As logrotate with `copytruncate`: what came between the copy and the cut would be lost.
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+    refuse(&host);
+    until("it is made up for", || numbers(&path) == (0..size(&host)).collect::<Vec<u64>>());
+    until("it is shown", || (status(&host).shortened, status(&host).behind) == (1, 0));
+    // As logrotate without it.
+    let moved = host.path("moved");
+    std::fs::rename(&path, &moved).unwrap();
+    refuse(&host);
+    until("it goes on", || {
+        path.exists() && [numbers(&moved), numbers(&path)].concat() == (0..size(&host)).collect::<Vec<u64>>()
+    });
+    // A directory in its place: nothing can be written.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    refuse(&host);
+    until("it is an alarm", || status(&host).failing_since.is_some());
+    let standing = status(&host);
+    assert!(standing.behind > 0 && standing.error.unwrap().contains("forwarded"));
+    std::fs::remove_dir(&path).unwrap();
+    until("it is over", || status(&host).failing_since.is_none() && status(&host).behind == 0);
+}
+
+/// Makes a record: a refusal.
+fn refuse(host: &Host) {
+    host.oneself()
+        .refused::<AuditArchive>(&ArchiveParams { number: Some(1), ..ArchiveParams::default() }, ErrorKind::Forbidden);
+}
+
+fn numbers(path: &std::path::Path) -> Vec<u64> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str::<ExportLine>(line).ok()).map(|line| line.seq).collect()
 }

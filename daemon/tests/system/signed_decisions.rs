@@ -19,9 +19,10 @@ use data_encoding::BASE64;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use rusqlite::Connection;
 
+use crate::evidence;
 use crate::policy_change::{BY_THE_GROUP, changed};
 use crate::support::ledger::Columned;
-use crate::support::{ALICE, BOB, CAROL, Caller, Host, ask, can_be_people, on, policy_with, until};
+use crate::support::{ALICE, BOB, CAROL, Caller, DAVE, Host, ask, can_be_people, on, policy_with, until};
 use crate::tampering::root::{rehash, sign_again, unguarded};
 
 /// Keys of people, in files.
@@ -63,9 +64,13 @@ impl Keys {
 
     /// What stock `ssh-keygen` says of a signature that is kept.
     fn verified(&self, person: &str, signed: &Signed) -> bool {
-        let line = format!("{person} namespaces=\"{NAMESPACE}\" {}\n", signed.key);
+        self.verifies(person, &signed.key, signed.text.as_ref().unwrap(), &signed.sshsig)
+    }
+
+    fn verifies(&self, person: &str, key: &str, text: &str, sshsig: &str) -> bool {
+        let line = format!("{person} namespaces=\"{NAMESPACE}\" {key}\n");
         std::fs::write(self.path("allowed_signers"), line).unwrap();
-        std::fs::write(self.path("kept.sig"), &signed.sshsig).unwrap();
+        std::fs::write(self.path("kept.sig"), sshsig).unwrap();
         let mut child = Command::new("ssh-keygen")
             .current_dir(self.0.path())
             .args(["-Y", "verify", "-f", "allowed_signers", "-I", person, "-n", NAMESPACE, "-s", "kept.sig"])
@@ -73,7 +78,7 @@ impl Keys {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        child.stdin.take().unwrap().write_all(signed.text.as_ref().unwrap().as_bytes()).unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         child.wait().unwrap().success()
     }
 }
@@ -362,6 +367,50 @@ fn a_signed_decision_is_an_anchor() {
     let report = countersign_verify::offline::verify(&copy, &Default::default(), &mut |_, _| {}).unwrap();
     let rules: Vec<_> = report.findings.iter().map(|found| found.rule.as_str()).collect();
     assert_eq!(rules, ["signed_decision"], "{:?}", report.findings);
+}
+
+#[test]
+fn evidence_has_the_signature_and_a_change_of_it_is_found() {
+    if !can_be_people() {
+        return;
+    }
+    let keys = Keys::new();
+    let host = Host::serving(&policy(&keys, 1, DEMANDED));
+    let (mut alice, mut bob) = (host.user(ALICE), host.user(BOB));
+    let request = alice.request(&["web.corp.example"]);
+    let params = signed(&keys, &mut bob, "bob", &request);
+    bob.call::<RequestApprove>(&params);
+    alice.wait(&request.id);
+    let key = evidence::against(&host);
+    let mut lines = evidence::bundle(&mut host.user(DAVE), evidence::of_request(&request));
+    let report = evidence::report(&lines, &key);
+    assert!(report.intact, "{report:#?}");
+    lines.pop();
+
+    let at = lines.iter().position(|line| line.starts_with("{\"part\":\"decision\"")).unwrap();
+    let whole: serde_json::Value = serde_json::from_str(&lines[at]).unwrap();
+    let text = whole["signature"]["text"].as_str().unwrap().to_owned();
+    let sshsig = whole["signature"]["sshsig"].as_str().unwrap().to_owned();
+    assert!(text.contains("\nverdict: approve\n") && text.contains("\nname: dns:web.corp.example\n"), "{text}");
+    // As stock tools take it out of the bundle.
+    assert!(keys.verifies("bob", &keys.line("bob"), &text, &sshsig));
+    assert!(!keys.verifies("bob", &keys.line("bob"), &text.replace("web.corp", "www.corp"), &sshsig));
+    for change in [
+        serde_json::json!({ "text": text.replace("web.corp", "www.corp"), "sshsig": sshsig }),
+        serde_json::json!({ "text": text, "sshsig": sshsig.replacen('A', "B", 1) }),
+        serde_json::json!({ "sshsig": sshsig }),
+        serde_json::Value::Null,
+    ] {
+        let mut part = whole.clone();
+        match change.is_null() {
+            true => drop(part.as_object_mut().unwrap().remove("signature")),
+            false => part["signature"] = change.clone(),
+        }
+        let mut changed = lines.clone();
+        changed[at] = part.to_string();
+        let report = evidence::report(&evidence::ended(changed), &key);
+        assert!(report.findings.iter().any(|found| found.rule == "signature"), "{change}: {report:#?}");
+    }
 }
 
 /// An authenticator in software: its key, and its signature with flags that it is told.

@@ -11,7 +11,7 @@ mod nodes;
 pub use consistency::{prove_consistency, verify_consistency};
 pub use frontier::Frontier;
 pub use inclusion::{prove_inclusion, root_of_inclusion, verify_inclusion};
-pub use nodes::{MOST_AT_ONCE, Nodes, STRIDE, is_stored, root_at};
+pub use nodes::{MOST_AT_ONCE, Nodes, STRIDE, is_stored, peaks_at, root_at};
 
 use std::fmt;
 

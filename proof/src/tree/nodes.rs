@@ -73,6 +73,18 @@ pub fn root_at<N: Nodes + ?Sized>(nodes: &N, size: u64) -> Result<Digest, N::Err
     if size == 0 { Ok(empty_root()) } else { range(nodes, 0, size) }
 }
 
+/// The roots of the complete subtrees of the tree as it was when it had `size` leaves, largest first: what
+/// [`super::Frontier::from_parts`] goes on from.
+pub fn peaks_at<N: Nodes + ?Sized>(nodes: &N, size: u64) -> Result<Vec<Digest>, N::Error> {
+    let (mut peaks, mut place, mut rest) = (Vec::new(), 0_u64, size);
+    while let Some(level) = rest.checked_ilog2() {
+        peaks.push(subtree(nodes, level, place >> level)?);
+        place += 1 << level;
+        rest -= 1 << level;
+    }
+    Ok(peaks)
+}
+
 /// The hash over the leaves `begin .. end`, where `begin` is a place at which RFC 6962 splits: a multiple of the power of two
 /// that is not below the number of leaves.
 pub(super) fn range<N: Nodes + ?Sized>(nodes: &N, begin: u64, end: u64) -> Result<Digest, N::Error> {
@@ -109,6 +121,7 @@ fn subtree<N: Nodes + ?Sized>(nodes: &N, level: u32, index: u64) -> Result<Diges
 #[cfg(test)]
 mod tests {
     use super::super::reference::{Stored, numbered, tree_hash};
+    use super::super::{Frontier, leaf_hash};
     use super::*;
 
     #[test]
@@ -119,6 +132,19 @@ mod tests {
             assert_eq!(root_at(&stored, size), Ok(tree_hash(&leaves[..size as usize])), "{size}");
         }
         assert_eq!(root_at(&stored, 601), Err((0, 600)));
+    }
+
+    #[test]
+    fn every_earlier_tree_goes_on_from_its_peaks() {
+        let leaves = numbered(600);
+        let stored = Stored::of(&leaves);
+        for size in 0..600 {
+            let peaks = peaks_at(&stored, size).unwrap();
+            let mut tree = Frontier::from_parts(size, peaks).unwrap();
+            assert_eq!(tree.root(), tree_hash(&leaves[..size as usize]), "{size}");
+            tree.append(leaf_hash(&leaves[size as usize]));
+            assert_eq!(tree.root(), tree_hash(&leaves[..=size as usize]), "{size}");
+        }
     }
 
     #[test]

@@ -112,6 +112,10 @@ closed_set! {
         TextErased = "text_erased",
         /// Somebody took records out.
         AuditExport = "audit.export",
+        /// Somebody took evidence of a request, a certificate or a period out.
+        AuditEvidence = "audit.evidence",
+        /// Somebody sealed records into an archive.
+        LedgerSealed = "ledger_sealed",
         /// The daemon serves.
         DaemonStarted = "daemon_started",
         /// The daemon ended in order.

@@ -84,6 +84,31 @@ pub struct StatusResult {
     /// Messages that have not reached the other side; absent where the database cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<AlertsStatus>,
+    /// Where records are forwarded to, and how far; absent where they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<ForwardStatus>,
+}
+
+/// How forwarding stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardStatus {
+    /// `file` or `journal`.
+    pub to: String,
+    /// Records that are written there and durable, from the first on; 0 until this process has written or caught up.
+    pub forwarded: u64,
+    /// Records that are not.
+    pub behind: u64,
+    /// Since when it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<Timestamp>,
+    /// What failed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Failures since the start.
+    pub failures: u64,
+    /// How often somebody else cut the file short since the start; what stood in it was written again.
+    pub shortened: u64,
 }
 
 /// A verification that runs.

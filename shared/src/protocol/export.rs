@@ -90,6 +90,17 @@ pub struct ExportManifest {
     pub size: u64,
     /// The Merkle root over that many records.
     pub root_sha256: Digest,
+    /// The roots of the complete subtrees over the records before the first row, largest first: with them the rows make the
+    /// ledger's roots again, where no record is left out between the first row and the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peaks: Vec<Digest>,
+    /// That the ledger goes on from the last row, and how: a C2SP `add-checkpoint` body, whose checkpoint covers the export's own
+    /// record. Absent where there is no row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continuation: Option<String>,
+    /// The public key of that checkpoint, as `NAME+ID+KEY`; to be compared with one from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verifier_key: Option<String>,
 }
 
 /// A line of an export: the columns, and the exact bytes that they are derived from.

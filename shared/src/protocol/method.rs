@@ -91,6 +91,9 @@ methods! {
     AuditGet = "audit.get": AuditGetParams => AuditRecord, "One ledger record with its exact bytes.";
     AuditCount_ = "audit.count": AuditCountParams => AuditCount, "How many ledger records there are under a filter, exactly.";
     AuditExport = "audit.export": ExportParams => ExportPage, "The records of a time range with their bytes; itself recorded.";
+    AuditEvidence = "audit.evidence": EvidenceParams => EvidencePage, "All there is about a request, a certificate or a period, with proofs; itself recorded.";
+    AuditArchive = "audit.archive": ArchiveParams => ArchiveLines, "Seal the next records into an archive, or read one that is sealed; each is recorded.";
+    AuditArchives = "audit.archives": ListArchivesParams => ArchivePage, "Archives that were sealed, newest first.";
     AuditVerify = "audit.verify": NoParams => VerifyResult, "Verify the whole ledger now.";
     AuditCheckpoint = "audit.checkpoint": NoParams => CheckpointResult, "Sign what the ledger is now, to be kept elsewhere.";
     AuditProof = "audit.proof": ProofParams => ProofResult, "Prove that records are in the ledger, or that it only grew.";

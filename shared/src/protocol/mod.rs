@@ -2,6 +2,7 @@
 //! the OpenRPC document is generated from them.
 
 pub mod alert;
+pub mod archive;
 pub mod audit;
 pub mod certificate;
 pub mod checkpoint;
@@ -10,6 +11,7 @@ pub mod decision;
 pub mod delegation;
 pub mod detail;
 pub mod event;
+pub mod evidence;
 pub mod export;
 pub mod frame;
 pub mod inventory;
@@ -26,6 +28,7 @@ pub mod terms;
 pub mod wait;
 
 pub use alert::*;
+pub use archive::*;
 pub use audit::*;
 pub use certificate::*;
 pub use checkpoint::*;
@@ -34,6 +37,7 @@ pub use decision::*;
 pub use delegation::*;
 pub use detail::*;
 pub use event::*;
+pub use evidence::*;
 pub use export::*;
 pub use inventory::*;
 pub use life::*;

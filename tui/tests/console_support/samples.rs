@@ -155,6 +155,7 @@ pub fn terms() -> Terms {
 
 pub fn status(pending: u64, ledger_size: u64) -> StatusResult {
     StatusResult {
+        forward: None,
         version: "0.1.0".into(),
         protocol: PROTOCOL_VERSION,
         origin: "demo".into(),

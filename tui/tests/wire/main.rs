@@ -15,6 +15,7 @@ mod decisions;
 #[cfg(test)]
 mod delegations;
 #[cfg(test)]
+mod evidence;
 mod exports;
 #[cfg(test)]
 mod fake_daemon;

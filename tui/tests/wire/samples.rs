@@ -373,6 +373,7 @@ pub fn ended(outcome: Outcome) -> WaitResult {
 
 pub fn status() -> StatusResult {
     StatusResult {
+        forward: None,
         version: "0.1.0".to_owned(),
         protocol: 1,
         origin: "countersign/5f3a".to_owned(),

@@ -18,6 +18,7 @@ fn ledger(path: &Path, records: u64, actor: &str) -> Frontier {
     let db = Connection::open(path).unwrap();
     db.execute_batch(include_str!("../../../migrations/0001_init.up.sql")).unwrap();
     db.pragma_update(None, "application_id", 0x4353_474E).unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
     let (mut prev, mut frontier) = (GENESIS, Frontier::default());
     for seq in 0..records {
         let (actor, details) = (if seq == 10 { actor } else { "alice" }, format!("{{\"tick\":{seq}}}"));

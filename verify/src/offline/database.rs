@@ -1,17 +1,19 @@
-//! A copied database: its ledger from the first record to the last, the tree that is stored of it, and the checkpoints and
-//! anchors that were kept. These agree with the records, or are findings; that they agree shows nothing about the host, which
+//! A copied database: its ledger from the first record to the last, the tree that is stored of it, and the checkpoints,
+//! archives and anchors that were kept. These agree with the records, or are findings; that they agree shows nothing about the host, which
 //! could make them anew.
 
 use std::path::Path;
 
 use countersign_proof::anchor::Roots as _;
+use countersign_proof::tree::leaf_hash;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
+use super::pass::Held;
 use super::schema::{Schema, schema};
-use super::{Against, Kind, Progress, Report, Unusable, pass, signatures, wal};
+use super::{Against, Kind, Progress, Report, Unusable, signatures, wal};
 use crate::acknowledged::Acknowledgements;
 use crate::damage;
 use crate::frontier::{compare_frontier, stored_frontier};
@@ -32,15 +34,15 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
     if application != APPLICATION_ID {
         return Err(Unusable::Other("it is a database of another program"));
     }
-    let (mut findings, with_nodes) = match schema(connection) {
-        Ok(Schema::Ours { findings, with_nodes }) => (findings, with_nodes),
+    let (mut findings, with_nodes, with_archives) = match schema(connection) {
+        Ok(Schema::Ours { findings, with_nodes, with_archives }) => (findings, with_nodes, with_archives),
         Ok(Schema::Other(found)) => return Ok(without_records(against, found)),
         Err(error) => return Ok(unreadable(against, &error)),
     };
     // Where they cannot be read nothing is gone past.
     let acknowledged = Acknowledgements::read(connection).unwrap_or_default();
     let heads = signatures::heads(connection, &acknowledged, &mut findings);
-    let (kept, unread) = match with_nodes.then(|| Kept::read(connection)).transpose() {
+    let (kept, unread) = match with_nodes.then(|| Kept::read(connection, with_archives)).transpose() {
         Ok(kept) => (kept, None),
         Err(error) => {
             let text = Untrusted::new(format!("what was signed of the ledger cannot be read: {error}"));
@@ -50,15 +52,16 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
     let mut also = kept.as_ref().map(Kept::sizes).unwrap_or_default();
     also.extend(heads.iter().map(|head| head.size));
     also.extend(acknowledged.sizes());
-    let mut passed = pass::begin(against, also.clone());
-    let mut read = passed.records(connection, with_nodes, Behind::Hashed, progress);
-    let right = passed.damage().is_none() && read.is_ok();
+    let mut held = Held::new(against, also);
+    let mut read = held.pass.records(connection, with_nodes, Behind::Hashed, progress);
+    let right = held.pass.damage().is_none() && read.is_ok();
     if !right
         && !acknowledged.is_empty()
-        && let Ok(Some(past)) = past(connection, with_nodes, pass::begin(against, also), &acknowledged)
+        && let Ok(Some(past)) = past(connection, with_nodes, held.anew(), &acknowledged)
     {
-        (passed, read) = (past, Ok(()));
+        (held.pass, read) = (past, Ok(()));
     }
+    let passed = &held.pass;
     let of_records = passed.damage().cloned();
     let in_order = of_records.is_none() && read.is_ok();
     findings.extend(of_records);
@@ -70,15 +73,15 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         }
     };
     if in_order {
-        findings.extend(beside(connection, with_nodes, &passed).unwrap_or_else(|error| Some(database(None, &error))));
+        findings.extend(beside(connection, with_nodes, passed).unwrap_or_else(|error| Some(database(None, &error))));
         findings.extend(unread);
-        findings.extend(kept.and_then(|kept| agrees(connection, &kept, &passed, &acknowledged)));
+        findings.extend(kept.and_then(|kept| agrees(connection, with_archives, &kept, passed, &acknowledged)));
     }
     let records = passed.chain().size();
     if whole.is_ok() {
-        signatures::check(connection, &heads, (&passed, &acknowledged), &mut findings);
+        signatures::check(connection, &heads, (passed, &acknowledged), &mut findings);
     }
-    let (anchors, covered) = pass::anchors(&passed, against, whole);
+    let (anchors, covered) = held.anchors(whole);
     Ok(Report {
         kind: Kind::Database,
         intact: false,
@@ -91,6 +94,7 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         acknowledged: acknowledged.to_report(),
         anchors,
         covered,
+        notes: Vec::new(),
     })
 }
 
@@ -116,16 +120,59 @@ fn beside(connection: &Connection, with_nodes: bool, passed: &Pass) -> rusqlite:
     compare_count(connection, passed.chain().size())
 }
 
-/// The first stored checkpoint, key or anchor that does not agree with the records.
-fn agrees(connection: &Connection, kept: &Kept, passed: &Pass, acknowledged: &Acknowledgements) -> Option<Damage> {
+/// The first stored checkpoint, key, archive or anchor that does not agree with the records.
+fn agrees(
+    connection: &Connection,
+    with_archives: bool,
+    kept: &Kept,
+    passed: &Pass,
+    acknowledged: &Acknowledgements,
+) -> Option<Damage> {
     let beyond = |brought: (u64, Digest), damage: Damage| -> Result<Option<Damage>, u64> {
         let known = acknowledged.of_anchor(brought, passed.size(), |size| passed.root_at(size))?;
         Ok((!known).then_some(damage))
     };
     match kept.compare(passed, beyond) {
-        Ok(None) => kept::check(connection).unwrap_or_else(|error| Some(database(None, &error))),
+        Ok(None) => kept::check(connection, with_archives).unwrap_or_else(|error| Some(database(None, &error))),
         Ok(found) => found,
         Err(size) => Some(damage(None, "checkpoint", format!("the root of {size} records was not kept"))),
+    }
+}
+
+/// A database beside which other records are read.
+pub struct Live(wal::Opened);
+
+impl Live {
+    /// Opens it, where the ledger in it is a table of ours.
+    pub fn open(path: &Path) -> Result<Self, Unusable> {
+        let opened = wal::open(path)?;
+        let application: i64 = opened.connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        if application != APPLICATION_ID {
+            return Err(Unusable::Other("it is a database of another program"));
+        }
+        match schema(&opened.connection)? {
+            Schema::Ours { .. } => Ok(Self(opened)),
+            Schema::Other(_) => Err(Unusable::Other("the ledger in it is not a table as a ledger's is made")),
+        }
+    }
+
+    /// What is wrong where `record` is not the record `seq` of it.
+    pub fn compare(&self, seq: u64, record: &[u8]) -> Option<Damage> {
+        let found = self
+            .0
+            .connection
+            .prepare_cached("SELECT record FROM main.audit_events NOT INDEXED WHERE seq = ?1")
+            .and_then(|mut statement| {
+                statement.query_row([seq], |row| Ok(leaf_hash(row.get_ref(0)?.as_bytes()?))).optional()
+            });
+        let here = leaf_hash(record);
+        let text = match found {
+            Ok(Some(there)) if there == here => return None,
+            Ok(Some(there)) => format!("its hash is {here} here, and {there} in the database"),
+            Ok(None) => format!("its hash is {here}, and it is not in the database"),
+            Err(error) => return Some(database(Some(seq), &error)),
+        };
+        Some(damage(Some(seq), "archive", text))
     }
 }
 
@@ -138,7 +185,7 @@ fn unreadable(against: &Against, error: &rusqlite::Error) -> Report {
 }
 
 fn without_records(against: &Against, found: Damage) -> Report {
-    let (anchors, covered) = pass::anchors(&pass::begin(against, Vec::new()), against, Err("no record can be read"));
+    let (anchors, covered) = Held::new(against, []).anchors(Err("no record can be read"));
     Report {
         kind: Kind::Database,
         intact: false,
@@ -151,5 +198,6 @@ fn without_records(against: &Against, found: Damage) -> Report {
         acknowledged: Vec::new(),
         anchors,
         covered,
+        notes: Vec::new(),
     }
 }

@@ -1,15 +1,21 @@
 //! An export, or a file that records are forwarded to: each line by itself, and each beside the line before it.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor};
 
-use countersign_proof::tree::leaf_hash;
-use countersign_shared::digest::Digest;
-use countersign_shared::protocol::{Damage, EXPORT_FORMAT, ExportLine, ExportManifest};
+use countersign_proof::request::Continuation;
+use countersign_proof::tree::{Frontier, leaf_hash};
+use countersign_shared::digest::{Digest, Hasher};
+use countersign_shared::protocol::{ArchiveManifest, Damage, EXPORT_FORMAT, ExportLine, ExportManifest};
 use countersign_shared::text::Untrusted;
 use data_encoding::BASE64;
 use serde::Deserialize;
 
-use super::{Against, Kind, Progress, Report, Unusable, pass};
+use super::archive;
+use super::database::Live;
+use super::pass::Held;
+use super::{Against, Kind, Progress, Report, Unusable};
+use crate::chain::Chain;
 use crate::columns::{Columns, GENESIS};
 use crate::{damage, row};
 
@@ -23,84 +29,204 @@ const STEP: u64 = 1024;
 struct Before {
     seq: u64,
     hash: Digest,
+    /// What it follows.
+    prev: Digest,
+}
+
+/// What lines are read from.
+pub type Lines = BufReader<io::Chain<Cursor<Vec<u8>>, File>>;
+
+/// One of the files that are read one after the other.
+pub struct Part<'a> {
+    /// How it is named, where there are several.
+    pub name: Option<String>,
+    /// Its lines.
+    pub lines: Lines,
+    /// How many octets it has.
+    pub octets: u64,
+    /// What the daemon said of it.
+    pub manifest: Option<&'a ArchiveManifest>,
+}
+
+/// What was read so far, over all parts.
+struct Reading<'a> {
+    against: &'a Against,
+    live: Option<&'a Live>,
+    held: Held<'a>,
+    findings: Vec<Damage>,
+    rows: u64,
+    done: u64,
+    gaps: u64,
+    first: Option<u64>,
+    before: Option<Before>,
+    /// The tree of the records is known: nothing is missing between the ledger's first record and the last that was read, or
+    /// between the peaks that a manifest states and that record.
+    tied: bool,
 }
 
 pub fn verify(
-    begin: &[u8],
-    rest: impl Read,
-    octets: u64,
+    kind: Kind,
+    parts: Vec<Part<'_>>,
+    live: Option<&Live>,
     against: &Against,
     progress: &mut Progress<'_>,
 ) -> Result<Report, Unusable> {
-    let mut file = BufReader::with_capacity(128 * 1024, begin.chain(rest));
-    let (mut passed, mut findings) = (pass::begin(against, Vec::new()), Vec::new());
-    let (mut line, mut done, mut number, mut gaps) = (Vec::new(), 0_u64, 0_u64, 0_u64);
-    let (mut first, mut before): (Option<u64>, Option<Before>) = (None, None);
-    while next_line(&mut file, &mut line)? {
-        number += 1;
-        done += line.len() as u64;
-        if number.is_multiple_of(STEP) {
-            progress(done, octets);
-        }
-        let ended = line.pop_if(|last| *last == b'\n').is_some();
-        if !ended {
-            let long = line.len() as u64 > MAX_LINE;
-            let (rule, text) = match long {
-                true => ("format", format!("line {number} has more than {MAX_LINE} octets, which no record has")),
-                false => ("truncated", format!("line {number}, the last, is not ended: the file was cut off in it")),
-            };
-            findings.push(damage(before.map(|before| before.seq + 1), rule, text));
+    let octets = parts.iter().map(|part| part.octets).sum();
+    let (continuations, findings) = continuations(&parts, against);
+    let held = Held::new(against, continuations.iter().map(|(_, continuation)| continuation.old));
+    let (rows, done, gaps, first, before, tied) = Default::default();
+    let mut reading = Reading { against, live, held, findings, rows, done, gaps, first, before, tied };
+    for part in parts {
+        if !reading.part(part, &mut |done| progress(done, octets))? {
             break;
-        }
-        match step(&line, before) {
-            Ok(record) => {
-                gaps += u64::from(before.is_some_and(|before| before.seq + 1 != record.seq));
-                first.get_or_insert(record.seq);
-                if first == Some(0) && gaps == 0 {
-                    passed.advance(record.hash, |_| {});
-                }
-                before = Some(record);
-            }
-            Err(mut found) => {
-                found.text = format!("line {number}: {}", found.text);
-                findings.push(found);
-                break;
-            }
         }
     }
     progress(octets, octets);
-    let rows = number - u64::from(!findings.is_empty());
-    if let Some(manifest) = &against.manifest
-        && findings.is_empty()
-    {
-        findings.extend(compare_manifest(manifest, rows, first, before.map(|before| before.seq)));
+    Ok(reading.report(kind, &continuations))
+}
+
+/// Proofs that the ledger goes on: those that were brought, and those of the manifests.
+fn continuations(parts: &[Part<'_>], against: &Against) -> (Vec<(String, Continuation)>, Vec<Damage>) {
+    let (mut found, mut findings) = (against.continuations.clone(), Vec::new());
+    let stated = parts.iter().filter_map(|part| part.manifest).map(|manifest| manifest.continuation.as_str());
+    let stated = stated.chain(against.manifest.as_ref().and_then(|manifest| manifest.continuation.as_deref()));
+    for text in stated {
+        match Continuation::parse(text.as_bytes()) {
+            Ok(continuation) => found.push(("the manifest".to_owned(), continuation)),
+            Err(error) => findings.push(damage(None, "manifest", format!("continuation: {error}"))),
+        }
     }
-    let from_the_first = first == Some(0) && gaps == 0;
-    let whole = match (findings.is_empty(), from_the_first) {
-        (true, true) => Err("the export ends before it"),
-        (false, true) => Err("the records cannot be followed up to it"),
-        (_, false) => Err("the export does not hold every record from the first on"),
-    };
-    let (anchors, covered) = pass::anchors(&passed, against, whole);
-    Ok(Report {
-        kind: Kind::Export,
-        intact: false,
-        records: rows,
-        first_seq: first,
-        last_seq: before.map(|before| before.seq),
-        gaps,
-        root_sha256: from_the_first.then(|| passed.chain().frontier().root()),
-        findings,
-        acknowledged: Vec::new(),
-        anchors,
-        covered,
-    })
+    found.sort_by_key(|(_, continuation)| continuation.old);
+    (found, findings)
+}
+
+impl Reading<'_> {
+    /// Reads a part to its end; false where something is wrong in it, behind which nothing more is looked at.
+    fn part(&mut self, mut part: Part<'_>, progress: &mut dyn FnMut(u64)) -> io::Result<bool> {
+        let (mut line, mut number, mut octets) = (Vec::new(), 0_u64, 0_u64);
+        let (mut hasher, mut first) = (Hasher::default(), None);
+        while next_line(&mut part.lines, &mut line)? {
+            number += 1;
+            octets += line.len() as u64;
+            if number.is_multiple_of(STEP) {
+                progress(self.done + octets);
+            }
+            if part.manifest.is_some() {
+                hasher.update(&line);
+            }
+            match self.line(&mut line, part.manifest) {
+                Ok(record) => first = first.or(Some((record.seq, record.prev))),
+                Err(mut found) => {
+                    let name = part.name.as_deref().map(|name| format!("{name}, ")).unwrap_or_default();
+                    found.text = format!("{name}line {number}: {}", found.text);
+                    self.findings.push(found);
+                    return Ok(false);
+                }
+            }
+            self.rows += 1;
+        }
+        self.done += octets;
+        let Some(manifest) = part.manifest else { return Ok(true) };
+        let last = first.and(self.before.map(|before| (before.seq, before.hash)));
+        let tree = self.tied.then(|| self.held.pass.chain().frontier());
+        let read = archive::Read { first, last, rows: number, octets, sha256: hasher.finish(), tree };
+        let found = archive::compare(manifest, &read);
+        if let Some(text) = found {
+            let name = part.name.map(|name| format!("{name}: ")).unwrap_or_default();
+            self.findings.push(damage(None, "manifest", format!("{name}{text}")));
+        }
+        Ok(self.findings.is_empty())
+    }
+
+    fn line(&mut self, line: &mut Vec<u8>, manifest: Option<&ArchiveManifest>) -> Result<Before, Damage> {
+        if line.pop_if(|last| *last == b'\n').is_none() {
+            let at = self.before.map(|before| before.seq + 1);
+            return Err(if line.len() as u64 > MAX_LINE {
+                damage(at, "format", format!("it has more than {MAX_LINE} octets, which no record has"))
+            } else {
+                damage(at, "truncated", "the last is not ended: the file was cut off in it".to_owned())
+            });
+        }
+        let (record, octets) = step(line, self.before)?;
+        if let Some(found) = self.live.and_then(|live| live.compare(record.seq, &octets)) {
+            return Err(found);
+        }
+        match self.before {
+            None => {
+                self.first = Some(record.seq);
+                self.tied = record.seq == 0 || self.begin_behind_peaks(&record, manifest)?;
+            }
+            Some(before) if before.seq + 1 != record.seq => {
+                self.gaps += 1;
+                self.tied = false;
+            }
+            Some(_) => {}
+        }
+        if self.tied {
+            self.held.pass.advance(record.hash, |_| {});
+        }
+        self.before = Some(record);
+        Ok(record)
+    }
+
+    /// Takes up the tree of what stands before the first record, where a manifest states it.
+    fn begin_behind_peaks(&mut self, record: &Before, manifest: Option<&ArchiveManifest>) -> Result<bool, Damage> {
+        let (first, prev) = (record.seq, record.prev);
+        let of_archive = manifest.filter(|manifest| manifest.from_seq == first).map(|manifest| &manifest.peaks_before);
+        let of_export = self.against.manifest.as_ref().filter(|manifest| manifest.first_seq == Some(first));
+        let Some(peaks) = of_archive.or(of_export.map(|manifest| &manifest.peaks)).filter(|peaks| !peaks.is_empty())
+        else {
+            return Ok(false);
+        };
+        let frontier = Frontier::from_parts(first, peaks.clone()).ok_or_else(|| {
+            damage(None, "manifest", format!("{} peaks are not those of a tree of {first} records", peaks.len()))
+        })?;
+        self.held.begin_behind(Chain::from_parts(prev, frontier));
+        Ok(true)
+    }
+
+    fn report(mut self, kind: Kind, continuations: &[(String, Continuation)]) -> Report {
+        let last = self.before.map(|before| before.seq);
+        if let Some(manifest) = self.against.manifest.as_ref().filter(|_| self.findings.is_empty()) {
+            self.findings.extend(compare_manifest(manifest, self.rows, self.first, last));
+        }
+        if self.tied {
+            for (name, continuation) in continuations {
+                if let Some(Err(why)) = self.held.follow(continuation) {
+                    let text = format!("{name} does not show that the ledger goes on from these records: {why}");
+                    self.findings.push(damage(None, "proof", text));
+                }
+            }
+        }
+        let whole = match (self.findings.is_empty(), self.tied) {
+            (true, true) => Err("the file ends before it, and no proof leads from its end to it"),
+            (false, true) => Err("the records cannot be followed up to it"),
+            (_, false) => {
+                Err("the file does not hold every record from the first on, or from peaks that a manifest states")
+            }
+        };
+        let (anchors, covered) = self.held.anchors(whole);
+        Report {
+            kind,
+            intact: false,
+            records: self.rows,
+            first_seq: self.first,
+            last_seq: last,
+            gaps: self.gaps,
+            root_sha256: self.tied.then(|| self.held.pass.chain().frontier().root()),
+            findings: self.findings,
+            acknowledged: Vec::new(),
+            anchors,
+            covered,
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// Reads a line with its end, as far as a line may go; false behind the last.
 fn next_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
-    Ok(file.take(MAX_LINE + 1).read_until(b'\n', line)? > 0)
+    Ok(io::Read::take(&mut *file, MAX_LINE + 1).read_until(b'\n', line)? > 0)
 }
 
 /// The part of a record that ties it to the one before.
@@ -109,7 +235,7 @@ struct Tied {
     prev: Digest,
 }
 
-fn step(line: &[u8], before: Option<Before>) -> Result<Before, Damage> {
+fn step(line: &[u8], before: Option<Before>) -> Result<(Before, Vec<u8>), Damage> {
     let at = before.map(|before| before.seq + 1);
     let line: ExportLine = serde_json::from_slice(line).map_err(|error| {
         let text = Untrusted::new(error.to_string());
@@ -174,7 +300,7 @@ fn step(line: &[u8], before: Option<Before>) -> Result<Before, Damage> {
     if expected != record {
         return Err(row::explain(&columns, &record, &prev));
     }
-    Ok(Before { seq, hash })
+    Ok((Before { seq, hash, prev }, record))
 }
 
 /// What the daemon said that it exported, and what is there.

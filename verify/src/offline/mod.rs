@@ -3,6 +3,7 @@
 //! Nothing that the file says of itself is trusted: hashes, frontier and schema are compared with what its records make, and
 //! only a checkpoint that was kept elsewhere shows that those records are the ones that there were.
 
+mod archive;
 mod database;
 mod export;
 mod pass;
@@ -12,15 +13,17 @@ mod wal;
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use countersign_proof::anchor::{Anchor, Verdict};
 use countersign_proof::checkpoint::Log;
+use countersign_proof::request::Continuation;
 use countersign_shared::digest::Digest;
-use countersign_shared::protocol::{Acknowledged, Damage, ExportManifest};
+use countersign_shared::protocol::{Acknowledged, ArchiveManifest, Damage, ExportManifest};
 use serde::Serialize;
 
 pub use crate::Progress;
+use crate::evidence;
 
 /// What a file is held against.
 #[derive(Debug, Default)]
@@ -31,6 +34,18 @@ pub struct Against {
     pub anchors: Vec<(String, Anchor)>,
     /// What the daemon said of an export.
     pub manifest: Option<ExportManifest>,
+    /// Proofs that the ledger went on from what is in the file, each with the name that it is reported by: they lead to anchors
+    /// of more records. What they say is verified, and needs no trust.
+    pub continuations: Vec<(String, Continuation)>,
+}
+
+/// An archive, and what the daemon said of it.
+#[derive(Debug)]
+pub struct ArchiveFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its manifest.
+    pub manifest: Option<ArchiveManifest>,
 }
 
 /// What was looked at.
@@ -41,6 +56,10 @@ pub enum Kind {
     Database,
     /// Lines of an export, or of a file that records are forwarded to.
     Export,
+    /// A bundle of evidence.
+    Evidence,
+    /// Archives, one after the other.
+    Archive,
 }
 
 /// What was found.
@@ -61,7 +80,8 @@ pub struct Report {
     /// Places at which an export goes on with a later record than the next: what lies between was not exported, or was taken
     /// out, and the file itself cannot say which.
     pub gaps: u64,
-    /// The Merkle root over the records, where they begin with the first of the ledger and have no gap.
+    /// The Merkle root over the ledger up to the last record, where there is no gap and the records begin with the first, or with
+    /// the one behind those whose peaks a manifest states.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_sha256: Option<Digest>,
     /// Everything that is wrong; the first that breaks the chain, and nothing of the chain behind it.
@@ -71,9 +91,12 @@ pub struct Report {
     pub acknowledged: Vec<Acknowledged>,
     /// Each anchor.
     pub anchors: Vec<Anchored>,
-    /// The records that an anchor shows to be those that there were: this many, from the first on.
+    /// The records that an anchor shows to be those that there were: those before this one, from the first of the file on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub covered: Option<u64>,
+    /// What a reader of evidence has to know, and is not wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What an anchor says.
@@ -138,17 +161,70 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
     let mut begin = Vec::with_capacity(SQLITE.len());
     let mut file = File::open(path)?;
     (&mut file).take(SQLITE.len() as u64).read_to_end(&mut begin)?;
-    let mut report = if begin == SQLITE {
+    let report = if begin == SQLITE {
         database::verify(path, against, progress)?
-    } else if begin.first().is_none_or(|first| *first == b'{') {
-        export::verify(&begin, file, found.len(), against, progress)?
+    } else if evidence::is_bundle(&begin) {
+        return Ok(evidence::examine(begin.as_slice().chain(file), against)?.report);
     } else {
-        return Err(Unusable::Other(
-            "it is neither a database of SQLite nor an export, which has a JSON object on each line",
-        ));
+        let part = export::Part { name: None, lines: lines(begin, file)?, octets: found.len(), manifest: None };
+        export::verify(Kind::Export, vec![part], None, against, progress)?
     };
+    Ok(concluded(report))
+}
+
+/// Verifies archives one after the other, in the order of the ledger; beside a database, where one is named: each record is the
+/// one that stands there.
+///
+/// # Errors
+/// [`Unusable`], with the file, where one of them cannot be read at all or is something else.
+pub fn verify_archives(
+    files: &[ArchiveFile],
+    database: Option<&Path>,
+    against: &Against,
+    progress: &mut Progress<'_>,
+) -> Result<Report, (PathBuf, Unusable)> {
+    let named = |path: &Path| {
+        let path = path.to_owned();
+        move |error| (path, error)
+    };
+    let parts = files.iter().map(|file| part(file, files.len() > 1).map_err(named(&file.path)));
+    let parts = parts.collect::<Result<Vec<_>, _>>()?;
+    let live = database.map(|path| database::Live::open(path).map_err(named(path))).transpose()?;
+    let first = files.first().map(|file| file.path.clone()).unwrap_or_default();
+    let report = export::verify(Kind::Archive, parts, live.as_ref(), against, progress);
+    report.map(concluded).map_err(|error| (first, error))
+}
+
+fn part(file: &ArchiveFile, several: bool) -> Result<export::Part<'_>, Unusable> {
+    if !std::fs::metadata(&file.path)?.is_file() {
+        return Err(Unusable::Other("it is not a plain file"));
+    }
+    let opened = File::open(&file.path)?;
+    Ok(export::Part {
+        name: several.then(|| file.path.display().to_string()),
+        octets: opened.metadata()?.len(),
+        lines: lines(Vec::new(), opened)?,
+        manifest: file.manifest.as_ref(),
+    })
+}
+
+/// What an export is read from; `begin` was read already.
+fn lines(begin: Vec<u8>, mut file: File) -> Result<export::Lines, Unusable> {
+    let mut first = begin;
+    if first.is_empty() {
+        (&mut file).take(1).read_to_end(&mut first)?;
+    }
+    if first.first().is_none_or(|first| *first == b'{') {
+        return Ok(io::BufReader::with_capacity(128 * 1024, io::Cursor::new(first).chain(file)));
+    }
+    Err(Unusable::Other(
+        "it is neither a database of SQLite, nor an export, archive or evidence, which have a JSON object on each line",
+    ))
+}
+
+fn concluded(mut report: Report) -> Report {
     report.intact = report.findings.is_empty() && report.anchors.iter().all(|anchored| anchored.verdict == "equal");
-    Ok(report)
+    report
 }
 
 fn word(verdict: &Verdict) -> &'static str {

@@ -6,21 +6,26 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::damage;
 
-/// Every step of the schema, in order: the first leads to version 1.
-const STEPS: &[&str] = &[
-    include_str!("../../../migrations/0001_init.up.sql"),
-    include_str!("../../../migrations/0002_two_person.up.sql"),
-    include_str!("../../../migrations/0003_revocation.up.sql"),
-    include_str!("../../../migrations/0004_alerts.up.sql"),
-    include_str!("../../../migrations/0005_inventory.up.sql"),
-    include_str!("../../../migrations/0006_ledger.up.sql"),
-    include_str!("../../../migrations/0007_audit_queries.up.sql"),
-    include_str!("../../../migrations/0008_repair.up.sql"),
-    include_str!("../../../migrations/0009_signatures.up.sql"),
+/// Every step of the schema, in order, with the version that it leads to.
+const STEPS: &[(i64, &str)] = &[
+    (1, include_str!("../../../migrations/0001_init.up.sql")),
+    (2, include_str!("../../../migrations/0002_two_person.up.sql")),
+    (3, include_str!("../../../migrations/0003_revocation.up.sql")),
+    (4, include_str!("../../../migrations/0004_alerts.up.sql")),
+    (5, include_str!("../../../migrations/0005_inventory.up.sql")),
+    (6, include_str!("../../../migrations/0006_ledger.up.sql")),
+    (7, include_str!("../../../migrations/0007_audit_queries.up.sql")),
+    (8, include_str!("../../../migrations/0008_repair.up.sql")),
+    (9, include_str!("../../../migrations/0009_signatures.up.sql")),
+    (10, include_str!("../../../migrations/0010_archives.up.sql")),
 ];
 
+/// The newest version.
+const NEWEST: i64 = STEPS[STEPS.len() - 1].0;
 /// The version from which on nodes, checkpoints and anchors are stored.
-const WITH_NODES: usize = 6;
+const WITH_NODES: i64 = 6;
+/// The version from which on archives are.
+const WITH_ARCHIVES: i64 = 10;
 
 /// What the schema of a file is.
 pub enum Schema {
@@ -30,6 +35,8 @@ pub enum Schema {
         findings: Vec<Damage>,
         /// The tables of nodes, checkpoints, keys and anchors are there, and are ours.
         with_nodes: bool,
+        /// So is that of archives.
+        with_archives: bool,
     },
     /// It is not.
     Other(Damage),
@@ -43,12 +50,13 @@ type Object = (String, String, String);
 pub fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
     let says: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let mut findings = Vec::new();
-    let version = usize::try_from(says).ok().filter(|version| (1..=STEPS.len()).contains(version));
-    if version.is_none() {
-        let text = format!("the file says that it has schema {says}; this program knows 1 to {}", STEPS.len());
+    // Numbers have gaps: the daemon's way down ends at the one below that of the step.
+    let known = (STEPS[0].0..=NEWEST).contains(&says);
+    if !known {
+        let text = format!("the file says that it has schema {says}; this program knows them up to {NEWEST}");
         findings.push(damage(None, "schema", text));
     }
-    let version = version.unwrap_or(STEPS.len());
+    let version = if known { says } else { NEWEST };
     let (expected, found) = (objects(&made(version)?)?, objects(connection)?);
     for table in ["audit_events", "ledger_frontier"] {
         if !stands(table, &expected, &found) {
@@ -71,9 +79,10 @@ pub fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
         let (kind, name) = (Untrusted::from(object.0.as_str()), Untrusted::from(object.1.as_str()));
         findings.push(damage(None, "schema", format!("the {} {} is not part of the schema", kind.safe(), name.safe())));
     }
-    let tables = ["ledger_nodes", "checkpoint_keys", "checkpoints", "anchors"];
-    let with_nodes = version >= WITH_NODES && tables.iter().all(|table| stands(table, &expected, &found));
-    Ok(Schema::Ours { findings, with_nodes })
+    let there = |tables: &[&str]| tables.iter().all(|table| stands(table, &expected, &found));
+    let with_nodes = version >= WITH_NODES && there(&["ledger_nodes", "checkpoint_keys", "checkpoints", "anchors"]);
+    let with_archives = version >= WITH_ARCHIVES && there(&["ledger_archives"]);
+    Ok(Schema::Ours { findings, with_nodes, with_archives })
 }
 
 fn stands(table: &str, expected: &[Object], found: &[Object]) -> bool {
@@ -82,11 +91,12 @@ fn stands(table: &str, expected: &[Object], found: &[Object]) -> bool {
     found.is_some() && found == of(expected)
 }
 
-fn made(version: usize) -> rusqlite::Result<Connection> {
+fn made(version: i64) -> rusqlite::Result<Connection> {
     let connection = Connection::open_in_memory()?;
     // Tables that refer to one another come and go together.
     connection.pragma_update(None, "foreign_keys", 0)?;
-    STEPS.iter().take(version).try_for_each(|step| connection.execute_batch(step))?;
+    let mut steps = STEPS.iter().filter(|(step, _)| *step <= version);
+    steps.try_for_each(|(_, step)| connection.execute_batch(step))?;
     Ok(connection)
 }
 
@@ -94,8 +104,9 @@ fn made(version: usize) -> rusqlite::Result<Connection> {
 #[cfg(test)]
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", 0)?;
-    connection.execute_batch(&format!("BEGIN; {}; COMMIT", STEPS.join(";")))?;
-    connection.pragma_update(None, "user_version", STEPS.len() as i64)?;
+    let steps: Vec<&str> = STEPS.iter().map(|(_, step)| *step).collect();
+    connection.execute_batch(&format!("BEGIN; {}; COMMIT", steps.join(";")))?;
+    connection.pragma_update(None, "user_version", NEWEST)?;
     connection.pragma_update(None, "foreign_keys", 1)
 }
 
@@ -118,19 +129,29 @@ mod tests {
         let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
         files.retain(|file| file.to_string_lossy().ends_with(".up.sql"));
         files.sort();
-        let texts: Vec<String> = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
-        assert_eq!(texts, STEPS, "offline verification has to know every migration");
-        assert!(!texts[WITH_NODES - 2].contains("ledger_nodes") && texts[WITH_NODES - 1].contains("ledger_nodes"));
+        let read = |path: &std::path::PathBuf| {
+            let version: i64 = path.file_name().unwrap().to_str().unwrap()[..4].parse().unwrap();
+            (version, std::fs::read_to_string(path).unwrap())
+        };
+        let found: Vec<(i64, String)> = files.iter().map(read).collect();
+        let known: Vec<(i64, String)> = STEPS.iter().map(|(version, step)| (*version, (*step).to_owned())).collect();
+        assert_eq!(found, known, "offline verification has to know every migration");
+        for (table, from) in [("ledger_nodes", WITH_NODES), ("ledger_archives", WITH_ARCHIVES)] {
+            let made = found.iter().find(|(_, text)| text.contains(table)).map(|(version, _)| *version);
+            assert_eq!(made, Some(from), "{table}");
+        }
     }
 
     #[test]
     fn the_schema_of_each_version_is_known() {
-        for version in 1..=STEPS.len() {
-            let connection = made(version).unwrap();
-            connection.pragma_update(None, "user_version", version as i64).unwrap();
+        for (version, _) in STEPS {
+            let connection = made(*version).unwrap();
+            connection.pragma_update(None, "user_version", version).unwrap();
             match schema(&connection).unwrap() {
-                Schema::Ours { findings, with_nodes } => {
-                    assert_eq!((findings, with_nodes), (Vec::new(), version >= WITH_NODES), "{version}");
+                Schema::Ours { findings, with_nodes, with_archives } => {
+                    let stored = (with_nodes, with_archives);
+                    let expected = (*version >= WITH_NODES, *version >= WITH_ARCHIVES);
+                    assert_eq!((findings, stored), (Vec::new(), expected), "{version}");
                 }
                 Schema::Other(found) => panic!("{version}: {found:?}"),
             }

@@ -103,7 +103,7 @@ impl Place {
     }
 
     fn against(&self, anchors: Vec<(String, Anchor)>) -> Against {
-        Against { log: Some(Log::of_key(self.signer.key().clone())), anchors, manifest: None }
+        Against { log: Some(Log::of_key(self.signer.key().clone())), anchors, ..Against::default() }
     }
 
     fn verify(&self, against: &Against) -> Report {
@@ -182,7 +182,7 @@ fn what_root_can_do_to_a_database_with_and_without_an_anchor() {
             "a row added",
             "INSERT INTO audit_events SELECT 40, event_id, created_at, actor, actor_type, action, category,
                  resource_type, resource_id, details, record FROM audit_events WHERE seq = 39",
-            Some(("columns", None)),
+            Some(("reordered", Some(RECORDS))),
             "equal",
         ),
     ] {
@@ -193,8 +193,7 @@ fn what_root_can_do_to_a_database_with_and_without_an_anchor() {
         assert_eq!(alone.intact, found.is_none(), "{what}: {alone:?}");
         if let Some((rule, seq)) = found {
             let first = alone.findings.first().unwrap();
-            assert!(seq.is_none() || first.seq == seq, "{what}: {first:?}");
-            assert!(rule == first.rule || (rule == "columns" && first.rule == "edited"), "{what}: {first:?}");
+            assert_eq!((first.rule.as_str(), first.seq), (rule, seq), "{what}: {first:?}");
             assert!(!first.text.is_empty());
         }
         let beside = place.verify(&against);
@@ -290,12 +289,19 @@ fn stored_nodes_and_checkpoints_are_held_against_the_records() {
 #[test]
 fn a_copy_of_an_earlier_schema_is_held_against_that_schema() {
     let place = Place::new();
-    let down = ["0009_signatures", "0008_repair", "0007_audit_queries", "0006_ledger"];
-    for (step, version) in down.iter().zip([8, 7, 6, 5]) {
-        let path = format!("{}/../migrations/{step}.down.sql", env!("CARGO_MANIFEST_DIR"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut steps: Vec<(i64, PathBuf)> = files
+        .filter(|path| path.to_string_lossy().ends_with(".down.sql"))
+        .map(|path| (path.file_name().unwrap().to_str().unwrap()[..4].parse().unwrap(), path))
+        .collect();
+    steps.sort_unstable_by(|a, b| b.cmp(a));
+    for (version, path) in steps.into_iter().take_while(|(version, _)| *version > 5) {
         let sql = std::fs::read_to_string(path).unwrap();
-        place.db().execute_batch(&format!("{sql}; PRAGMA user_version = {version}")).unwrap();
-        assert!(place.verify(&Against::default()).intact, "{step}");
+        let sql = format!("PRAGMA foreign_keys = OFF; {sql}; PRAGMA user_version = {}", version - 1);
+        place.db().execute_batch(&sql).unwrap();
+        let report = place.verify(&Against::default());
+        assert!(report.intact, "down from {version}: {report:?}");
     }
     for says in [4, 6, 0, 99, -1] {
         place.db().execute_batch(&format!("PRAGMA user_version = {says}")).unwrap();
@@ -446,6 +452,9 @@ fn an_export_is_verified_by_itself_and_beside_anchors() {
         last_seq: Some(last),
         size: 40,
         root_sha256: GENESIS,
+        peaks: Vec::new(),
+        continuation: None,
+        verifier_key: None,
     };
     let beside = |rows, last| Against { manifest: Some(manifest(rows, last)), ..Against::default() };
     assert!(place.verify_text(text(&lines), &beside(40, 39)).unwrap().intact);

@@ -56,7 +56,7 @@ impl Roots for Passed<'_> {
     }
 }
 
-/// The first key or anchor that no record explains, or that a record tells of and that is gone.
+/// The first key, archive or anchor that no record explains, or that a record tells of and that is gone.
 pub(super) fn check(connection: &Connection) -> Result<Option<Damage>, OpenError> {
-    Ok(countersign_verify::kept::check(connection)?)
+    Ok(countersign_verify::kept::check(connection, true)?)
 }

@@ -78,7 +78,8 @@ pub struct Page {
     pub next: Option<u64>,
 }
 
-const COLUMNS: &str =
+/// What [`line`] is made of.
+pub const COLUMNS: &str =
     "SELECT seq, event_id, created_at, actor, actor_type, action, category, resource_type, resource_id,
      details, record FROM audit_events";
 
@@ -125,8 +126,8 @@ pub fn from(connection: &Connection, begin: u64, end: u64) -> rusqlite::Result<V
     Ok(lines)
 }
 
-/// A row as its line, whatever stands in it.
-fn line(row: &Row<'_>) -> rusqlite::Result<Box<RawValue>> {
+/// A row of [`COLUMNS`] as its line, whatever stands in it.
+pub fn line(row: &Row<'_>) -> rusqlite::Result<Box<RawValue>> {
     let text = |index: usize| -> rusqlite::Result<String> {
         Ok(String::from_utf8_lossy(row.get_ref(index)?.as_bytes()?).into_owned())
     };

@@ -4,6 +4,7 @@ pub mod acknowledged;
 pub mod alerts;
 pub mod amendments;
 pub mod anchors;
+pub mod archives;
 pub mod attempts;
 pub mod audit;
 pub mod by_end;

@@ -88,7 +88,7 @@ impl Stage {
         Against {
             log: Some(Log::of_key(self.kept.verifier_key.parse().unwrap())),
             anchors: vec![("anchor.note".to_owned(), anchor)],
-            manifest: None,
+            ..Against::default()
         }
     }
 }

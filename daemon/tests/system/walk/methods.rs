@@ -89,7 +89,14 @@ const WALK: &[Entry] = &[
     Entry { name: "audit.list", answered: true, params: empty },
     Entry { name: "audit.get", answered: false, params: |_| vec![json!({ "event_id": "ev-0000000000000" })] },
     Entry { name: "audit.count", answered: true, params: empty },
+    Entry { name: "audit.evidence", answered: true, params: evidence },
     Entry { name: "audit.export", answered: true, params: export },
+    Entry {
+        name: "audit.archive",
+        answered: true,
+        params: |_| vec![json!({ "until_seq": 2 }), json!({ "number": 1 })],
+    },
+    Entry { name: "audit.archives", answered: true, params: empty },
     Entry { name: "audit.verify", answered: true, params: empty },
     Entry { name: "audit.checkpoint", answered: true, params: empty },
     Entry { name: "audit.proof", answered: true, params: |_| vec![json!({ "seq": 0 }), json!({ "from": 0 })] },
@@ -243,6 +250,12 @@ fn import(request: &RequestSummary) -> Vec<Value> {
         json!({ "items": [{ "path": "/etc/shadow" }] }),
         json!({ "items": [file(der.der())], "profile": "p-dev", "state": "approved" }),
     ]
+}
+
+fn evidence(pending: &RequestSummary) -> Vec<Value> {
+    let of = json!({ "request": pending.id.as_str() });
+    let bent = json!({ "request": pending.id.as_str(), "cursor": "e-0-1-0" });
+    vec![of, bent, json!({ "from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z" })]
 }
 
 fn export(_: &RequestSummary) -> Vec<Value> {

@@ -1,6 +1,5 @@
-//! `audit export`: records as they come, a line each, to standard output or into a file that is there whole or not at all.
+//! `audit export`: the records of a time range.
 
-use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,13 +7,12 @@ use countersign_shared::protocol::method::AuditExport;
 use countersign_shared::protocol::{Category, ExportManifest, ExportPage, ExportParams, MAX_EXPORT};
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
-use serde_json::value::RawValue;
 
 use super::super::context::Context;
 use super::super::failure::{Failure, shown};
-use super::super::out_file::{NewFile, Target};
-use super::super::output::one_line;
+use super::super::out_file::Target;
 use super::super::progress::Progress;
+use super::lines::{Sink, checked, keep_manifest, next_page};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ExportArgs {
@@ -39,72 +37,6 @@ pub(in crate::cli) struct ExportArgs {
     /// What the export is of, into this file: a JSON object, for `audit verify --manifest`
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-}
-
-/// Where the lines go.
-enum Sink {
-    /// Standard output; a terminal gets lines that it does not obey.
-    Stdout {
-        out: BufWriter<io::Stdout>,
-        terminal: bool,
-    },
-    File {
-        file: BufWriter<NewFile>,
-        path: PathBuf,
-    },
-}
-
-impl Sink {
-    fn open(out: Option<&Path>) -> Result<Self, Failure> {
-        match out.map(Target::parse) {
-            None | Some(Target::Stdout) => {
-                let out = io::stdout();
-                Ok(Self::Stdout { terminal: out.is_terminal(), out: BufWriter::new(out) })
-            }
-            Some(Target::File(path)) => {
-                let file = NewFile::beside(&path).map_err(|error| Failure::file("write", &path, &error))?;
-                Ok(Self::File { file: BufWriter::new(file), path })
-            }
-        }
-    }
-
-    /// Writes a line; false where nobody reads standard output any more.
-    fn line(&mut self, line: &str) -> Result<bool, Failure> {
-        let written = match self {
-            Self::Stdout { out, terminal: true } => writeln!(out, "{}", one_line(line)),
-            Self::Stdout { out, terminal: false } => writeln!(out, "{line}"),
-            Self::File { file, .. } => writeln!(file, "{line}"),
-        };
-        match (written, &self) {
-            (Ok(()), _) => Ok(true),
-            (Err(error), Self::Stdout { .. }) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            (Err(error), _) => Err(self.failed(&error)),
-        }
-    }
-
-    fn failed(&self, error: &io::Error) -> Failure {
-        match self {
-            Self::Stdout { .. } => Failure::internal(format!("cannot write to standard output: {error}")),
-            Self::File { path, .. } => Failure::file("write", path, error),
-        }
-    }
-
-    /// Makes what was written durable, and gives a file its name.
-    fn end(self) -> Result<(), Failure> {
-        match self {
-            Self::Stdout { mut out, .. } => match out.flush() {
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                    Err(Failure::internal(format!("cannot write to standard output: {error}")))
-                }
-                Ok(()) | Err(_) => Ok(()),
-            },
-            Self::File { file, path } => file
-                .into_inner()
-                .map_err(io::IntoInnerError::into_error)
-                .and_then(|file| file.keep(&path))
-                .map_err(|error| Failure::file("write", &path, &error)),
-        }
-    }
 }
 
 pub(super) fn run(args: &ExportArgs, context: &mut Context) -> Result<u8, Failure> {
@@ -138,7 +70,7 @@ pub(super) fn run(args: &ExportArgs, context: &mut Context) -> Result<u8, Failur
         progress.show(written, manifest.rows);
         let Some(next) = page.next_cursor.take() else { break };
         params.cursor = Some(next);
-        page = client.call::<AuditExport>(&params)?;
+        page = next_page::<AuditExport>(&mut client, &params, context)?;
     }
     progress.end();
     if written != manifest.rows {
@@ -153,23 +85,6 @@ pub(super) fn run(args: &ExportArgs, context: &mut Context) -> Result<u8, Failur
     }
     tell(&manifest, page.more_cursor.as_deref(), args.out.as_deref(), context)?;
     Ok(0)
-}
-
-/// A line of the daemon's has no line feed; one that had would be two lines of the file.
-fn checked(line: &RawValue) -> Result<&str, Failure> {
-    let text = line.get();
-    match text.contains(['\n', '\r']) {
-        false => Ok(text),
-        true => Err(Failure::internal("a row of the export is written on several lines")),
-    }
-}
-
-fn keep_manifest(manifest: &ExportManifest, path: &Path) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::file("write", path, &error);
-    let mut file = NewFile::beside(path).map_err(failed)?;
-    let text = serde_json::to_string(manifest).map_err(|error| Failure::internal(error.to_string()))?;
-    writeln!(file, "{text}").map_err(failed)?;
-    file.keep(path).map_err(failed)
 }
 
 fn tell(

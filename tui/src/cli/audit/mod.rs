@@ -1,8 +1,12 @@
 //! `audit`: the verbs of the ledger.
 
+mod archive;
 mod erase;
+mod evidence;
 mod export;
+mod lines;
 mod repair;
+mod report;
 mod verify;
 
 use clap::{Args, Subcommand};
@@ -22,12 +26,20 @@ pub(super) enum AuditVerb {
     Ls(AuditLsArgs),
     /// Count ledger records, exactly
     Count(AuditFilter),
-    /// Verify the whole ledger now, or without a daemon a copy of its database or an export; status 3 where it is damaged
+    /// Verify the whole ledger now, or without a daemon a copy of its database, an export or evidence; status 3 where it is damaged
     Verify(verify::VerifyArgs),
     /// Show one record with the exact octets that are hashed
     Get(AuditGetArgs),
     /// Take the records of a time range out, one JSON object a line; the export is itself recorded
     Export(export::ExportArgs),
+    /// Take all there is about a request, a certificate or a period out, with proofs, as one file; itself recorded
+    Evidence(evidence::EvidenceArgs),
+    /// Make a page for people of evidence, without a daemon; status 3 where the evidence does not verify
+    Report(report::ReportArgs),
+    /// Seal the next records into a file that stays verifiable, or write one again that is sealed; each is recorded
+    Archive(archive::ArchiveArgs),
+    /// List the archives that were sealed, newest first
+    Archives(archive::ArchivesArgs),
     /// Show what is damaged, or acknowledge exactly that; status 3 while there is damage that is not acknowledged
     Repair(repair::RepairArgs),
     /// Have a note, reason or comment erased; its digest stays. A quorum of people agrees, each by this command
@@ -134,6 +146,9 @@ pub(super) fn run(verb: &AuditVerb, context: &mut Context) -> Result<u8, Failure
             context.answer::<AuditCount_>(&params, |count, _| format!("{}\n", count.count))?;
             Ok(0)
         }
+        AuditVerb::Verify(args) if args.needs_file() => {
+            Err(Failure::usage("--anchor and --key need a FILE that they are held against"))
+        }
         AuditVerb::Verify(args) if args.is_offline() => verify::run(args, context),
         AuditVerb::Verify(_) => verify::by_daemon(context),
         AuditVerb::Get(args) => {
@@ -147,6 +162,10 @@ pub(super) fn run(verb: &AuditVerb, context: &mut Context) -> Result<u8, Failure
         AuditVerb::Repair(args) => repair::run(args, context),
         AuditVerb::Erase(args) => erase::run(args, context),
         AuditVerb::Export(args) => export::run(args, context),
+        AuditVerb::Evidence(args) => evidence::run(args, context),
+        AuditVerb::Report(args) => report::run(args, context),
+        AuditVerb::Archive(args) => archive::run(args, context),
+        AuditVerb::Archives(args) => archive::list(args, context),
         AuditVerb::Checkpoint(args) => checkpoint::checkpoint(args, context),
         AuditVerb::Proof(args) => checkpoint::proof(args, context),
         AuditVerb::CheckProof(args) => check_proof::run(args, context),

@@ -1,6 +1,8 @@
 //! The ledger.
 
-use countersign_shared::protocol::{Acknowledged, AuditAction, AuditEvent, AuditRecord, Damage, VerifyResult};
+use countersign_shared::protocol::{
+    Acknowledged, ArchivePage, AuditAction, AuditEvent, AuditRecord, Damage, VerifyResult,
+};
 use countersign_verify::offline::{Kind, Report};
 
 use super::fields::Fields;
@@ -74,6 +76,8 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
     let what = match report.kind {
         Kind::Database => "a database",
         Kind::Export => "an export",
+        Kind::Evidence => "a bundle of evidence",
+        Kind::Archive => "archives",
     };
     fields.add("file", what);
     match report.findings.as_slice() {
@@ -94,7 +98,12 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
         let tone = if anchored.verdict == "equal" { Tone::Good } else { Tone::Bad };
         fields.toned("anchor", tone, format!("{}: {}", text::safe(&anchored.anchor), text::safe(&anchored.text)));
     }
-    let rest = report.covered.map_or(report.records, |covered| report.records.saturating_sub(covered));
+    for note in &report.notes {
+        fields.add("note", text::safe(note));
+    }
+    let first = report.first_seq.unwrap_or(0);
+    let covered = report.covered.map_or(0, |covered| covered.saturating_sub(first));
+    let rest = report.records.saturating_sub(covered);
     if rest > 0 && report.findings.is_empty() {
         let text = format!("{rest} of them: whoever owned the host could have written these anew");
         fields.add("not anchored", text);
@@ -103,6 +112,29 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
         fields.add("root", root.to_string()).list("", root.spoken());
     }
     fields.finish()
+}
+
+/// A page of archives.
+pub(in crate::cli) fn archives(page: &ArchivePage, view: View) -> String {
+    if page.archives.is_empty() {
+        return format!("no archives; {} records are not sealed\n", page.unsealed);
+    }
+    let rows: Vec<Vec<Cell>> = page
+        .archives
+        .iter()
+        .map(|archive| {
+            vec![
+                Cell::new(archive.number.to_string()),
+                Cell::new(archive.from_seq.to_string()),
+                Cell::new(archive.to_seq.saturating_sub(1).to_string()),
+                Cell::new(when::seconds(archive.sealed_at)),
+                Cell::new(archive.octets.to_string()),
+                Cell::new(text::safe(&archive.sealed_by)),
+            ]
+        })
+        .collect();
+    table(&["N", "FIRST", "LAST", "SEALED", "OCTETS", "BY…"], &rows, view.style)
+        + &format!("{} records are not sealed\n", page.unsealed)
 }
 
 /// Damage that people acknowledged stays damage, and named.

@@ -28,6 +28,16 @@ pub(in crate::cli) fn status(status: &StatusResult, view: View) -> String {
     if let Some(alerts) = &status.alerts {
         messages(&mut fields, *alerts);
     }
+    if let Some(forward) = &status.forward {
+        let place = text::safe(&forward.to);
+        let stand = format!("{} records in the {place}, {} to be forwarded", forward.forwarded, forward.behind);
+        match forward.shortened {
+            0 => fields.add("forwarding", stand),
+            times => {
+                fields.toned("forwarding", Tone::Bad, format!("{stand}; somebody else cut it short {times} times"))
+            }
+        };
+    }
     if let Some(inventory) = &status.inventory {
         fields.add("inventory", inventory::status(inventory, status.now));
     }
@@ -115,6 +125,17 @@ fn alarms(fields: &mut Fields, status: &StatusResult) {
         let since = when::distance(*since, status.now);
         let line = format!("none arrive in the place `{}`, first {since}: {}", text::safe(place), text::safe(error));
         fields.toned("CHECKPOINTS", Tone::Bad, line);
+    }
+    if let Some((forward, since)) =
+        status.forward.as_ref().and_then(|forward| forward.failing_since.map(|since| (forward, since)))
+    {
+        let error = text::safe(forward.error.as_deref().unwrap_or("unknown"));
+        let line = format!(
+            "{} records are not forwarded, since {}: {error}",
+            forward.behind,
+            when::distance(since, status.now)
+        );
+        fields.toned("FORWARD", Tone::Bad, line);
     }
     if status.demo {
         fields.toned("DEMO", Tone::Open, "callers choose who they are");
