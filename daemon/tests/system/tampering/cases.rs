@@ -306,7 +306,7 @@ pub const CASES: &[Case] = &[
         expected: [
             ["checkpoint 31", "checkpoint 31"],
             ["checkpoint 31", "checkpoint 31"],
-            ["nothing", "anchor different"],
+            ["checkpoint 31", "checkpoint 31, anchor different"],
             ["refused", "refused"],
         ],
     },

@@ -411,7 +411,10 @@ fn told(bench: &mut Bench, name: &str, text: &str) {
     bench.keys(&[Key::Char('3')]);
     bench.settle();
     match name {
-        "known_damage" => {}
+        "known_damage" => {
+            bench.act(Action::Connected);
+            bench.settle();
+        }
         "take_back_review" | "take_back_equal" | "take_back_different" => {
             bench.keys(&[Key::Char('t')]);
             bench.act(Action::Paste(super::ledger::checkpoint(&bench.records).note));
