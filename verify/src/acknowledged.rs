@@ -48,7 +48,7 @@ impl Entry {
 
     /// Whether it is about the octets or columns of a record.
     pub fn is_of_record(&self) -> bool {
-        matches!(self.rule.as_str(), "edited" | "columns" | "missing")
+        matches!(self.rule.as_str(), "edited" | "columns" | "missing" | "reordered")
     }
 }
 
