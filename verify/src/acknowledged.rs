@@ -163,7 +163,7 @@ impl Acknowledgements {
             .iter()
             .map(|(by, entry)| Acknowledged { seq: entry.seq, rule: entry.rule.clone(), by_seq: *by })
             .collect();
-        all.sort_by(|a, b| (a.by_seq, a.seq).cmp(&(b.by_seq, b.seq)));
+        all.sort_by_key(|one| (one.by_seq, one.seq));
         all
     }
 
