@@ -6,6 +6,7 @@ use countersign_shared::protocol::{
     CommentParams, DecideParams, ErasableText, EraseParams, NoParams, RequestIdParams, RequestSummary,
 };
 
+use crate::evidence::{against, bundle, of_request, report};
 use crate::support::{ALICE, ALICE_ADM, BOB, CAROL, DAVE, Host, ask, can_be_people, policy_with};
 
 const SECRET: &str = "Zebrafink was on sick leave";
@@ -65,6 +66,11 @@ fn a_text_goes_from_everywhere_and_its_digest_stays() {
     assert!(!detail.contains("Zebrafink") && detail.contains("[erased]"), "{detail}");
     let verified = host.user(DAVE).call::<AuditVerify>(&NoParams {});
     assert!(verified.intact, "{verified:?}");
+    // Who had it erased is in the evidence.
+    let lines = bundle(&mut host.user(DAVE), of_request(&request));
+    let erased = lines.iter().filter(|line| line.contains("\\\"action\\\":\\\"text_erased\\\"")).count();
+    assert_eq!(erased, 3);
+    assert!(report(&lines, &against(&host)).intact);
     host.stop();
     assert_eq!(everywhere(&host), Vec::<String>::new());
     host.start();
