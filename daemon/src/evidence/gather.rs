@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_shared::error::ApiError;
-use countersign_shared::protocol::{MAX_EVIDENCE_RECORDS, MAX_EVIDENCE_REQUESTS};
+use countersign_shared::protocol::{MAX_EVIDENCE_ATTEMPTS, MAX_EVIDENCE_RECORDS, MAX_EVIDENCE_REQUESTS};
 use countersign_shared::time::Timestamp;
 use rusqlite::{Connection, params};
 use serde::Deserialize;
 
-use crate::store::rows::audit;
+use crate::store::rows::audit::{self, About};
+use crate::store::rows::erasures;
 use crate::store::transaction::Failure;
 
 /// What a record says, as far as it names others.
@@ -43,6 +44,8 @@ pub(super) struct Gathered<'c> {
     pub(super) requests: BTreeSet<String>,
     pub(super) delegations: BTreeSet<String>,
     jobs: BTreeSet<String>,
+    /// Objects with more refused attempts than a bundle has.
+    flooded: BTreeSet<String>,
     /// Records whose names were not followed yet.
     open: Vec<u64>,
 }
@@ -56,6 +59,7 @@ impl<'c> Gathered<'c> {
             requests: BTreeSet::new(),
             delegations: BTreeSet::new(),
             jobs: BTreeSet::new(),
+            flooded: BTreeSet::new(),
             open: Vec::new(),
         }
     }
@@ -83,11 +87,38 @@ impl<'c> Gathered<'c> {
         Ok(true)
     }
 
-    /// Every record about an object.
+    /// Every record about an object; of refused attempts on it the first.
     pub(super) fn about(&mut self, object: &str) -> Result<(), Failure> {
         let most = MAX_EVIDENCE_RECORDS + 1;
-        for seq in audit::numbers_about(self.connection, object, self.below, most)? {
+        for seq in audit::numbers_about(self.connection, (object, About::Done), self.below, most)? {
             self.record(seq)?;
+        }
+        let most = MAX_EVIDENCE_ATTEMPTS + 1;
+        let mut attempts = audit::numbers_about(self.connection, (object, About::Refused), self.below, most)?;
+        if attempts.len() == most {
+            attempts.pop();
+            self.flooded.insert(object.to_owned());
+        }
+        attempts.into_iter().try_for_each(|seq| self.record(seq))
+    }
+
+    /// How many refused attempts on what was gathered are not among the records.
+    pub(super) fn attempts_left_out(&self) -> Result<u64, Failure> {
+        let mut left_out = 0;
+        for object in &self.flooded {
+            let all = audit::count_refused(self.connection, object, self.below)?;
+            let is_one = |fact: &&Fact| fact.action == "approval_refused" && fact.resource_id == *object;
+            left_out += all.saturating_sub(self.records.values().filter(is_one).count() as u64);
+        }
+        Ok(left_out)
+    }
+
+    /// The records by which texts of the gathered records were erased.
+    pub(super) fn erasures(&mut self) -> Result<(), Failure> {
+        for seq in self.records.keys().copied().collect::<Vec<u64>>() {
+            for by in erasures::of_record(self.connection, seq)? {
+                self.support(by)?;
+            }
         }
         Ok(())
     }

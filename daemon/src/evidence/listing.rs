@@ -65,6 +65,8 @@ pub struct Listing {
     pub items: Vec<Item>,
     /// How many of them are records.
     pub records: usize,
+    /// How many refused attempts on what the bundle is of are not among them.
+    pub attempts_left_out: u64,
 }
 
 impl Listing {
@@ -119,9 +121,10 @@ pub fn list(connection: &Connection, subject: &Subject, below: u64) -> Result<Li
     unattended(connection, &gathered, &mut items)?;
     items.extend(gathered.delegations.iter().cloned().map(Item::Delegation));
     certificates(connection, &gathered, &mut items)?;
-    let records = gathered.records.len();
+    gathered.erasures()?;
+    let (records, attempts_left_out) = (gathered.records.len(), gathered.attempts_left_out()?);
     items.extend(gathered.records.into_keys().map(Item::Record));
-    Ok(Listing { items, records })
+    Ok(Listing { items, records, attempts_left_out })
 }
 
 fn exists(connection: &Connection, sql: &str, id: &str, below: u64) -> Result<(), Failure> {

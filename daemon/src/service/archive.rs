@@ -115,14 +115,15 @@ pub async fn archive(
 
 /// Seals what is not sealed yet. One at a time: it reads all that it seals.
 async fn seal(service: &Service, actor: Actor, until: Until) -> Result<Sealed, ApiError> {
-    let _turn = service.sealing.try_lock().map_err(|_| {
+    // Who may not seal is told so, and recorded, before anything is read; and is in nobody's way.
+    let may = may_export(&actor).is_ok();
+    let turn = may.then(|| service.sealing.try_lock()).transpose().map_err(|_| {
         ApiError::new(ErrorKind::Conflict, "another archive is being sealed now")
             .hint("wait for it; `audit archives` lists it then")
     })?;
-    // Who may not seal is told so, and recorded, before anything is read.
-    let ready = match may_export(&actor) {
-        Err(_) => None,
-        Ok(()) => Some(service.readers.read_apart(move |connection| prepare(connection, until)).await?),
+    let ready = match &turn {
+        None => None,
+        Some(_) => Some(service.readers.read_apart(move |connection| prepare(connection, until)).await?),
     };
     let (policy, origin) = (service.policy.clone(), service.facts.origin.clone());
     service

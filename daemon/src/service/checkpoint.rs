@@ -16,6 +16,7 @@ use super::decide::not_found;
 use crate::checkpoint::{make, proof, take_back};
 use crate::ipc::Connection;
 use crate::policy::Permission;
+use crate::store::rows::audit::About;
 use crate::store::rows::checkpoints::Checkpoint;
 use crate::store::rows::page::Window;
 use crate::store::rows::{acknowledged, anchors, audit};
@@ -114,7 +115,7 @@ fn records(
             None => return Err(not_found(id).into()),
         },
         Of::Object(object) => {
-            let numbers = audit::numbers_about(snapshot, object, checkpoint.size, MAX_PROOFS + 1)?;
+            let numbers = audit::numbers_about(snapshot, (object, About::Any), checkpoint.size, MAX_PROOFS + 1)?;
             if numbers.is_empty() {
                 return Err(not_found(&Untrusted::from(object.as_str()).safe()).into());
             }

@@ -134,9 +134,9 @@ fn apply(
 fn spoken(transaction: &Transaction<'_>, rules: &Policy, about: &str) -> Result<Vec<Cast>, Failure> {
     let oldest = i64::try_from(rules.change_control().approval_timeout.millis()).unwrap_or(i64::MAX);
     let oldest = transaction.tick().saturating_sub(oldest);
-    let action = AuditAction::ErasureAsked.as_str();
-    let records = audit::records_about(transaction.connection(), about)?;
-    let voices = records.iter().filter_map(|record| recorded_voice(record, action));
+    let action = AuditAction::ErasureAsked;
+    let records = audit::records_about(transaction.connection(), about, action)?;
+    let voices = records.iter().filter_map(|record| recorded_voice(record, action.as_str()));
     Ok(voices.filter(|(tick, _)| *tick > oldest).map(|(_, cast)| cast).collect())
 }
 

@@ -139,6 +139,7 @@ async fn begin(service: &Service, connection: &Connection, subject: Subject) -> 
     let (policy, by, origin) = (service.policy.clone(), actor, service.facts.origin.clone());
     let (of, parts) = (subject.clone(), whole(listing.items.len() as u64)?);
     let (records, size) = (whole(listing.records as u64)?, whole(below)?);
+    let left_out = Some(listing.attempts_left_out).filter(|number| *number > 0).map(whole).transpose()?;
     let made = service
         .writer
         .write(move |transaction| {
@@ -153,6 +154,7 @@ async fn begin(service: &Service, connection: &Connection, subject: Subject) -> 
                     Subject::Period(from, to) => draft.text("from", from).text("to", to),
                 };
                 let draft = draft.number("size", size).number("parts", parts).number("records", records);
+                let draft = draft.number_if("attempts_left_out", left_out);
                 transaction.record(draft.text_if("contents_sha256", contents))
             })
         })

@@ -9,6 +9,7 @@ use countersign_shared::protocol::{
 };
 use countersign_verify::offline::{self, Against};
 
+use crate::evidence::{against, bundle, of_request, report};
 use crate::signed_decisions::{DEMANDED, Keys, detail, later, policy, signed};
 use crate::support::{ALICE, ALICE_ADM, BOB, CAROL, DAVE, Host, ask, can_be_people, policy_with};
 
@@ -69,6 +70,11 @@ fn a_text_goes_from_everywhere_and_its_digest_stays() {
     assert!(!detail.contains("Zebrafink") && detail.contains("[erased]"), "{detail}");
     let verified = host.user(DAVE).call::<AuditVerify>(&NoParams {});
     assert!(verified.intact, "{verified:?}");
+    // Who had it erased is in the evidence.
+    let lines = bundle(&mut host.user(DAVE), of_request(&request));
+    let erased = lines.iter().filter(|line| line.contains("\\\"action\\\":\\\"text_erased\\\"")).count();
+    assert_eq!(erased, 3);
+    assert!(report(&lines, &against(&host)).intact);
     host.stop();
     assert_eq!(everywhere(&host), Vec::<String>::new());
     host.start();

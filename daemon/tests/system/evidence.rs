@@ -8,11 +8,12 @@ use countersign_shared::error::ErrorKind;
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::frame::MAX_FRAME;
 use countersign_shared::protocol::method::{
-    AuditCheckpoint, AuditEvidence, AuditList, CertificateRevoke, RequestAmend, RequestApprove, RequestComment,
-    RequestReject, RequestVoid,
+    AuditCheckpoint, AuditErase, AuditEvidence, AuditList, CertificateRevoke, RequestAmend, RequestApprove,
+    RequestComment, RequestReject, RequestVoid,
 };
 use countersign_shared::protocol::{
-    AuditAction, CommentParams, EvidencePage, EvidenceParams, ListAuditParams, NoParams, RequestSummary, RevokeParams,
+    AuditAction, CommentParams, ErasableText, EraseParams, EvidencePage, EvidenceParams, ListAuditParams,
+    MAX_EVIDENCE_ATTEMPTS, NoParams, RequestSummary, RevokeParams,
 };
 use countersign_shared::revocation::RevocationReason;
 use countersign_verify::evidence::bundle::Ending;
@@ -22,7 +23,7 @@ use countersign_verify::offline::{Against, Report};
 use crate::delegation::{ERIN, delegating, hand};
 use crate::policy_change::{BY_THE_GROUP, propose};
 use crate::support::{
-    ALICE, BOB, CAROL, Caller, DAVE, Host, MALLORY, amending, can_be_people, ending, on, policy, until,
+    ALICE, BOB, CAROL, Caller, DAVE, Host, MALLORY, amending, can_be_people, ending, on, policy, policy_with, until,
 };
 
 /// What happened on a host, by name.
@@ -190,7 +191,8 @@ fn the_bypass_and_a_text_that_was_erased_are_said_plainly() {
     if !can_be_people() {
         return;
     }
-    let mut host = Host::prepared(&policy());
+    let two = "[change_control]\nquorum = [{ group = \"pki\", need = 2 }]";
+    let mut host = Host::prepared(&policy_with(1, "", two));
     host.set("COUNTERSIGN_APPROVAL_BYPASS", "true");
     host.start();
     let request = host.user(ALICE).request(&["web1.corp.example"]);
@@ -199,12 +201,16 @@ fn the_bypass_and_a_text_that_was_erased_are_said_plainly() {
     let found = report(&bundle(&mut host.user(DAVE), of_request(&request)), &key);
     assert!(found.intact && found.notes.iter().any(|note| note.contains("the bypass was on")), "{found:#?}");
 
-    host.stop();
-    host.tamper("UPDATE submissions SET reason = '', reason_salt = x''");
-    host.start();
+    let seq = host.value("SELECT seq FROM audit_events WHERE action = 'approval_requested'");
+    let erase = EraseParams { seq, what: ErasableText::Reason, reason: Some("article 17".into()) };
+    for uid in [BOB, CAROL] {
+        host.user(uid).call::<AuditErase>(&erase);
+    }
     let lines = bundle(&mut host.user(DAVE), of_request(&request));
     let erased = lines.iter().find(|line| line.starts_with("{\"part\":\"version\"")).unwrap();
     assert!(erased.contains("\"said\":{\"sha256\":") && !erased.contains("\"salt\""), "{erased}");
+    let by = |line: &&String| line.contains("\\\"action\\\":\\\"text_erased\\\"");
+    assert_eq!(lines.iter().filter(by).count(), 1, "who erased it");
     assert!(report(&lines, &key).intact);
 }
 
@@ -275,4 +281,37 @@ fn only_an_auditor_or_an_admin_takes_evidence_out_and_an_attempt_is_on_record() 
         assert!(matches!(error.data.kind, ErrorKind::NotFound | ErrorKind::Invalid), "{error:?}");
     }
     assert_eq!(host.value::<i64>("SELECT count(*) FROM audit_events WHERE action = 'audit.evidence'"), 1);
+}
+
+/// Two who may not decide, each until nothing more of theirs is taken.
+#[test]
+fn attempts_of_people_without_a_role_do_not_keep_evidence_from_being_taken_out() {
+    if !can_be_people() {
+        return;
+    }
+    let host = Host::serving(&policy());
+    let request = host.user(ALICE).request(&["web1.corp.example"]);
+    for uid in [MALLORY, ERIN] {
+        let mut nobody = host.user(uid);
+        while nobody.attempt::<RequestApprove>(&on(&request)).unwrap().unwrap_err().data.kind != ErrorKind::RateLimited
+        {
+        }
+    }
+    let refused = "SELECT count(*) FROM audit_events WHERE action = 'approval_refused'";
+    let attempts: u64 = host.value(refused);
+    let most = MAX_EVIDENCE_ATTEMPTS as u64;
+    assert!(attempts > most, "{attempts}");
+    let lines = bundle(&mut host.user(CAROL), of_request(&request));
+    let taken = lines.iter().filter(|line| line.contains("\\\"action\\\":\\\"approval_refused\\\"")).count() as u64;
+    assert_eq!(taken, most);
+    let report = report(&lines, &against(&host));
+    assert!(report.intact, "{:?}", report.findings);
+    let left_out = attempts - most;
+    assert!(
+        report.notes.iter().any(|note| note.starts_with(&format!("{left_out} further attempts"))),
+        "{:?}",
+        report.notes
+    );
+    let recorded = "SELECT details ->> '$.attempts_left_out' FROM audit_events WHERE action = 'audit.evidence'";
+    assert_eq!(host.value::<u64>(recorded), left_out);
 }

@@ -17,6 +17,9 @@ use crate::time::Timestamp;
 pub const EVIDENCE_FORMAT: &str = "countersign-evidence-1";
 /// The most ledger records that a bundle is of.
 pub const MAX_EVIDENCE_RECORDS: usize = 10_000;
+/// Refused attempts on one object that a bundle has, the first of them. Whoever reaches the socket can add to these; they are not
+/// to keep the rest from being taken out.
+pub const MAX_EVIDENCE_ATTEMPTS: usize = 100;
 /// The most requests that a bundle is of.
 pub const MAX_EVIDENCE_REQUESTS: usize = 1_000;
 

@@ -37,7 +37,7 @@ pub(super) fn check(
         trees.extend(earlier(bundle, checkpoint, &log, findings));
     }
     records(bundle, head, findings);
-    making(bundle, head, findings);
+    making(bundle, head, findings, notes);
     against.anchors.iter().map(|(name, anchor)| beside(&trees, against, name, anchor)).collect()
 }
 
@@ -140,7 +140,7 @@ fn records(bundle: &Bundle, head: &EvidenceHead, findings: &mut Findings) {
 }
 
 /// The making is on record, with what there was to be taken out.
-fn making(bundle: &Bundle, head: &EvidenceHead, findings: &mut Findings) {
+fn making(bundle: &Bundle, head: &EvidenceHead, findings: &mut Findings, notes: &mut Vec<String>) {
     let place = (1, "head", Some(head.made_seq));
     let Some(made) = bundle.records.get(&head.made_seq).filter(|record| record.action() == "audit.evidence") else {
         findings.add(1, "head", Some(head.made_seq), "missing", "there is no record of the making under made_seq");
@@ -175,6 +175,12 @@ fn making(bundle: &Bundle, head: &EvidenceHead, findings: &mut Findings) {
     let digest = Digest::of(&[listed.as_bytes()]);
     let what = "digest of the list of parts: a part was dropped, added, moved or erased";
     findings.differ(place, ("contents", what), made.text("contents_sha256"), digest);
+    if let Some(left_out) = made.number("attempts_left_out") {
+        notes.push(format!(
+            "{left_out} further attempts on this that were refused are in the ledger and not in this file, as record {} says",
+            head.made_seq
+        ));
+    }
 }
 
 /// An anchor beside the roots that the bundle shows.

@@ -202,25 +202,58 @@ pub fn record(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Vec<
         .optional()
 }
 
-/// The bytes of every record about an object, in order.
-pub fn records_about(connection: &Connection, resource_id: &str) -> rusqlite::Result<Vec<Vec<u8>>> {
-    let mut statement =
-        connection.prepare_cached("SELECT record FROM audit_events WHERE resource_id = ?1 ORDER BY seq")?;
-    let rows = statement.query_map([resource_id], |row| row.get(0))?;
+/// The bytes of every record of one action about an object, in order. Refused attempts on it, which anybody can make, are not
+/// read.
+pub fn records_about(
+    connection: &Connection,
+    resource_id: &str,
+    action: AuditAction,
+) -> rusqlite::Result<Vec<Vec<u8>>> {
+    let mut statement = connection
+        .prepare_cached("SELECT record FROM audit_events WHERE resource_id = ?1 AND action = ?2 ORDER BY seq")?;
+    let rows = statement.query_map([resource_id, action.as_str()], |row| row.get(0))?;
     rows.collect()
+}
+
+/// Which records about an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// All.
+    Any,
+    /// What happened to it: all but refused attempts.
+    Done,
+    /// Refused attempts.
+    Refused,
 }
 
 /// The sequence numbers below `below` of the records about an object, in order, `most` at most.
 pub fn numbers_about(
     connection: &Connection,
-    resource_id: &str,
+    (resource_id, about): (&str, About),
     below: u64,
     most: usize,
 ) -> rusqlite::Result<Vec<u64>> {
-    let mut statement = connection
-        .prepare_cached("SELECT seq FROM audit_events WHERE resource_id = ?1 AND seq < ?2 ORDER BY seq LIMIT ?3")?;
+    let which = match about {
+        About::Any => "",
+        About::Done => "AND action <> 'approval_refused'",
+        About::Refused => "AND action = 'approval_refused'",
+    };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT seq FROM audit_events INDEXED BY audit_by_resource
+         WHERE resource_id = ?1 AND seq < ?2 {which} ORDER BY seq LIMIT ?3"
+    ))?;
     let rows = statement.query_map(params![resource_id, below, most], |row| row.get(0))?;
     rows.collect()
+}
+
+/// How many refused attempts on an object are recorded below `below`.
+pub fn count_refused(connection: &Connection, resource_id: &str, below: u64) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM audit_events INDEXED BY audit_by_resource
+             WHERE resource_id = ?1 AND seq < ?2 AND action = 'approval_refused'",
+        )?
+        .query_row(params![resource_id, below], |row| row.get(0))
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<AuditEvent> {

@@ -24,6 +24,12 @@ pub fn keep_reason(connection: &Connection, seq: u64, reason: &Untrusted, salt: 
     Ok(())
 }
 
+/// The records by which texts of the record `seq` were erased.
+pub fn of_record(connection: &Connection, seq: u64) -> rusqlite::Result<Vec<u64>> {
+    let mut statement = connection.prepare_cached("SELECT by_seq FROM erasures WHERE seq = ?1 ORDER BY by_seq")?;
+    statement.query_map([seq], |row| row.get(0))?.collect()
+}
+
 /// Whether a text is there; `None` where nothing could hold one.
 pub fn standing(
     connection: &Connection,
