@@ -1,5 +1,7 @@
 //! Damage that people acknowledge: nothing is rewritten, everything stays named, and what rests on it is issued by nobody.
 
+use std::time::Duration;
+
 use countersign_shared::digest::Digest;
 use countersign_shared::error::ErrorKind;
 use countersign_shared::protocol::method::{
@@ -10,6 +12,7 @@ use countersign_shared::protocol::{
 };
 use countersign_verify::offline::{self, Against};
 
+use crate::export::grow;
 use crate::support::{ALICE, ALICE_ADM, BOB, CAROL, DAVE, Host, can_be_people, on, policy, policy_with, until};
 
 /// Two of the group agree to what is done to the ledger.
@@ -235,4 +238,26 @@ fn an_anchor_that_disagrees_stays_named_and_is_gone_past_once_it_is_acknowledged
     host.start();
     assert!(!host.oneself().status().read_only);
     in_order(&host);
+}
+
+#[test]
+fn looks_at_the_damage_are_one_at_a_time_also_where_their_callers_have_gone() {
+    if !can_be_people() {
+        return;
+    }
+    let mut host = Host::serving(&two_of_the_group());
+    host.stop();
+    grow(&host, 20_000);
+    host.start();
+    seen(&host);
+    let (before, mut most) = (host.database_files(), 0);
+    for _ in 0..12 {
+        let mut bob = host.user(BOB);
+        bob.send::<AuditRepair>(&RepairParams::default()).unwrap();
+        std::thread::sleep(Duration::from_millis(40));
+        drop(bob);
+        most = most.max(host.database_files());
+    }
+    // One for the look, and what reads meanwhile.
+    assert!(most <= before + 4, "{before} {most}");
 }
