@@ -46,7 +46,10 @@ fn no_column_changes_and_no_row_goes() {
             let value = if (table, column.as_str()) == ("certificates", "id") { "'mc-7'" } else { another(&column) };
             let changed = db.execute_batch(&format!("UPDATE {table} SET {column} = {value}"));
             let refused = changed.expect_err(&format!("{table}.{column}")).to_string();
-            assert!(["stands as", "keeps what"].iter().any(|said| refused.contains(said)), "{column}: {refused}");
+            assert!(
+                ["stands as", "keeps what", "a text is erased"].iter().any(|said| refused.contains(said)),
+                "{column}: {refused}"
+            );
         }
         let replaced = db.execute_batch(&format!("INSERT OR REPLACE INTO {table} SELECT * FROM {table}"));
         assert!(replaced.is_err(), "{table}");
@@ -70,7 +73,13 @@ fn a_version_is_superseded_once_and_revoked_with_its_entry_alone() {
 #[test]
 fn free_text_is_erased_and_never_replaced() {
     let db = filled();
-    db.execute_batch("UPDATE submissions SET reason = '', reason_salt = x''").unwrap();
+    let erase = "UPDATE submissions SET reason = '', reason_salt = x''";
+    assert!(db.execute_batch(erase).is_err(), "nobody agreed to it");
+    db.execute_batch("INSERT INTO erasures SELECT 0, 'reason', reason_sha256, 1 FROM submissions").unwrap();
+    for half in ["reason = ''", "reason_salt = x''"] {
+        assert!(db.execute_batch(&format!("UPDATE submissions SET {half}")).is_err(), "{half}");
+    }
+    db.execute_batch(erase).unwrap();
     for back in ["reason = 'because'", "reason_salt = x'0102'", "reason_sha256 = NULL"] {
         assert!(db.execute_batch(&format!("UPDATE submissions SET {back}")).is_err(), "{back}");
     }

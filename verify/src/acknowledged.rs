@@ -48,7 +48,7 @@ impl Entry {
 
     /// Whether it is about the octets or columns of a record.
     pub fn is_of_record(&self) -> bool {
-        matches!(self.rule.as_str(), "edited" | "columns" | "missing")
+        matches!(self.rule.as_str(), "edited" | "columns" | "missing" | "reordered")
     }
 }
 
@@ -163,7 +163,7 @@ impl Acknowledgements {
             .iter()
             .map(|(by, entry)| Acknowledged { seq: entry.seq, rule: entry.rule.clone(), by_seq: *by })
             .collect();
-        all.sort_by(|a, b| (a.by_seq, a.seq).cmp(&(b.by_seq, b.seq)));
+        all.sort_by_key(|one| (one.by_seq, one.seq));
         all
     }
 

@@ -49,7 +49,7 @@ impl Nodes for StoredNodes<'_> {
 fn recorded_leaves(connection: &Connection, first: u64, end: u64) -> rusqlite::Result<BTreeMap<u64, Digest>> {
     let mut statement = connection.prepare_cached(
         "SELECT seq, expected FROM acknowledged_damage
-         WHERE seq >= ?1 AND seq < ?2 AND rule IN ('edited', 'columns', 'missing')",
+         WHERE seq >= ?1 AND seq < ?2 AND rule IN ('edited', 'columns', 'missing', 'reordered')",
     )?;
     let rows = statement.query_map([first, end], |row| {
         let leaf = row.get_ref(1)?.as_str()?.parse();

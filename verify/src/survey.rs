@@ -21,7 +21,7 @@ pub const MAX_FOUND: usize = 64;
 pub struct Found {
     /// Its place.
     pub seq: u64,
-    /// `edited`, `columns` or `missing`.
+    /// `edited`, `columns`, `reordered` or `missing`.
     pub rule: String,
     /// In words.
     pub text: String,

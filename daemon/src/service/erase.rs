@@ -29,7 +29,7 @@ pub async fn erase(service: &Service, connection: &Connection, params: ErasePara
     service.health.check()?;
     service.quota.admit_record(service, &actor)?;
     let policy = service.policy.clone();
-    let result = service
+    service
         .writer
         .write(move |transaction| {
             let about = about(&params);
@@ -37,8 +37,7 @@ pub async fn erase(service: &Service, connection: &Connection, params: ErasePara
                 carry_out(transaction, &policy, &actor, &params)
             })
         })
-        .await?;
-    result
+        .await?
 }
 
 /// What the records of an erasure are about: `note:17`.

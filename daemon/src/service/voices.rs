@@ -103,7 +103,8 @@ mod tests {
         let two = quorum("{ group = \"sec\", need = 2 }");
         let one = quorum("{ group = \"sec\", need = 1 }");
         // The policy, who speaks, and whether that is enough.
-        let table: [(&str, &[(&str, u32)], bool); 9] = [
+        type Case<'a> = (&'a str, &'a [(&'a str, u32)], bool);
+        let table: [Case<'_>; 9] = [
             ("", &[("eve", 1)], false),
             ("", &[("eve", 1), ("mallory", 2)], false),
             ("", &[("eve", 1), ("bob", 3)], false),

@@ -111,7 +111,8 @@ impl Writer {
         let (published, end) = watch::channel(tail.clone());
         let (thread_routing, thread_health) = (routing.clone(), health.clone());
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
-            Loop { connection, tail, line, routing: thread_routing, health: thread_health, published }
+            let vouched = thread_health.damage().is_none();
+            Loop { connection, tail, vouched, line, routing: thread_routing, health: thread_health, published }
                 .run(commands, after_commit);
         })?;
         Ok((Self { queue, health, routing, end }, thread))
@@ -179,6 +180,9 @@ impl Writer {
 struct Loop {
     connection: Connection,
     tail: Tail,
+    /// Nothing was wrong with the ledger when it was read: the tail is what there was. Otherwise it ends where the first damage
+    /// was noticed.
+    vouched: bool,
     line: TimeLine,
     routing: Routing,
     health: Health,
@@ -308,7 +312,7 @@ impl Loop {
         if let Some(damage) = verified.damage {
             return Err(unavailable(format!("the end of the ledger is not known ({}): {}", damage.rule, damage.text)));
         }
-        if verified.roots.get(&known) != Some(&root) {
+        if self.vouched && verified.roots.get(&known) != Some(&root) {
             let text =
                 format!("this daemon knows {known} records with the root {root}, and those that are there are others");
             return Err(unavailable(text));

@@ -1,12 +1,16 @@
 //! Free texts that people have erased: the digest and the chain stay, the text stands nowhere any more.
 
 use countersign_shared::error::ErrorKind;
-use countersign_shared::protocol::method::{AuditErase, AuditVerify, RequestComment, RequestGet, RequestReject};
-use countersign_shared::protocol::{
-    CommentParams, DecideParams, ErasableText, EraseParams, NoParams, RequestIdParams, RequestSummary,
+use countersign_shared::protocol::method::{
+    AuditErase, AuditVerify, RequestApprove, RequestComment, RequestGet, RequestReject,
 };
+use countersign_shared::protocol::{
+    CommentParams, DecideParams, ErasableText, EraseParams, NoParams, Outcome, RequestIdParams, RequestSummary,
+};
+use countersign_verify::offline::{self, Against};
 
 use crate::evidence::{against, bundle, of_request, report};
+use crate::signed_decisions::{DEMANDED, Keys, detail, later, policy, signed};
 use crate::support::{ALICE, ALICE_ADM, BOB, CAROL, DAVE, Host, ask, can_be_people, policy_with};
 
 const SECRET: &str = "Zebrafink was on sick leave";
@@ -100,4 +104,48 @@ fn a_text_that_is_only_emptied_is_damage() {
     host.start();
     let damage = host.oneself().status().damage.unwrap();
     assert!(damage.text.contains("note"), "{damage:?}");
+}
+
+#[test]
+fn the_note_of_a_signed_decision_goes_once_its_job_has_ended_and_the_signature_can_still_be_checked() {
+    if !can_be_people() {
+        return;
+    }
+    let keys = Keys::new();
+    let mut host = Host::serving(&policy(&keys, 1, DEMANDED));
+    let (mut alice, mut bob) = (host.user(ALICE), host.user(BOB));
+    let issued = alice.request(&["web.corp.example"]);
+    let waits = later(&mut alice, &host);
+    let [ended, open] = [&issued, &waits].map(|request| {
+        let params = signed(&keys, &mut bob, "bob", request);
+        bob.call::<RequestApprove>(&params).seq
+    });
+    assert_eq!(alice.wait(&issued.id).outcome, Outcome::Issued);
+
+    let refused =
+        alice.refused::<AuditErase>(&erase(open, ErasableText::Note, Some("article 17")), ErrorKind::Conflict);
+    assert!(refused.message.contains("its job has not ended"), "{refused:?}");
+    let before = detail(&mut alice, &issued).decisions.remove(0).signed.unwrap();
+    alice.call::<AuditErase>(&erase(ended, ErasableText::Note, Some("article 17")));
+    let erased = host.user(CAROL).call::<AuditErase>(&erase(ended, ErasableText::Note, None));
+    assert!(erased.erased_seq.is_some(), "{erased:?}");
+    let after = detail(&mut alice, &issued).decisions.remove(0).signed.unwrap();
+    assert_eq!((after.text, &after.sshsig), (None, &before.sshsig));
+    assert!(host.user(DAVE).call::<AuditVerify>(&NoParams {}).intact);
+
+    drop((alice, bob));
+    host.stop();
+    let intact = |host: &Host| {
+        let report = offline::verify(&host.database(), &Against::default(), &mut |_, _| ()).unwrap();
+        (report.intact, report.findings.first().map(|found| found.rule.clone()))
+    };
+    assert_eq!(intact(&host), (true, None));
+    // Without its text the signature is one of the digests in the record, and of no others.
+    host.tamper(&format!(
+        "UPDATE decision_signatures SET signature = (SELECT signature FROM decision_signatures WHERE seq = {open})
+         WHERE seq = {ended}"
+    ));
+    assert_eq!(intact(&host), (false, Some("signature".into())));
+    host.start();
+    assert!(host.oneself().status().read_only);
 }

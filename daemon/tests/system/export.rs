@@ -145,6 +145,34 @@ fn an_export_of_sixty_thousand_rows_has_sixty_thousand_lines() {
     assert_eq!(report.records, host.value::<u64>("SELECT count(*) FROM audit_events"));
 }
 
+/// The most memory that the daemon had since it was last asked, in KiB (`VmHWM`, proc_pid_status(5); proc_pid_clear_refs(5)).
+fn peak_since(host: &Host) -> u64 {
+    let pid = host.pid();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
+    line.trim_end_matches("kB").trim().parse().unwrap()
+}
+
+/// The first pages cost memory that the allocator keeps for each thread that made one; after that, it does not matter how
+/// many rows there are. What is held of 80,000 rows would be some 50 MiB.
+#[test]
+fn an_export_of_many_rows_takes_no_more_memory_than_several_of_few() {
+    if !can_be_people() {
+        return;
+    }
+    let host = host(80_000);
+    let mut dave = host.user(DAVE);
+    let mut peak = |limit: u64| {
+        let (manifest, lines, _) = export(&mut dave, asked(json!({ "limit": limit })));
+        assert_eq!((manifest.rows, lines.len() as u64), (limit, limit));
+        peak_since(&host)
+    };
+    let few: Vec<u64> = (0..8).map(|_| peak(10_000)).collect();
+    let many = peak(80_000);
+    assert!(many < few[7] + 20 * 1024, "KiB: {few:?}, then {many}");
+}
+
 #[test]
 fn an_export_goes_on_after_a_restart_and_for_nobody_else() {
     if !can_be_people() {

@@ -13,6 +13,7 @@ use countersign_shared::protocol::{
 use countersign_verify::offline::{self, Against};
 
 use crate::export::grow;
+use crate::signed_decisions::{self, DEMANDED, Keys, signed};
 use crate::support::{ALICE, ALICE_ADM, BOB, CAROL, DAVE, Host, can_be_people, on, policy, policy_with, until};
 
 /// Two of the group agree to what is done to the ledger.
@@ -217,6 +218,8 @@ fn an_anchor_that_disagrees_stays_named_and_is_gone_past_once_it_is_acknowledged
     let note = host.user(DAVE).call::<AuditCheckpoint>(&NoParams {}).note;
     host.stop();
     std::fs::copy(&last_week, &database).unwrap();
+    // Whoever sets the database back takes away what was signed last: what is kept elsewhere shows it alone.
+    std::fs::remove_file(database.with_file_name("checkpoint.signed")).unwrap();
     host.start();
     let anchor = AnchorParams { octets: note };
     assert_ne!(host.user(DAVE).call::<AuditAnchor>(&anchor).verdict, AnchorVerdict::Equal);
@@ -238,6 +241,41 @@ fn an_anchor_that_disagrees_stays_named_and_is_gone_past_once_it_is_acknowledged
     host.start();
     assert!(!host.oneself().status().read_only);
     in_order(&host);
+    host.stop();
+    let report = offline::verify(&host.database(), &Against::default(), &mut |_, _| ()).unwrap();
+    assert!(report.intact && report.acknowledged.iter().any(|one| one.rule == "anchor"), "{report:?}");
+}
+
+#[test]
+fn a_damaged_record_of_a_signed_decision_is_acknowledged_with_its_signature() {
+    if !can_be_people() {
+        return;
+    }
+    let keys = Keys::new();
+    for sql in [
+        "UPDATE audit_events SET record = x'0000' WHERE action = 'approval_approved'",
+        "UPDATE audit_events SET record = CAST(replace(CAST(record AS TEXT), 'req-', 'xxx-') AS BLOB), resource_id = 'xxx'
+         WHERE action = 'approval_approved'",
+        "DELETE FROM audit_events WHERE action = 'approval_approved'",
+    ] {
+        let mut host = Host::serving(&signed_decisions::policy(&keys, 1, DEMANDED));
+        let (mut alice, mut bob) = (host.user(ALICE), host.user(BOB));
+        let request = alice.request(&["web.corp.example"]);
+        let params = signed(&keys, &mut bob, "bob", &request);
+        bob.call::<RequestApprove>(&params);
+        assert_eq!(alice.wait(&request.id).outcome, Outcome::Issued);
+        drop((alice, bob));
+        host.stop();
+        host.tamper(sql);
+        host.start();
+        acknowledged(&mut host);
+        let status = host.oneself().status();
+        assert!(!status.read_only, "{sql}: {:?}", status.damage);
+        assert!(host.user(DAVE).call::<AuditVerify>(&NoParams {}).intact, "{sql}");
+        host.stop();
+        let report = offline::verify(&host.database(), &Against::default(), &mut |_, _| ()).unwrap();
+        assert!(report.intact, "{sql}: {report:?}");
+    }
 }
 
 #[test]

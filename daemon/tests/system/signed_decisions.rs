@@ -26,10 +26,10 @@ use crate::support::{ALICE, BOB, CAROL, Caller, DAVE, Host, ask, can_be_people, 
 use crate::tampering::root::{rehash, sign_again, unguarded};
 
 /// Keys of people, in files.
-struct Keys(tempfile::TempDir);
+pub struct Keys(tempfile::TempDir);
 
 impl Keys {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let keys = Self(tempfile::tempdir().unwrap());
         for name in ["bob", "carol"] {
             keys.keygen(&["-q", "-t", "ed25519", "-N", "", "-C", "a comment", "-f", name]);
@@ -83,7 +83,7 @@ impl Keys {
     }
 }
 
-fn policy(keys: &Keys, need: u32, p_web: &str) -> String {
+pub fn policy(keys: &Keys, need: u32, p_web: &str) -> String {
     let with = |text: String, name: &str, uid: u32| {
         let account = format!("accounts = [\"uid:{uid}\"]\n");
         text.replacen(&account, &format!("{account}keys = [\"{}\"]\n", keys.line(name)), 1)
@@ -91,10 +91,10 @@ fn policy(keys: &Keys, need: u32, p_web: &str) -> String {
     with(with(policy_with(need, p_web, BY_THE_GROUP), "bob", BOB), "carol", CAROL)
 }
 
-const DEMANDED: &str = "decision_signature = \"ssh\"";
+pub const DEMANDED: &str = "decision_signature = \"ssh\"";
 const NOTE: &str = "looked at it\nverdict: reject";
 
-fn detail(caller: &mut Caller, request: &RequestSummary) -> RequestDetail {
+pub fn detail(caller: &mut Caller, request: &RequestSummary) -> RequestDetail {
     caller.call::<RequestGet>(&RequestIdParams { id: request.id.clone() })
 }
 
@@ -114,7 +114,7 @@ fn with(text: &DecisionText, sshsig: String) -> DecideParams {
     }
 }
 
-fn signed(keys: &Keys, caller: &mut Caller, name: &str, request: &RequestSummary) -> DecideParams {
+pub fn signed(keys: &Keys, caller: &mut Caller, name: &str, request: &RequestSummary) -> DecideParams {
     let text = text(&detail(caller, request), Verdict::Approve);
     with(&text, keys.sign(name, &text.to_string()))
 }
@@ -295,7 +295,7 @@ fn a_key_that_the_policy_has_no_more_signs_nothing_that_is_not_issued_yet() {
 }
 
 /// A request that waits for its moment, some seconds from now.
-fn later(alice: &mut Caller, host: &Host) -> RequestSummary {
+pub fn later(alice: &mut Caller, host: &Host) -> RequestSummary {
     let now = host.oneself().status().now;
     let start = countersign_shared::time::Timestamp::from_unix_millis(now.unix_millis() + 4000).unwrap();
     let mut params = ask(&["later.corp.example"]);

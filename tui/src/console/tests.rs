@@ -39,6 +39,8 @@ pub struct Bench {
     pub records: Vec<AuditRecord>,
     /// How far a verification is.
     pub progress: Option<VerificationProgress>,
+    /// Pieces of damage that people acknowledged.
+    pub acknowledged: u64,
     /// Certificates or records on a page.
     pub page: usize,
     /// Effects that nobody has answered yet.
@@ -53,7 +55,17 @@ impl Bench {
         let ids: Vec<String> = requests.iter().map(|one| one.request.id.to_string()).collect();
         let (records, progress) = (ledger::records(&ids), None);
         let (certificates, alerts) = (managed::dossiers(), managed::alerts());
-        let mut bench = Self { state, requests, certificates, alerts, records, progress, page: 200, open: Vec::new() };
+        let mut bench = Self {
+            state,
+            requests,
+            certificates,
+            alerts,
+            records,
+            progress,
+            acknowledged: 0,
+            page: 200,
+            open: Vec::new(),
+        };
         bench.act(Action::Connected);
         bench.settle();
         bench
@@ -136,6 +148,7 @@ impl Bench {
                 let mut status = samples::status(u64::try_from(pending).unwrap(), 9);
                 ledger::stand(&mut status);
                 status.verification = self.progress;
+                status.acknowledged_damage = self.acknowledged;
                 status.alerts = Some(AlertsStatus {
                     queued: count(AlertState::Queued),
                     failed: count(AlertState::Failed),

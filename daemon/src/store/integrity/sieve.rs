@@ -148,7 +148,7 @@ impl Sieve {
 const LOOKS: &[(&str, &str)] = &[
     (
         "SELECT d.by_seq FROM acknowledged_damage d LEFT JOIN audit_events a ON a.seq = d.by_seq
-         WHERE d.by_seq NOT IN (SELECT seq FROM acknowledged_damage WHERE rule IN ('edited', 'columns', 'missing'))
+         WHERE d.by_seq NOT IN (SELECT seq FROM acknowledged_damage WHERE rule IN ('edited', 'columns', 'missing', 'reordered'))
            AND (a.action IS NOT 'damage_acknowledged' OR (a.details -> '$.damage' ->> d.idx) IS NOT
                 (coalesce(d.seq, '-') || ' ' || d.rule || ' ' || coalesce(d.expected, '-') || ' ' || coalesce(d.found, '-')))
          LIMIT 1",

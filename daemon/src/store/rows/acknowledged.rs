@@ -6,7 +6,7 @@ use countersign_verify::acknowledged::Entry;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// The rules by which a record itself is damaged.
-const OF_RECORDS: &str = "rule IN ('edited', 'columns', 'missing')";
+const OF_RECORDS: &str = "rule IN ('edited', 'columns', 'missing', 'reordered')";
 
 /// Keeps what the record `by` says, in its order.
 pub fn insert(connection: &Connection, by: u64, entries: &[Entry]) -> rusqlite::Result<()> {

@@ -161,6 +161,11 @@ impl Host {
         daemon.wait().unwrap();
     }
 
+    /// The daemon's process.
+    pub fn pid(&self) -> u32 {
+        self.daemon.as_ref().expect("it runs").id()
+    }
+
     /// SIGTERM; the daemon has to end well.
     pub fn stop(&mut self) {
         self.terminate();

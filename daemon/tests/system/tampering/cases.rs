@@ -163,7 +163,7 @@ pub const CASES: &[Case] = &[
         expected: [
             ["truncated 30", "truncated 30"],
             ["truncated 30", "truncated 30"],
-            ["truncated 30", "truncated 30, anchor ahead"],
+            ["truncated 30, checkpoint 31", "truncated 30, checkpoint 31, anchor ahead"],
             ["refused", "refused"],
         ],
     },
@@ -306,7 +306,7 @@ pub const CASES: &[Case] = &[
         expected: [
             ["checkpoint 31", "checkpoint 31"],
             ["checkpoint 31", "checkpoint 31"],
-            ["nothing", "anchor different"],
+            ["checkpoint 31", "checkpoint 31, anchor different"],
             ["refused", "refused"],
         ],
     },

@@ -81,6 +81,9 @@ pub(in crate::cli) fn offline(report: &Report, view: View) -> String {
     };
     fields.add("file", what);
     match report.findings.as_slice() {
+        [] if !report.acknowledged.is_empty() => {
+            fields.toned("ledger", Tone::Good, "nothing is wrong in it but what people acknowledged")
+        }
         [] => fields.toned("ledger", Tone::Good, "nothing is wrong in it"),
         found => found.iter().fold(&mut fields, |fields, found| fields.toned("ledger", Tone::Bad, self::damage(found))),
     };
@@ -140,8 +143,8 @@ pub(in crate::cli) fn archives(page: &ArchivePage, view: View) -> String {
 /// Damage that people acknowledged stays damage, and named.
 fn acknowledged(fields: &mut Fields, all: &[Acknowledged]) {
     for one in all {
-        let place = one.seq.map_or_else(|| "in the state".to_owned(), |seq| format!("at record {seq}"));
-        let line = format!("{} {place}, acknowledged by record {}", text::safe(&one.rule), one.by_seq);
+        let place = one.seq.map(|seq| format!(" at record {seq}")).unwrap_or_default();
+        let line = format!("{}{place}, acknowledged by record {}", text::safe(&one.rule), one.by_seq);
         fields.toned("known damage", Tone::Bad, line);
     }
 }

@@ -101,7 +101,7 @@ fn alarms(fields: &mut Fields, status: &StatusResult) {
         fields.toned("READ-ONLY", Tone::Bad, format!("nothing is decided: {what}"));
     }
     if status.acknowledged_damage > 0 {
-        let what = format!("{} pieces that people acknowledged: countersign audit verify", status.acknowledged_damage);
+        let what = format!("{} acknowledged by people: countersign audit verify", status.acknowledged_damage);
         fields.toned("KNOWN DAMAGE", Tone::Bad, what);
     }
     if status.bypass {

@@ -266,6 +266,7 @@ fn an_auditor_lands_on_the_audit_history() {
         alerts: Vec::new(),
         records: Vec::new(),
         progress: None,
+        acknowledged: 0,
         page: 1,
         open: Vec::new(),
     };

@@ -218,7 +218,8 @@ fn before_the_first_answer_there_is_a_frame() {
     let state = State::new(samples::at(0), 80, 24, true);
     let (certificates, alerts) = (Vec::new(), Vec::new());
     let (requests, records, progress) = (Vec::new(), Vec::new(), None);
-    let bench = Bench { state, requests, certificates, alerts, records, progress, page: 1, open: Vec::new() };
+    let bench =
+        Bench { state, requests, certificates, alerts, records, progress, acknowledged: 0, page: 1, open: Vec::new() };
     assert!(picture(&bench).contains("Connecting to the daemon"));
 }
 
@@ -406,9 +407,14 @@ fn told(bench: &mut Bench, name: &str, text: &str) {
         damage,
         acknowledged: Vec::new(),
     };
+    bench.acknowledged = if name == "known_damage" { 2 } else { 0 };
     bench.keys(&[Key::Char('3')]);
     bench.settle();
     match name {
+        "known_damage" => {
+            bench.act(Action::Connected);
+            bench.settle();
+        }
         "take_back_review" | "take_back_equal" | "take_back_different" => {
             bench.keys(&[Key::Char('t')]);
             bench.act(Action::Paste(super::ledger::checkpoint(&bench.records).note));
@@ -444,8 +450,14 @@ fn told(bench: &mut Bench, name: &str, text: &str) {
     }
 }
 
-const TOLD: [&str; 5] =
-    ["take_back_review", "take_back_equal", "take_back_different", "verification_half", "verification_damaged"];
+const TOLD: [&str; 6] = [
+    "take_back_review",
+    "take_back_equal",
+    "take_back_different",
+    "verification_half",
+    "verification_damaged",
+    "known_damage",
+];
 
 #[test]
 fn what_the_ledger_came_to_in_every_size() {

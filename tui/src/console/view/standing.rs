@@ -62,6 +62,12 @@ fn pieces(state: &State, room: usize) -> Vec<(Role, String)> {
     }
     let Some(daemon) = daemon else { return pieces };
     let wide = room >= 100;
+    // Behind the verification, which goes past it: it is known, and stays.
+    match daemon.acknowledged_damage {
+        0 => {}
+        known if wide => pieces.push((Role::Warn, format!("{known} damaged, ACKNOWLEDGED"))),
+        known => pieces.push((Role::Warn, format!("{known} ACKNOWLEDGED"))),
+    }
     let records = |size: u64| if wide { format!("{size} records") } else { size.to_string() };
     pieces.push(match daemon.last_anchor {
         Some(mark) => {
