@@ -46,7 +46,10 @@ fn no_column_changes_and_no_row_goes() {
             let value = if (table, column.as_str()) == ("certificates", "id") { "'mc-7'" } else { another(&column) };
             let changed = db.execute_batch(&format!("UPDATE {table} SET {column} = {value}"));
             let refused = changed.expect_err(&format!("{table}.{column}")).to_string();
-            assert!(["stands as", "keeps what", "a text is erased"].iter().any(|said| refused.contains(said)), "{column}: {refused}");
+            assert!(
+                ["stands as", "keeps what", "a text is erased"].iter().any(|said| refused.contains(said)),
+                "{column}: {refused}"
+            );
         }
         let replaced = db.execute_batch(&format!("INSERT OR REPLACE INTO {table} SELECT * FROM {table}"));
         assert!(replaced.is_err(), "{table}");

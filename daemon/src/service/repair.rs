@@ -3,7 +3,7 @@
 //! exactly the damage that was shown, until the daemon ends.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_shared::digest::Digest;
@@ -34,7 +34,7 @@ const PARTING: Duration = Duration::from_millis(500);
 pub struct Repair {
     voices: Mutex<Option<(Digest, Vec<Cast>)>>,
     /// Held by the one look that runs: each reads everything.
-    looking: tokio::sync::Mutex<()>,
+    looking: Arc<tokio::sync::Mutex<()>>,
     /// Rung when the daemon is to be started anew.
     pub again: Notify,
 }
@@ -86,10 +86,13 @@ pub async fn repair(
     params: RepairParams,
 ) -> Result<RepairResult, ApiError> {
     reads_ledger(service, connection)?;
-    let one_at_a_time = service.repair.looking.lock().await;
-    let state = service.state.clone();
-    let seen = service.readers.read_apart(move |connection| Seen::look(connection, &state)).await?;
-    drop(one_at_a_time);
+    let (turn, state) = (service.repair.looking.clone().lock_owned().await, service.state.clone());
+    let look = move |connection: &Database| {
+        // It ends with the look, which goes on where its caller has gone.
+        let _turn = turn;
+        Seen::look(connection, &state)
+    };
+    let seen = service.readers.read_apart(look).await?;
     let policy = service.policy.now();
     let Some(named) = params.damage_sha256 else {
         let spoken = service.repair.voices_for(&seen.digest);
@@ -112,17 +115,23 @@ pub async fn repair(
     let (agreed, state) = (spoken.clone(), service.state.clone());
     let acknowledged =
         move |transaction: &mut Transaction<'_>| acknowledge(transaction, &actor, &agreed, (named, &state));
-    let seq = service.writer.mend(acknowledged).await.inspect_err(|_| service.repair.forget())?;
-    service.repair.forget();
-    tracing::error!(
-        seq,
-        "the damage is acknowledged by a quorum; the daemon ends, to be started anew and look at all of it"
-    );
-    let repair = service.repair.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(PARTING).await;
-        repair.again.notify_one();
+    let (writer, repair) = (service.writer.clone(), service.repair.clone());
+    // What is acknowledged ends the daemon, also where the caller has gone.
+    let mending = tokio::spawn(async move {
+        let mended = writer.mend(acknowledged).await;
+        repair.forget();
+        let seq = mended?;
+        tracing::error!(
+            seq,
+            "the damage is acknowledged by a quorum; the daemon ends, to be started anew and look at all of it"
+        );
+        tokio::spawn(async move {
+            tokio::time::sleep(PARTING).await;
+            repair.again.notify_one();
+        });
+        Ok::<u64, ApiError>(seq)
     });
+    let seq = mending.await.map_err(|_| ApiError::internal("the acknowledgement ended without a result"))??;
     Ok(shown(seen, &spoken, needed, Some(seq)))
 }
 

@@ -1,5 +1,7 @@
 //! Damage that people acknowledge: nothing is rewritten, everything stays named, and what rests on it is issued by nobody.
 
+use std::time::Duration;
+
 use countersign_shared::digest::Digest;
 use countersign_shared::error::ErrorKind;
 use countersign_shared::protocol::method::{
@@ -10,6 +12,7 @@ use countersign_shared::protocol::{
 };
 use countersign_verify::offline::{self, Against};
 
+use crate::export::grow;
 use crate::signed_decisions::{self, DEMANDED, Keys, signed};
 use crate::support::{ALICE, ALICE_ADM, BOB, CAROL, DAVE, Host, can_be_people, on, policy, policy_with, until};
 
@@ -273,4 +276,26 @@ fn a_damaged_record_of_a_signed_decision_is_acknowledged_with_its_signature() {
         let report = offline::verify(&host.database(), &Against::default(), &mut |_, _| ()).unwrap();
         assert!(report.intact, "{sql}: {report:?}");
     }
+}
+
+#[test]
+fn looks_at_the_damage_are_one_at_a_time_also_where_their_callers_have_gone() {
+    if !can_be_people() {
+        return;
+    }
+    let mut host = Host::serving(&two_of_the_group());
+    host.stop();
+    grow(&host, 20_000);
+    host.start();
+    seen(&host);
+    let (before, mut most) = (host.database_files(), 0);
+    for _ in 0..12 {
+        let mut bob = host.user(BOB);
+        bob.send::<AuditRepair>(&RepairParams::default()).unwrap();
+        std::thread::sleep(Duration::from_millis(40));
+        drop(bob);
+        most = most.max(host.database_files());
+    }
+    // One for the look, and what reads meanwhile.
+    assert!(most <= before + 4, "{before} {most}");
 }

@@ -194,6 +194,14 @@ impl Host {
         assert!(status.unwrap().success(), "{status:?}: {}", self.log());
     }
 
+    /// Open files of the daemon on its database.
+    pub fn database_files(&self) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.daemon.as_ref().unwrap().id())).unwrap();
+        files
+            .filter(|file| std::fs::read_link(file.as_ref().unwrap().path()).is_ok_and(|of| of == self.database()))
+            .count()
+    }
+
     /// True while the process lives.
     pub fn alive(&mut self) -> bool {
         self.daemon.as_mut().is_some_and(|daemon| daemon.try_wait().unwrap().is_none())
