@@ -212,6 +212,12 @@ fn the_bypass_and_a_text_that_was_erased_are_said_plainly() {
     let by = |line: &&String| line.contains("\\\"action\\\":\\\"text_erased\\\"");
     assert_eq!(lines.iter().filter(by).count(), 1, "who erased it");
     assert!(report(&lines, &key).intact);
+    let without: Vec<String> = lines[..lines.len() - 1].iter().filter(|line| !by(line)).cloned().collect();
+    let found = report(&ended(without), &key);
+    assert!(
+        found.findings.iter().any(|found| found.rule == "text" && found.text.contains("who erased it")),
+        "{found:#?}"
+    );
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) fn check(bundle: &Bundle, findings: &mut Findings) {
     for (line, part) in &bundle.parts {
         let place = (*line, part.name(), part.seq());
         if let Some(said) = part.said() {
-            text(said, place, findings);
+            text(bundle, said, place, findings);
         }
         let record = part.seq().and_then(|seq| bundle.records.get(&seq));
         let Some(record) = record else {
@@ -60,10 +60,14 @@ pub(super) fn check(bundle: &Bundle, findings: &mut Findings) {
     everything_is_there(bundle, findings);
 }
 
-/// A text that is there is the one whose salted digest was recorded.
-fn text(said: &EvidenceText, (line, part, seq): Place<'_>, findings: &mut Findings) {
+/// A text that is there is the one whose salted digest was recorded; one that is not was erased by people.
+fn text(bundle: &Bundle, said: &EvidenceText, (line, part, seq): Place<'_>, findings: &mut Findings) {
+    let erases = |record: &Record| {
+        record.action() == "text_erased" && record.text("text_sha256") == said.sha256.to_string().as_str()
+    };
     match (&said.salt, &said.text) {
-        (None, None) => {}
+        (None, None) if bundle.records.values().any(erases) => {}
+        (None, None) => findings.add(line, part, seq, "text", "it is not there, and no record says who erased it"),
         (Some(salt), Some(text)) => match HEXLOWER.decode(salt.as_bytes()) {
             Err(_) => findings.add(line, part, seq, "text", "the salt is not hexadecimal"),
             Ok(salt) => {
