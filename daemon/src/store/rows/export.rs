@@ -78,7 +78,7 @@ pub struct Page {
     pub next: Option<u64>,
 }
 
-/// What [`line`] is made of.
+/// What [`line()`] is made of.
 pub const COLUMNS: &str =
     "SELECT seq, event_id, created_at, actor, actor_type, action, category, resource_type, resource_id,
      details, record FROM audit_events";
