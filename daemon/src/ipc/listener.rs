@@ -10,15 +10,12 @@ use std::path::{Path, PathBuf};
 
 use interprocess::local_socket::tokio::Stream;
 use interprocess::local_socket::traits::tokio::Listener as _;
-use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
-use interprocess::os::unix::local_socket::ListenerOptionsExt;
+use interprocess::os::unix::uds_local_socket::tokio::Listener as UdsListener;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
 use nix::sys::stat::{FchmodatFlags, Mode};
 use nix::unistd::Gid;
 use tokio::net::UnixStream;
-
-/// The mode a socket is bound with: nobody but us until group and mode are set.
-const WHILE_BINDING: u32 = 0o600;
 
 /// A bound and listening socket.
 #[derive(Debug)]
@@ -71,26 +68,22 @@ impl Listener {
     pub fn bind(path: &Path, mode: u32, group: Option<u32>) -> Result<Self, BindError> {
         let failed = |what| move |error: io::Error| BindError::System(path.to_owned(), what, error);
         clear_the_way(path)?;
-        let name = path.to_fs_name::<GenericFilePath>().map_err(failed("not a usable path"))?;
-        let mode_while_binding = WHILE_BINDING as nix::libc::mode_t;
-        let inner = ListenerOptions::new()
-            .name(name)
-            .mode(mode_while_binding)
-            .reclaim_name(false)
-            .create_tokio()
-            .map_err(failed("cannot be bound"))?;
+        let socket = bound(path).map_err(failed("cannot be bound"))?;
         let handle = nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
             .map_err(|errno| failed("vanished after binding")(errno.into()))?;
         let file = SocketFile { path: path.to_owned(), handle };
         file.set_owner_and_mode(mode, group).map_err(|(what, error)| failed(what)(error))?;
+        // Last: until here everybody's connection is refused as that to a daemon that is not there yet. Whoever may
+        // connect never meets a socket that listens and has its group and mode not yet.
+        listen(&socket, Backlog::MAXCONN).map_err(|errno| failed("cannot be listened on")(errno.into()))?;
+        let inner = listener(socket).map_err(failed("cannot be listened on"))?;
         Ok(Self { inner, file: Some(file) })
     }
 
     /// Takes a socket that the service manager opened; its file is the service manager's and stays. Runs within
     /// a tokio runtime.
     pub fn activated(listener: StdListener) -> io::Result<Self> {
-        let inner = interprocess::os::unix::uds_local_socket::tokio::Listener::try_from(OwnedFd::from(listener))?;
-        Ok(Self { inner: inner.into(), file: None })
+        Ok(Self { inner: self::listener(listener.into())?, file: None })
     }
 
     /// The next connection.
@@ -173,10 +166,25 @@ fn clear_the_way(path: &Path) -> Result<(), BindError> {
 
 /// Connects without waiting: a live daemon that is stuck must not hold up the answer.
 fn probe(path: &Path) -> io::Result<()> {
-    use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    let socket = unconnected()?;
     Ok(connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?)
+}
+
+fn unconnected() -> io::Result<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    Ok(socket(AddressFamily::Unix, SockType::Stream, flags, None)?)
+}
+
+/// A socket with its file, which does not listen yet.
+fn bound(path: &Path) -> io::Result<OwnedFd> {
+    let socket = unconnected()?;
+    bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(socket)
+}
+
+/// What listens, for the runtime.
+fn listener(socket: OwnedFd) -> io::Result<interprocess::local_socket::tokio::Listener> {
+    Ok(UdsListener::try_from(socket)?.into())
 }
 
 #[cfg(test)]

@@ -8,7 +8,24 @@ use countersign_shared::error::ErrorKind;
 use countersign_shared::protocol::method::{DaemonWhoami, DemoActAs};
 use countersign_shared::protocol::{ActAsParams, NoParams};
 
-use crate::support::{Host, policy, policy_with, skipped};
+use crate::support::{ALICE, Host, can_be_people, policy, policy_with, skipped};
+
+/// A socket that already listens when its mode is set turns away for a moment who may connect. Here that moment is long.
+#[test]
+fn whoever_may_connect_is_let_in_as_soon_as_anybody_is() {
+    if !can_be_people() {
+        return;
+    }
+    if std::process::Command::new("strace").arg("-V").output().is_err() {
+        return skipped("strace is not installed");
+    }
+    let mut host = Host::prepared(&policy());
+    let slow = "strace -D -f -qq -o /dev/null -e trace=fchmodat -e inject=fchmodat:delay_enter=500ms";
+    host.run_by = slow.split(' ').map(str::to_owned).collect();
+    host.start();
+    assert_eq!(host.user(ALICE).call::<DaemonWhoami>(&NoParams {}).uid, ALICE);
+    host.stop();
+}
 
 #[test]
 fn a_state_directory_that_is_not_ours() {

@@ -43,14 +43,20 @@ impl Caller {
         Some(Self { relay: None, writer: Box::new(stream), reader: BufReader::new(reader), calls: 0, events: vec![] })
     }
 
-    /// As `uid`, in a session that `login` logged in to; `None` where nobody answers. The caller has no login
-    /// uid where none is given, whoever runs the tests.
-    pub fn user(socket: &Path, uid: u32, login: Option<u32>) -> Option<Self> {
+    /// As `uid`, in a session that `login` logged in to.
+    ///
+    /// # Errors
+    /// As those of [`Caller::through`].
+    pub fn user(socket: &Path, uid: u32, login: Option<u32>) -> Result<Self, String> {
         Self::through(socket, uid, login, "")
     }
 
-    /// The same, where the process is started through another program: `unshare --user`.
-    pub fn through(socket: &Path, uid: u32, login: Option<u32>, program_before: &str) -> Option<Self> {
+    /// As `uid`, in a session that `login` logged in to, where the process may be started through another program
+    /// (`unshare --user`). The caller has no login uid where none is given, whoever runs the tests.
+    ///
+    /// # Errors
+    /// What the process said before it ended, where nobody answers.
+    pub fn through(socket: &Path, uid: u32, login: Option<u32>, program_before: &str) -> Result<Self, String> {
         let login = login.unwrap_or(u32::MAX);
         let script = format!(
             "f=/proc/self/loginuid
@@ -65,18 +71,22 @@ impl Caller {
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let writer = Box::new(relay.stdin.take().unwrap());
         let reader: Box<dyn Read + Send> = Box::new(relay.stdout.take().unwrap());
         let mut caller =
             Self { relay: Some(relay), writer, reader: BufReader::new(reader), calls: 0, events: Vec::new() };
-        loop {
-            if caller.line()? == "connected\n" {
-                return Some(caller);
+        while let Some(line) = caller.line() {
+            if line == "connected\n" {
+                return Ok(caller);
             }
         }
+        let mut said = String::new();
+        let mut stderr = caller.relay.as_mut().unwrap().stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        Err(said)
     }
 
     /// A call and its answer; `None` where the connection was lost before the answer came.

@@ -21,6 +21,8 @@ pub struct Host {
     pub flags: Vec<String>,
     /// Environment of the next start.
     pub env: Vec<(String, String)>,
+    /// What the next start is run by: a program with its arguments that ends up as the daemon.
+    pub run_by: Vec<String>,
     /// Whether the daemon sees the users and groups of [`Host::names`] in place of the system's.
     own_names: bool,
     place: tempfile::TempDir,
@@ -36,7 +38,7 @@ impl Host {
         std::fs::write(place.path().join("policy.toml"), policy).unwrap();
         std::fs::write(place.path().join("countersign.toml"), "").unwrap();
         let mut host =
-            Self { socket, state, flags: Vec::new(), env: Vec::new(), own_names: false, place, daemon: None };
+            Self { socket, state, flags: vec![], env: vec![], run_by: vec![], own_names: false, place, daemon: None };
         host.flags = [
             ("--config", host.path("countersign.toml")),
             ("--policy", host.path("policy.toml")),
@@ -88,6 +90,11 @@ impl Host {
 
     fn command(&self) -> Command {
         let daemon = env!("CARGO_BIN_EXE_countersignd");
+        if let [program, arguments @ ..] = self.run_by.as_slice() {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(daemon);
+            return command;
+        }
         if !self.own_names {
             return Command::new(daemon);
         }
@@ -209,17 +216,18 @@ impl Host {
 
     /// Somebody without a login session.
     pub fn user(&self, uid: u32) -> Caller {
-        Caller::user(&self.socket, uid, None).unwrap_or_else(|| panic!("uid {uid} cannot connect: {}", self.log()))
+        self.user_through(None, uid, "")
     }
 
     /// Somebody in a session that `login` had logged in to.
     pub fn user_by(&self, login: u32, uid: u32) -> Caller {
-        Caller::user(&self.socket, uid, Some(login)).unwrap_or_else(|| panic!("uid {uid} cannot connect"))
+        self.user_through(Some(login), uid, "")
     }
 
     /// Somebody whose process was started through another program.
     pub fn user_through(&self, login: Option<u32>, uid: u32, program: &str) -> Caller {
-        Caller::through(&self.socket, uid, login, program).unwrap_or_else(|| panic!("uid {uid} cannot connect"))
+        Caller::through(&self.socket, uid, login, program)
+            .unwrap_or_else(|why| panic!("uid {uid} cannot connect: {why}\nthe daemon: {}", self.log()))
     }
 
     /// The user who runs the tests.
