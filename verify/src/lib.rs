@@ -6,6 +6,7 @@
 //! | [`columns`] | the bytes that the columns of a record make |
 //! | [`row`] | a row of the database against its bytes and the record before it |
 //! | [`pass`] | one pass over the records of a database |
+//! | `aside` | the same on two threads |
 //! | [`nodes`] | the stored nodes of the tree beside the records |
 //! | [`kept`] | stored checkpoints, archives and anchors beside the records |
 //! | [`frontier`] | the stored edge of the tree beside the records |
@@ -16,6 +17,7 @@
 //! | [`offline`] | a file, copied from the host, without a daemon and without trust in what it says of itself |
 
 pub mod acknowledged;
+mod aside;
 pub mod chain;
 pub mod columns;
 pub mod evidence;

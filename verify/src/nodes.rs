@@ -111,27 +111,39 @@ impl<'c> Levels<'c> {
 /// The stored nodes beside a pass over the records: read level by level, in the order in which the records complete them.
 pub struct Beside<'s>(Vec<Rows<'s>>);
 
+/// What is stored in the place of a node: its index and its hash, where they are such.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored {
+    index: Option<u64>,
+    hash: Option<Digest>,
+}
+
 impl Beside<'_> {
-    /// Compares the next node of its level, which the first `size` records complete.
+    /// The next of a level; `None` behind the last.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn compare(&mut self, node: &Node, size: u64) -> rusqlite::Result<Option<Damage>> {
-        let Node { level, index, hash } = node;
+    pub fn next(&mut self, level: u32) -> rusqlite::Result<Option<Stored>> {
         let Some(rows) = self.0.get_mut((level / STRIDE) as usize - 1) else { return Ok(None) };
-        let found = match rows.next()? {
-            Some(row) if row.get_ref(0)?.as_i64().is_ok_and(|found| u64::try_from(found) == Ok(*index)) => {
-                Some(row.get_ref(1)?.as_blob().is_ok_and(|found| found == hash.as_bytes()))
-            }
-            Some(_) | None => None,
-        };
-        let text = match found {
-            Some(true) => return Ok(None),
-            Some(false) => format!("the stored node {index} of level {level} is not the {hash} that the records make"),
-            None => format!("the stored node {index} of level {level} is missing; the records make {hash}"),
-        };
-        Ok(Some(damage(size.checked_sub(1), "nodes", text)))
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some(Stored { index: row.get(0).ok(), hash: digest(row, 1).ok() }))
     }
+}
+
+/// The levels at which the first `size` records complete a node that is stored, lowest first.
+pub fn completed(size: u64) -> impl Iterator<Item = u32> {
+    (STRIDE..=size.trailing_zeros().min(u64::BITS - 1)).step_by(STRIDE as usize)
+}
+
+/// Compares what is stored in the place of `node`, which the first `size` records complete.
+pub fn compare(node: &Node, stored: Option<Stored>, size: u64) -> Option<Damage> {
+    let Node { level, index, hash } = node;
+    let text = match stored.filter(|stored| stored.index == Some(*index)) {
+        Some(stored) if stored.hash == Some(*hash) => return None,
+        Some(_) => format!("the stored node {index} of level {level} is not the {hash} that the records make"),
+        None => format!("the stored node {index} of level {level} is missing; the records make {hash}"),
+    };
+    Some(damage(size.checked_sub(1), "nodes", text))
 }
 
 /// Every node that the records make was found; so there are too many where the numbers differ.

@@ -7,12 +7,14 @@ use countersign_proof::anchor::Roots;
 use countersign_proof::tree::{Frontier, leaf_hash};
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Rows};
 
+use crate::aside::Source;
 use crate::chain::{Chain, Node};
-use crate::nodes::{Beside, Levels};
+use crate::nodes::{Beside, Levels, Stored};
+use crate::row::Values;
 use crate::survey::{Survey, survey};
-use crate::{Progress, row};
+use crate::{Progress, aside, nodes, row};
 
 /// Records between two words on the progress.
 const STEP: u64 = 4096;
@@ -24,6 +26,15 @@ pub enum Behind {
     Left,
     /// They are hashed as they are, for the anchors.
     Hashed,
+}
+
+/// On how many threads records are looked at: the outcome is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// Each is read and checked on this one.
+    One,
+    /// They are read on this one and checked on another.
+    Two,
 }
 
 /// Where a pass is, and what it found.
@@ -75,7 +86,8 @@ impl Pass {
         }
     }
 
-    /// Every record from here on, in order, and beside them the stored nodes where there is a table of them.
+    /// Every record from here on, in order, and beside them the stored nodes where there is a table of them. A long pass takes
+    /// a second thread, where there is a core for it.
     ///
     /// # Errors
     /// The database cannot be read on; what was found before stands.
@@ -86,40 +98,50 @@ impl Pass {
         behind: Behind,
         progress: &mut Progress<'_>,
     ) -> rusqlite::Result<()> {
-        let total: u64 =
-            connection.query_row("SELECT coalesce(max(seq) + 1, 0) FROM audit_events", [], |row| row.get(0))?;
+        let threads = aside::worth(total(connection)?.saturating_sub(self.chain.size()));
+        self.records_on(threads, connection, with_nodes, behind, progress)
+    }
+
+    /// The same on so many threads, or on one where there is no second to be had.
+    ///
+    /// # Errors
+    /// As for [`Pass::records`].
+    pub fn records_on(
+        &mut self,
+        threads: Threads,
+        connection: &Connection,
+        with_nodes: bool,
+        behind: Behind,
+        progress: &mut Progress<'_>,
+    ) -> rusqlite::Result<()> {
+        let total = total(connection)?;
         let mut levels = with_nodes.then(|| Levels::prepare(connection)).transpose()?;
         let mut beside = levels.as_mut().map(|levels| levels.behind(self.chain.size())).transpose()?;
         // From the table itself: an index could leave rows out.
         let sql = format!("SELECT {} FROM main.audit_events NOT INDEXED WHERE seq >= ?1 ORDER BY seq", row::COLUMNS);
         let mut statement = connection.prepare(&sql)?;
         let mut rows = statement.query([self.chain.size()])?;
-        let (mut scratch, mut nodes) = (Vec::with_capacity(1024), Vec::new());
-        while let Some(row) = rows.next()? {
-            let at = self.chain.size();
+        let mut told = |at: u64| {
             if at.is_multiple_of(STEP) {
                 progress(at, total);
             }
-            let hash = match &self.damage {
-                None => match row::check(row, at, &self.chain.prev(), &mut scratch) {
-                    Ok(hash) => hash,
-                    Err(found) => {
-                        self.damage = Some(found);
-                        match behind {
-                            Behind::Left => return Ok(()),
-                            Behind::Hashed => hash_of(row)?,
-                        }
-                    }
-                },
-                Some(_) => hash_of(row)?,
-            };
-            self.advance(hash, |node| nodes.push(node));
-            self.nodes(&mut nodes, beside.as_mut())?;
-            if self.damage.is_some() && behind == Behind::Left {
-                return Ok(());
+        };
+        let begin = self.chain.size();
+        let mut check = Check { pass: self, behind, scratch: Vec::with_capacity(1024), nodes: Vec::new() };
+        let aside = match threads {
+            Threads::One => None,
+            Threads::Two => {
+                let mut source = Source { rows: &mut rows, beside: beside.as_mut(), begin };
+                aside::check(&mut source, &mut check, &mut told)
             }
+        };
+        let to_the_end = match aside {
+            Some(outcome) => outcome?,
+            None => check.here(&mut rows, beside.as_mut(), &mut told)?,
+        };
+        if to_the_end {
+            progress(total, total);
         }
-        progress(total, total);
         Ok(())
     }
 
@@ -134,21 +156,85 @@ impl Pass {
         let (begin, mut nodes) = ((self.chain.size(), self.chain.prev()), Vec::new());
         survey(connection, begin, stored, &mut |leaf| {
             self.advance(leaf, |node| nodes.push(node));
-            self.nodes(&mut nodes, beside.as_mut())?;
+            for node in nodes.drain(..) {
+                self.node(&node, |level| beside.as_mut().map(|beside| beside.next(level)).transpose())?;
+            }
             Ok(self.damage.take())
         })
     }
 
-    fn nodes(&mut self, nodes: &mut Vec<Node>, beside: Option<&mut Beside<'_>>) -> rusqlite::Result<()> {
-        if let Some(beside) = beside {
-            for node in nodes.iter() {
-                if self.damage.is_none() {
-                    self.damage = beside.compare(node, self.chain.size())?;
-                }
+    /// Holds a node that the last record completed against what is stored, unless something is wrong already.
+    fn node(
+        &mut self,
+        node: &Node,
+        stored: impl FnOnce(u32) -> rusqlite::Result<Option<Option<Stored>>>,
+    ) -> rusqlite::Result<()> {
+        if self.damage.is_none()
+            && let Some(stored) = stored(node.level)?
+        {
+            self.damage = nodes::compare(node, stored, self.chain.size());
+        }
+        Ok(())
+    }
+}
+
+/// How many records there are, if none is missing.
+fn total(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT coalesce(max(seq) + 1, 0) FROM audit_events", [], |row| row.get(0))
+}
+
+/// Takes the rows in their order, wherever they were read.
+pub(crate) struct Check<'p> {
+    pass: &'p mut Pass,
+    behind: Behind,
+    scratch: Vec<u8>,
+    nodes: Vec<Node>,
+}
+
+impl Check<'_> {
+    /// Takes the next row; `stored` has what is stored at a level beside it, where there is a table of nodes. False where
+    /// nothing behind the row is to be looked at.
+    pub(crate) fn row(
+        &mut self,
+        row: Values<'_>,
+        mut stored: impl FnMut(u32) -> rusqlite::Result<Option<Option<Stored>>>,
+    ) -> rusqlite::Result<bool> {
+        let Self { pass, behind, scratch, nodes } = self;
+        let left = |pass: &Pass| pass.damage.is_some() && *behind == Behind::Left;
+        let mut right = None;
+        if pass.damage.is_none() {
+            match row::check(&row, pass.chain.size(), &pass.chain.prev(), scratch) {
+                Ok(hash) => right = Some(hash),
+                Err(found) => pass.damage = Some(found),
             }
         }
-        nodes.clear();
-        Ok(())
+        let hash = match right {
+            Some(hash) => hash,
+            None if left(pass) => return Ok(false),
+            None => leaf_hash(row.record.map_err(|error| *error)?),
+        };
+        pass.advance(hash, |node| nodes.push(node));
+        for node in nodes.drain(..) {
+            pass.node(&node, &mut stored)?;
+        }
+        Ok(!left(pass))
+    }
+
+    /// Each row as it is read, on this thread.
+    fn here(
+        &mut self,
+        rows: &mut Rows<'_>,
+        mut beside: Option<&mut Beside<'_>>,
+        told: &mut dyn FnMut(u64),
+    ) -> rusqlite::Result<bool> {
+        while let Some(row) = rows.next()? {
+            told(self.pass.chain.size());
+            let stored = |level| beside.as_mut().map(|beside| beside.next(level)).transpose();
+            if !self.row(Values::read(row)?, stored)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -165,6 +251,6 @@ impl Roots for Pass {
     }
 }
 
-fn hash_of(row: &Row<'_>) -> rusqlite::Result<Digest> {
-    Ok(leaf_hash(row.get_ref(10)?.as_bytes()?))
-}
+#[cfg(test)]
+#[path = "pass_tests.rs"]
+mod tests;

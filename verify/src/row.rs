@@ -4,38 +4,77 @@ use countersign_proof::tree::LEAF_PREFIX;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
-use rusqlite::Row;
+use rusqlite::types::{FromSqlError, ValueRef};
+use rusqlite::{Error, Row};
 
 use crate::columns::Columns;
 use crate::damage;
 
-/// The columns that [`check`] reads, in its order.
+/// The columns of [`Values`], in its order.
 pub const COLUMNS: &str =
     "seq, event_id, created_at, actor, actor_type, action, category, resource_type, resource_id, details, record";
 
-/// Checks that `row` is the record number `at`, that its columns make its bytes, and that it follows the record with the
+/// What stands in a row, as far as it can be read.
+pub struct Values<'a> {
+    /// Its number.
+    pub seq: Result<u64, Box<Error>>,
+    /// `event_id` to `details`; or what is wrong with the first of them, or with the record, that is of a wrong type.
+    pub columns: Result<[&'a [u8]; 9], Box<Error>>,
+    /// The record's octets, even where they are of a wrong type.
+    pub record: Result<&'a [u8], Box<Error>>,
+}
+
+impl<'a> Values<'a> {
+    /// Of a row of [`COLUMNS`].
+    ///
+    /// # Errors
+    /// It has other columns.
+    pub fn read(row: &'a Row<'_>) -> rusqlite::Result<Self> {
+        let mut columns = [ValueRef::Null; 9];
+        for (index, column) in (1..).zip(&mut columns) {
+            *column = row.get_ref(index)?;
+        }
+        let record = row.get_ref(10)?;
+        Ok(Self {
+            seq: row.get(0).map_err(Box::new),
+            columns: octets(&columns, record).map_err(|error| Box::new(error.into())),
+            record: record.as_bytes().map_err(|error| Box::new(error.into())),
+        })
+    }
+}
+
+fn octets<'a>(values: &[ValueRef<'a>; 9], record: ValueRef<'_>) -> Result<[&'a [u8]; 9], FromSqlError> {
+    let mut columns = [&[][..]; 9];
+    for (column, value) in columns.iter_mut().zip(values) {
+        *column = value.as_bytes()?;
+    }
+    record.as_blob()?;
+    Ok(columns)
+}
+
+/// Checks that a row is the record number `at`, that its columns make its bytes, and that it follows the record with the
 /// hash `prev`. Returns its own hash. `scratch` is any buffer; one for all rows saves making it each time.
-pub fn check(row: &Row<'_>, at: u64, prev: &Digest, scratch: &mut Vec<u8>) -> Result<Digest, Damage> {
-    let unreadable = |error: rusqlite::Error| damage(Some(at), "columns", format!("unreadable: {error}"));
-    let column =
-        |index: usize| row.get_ref(index).and_then(|value| value.as_bytes().map_err(Into::into)).map_err(unreadable);
-    let seq: u64 = row.get(0).map_err(unreadable)?;
+pub fn check(row: &Values<'_>, at: u64, prev: &Digest, scratch: &mut Vec<u8>) -> Result<Digest, Damage> {
+    let unreadable = |error: &Box<Error>| damage(Some(at), "columns", format!("unreadable: {error}"));
+    let seq = *row.seq.as_ref().map_err(unreadable)?;
     if seq != at {
         return Err(damage(Some(at), "missing", format!("the next record in order is {seq}")));
     }
+    let [event_id, created_at, actor, actor_type, action, category, resource_type, resource_id, details] =
+        *row.columns.as_ref().map_err(unreadable)?;
+    let record = *row.record.as_ref().map_err(unreadable)?;
     let columns = Columns {
         seq,
-        event_id: column(1)?,
-        created_at: column(2)?,
-        actor: column(3)?,
-        actor_type: column(4)?,
-        action: column(5)?,
-        category: column(6)?,
-        resource_type: column(7)?,
-        resource_id: column(8)?,
-        details: column(9)?,
+        event_id,
+        created_at,
+        actor,
+        actor_type,
+        action,
+        category,
+        resource_type,
+        resource_id,
+        details,
     };
-    let record = row.get_ref(10).and_then(|value| value.as_blob().map_err(Into::into)).map_err(unreadable)?;
     // Made behind the prefix of a leaf, and so hashed in one piece.
     scratch.clear();
     scratch.push(LEAF_PREFIX);

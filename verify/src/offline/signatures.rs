@@ -45,7 +45,9 @@ fn read(
 ) -> rusqlite::Result<(Vec<Head>, Option<Damage>)> {
     let missing = TABLES.iter().find(|table| !there.contains(table));
     let kept = if missing.is_none() { "(SELECT seq FROM main.decision_signatures)" } else { "()" };
-    let told = "iif(json_valid(details), details ->> '$.signature_sha256', NULL) IS NOT NULL";
+    // What has neither the name nor an escape that could stand for it need not be parsed, which takes longer than all the rest.
+    let told = "(instr(details, 'signature_sha256') OR instr(details, '\\'))
+                AND iif(json_valid(details), details ->> '$.signature_sha256', NULL) IS NOT NULL";
     let sql = format!(
         "SELECT seq FROM main.audit_events WHERE action IN ('approval_approved', 'approval_rejected') AND {told}
             AND seq NOT IN {kept} ORDER BY seq"

@@ -4,7 +4,8 @@ use countersign_proof::tree::Frontier;
 use countersign_shared::digest::{Digest, Hasher};
 use countersign_shared::protocol::{ArchiveRow, Damage};
 use countersign_shared::time::Timestamp;
-use countersign_verify::{damage, row};
+use countersign_verify::damage;
+use countersign_verify::row::{self, Values};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::audit;
@@ -140,7 +141,7 @@ pub fn facts(connection: &Connection, tree: Frontier, to: u64) -> rusqlite::Resu
     let mut rows = statement.query(params![tail.size(), to])?;
     let (mut hasher, mut octets, mut scratch) = (Hasher::default(), 0, Vec::new());
     while let Some(row) = rows.next()? {
-        match row::check(row, tail.size(), &tail.prev(), &mut scratch) {
+        match row::check(&Values::read(row)?, tail.size(), &tail.prev(), &mut scratch) {
             Ok(hash) => tail.advance(hash, |_| {}),
             Err(damage) => return Ok(Err(damage)),
         }
