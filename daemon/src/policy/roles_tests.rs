@@ -11,7 +11,7 @@ use crate::identity::directory::Account;
 /// What each built-in role gives: for all profiles, and where a grant names `p-web`, under it, under another profile, and
 /// about what belongs to none.
 const TABLE: &str = "\
-                    requester  operator   admin      auditor
+permission          requester  operator   admin      auditor
 request.submit      1 1 0 0    0 0 0 0    0 0 0 0    0 0 0 0
 request.read_own    1 1 1 1    0 0 0 0    1 1 1 1    0 0 0 0
 request.read        0 0 0 0    1 1 0 0    1 1 0 0    0 0 0 0
@@ -35,7 +35,7 @@ quorum.every_group  0 0 0 0    0 0 0 0    1 0 0 0    0 0 0 0
 
 #[test]
 fn what_the_built_in_roles_give_is_one_table() {
-    let mut table = format!("{:20}{}", "", Role::built_in().map(|role| format!("{role:11}")).concat());
+    let mut table = format!("{:20}{}", "permission", Role::built_in().map(|role| format!("{role:11}")).concat());
     table.truncate(table.trim_end().len());
     table.push('\n');
     let web = ["p-web".to_owned()];
@@ -69,11 +69,11 @@ const NIGHT: &str = "\"request.read\", \"request.approve\", \"profile.read\"";
 
 #[test]
 fn mistakes_are_refused_with_their_place_and_what_to_do() {
-    // The document ends on line 38.
+    // The document ends on line 37.
     let night = |permissions: &str| role("night", permissions) + &grant("night", "user:nina", "");
     let long = format!("\"{}\"", "x".repeat(9000));
     let table: &[(String, &str)] = &[
-        (night(""), "line 41: [[role]] night: permissions: the list is empty, and gives nothing: name permissions, or"),
+        (night(""), "line 40: [[role]] night: permissions: the list is empty, and gives nothing: name permissions, or"),
         (night("\"request.aprove\""), "permissions: `request.aprove` is no permission: expected request.submit, "),
         (night("\"request.reject\""), "permissions: `request.reject` is no permission: expected request.submit, "),
         (night("\"*\""), "permissions: `*` is no permission"),
@@ -107,10 +107,10 @@ fn mistakes_are_refused_with_their_place_and_what_to_do() {
         (role("", NIGHT), "name: "),
         (
             role("operator", NIGHT),
-            "line 40: [[role]] operator: name: operator is built in, and means the same in every",
+            "line 39: [[role]] operator: name: operator is built in, and means the same in every",
         ),
         (role("admin", "\"request.read_own\""), "name: admin is built in"),
-        (role("night", NIGHT) + &role("night", NIGHT), "line 43: [[role]] night: name: a second [[role]] of that name"),
+        (role("night", NIGHT) + &role("night", NIGHT), "line 42: [[role]] night: name: a second [[role]] of that name"),
         (
             grant("night", "user:nina", ""),
             "[[grant]] number 3: role: `night`: there is no [[role]] of that name: expected one of requester, operator, \
@@ -144,7 +144,7 @@ fn mistakes_are_refused_with_their_place_and_what_to_do() {
 #[test]
 fn a_role_that_nobody_has_is_warned_of_and_one_that_somebody_has_is_not() {
     let (_, warnings) = Policy::parse(&with(&role("night", NIGHT))).unwrap();
-    assert_eq!(warnings, ["line 39: [[role]] night: no grant gives it to anybody: grant it, or remove it"]);
+    assert_eq!(warnings, ["line 38: [[role]] night: no grant gives it to anybody: grant it, or remove it"]);
     let (_, warnings) = Policy::parse(&with(&(role("night", NIGHT) + &grant("night", "user:nina", "")))).unwrap();
     assert_eq!(warnings, [""; 0]);
 }
