@@ -349,7 +349,8 @@ fn each_permission_opens_the_methods_that_ask_for_it_and_no_other() {
             }
         }
         let mut expected: Vec<&str> = opened.to_vec();
-        (expected.sort_unstable(), through.sort_unstable());
+        expected.sort_unstable();
+        through.sort_unstable();
         assert_eq!(through, expected, "{permission}");
         if detail(&mut alice, &pending).request.state == RequestState::Pending {
             host.user(CAROL).call::<RequestVoid>(&ending(&pending, Some("the next one comes")));
