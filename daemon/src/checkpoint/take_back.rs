@@ -161,6 +161,6 @@ fn damage(text: String) -> Damage {
 /// Who may bring one has the role of a reader; what they bring is on record.
 pub fn refused(account: &str) -> ApiError {
     ApiError::new(ErrorKind::Forbidden, format!("{account} has no role that reads the ledger"))
-        .hint("the roles auditor, admin and operator read it")
+        .hint(crate::policy::Permission::ReadLedger.needed())
         .rule("no_role")
 }

@@ -1,68 +1,32 @@
-//! Who is who, and who may do what. Everything is denied that no grant gives.
-//!
-//! - `requester`: submits under its profiles, reads its own requests.
-//! - `operator`: decides for its profiles and reads their requests; reads the ledger.
-//! - `admin`: decides for every profile, counting as a member of any quorum step's group; voids; reads all and
-//!   exports the ledger; proposes another policy.
-//! - `auditor`: reads and exports the ledger, reads the policy, nothing else.
+//! Who is who, and who may do what. Everything is denied that no grant gives; what a role gives stands in
+//! [`roles`](super::roles).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use countersign_shared::time::Timestamp;
 
+use super::permission::Permission;
 use super::powers::Powers;
 use super::profile::Profile;
+use super::roles::Role;
 use super::subject::{AccountName, Member};
 use super::{Policy, parts::Grant};
 use crate::identity::directory::Account;
-
-/// The roles of this version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// Submits.
-    Requester,
-    /// Decides for its profiles.
-    Operator,
-    /// Decides for any profile, and voids.
-    Admin,
-    /// Reads the ledger.
-    Auditor,
-}
-
-impl Role {
-    /// Every role.
-    pub const ALL: [Self; 4] = [Self::Requester, Self::Operator, Self::Admin, Self::Auditor];
-
-    /// The role as the policy writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Requester => "requester",
-            Self::Operator => "operator",
-            Self::Admin => "admin",
-            Self::Auditor => "auditor",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
 
 /// A role that somebody has now. Shown as `operator (p-web, p-api)`, without a list where it has no limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleGrant {
     /// The role.
-    pub role: Role,
+    pub role: Arc<Role>,
     /// Only for these profiles, sorted; all where there is no list.
     pub profiles: Option<Vec<String>>,
 }
 
 impl RoleGrant {
-    fn reaches(&self, profile: &str) -> bool {
-        self.profiles.as_ref().is_none_or(|ids| ids.binary_search_by(|id| id.as_str().cmp(profile)).is_ok())
+    pub(super) fn gives(&self, permission: Permission<'_>) -> bool {
+        self.role.gives(self.profiles.as_deref(), permission)
     }
 }
 
@@ -73,31 +37,6 @@ impl fmt::Display for RoleGrant {
             None => write!(f, "{}", self.role),
         }
     }
-}
-
-/// The closed list of things that somebody may do; the text is a profile's id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permission<'a> {
-    /// Submit under a profile, and take back or amend what was submitted.
-    Submit(&'a str),
-    /// See a profile.
-    ReadProfile(&'a str),
-    /// Read every request and certificate under a profile.
-    ReadAllRequests(&'a str),
-    /// Read what the caller submitted.
-    ReadOwnRequests,
-    /// Approve and reject under a profile.
-    Decide(&'a str),
-    /// End a pending request.
-    Void,
-    /// Read ledger records.
-    ReadLedger,
-    /// Take ledger records out.
-    ExportLedger,
-    /// Read the policy document.
-    ReadPolicy,
-    /// Propose another policy.
-    ProposePolicy,
 }
 
 /// What an account may do at one moment.
@@ -122,51 +61,31 @@ impl Permissions {
         &self.roles
     }
 
-    /// True where one of them is an admin's.
+    /// True where one of them counts as a member of every group, as admins do.
     pub fn is_admin(&self) -> bool {
-        self.roles.iter().any(|grant| grant.role == Role::Admin)
-    }
-
-    /// True where one of them lets decide under whatever profile there is: an admin's, or an operator's that no list
-    /// narrows.
-    pub fn operates_everywhere(&self) -> bool {
-        let everywhere = |grant: &RoleGrant| grant.role == Role::Operator && grant.profiles.is_none();
-        self.is_admin() || self.roles.iter().any(everywhere)
+        self.allows(Permission::EveryGroup)
     }
 
     /// True where a role gives the permission.
     pub fn allows(&self, permission: Permission<'_>) -> bool {
-        self.roles.iter().any(|grant| gives(grant, permission))
+        self.roles.iter().any(|grant| grant.gives(permission))
     }
-}
 
-/// The one table of roles and permissions.
-fn gives(grant: &RoleGrant, permission: Permission<'_>) -> bool {
-    match (grant.role, permission) {
-        (Role::Requester, Permission::Submit(profile) | Permission::ReadProfile(profile))
-        | (
-            Role::Operator,
-            Permission::Decide(profile) | Permission::ReadAllRequests(profile) | Permission::ReadProfile(profile),
-        ) => grant.reaches(profile),
-        (Role::Requester, Permission::ReadOwnRequests)
-        | (Role::Operator, Permission::ReadLedger)
-        | (
-            Role::Admin,
-            Permission::ReadProfile(_)
-            | Permission::ReadAllRequests(_)
-            | Permission::ReadOwnRequests
-            | Permission::Decide(_)
-            | Permission::Void
-            | Permission::ReadLedger
-            | Permission::ExportLedger
-            | Permission::ReadPolicy
-            | Permission::ProposePolicy,
-        )
-        | (
-            Role::Auditor,
-            Permission::ReadLedger | Permission::ExportLedger | Permission::ReadPolicy | Permission::ReadProfile(_),
-        ) => true,
-        (Role::Requester | Role::Operator | Role::Admin | Role::Auditor, _) => false,
+    /// What the roles give together, in the order of the documentation: `request.approve (p-api, p-web)`, without a list
+    /// where it has no limit.
+    pub fn in_words(&self) -> Vec<String> {
+        let words = |permission: Permission<'_>| {
+            let name = permission.as_str();
+            if self.allows(permission) {
+                return Some(name.to_owned());
+            }
+            let narrowed = self.roles.iter().filter(|grant| grant.role.permissions().has(permission));
+            let ids = narrowed.filter_map(|grant| grant.profiles.as_ref()).flatten();
+            let ids: BTreeSet<&str> = ids.map(String::as_str).filter(|id| self.allows(permission.about(id))).collect();
+            let ids: Vec<&str> = ids.into_iter().collect();
+            (!ids.is_empty()).then(|| format!("{name} ({})", ids.join(", ")))
+        };
+        Permission::ALL.into_iter().filter_map(words).collect()
     }
 }
 
@@ -209,7 +128,7 @@ impl Policy {
 
     /// Whether an account is an admin at `now`.
     pub fn is_admin(&self, account: &Account, now: Timestamp) -> bool {
-        self.roles(account, now).iter().any(|grant| grant.role == Role::Admin)
+        Permissions::of(self, account, now).is_admin()
     }
 
     /// Whether the policy's word covers an account: `person:alice`, `group:pki`.
@@ -262,9 +181,9 @@ impl Policy {
             };
             reached && holds(grant)
         });
-        let mut scopes: BTreeMap<Role, Option<BTreeSet<&String>>> = BTreeMap::new();
+        let mut scopes: BTreeMap<&Arc<Role>, Option<BTreeSet<&String>>> = BTreeMap::new();
         for grant in mine {
-            let scope = scopes.entry(grant.role).or_insert_with(|| Some(BTreeSet::new()));
+            let scope = scopes.entry(&grant.role).or_insert_with(|| Some(BTreeSet::new()));
             match (&grant.profiles, scope.as_mut()) {
                 (Some(more), Some(some)) => some.extend(more),
                 (Some(_), None) => {}
@@ -272,7 +191,7 @@ impl Policy {
             }
         }
         let sorted = |ids: BTreeSet<&String>| ids.into_iter().cloned().collect();
-        scopes.into_iter().map(|(role, scope)| RoleGrant { role, profiles: scope.map(sorted) }).collect()
+        scopes.into_iter().map(|(role, scope)| RoleGrant { role: role.clone(), profiles: scope.map(sorted) }).collect()
     }
 
     /// Every account that the document names.
@@ -313,10 +232,11 @@ impl Policy {
 
 /// The rule of [`Policy::counts_for`] over roles and membership of groups.
 fn roles_count(roles: &[RoleGrant], profile: &Profile, in_group: impl FnMut(&str) -> bool) -> bool {
-    if roles.iter().any(|grant| grant.role == Role::Admin) {
+    let gives = |permission| roles.iter().any(|grant| grant.gives(permission));
+    if gives(Permission::EveryGroup) {
         return true;
     }
-    let decides = roles.iter().any(|grant| gives(grant, Permission::Decide(profile.id())));
+    let decides = gives(Permission::Decide(profile.id()));
     let rules = profile.rules();
     decides && (rules.quorum.is_empty() || rules.step_groups().chain(rules.escalation_groups()).any(in_group))
 }

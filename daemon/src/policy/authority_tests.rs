@@ -115,7 +115,7 @@ fn permissions_are_a_closed_table() {
             Permission::ReadAllRequests(profile),
             Permission::ReadOwnRequests,
             Permission::Decide(profile),
-            Permission::Void,
+            Permission::Void(profile),
             Permission::ReadLedger,
             Permission::ExportLedger,
             Permission::ReadPolicy,

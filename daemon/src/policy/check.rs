@@ -9,7 +9,7 @@ use super::parts::Issuer;
 use super::read::{Reading, Source, read};
 use super::report::{Place, Report};
 use super::subject::Member;
-use super::{Policy, agreement, issuers, ledger, messages, people, profiles, reach, renewal, signers};
+use super::{Policy, agreement, issuers, ledger, messages, people, profiles, reach, renewal, roles, signers};
 
 /// The most accounts that a document names, whoever they belong to.
 const MAX_ACCOUNTS: usize = 4096;
@@ -24,7 +24,9 @@ pub(super) fn check(document: &str, reading: Reading) -> Result<(Policy, Vec<Str
     let mut unix_groups = BTreeSet::new();
     let (people, owners) = people::people(&source.people, &mut report);
     let (groups, written_groups) = people::groups(&source.groups, &declared, &mut unix_groups, &mut report);
-    let grants = people::grants(&source.grants, &declared, &mut unix_groups, &mut report);
+    let roles = roles::roles(&source.roles, reading, &mut report);
+    let grants = people::grants(&source.grants, &roles, &declared, &mut unix_groups, &mut report);
+    roles::check_granted(&source.roles, &grants, &mut report);
     let issuers = issuers::issuers(&source.issuers, &mut report);
     let places: Vec<Place> = source.profiles.iter().map(|entry| entry.place.clone()).collect();
     let calendars = agreement::calendars(std::mem::take(&mut source.calendars), &mut report);
@@ -48,6 +50,7 @@ pub(super) fn check(document: &str, reading: Reading) -> Result<(Policy, Vec<Str
         owners,
         groups,
         written_groups,
+        roles,
         grants,
         profiles,
         renewal_policies,
@@ -112,6 +115,7 @@ impl Declared {
         }
         let places = (source.people.iter().map(|entry| &entry.place))
             .chain(source.groups.iter().map(|entry| &entry.place))
+            .chain(source.roles.iter().map(|entry| &entry.place))
             .chain(source.profiles.iter().map(|entry| &entry.place))
             .chain(source.renewal_policies.iter().map(|entry| &entry.place))
             .chain(source.issuers.iter().map(|entry| &entry.place))

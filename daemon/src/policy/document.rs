@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use countersign_shared::content::{ExtendedKeyUsage, KeyAlgorithm, SubjectAttribute};
 use countersign_shared::protocol::SignatureDemand;
 use countersign_shared::time::Span;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
 use super::names::NamePattern;
+use super::permission::Permission;
 use super::quorum::{Escalation, QuorumOrder, QuorumStep, Route};
 
 /// `policy.toml`: who is who, who may do what, which certificates may exist, and who has to agree to them.
@@ -27,6 +28,9 @@ pub(super) struct PolicyDocument {
     /// Sets of people and accounts.
     #[schemars(default)]
     group: Vec<GroupTable>,
+    /// Roles besides those that are built in.
+    #[schemars(default)]
+    role: Vec<RoleTable>,
     /// Who has which role.
     #[schemars(default)]
     grant: Vec<GrantTable>,
@@ -83,16 +87,35 @@ pub(super) struct GroupTable {
     pub members: Vec<String>,
 }
 
+/// A role besides those that are built in.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Role")]
+pub(super) struct RoleTable {
+    /// Lower-case letters, digits, `.`, `_` and `-`; at most 64; not `requester`, `operator`, `admin` or `auditor`.
+    pub name: String,
+    /// What it gives, each once; at least one.
+    #[schemars(schema_with = "permission_names")]
+    pub permissions: Vec<String>,
+}
+
+fn permission_names(_: &mut SchemaGenerator) -> Schema {
+    let names = Permission::ALL.into_iter().filter(|permission| !permission.is_reserved());
+    let names: Vec<&str> = names.map(Permission::as_str).collect();
+    json_schema!({ "type": "array", "items": { "enum": names }, "minItems": 1, "uniqueItems": true })
+}
+
 /// A role given to somebody.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Grant")]
 pub(super) struct GrantTable {
-    /// `requester`, `operator`, `admin` or `auditor`.
+    /// `requester`, `operator`, `admin`, `auditor`, or the name of a `[[role]]`.
     pub role: String,
     /// `group:NAME`, `person:NAME`, `user:ACCOUNT`, `uid:N` or `unixgroup:NAME`.
     pub to: String,
-    /// Only for these profiles (requester and operator); all when left out.
+    /// Only for these profiles; all when left out. Not for `admin` and `auditor`, nor for a `[[role]]` that gives something
+    /// about everything.
     pub profiles: Option<Vec<String>>,
     /// A TOML date-time with an offset; no end when left out.
     #[schemars(with = "Option<String>")]
@@ -507,7 +530,7 @@ pub struct MessageChannels {
     pub asked: Option<Vec<Channel>>,
     /// Those who asked, of what came of it; the same.
     pub told: Option<Vec<Channel>>,
-    /// Admins, of what they have to look at; the same.
+    /// Admins, and whoever has `alarm.receive`, of what they have to look at; the same.
     pub alarmed: Option<Vec<Channel>>,
 }
 

@@ -16,6 +16,7 @@ mod operators;
 mod parts;
 pub mod past;
 mod people;
+mod permission;
 mod places;
 mod powers;
 mod profile;
@@ -26,24 +27,28 @@ mod reach;
 mod read;
 mod renewal;
 mod report;
+mod roles;
 mod rules;
 mod signers;
 mod subject;
 mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use countersign_shared::digest::Digest;
 
-pub use authority::{Permission, Permissions, Role, RoleGrant};
+pub use authority::{Permissions, RoleGrant};
 pub use calendar::Calendar;
 pub use diff::{Effect, PolicyDifference, differences};
 pub use document::{AlertChannels, Channel, MessageChannels, Severity};
 pub use ledger::LedgerRules;
 pub use parts::{ChangeControl, CrlRules, Issuer, IssuerKind, Person, RecipientRule, RenewalPolicy};
+pub use permission::{Permission, PermissionSet};
 pub use profile::{Delivery, Justification, Profile, RenewKey, Rules, TicketPattern};
 pub use quorum::{Escalation, QuorumOrder, QuorumStep, Route};
 pub use read::MAX_DOCUMENT;
+pub use roles::Role;
 pub use subject::{AccountName, IDENTIFIER_SHAPE, Member, is_identifier};
 pub use terms::{ANYBODY, Asked, CHANGES, Terms};
 
@@ -62,6 +67,8 @@ pub struct Policy {
     groups: Groups,
     /// Every group with its members as they are written.
     written_groups: Groups,
+    /// Those that are built in, and those of the document.
+    roles: Vec<Arc<Role>>,
     grants: Vec<Grant>,
     profiles: Vec<Profile>,
     renewal_policies: Vec<RenewalPolicy>,
@@ -101,6 +108,11 @@ impl Policy {
     /// The people, in the order of the document.
     pub fn people(&self) -> &[Person] {
         &self.people
+    }
+
+    /// The roles that the document defines, in its order.
+    pub fn roles_of_document(&self) -> impl Iterator<Item = &Role> {
+        self.roles.iter().map(Arc::as_ref).filter(|role| role.is_of_document())
     }
 
     /// The profiles, in the order of the document.

@@ -2,8 +2,8 @@
 
 use countersign_shared::time::Timestamp;
 
-use super::authority::{Permission, synthetic};
-use super::{AccountName, Permissions, Policy};
+use super::authority::synthetic;
+use super::{AccountName, Permission, Permissions, Policy};
 
 impl Policy {
     /// The accounts that may decide under a profile at `now`, sorted. Members of a unix group are not listed: the

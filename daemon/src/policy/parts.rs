@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use countersign_proof::sshsig::PublicKey;
 use countersign_shared::protocol::SignatureDemand;
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::{Span, Timestamp};
 
-use super::authority::Role;
 use super::calendar::Calendar;
 use super::document::{AlertChannels, Channel, Severity};
 use super::quorum::{QuorumOrder, QuorumStep};
+use super::roles::Role;
 use super::subject::{AccountName, Member};
 
 /// One human: one vote.
@@ -39,7 +40,7 @@ impl Person {
 /// A role given to somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Grant {
-    pub role: Role,
+    pub role: Arc<Role>,
     pub to: Member,
     /// All profiles where there is no list.
     pub profiles: Option<Vec<String>>,

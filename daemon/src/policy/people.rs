@@ -1,17 +1,18 @@
 //! People, groups and grants.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use countersign_proof::sshsig::PublicKey;
 use countersign_shared::text::{Untrusted, is_deceiving};
 use countersign_shared::time::Timestamp;
 
-use super::authority::Role;
 use super::check::Declared;
 use super::document::{GrantTable, GroupTable, PersonTable};
 use super::parts::{Grant, Person};
 use super::read::Entry;
 use super::report::{Place, Report};
+use super::roles::{self, Role};
 use super::subject::{AccountName, IDENTIFIER_SHAPE, Member, is_identifier};
 
 /// The most members of a group, those of its groups included.
@@ -186,28 +187,19 @@ fn flatten(group: &str, direct: &BTreeMap<&str, Vec<Member>>, looks: &mut usize)
     Ok(members)
 }
 
-/// The grants.
+/// The grants of these roles.
 pub(super) fn grants(
     entries: &[Entry<GrantTable>],
+    roles: &[Arc<Role>],
     declared: &Declared,
     unix_groups: &mut BTreeSet<String>,
     report: &mut Report,
 ) -> Vec<Grant> {
     let mut grants = Vec::with_capacity(entries.len());
     for Entry { value: table, place } in entries {
-        let role = Role::ALL.into_iter().find(|role| role.as_str() == table.role);
-        if role.is_none() {
-            report.error(
-                place,
-                "role",
-                format!(
-                    "`{}`: roles of the policy's own are not built yet: use requester, operator, admin or auditor",
-                    table.role
-                ),
-            );
-        }
+        let role = roles::granted(&table.role, roles, (place, declared), report);
         let to = member(&table.to, place, "to", declared, unix_groups, report);
-        check_scope(table, role, place, declared, report);
+        check_scope(table, role.as_deref(), place, declared, report);
         let until = table.until.map(|until| until.to_string().parse::<Timestamp>());
         if matches!(until, Some(Err(_))) {
             report.error(place, "until", "expected a date-time with an offset: 2027-01-01T00:00:00Z");
@@ -219,16 +211,12 @@ pub(super) fn grants(
     grants
 }
 
-fn check_scope(table: &GrantTable, role: Option<Role>, place: &Place, declared: &Declared, report: &mut Report) {
+fn check_scope(table: &GrantTable, role: Option<&Role>, place: &Place, declared: &Declared, report: &mut Report) {
     let Some(profiles) = &table.profiles else {
         return;
     };
-    if let Some(role @ (Role::Admin | Role::Auditor)) = role {
-        report.error(
-            place,
-            "profiles",
-            format!("an {role} is not limited to profiles: remove the key, or grant another role"),
-        );
+    if let Some(why) = role.and_then(Role::is_for_everything) {
+        report.error(place, "profiles", why);
     }
     if profiles.is_empty() {
         report.error(place, "profiles", "an empty list grants nothing: name profiles, or leave the key out for all");

@@ -7,7 +7,7 @@ use std::ops::BitOrAssign;
 use super::parts::Grant;
 use super::profile::Profile;
 use super::subject::Member;
-use super::{Policy, Role};
+use super::{Permission, Policy};
 use crate::identity::directory::Account;
 
 /// A set of profiles, or of groups, by their position.
@@ -48,12 +48,14 @@ impl BitOrAssign for Mask {
 /// What somebody carries: the sum over all of their names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Power {
-    /// Counts under every profile.
+    /// Counts under every profile, as a member of every group.
     admin: bool,
     /// May decide under these, as far as roles go.
     operates: Mask,
-    /// May decide under every profile, those of another policy included: no list narrows the role.
-    operates_everywhere: bool,
+    /// May agree to another policy where change control asks no group.
+    agrees: bool,
+    /// May propose another policy.
+    proposes: bool,
     /// May submit under these.
     pub submits: Mask,
     /// Is in a group that a quorum of these asks.
@@ -63,12 +65,17 @@ pub(super) struct Power {
 }
 
 impl Power {
-    fn given(role: Role, scope: Mask, everywhere: bool) -> Self {
-        match role {
-            Role::Requester => Self { submits: scope, ..Self::default() },
-            Role::Operator => Self { operates: scope, operates_everywhere: everywhere, ..Self::default() },
-            Role::Admin => Self { admin: true, ..Self::default() },
-            Role::Auditor => Self::default(),
+    /// What one grant gives; `scope` is its profiles.
+    fn given(grant: &Grant, scope: Mask) -> Self {
+        let gives = |permission| grant.role.gives(grant.profiles.as_deref(), permission);
+        let within = |permission| if grant.role.permissions().has(permission) { scope } else { Mask::default() };
+        Self {
+            admin: gives(Permission::EveryGroup),
+            operates: within(Permission::Decide("")),
+            agrees: gives(Permission::AgreeToPolicy),
+            proposes: gives(Permission::ProposePolicy),
+            submits: within(Permission::Submit("")),
+            ..Self::default()
         }
     }
 }
@@ -94,9 +101,14 @@ impl Power {
         self.admin
     }
 
-    /// Whether a role lets somebody decide under whatever profile there is.
-    pub fn operates_everywhere(&self) -> bool {
-        self.admin || self.operates_everywhere
+    /// Whether a role lets somebody agree to another policy where change control asks no group.
+    pub fn agrees(&self) -> bool {
+        self.agrees
+    }
+
+    /// Whether a role lets somebody propose another policy.
+    pub fn proposes(&self) -> bool {
+        self.proposes
     }
 
     /// Whether a role lets somebody decide under a profile.
@@ -104,9 +116,9 @@ impl Power {
         self.admin || self.operates.has(profile)
     }
 
-    /// Whether a role lets somebody decide under any profile.
+    /// Whether a role lets somebody decide under any profile, or on another policy.
     pub fn may_decide_somewhere(&self) -> bool {
-        self.admin || self.operates != Mask::default()
+        self.admin || self.agrees || self.operates != Mask::default()
     }
 
     /// Whether somebody is in the group at this position.
@@ -119,7 +131,8 @@ impl BitOrAssign for Power {
     fn bitor_assign(&mut self, other: Self) {
         self.admin |= other.admin;
         self.operates |= other.operates;
-        self.operates_everywhere |= other.operates_everywhere;
+        self.agrees |= other.agrees;
+        self.proposes |= other.proposes;
         self.submits |= other.submits;
         self.within |= other.within;
         self.groups |= other.groups;
@@ -168,7 +181,7 @@ impl<'a> Powers<'a> {
                 ids.iter().filter_map(|id| positions.get(id.as_str())).for_each(|position| scope.add(*position));
                 scope
             });
-            let power = Power::given(grant.role, scope, grant.profiles.is_none());
+            let power = Power::given(grant, scope);
             granted |= power;
             match &grant.to {
                 Member::Group(group) => *groups.entry(group).or_default() |= power,

@@ -43,6 +43,7 @@ fn the_schema_and_the_reader_know_the_same_tables() {
             "profile",
             "recipients",
             "renewal_policy",
+            "role",
             "version"
         ]
     );

@@ -12,11 +12,11 @@ use super::authority::synthetic;
 use super::profile::Profile;
 use super::quorum::{QuorumOrder, QuorumStep};
 use super::subject::is_identifier;
-use super::{ChangeControl, Permissions, Policy};
+use super::{ChangeControl, Permission, Permissions, Policy};
 use crate::identity::directory::Account;
 
-/// Stands in the place of a group's name: any operator of the profile; for a change of the policy, any operator of all
-/// profiles. An admin is one too.
+/// Stands in the place of a group's name: any operator of the profile, who is whoever may approve there; for a change of the
+/// policy, whoever may agree to one. An admin is one too.
 pub const ANYBODY: &str = "*";
 
 /// What changes of the policy stand under where requests stand under a profile; no profile has this id.
@@ -109,8 +109,8 @@ impl Policy {
         terms
     }
 
-    /// Who could decide changes of the policy at `now` besides the proposer's person: admins, and members of the groups
-    /// that change control asks; in the policy's words, sorted.
+    /// Who could decide changes of the policy at `now` besides the proposer's person: admins, members of the groups
+    /// that change control asks, and where it asks none whoever may agree; in the policy's words, sorted.
     pub fn change_deciders(&self, proposer: &Account, now: Timestamp) -> Vec<String> {
         let terms = self.change_control().terms();
         let own = self.person_of(proposer);
@@ -120,7 +120,8 @@ impl Policy {
             let person = self.person_of(&account);
             let same = name.is(proposer) || (own.is_some() && person == own);
             let permissions = Permissions::of(self, &account, now);
-            let as_anybody = permissions.operates_everywhere() && terms.groups().any(|group| group == ANYBODY);
+            let as_anybody =
+                permissions.allows(Permission::AgreeToPolicy) && terms.groups().any(|group| group == ANYBODY);
             let in_group = || !self.groups_of(terms.groups(), &account).is_empty();
             let counts = permissions.is_admin() || as_anybody || in_group();
             if !same && counts {

@@ -155,7 +155,7 @@ fn a_mistake_names_its_line_table_and_key() {
         ("quorum = [{ group = \"pki\"", "quorum = [{ group = \"none\"", "quorum: there is no [[group]] `none`"),
         ("requires_approval = true\n", "", "quorum: a quorum without requires_approval = true"),
         ("role = \"operator\"", "role = \"auditor\"", "profiles: an auditor is not limited to profiles"),
-        ("role = \"operator\"", "role = \"approver\"", "role: `approver`: roles of the policy's own are not built yet"),
+        ("role = \"operator\"", "role = \"approver\"", "role: `approver`: there is no [[role]] of that name"),
         (
             "profiles = [\"p-web\"]",
             "profiles = [\"p-x\"]",
@@ -211,7 +211,7 @@ fn a_mistake_names_its_line_table_and_key() {
             "id = \"rp-std\"\nalert_channels = { warning = [\"Pigeon\"] }",
             "alert_channels: unknown variant `Pigeon`",
         ),
-        ("version = 1", "version = 1\n[[role]]\nname = \"x\"", "roles of the policy's own are not built yet"),
+        ("version = 1", "version = 1\n[[role]]\nname = \"x\"", "[[role]] x: missing field `permissions`"),
         ("version = 1", "version = 1\n[[delegation]]\nto = \"x\"", "a delegation is no policy"),
         ("[[person]]", "[[person]", "line 3: "),
     ] {

@@ -216,7 +216,7 @@ pub(super) fn reads_ledger(service: &Service, connection: &Connection) -> Result
         return Ok(());
     }
     Err(ApiError::new(ErrorKind::Forbidden, format!("{} has no role that reads the ledger", actor.party.account))
-        .hint("the roles auditor, admin and operator read it")
+        .hint(Permission::ReadLedger.needed())
         .rule("no_role"))
 }
 

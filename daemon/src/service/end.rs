@@ -92,11 +92,18 @@ impl Ending {
     ) -> Result<(), ApiError> {
         match self {
             Self::Withdraw => requester_alone(request, actor, "withdraws"),
-            Self::Void if permissions_now(policy, actor, transaction.now()).allows(Permission::Void) => Ok(()),
+            Self::Void
+                if permissions_now(policy, actor, transaction.now()).allows(Permission::Void(&request.profile_id)) =>
+            {
+                Ok(())
+            }
             Self::Void => {
                 let message = format!("{} may not void requests", actor.party.account);
                 Err(ApiError::new(ErrorKind::Forbidden, message)
-                    .hint("an admin may; whoever has a vote can reject it, and its requester can withdraw it")
+                    .hint(format!(
+                        "{}; whoever has a vote can reject it, and its requester can withdraw it",
+                        Permission::Void("").needed()
+                    ))
                     .rule("no_void"))
             }
         }

@@ -197,7 +197,7 @@ pub(super) fn may_export(actor: &Actor) -> Result<(), ApiError> {
         return Ok(());
     }
     let message = format!("{} has no role that exports the ledger", actor.party.account);
-    Err(ApiError::new(ErrorKind::Forbidden, message).hint("the roles auditor and admin export it").rule("no_role"))
+    Err(ApiError::new(ErrorKind::Forbidden, message).hint(Permission::ExportLedger.needed()).rule("no_role"))
 }
 
 pub(super) fn whole(number: u64) -> Result<i64, ApiError> {

@@ -28,7 +28,7 @@ pub fn profiles(service: &Service, connection: &Connection) -> Result<ProfileLis
         policy.profiles().iter().filter(|profile| actor.permissions.allows(Permission::ReadProfile(profile.id())));
     let profiles: Vec<Profile> = seen.map(|profile| profile.to_view(service.facts.approval_timeout)).collect();
     if profiles.is_empty() {
-        return Err(forbidden(&actor.party.account, "sees any profile"));
+        return Err(forbidden(&actor.party.account, "sees any profile", Permission::ReadProfile("")));
     }
     Ok(ProfileList { profiles })
 }
@@ -43,7 +43,7 @@ pub fn profile(service: &Service, connection: &Connection, params: &ProfileIdPar
 pub async fn get(service: &Service, connection: &Connection) -> Result<PolicyResult, ApiError> {
     let actor = service.actor(connection)?;
     if !actor.permissions.allows(Permission::ReadPolicy) {
-        return Err(forbidden(&actor.party.account, "reads the policy"));
+        return Err(forbidden(&actor.party.account, "reads the policy", Permission::ReadPolicy));
     }
     let row = service.readers.read_for(connection.peer.uid(), |connection| Ok(policies::in_force(connection)?)).await?;
     let row = row.ok_or_else(|| ApiError::internal("no policy is in force"))?;
@@ -126,9 +126,9 @@ impl Checks {
     }
 }
 
-fn forbidden(account: &str, what: &str) -> ApiError {
+fn forbidden(account: &str, what: &str, permission: Permission<'_>) -> ApiError {
     ApiError::new(ErrorKind::Forbidden, format!("{account} has no role that {what}"))
-        .hint("countersign whoami shows your roles; an admin changes them in the policy")
+        .hint(permission.needed())
         .rule("no_role")
 }
 

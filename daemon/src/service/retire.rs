@@ -51,20 +51,23 @@ fn carry_out(
         Some(certificate) => Some(certificate.profile_id),
         None if found::get(connection, id, &sight, transaction.now())?.is_none() => return Err(not_found(id).into()),
         // One that was found here and belongs to no profile.
-        None if permissions.is_admin() => None,
+        None if permissions.allows(Permission::ManageFound) => None,
         None => {
             let message = format!("{} may not retire {id}, which was found here and not issued", actor.party.account);
             let error = ApiError::new(ErrorKind::Forbidden, message).rule("no_role");
             return Err(error
-                .hint("an admin may; whoever imported it says with countersign import --gone that it is gone")
+                .hint(format!(
+                    "{}; whoever imported it says with countersign import --gone that it is gone",
+                    Permission::ManageFound.needed()
+                ))
                 .into());
         }
     };
-    let decides = profile.as_deref().is_some_and(|profile| permissions.allows(Permission::Decide(profile)));
-    if !decides && !permissions.is_admin() {
+    let needed = profile.as_deref().map(Permission::RetireCertificates);
+    if needed.is_some_and(|needed| !permissions.allows(needed)) {
         let message = format!("{} may not retire {id}", actor.party.account);
         return Err(ApiError::new(ErrorKind::Forbidden, message)
-            .hint("whoever decides under its profile may, and an admin")
+            .hint(Permission::RetireCertificates("").needed())
             .rule("no_role")
             .into());
     }

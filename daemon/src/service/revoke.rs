@@ -128,7 +128,7 @@ impl Step<'_> {
         Ok(found.pop().ok_or_else(|| not_found(&format!("certificate with the serial number {serial}")))?)
     }
 
-    /// The owner, where they may ask under the profile at all; or whoever may decide there. Under a profile that asks
+    /// The owner, where they may ask under the profile at all; or whoever may have any certificate there revoked. Under a profile that asks
     /// people, whoever may ask for a certificate may ask for the end of one.
     fn may_ask(
         &self,
@@ -139,12 +139,12 @@ impl Step<'_> {
         let permissions = permissions_now(self.policy, self.actor, transaction.now());
         let may_submit = permissions.allows(Permission::Submit(profile.id()));
         let people_are_asked = profile.rules().requires_approval;
-        let allowed = permissions.allows(Permission::Decide(profile.id()))
+        let allowed = permissions.allows(Permission::RevokeCertificates(profile.id()))
             || (may_submit && (people_are_asked || owns(self.actor, certificate)));
         if !allowed {
             let message = format!("{} may not have {} revoked", self.actor.party.account, certificate.id);
             return Err(ApiError::new(ErrorKind::Forbidden, message)
-                .hint("its owner may, and whoever decides under its profile")
+                .hint(format!("its owner may; else {}", Permission::RevokeCertificates("").needed()))
                 .rule("no_role"));
         }
         if profile.rules().require_login_session && self.actor.party.login_uid.is_none() {

@@ -20,7 +20,7 @@ pub fn of(actor: &Actor, policy: &Policy) -> Result<Sight, ApiError> {
         profiles.filter(|id| may(Permission::ReadAllRequests(id)) || given(id)).map(str::to_owned).collect();
     // Whoever may decide on another policy sees what is proposed, with or without a role.
     let terms = policy.change_control().terms();
-    let asks_anybody = terms.groups().any(|group| group == ANYBODY) && actor.permissions.operates_everywhere();
+    let asks_anybody = terms.groups().any(|group| group == ANYBODY) && may(Permission::AgreeToPolicy);
     if asks_anybody || !policy.groups_of(terms.groups(), &actor.account).is_empty() {
         seen.push(CHANGES.to_owned());
     }

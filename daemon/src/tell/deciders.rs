@@ -9,7 +9,7 @@ use crate::gate::Delegated;
 use crate::gate::judge::{may_approve, may_decide};
 use crate::gate::two_person::Party;
 use crate::identity::directory::Account;
-use crate::policy::AccountName;
+use crate::policy::{AccountName, Permission, Permissions};
 use crate::service::actor::account_name;
 use crate::service::decide::Matter;
 use crate::service::delegations::{Held, MAX_HELD};
@@ -42,22 +42,23 @@ pub fn of(house: House<'_>, matter: &Matter<'_>) -> Result<People, Failure> {
     Ok(people)
 }
 
-/// Those whom a right of their own makes admins at this moment.
-pub fn admins(house: House<'_>) -> People {
-    let is_admin = |account: &Account| house.policy.is_admin(account, house.now);
+/// Those whom a right of their own lets be told of alarms at this moment: admins, and others where a role says so.
+pub fn alarmed(house: House<'_>) -> People {
+    let is_told =
+        |account: &Account| Permissions::of(house.policy, account, house.now).allows(Permission::ReceiveAlarms);
     let mut accounts = Accounts::default();
     for name in house.policy.known_accounts() {
-        if is_admin(&in_every_unix_group(house, Some(&name))) {
+        if is_told(&in_every_unix_group(house, Some(&name))) {
             accounts.look_up(house, &name);
         }
     }
     for group in house.policy.unix_groups() {
-        if is_admin(&Account { unix_groups: vec![group.to_owned()], ..in_every_unix_group(house, None) }) {
+        if is_told(&Account { unix_groups: vec![group.to_owned()], ..in_every_unix_group(house, None) }) {
             accounts.look_up_listed(house, group);
         }
     }
     let mut people = People::default();
-    for account in accounts.found.iter().filter(|account| is_admin(account)) {
+    for account in accounts.found.iter().filter(|account| is_told(account)) {
         people.add_account(house.policy, account);
     }
     if accounts.unlisted {

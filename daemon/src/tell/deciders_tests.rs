@@ -135,6 +135,10 @@ impl Scene {
     }
 
     fn people(&self, matter: &Matter<'_>, directory: &dyn Directory) -> (Vec<String>, bool) {
+        self.told(directory, |house| of(house, matter).unwrap())
+    }
+
+    fn told(&self, directory: &dyn Directory, whom: impl Fn(House<'_>) -> People) -> (Vec<String>, bool) {
         let host = "pki1".into();
         let house = House {
             connection: &self.connection,
@@ -145,7 +149,7 @@ impl Scene {
             now: Timestamp::EPOCH,
             tick: 5,
         };
-        let people = of(house, matter).unwrap();
+        let people = whom(house);
         let names = people.addresses().map(|mail| mail.raw().split('@').next().unwrap().to_owned()).collect();
         (names, people.has_unlisted())
     }
@@ -165,6 +169,31 @@ fn everybody_is_asked_whose_approval_would_count() {
     assert_eq!(scene.asked("alice-adm", &[]), ["bob", "carol", "uma"], "not by another account of theirs");
     assert_eq!(scene.asked("erin", &[("bob", "pki")]), ["carol"], "the place of pki is filled");
     assert_eq!(scene.asked("erin", &[("carol", "sec")]), ["alice", "bob", "uma"]);
+}
+
+/// The operators of the policy have a role of its own instead.
+fn with_a_role_of_the_policy(permissions: &str) -> Scene {
+    let role = format!("[[role]]\nname = \"night\"\npermissions = [{permissions}]\n[[group]]\nname = \"sec\"");
+    Scene::with(&[("role = \"operator\"", "role = \"night\""), ("[[group]]\nname = \"sec\"", &role)])
+}
+
+#[test]
+fn whoever_may_approve_is_asked_whatever_their_role_is_called() {
+    let scene = with_a_role_of_the_policy("\"request.read\", \"request.approve\"");
+    assert_eq!(scene.asked("erin", &[]), ["alice", "bob", "carol", "uma"]);
+    assert_eq!(scene.asked("alice", &[("carol", "sec")]), ["bob", "uma"]);
+}
+
+#[test]
+fn alarms_go_to_whoever_may_be_told_of_them() {
+    let alarmed = |scene: &Scene| scene.told(&directory(), super::alarmed);
+    let nobody: (Vec<String>, bool) = (Vec::new(), false);
+    assert_eq!(alarmed(&Scene::with(&[])), nobody, "operators are not");
+    assert_eq!(alarmed(&with_a_role_of_the_policy("\"request.read\", \"request.approve\"")), nobody);
+    let told = with_a_role_of_the_policy("\"request.read\", \"request.approve\", \"alarm.receive\"");
+    assert_eq!(alarmed(&told).0, ["alice", "bob", "carol", "uma"]);
+    let admin = Scene::with(&[("role = \"requester\"", "role = \"admin\"")]);
+    assert_eq!(alarmed(&admin).0, ["erin"]);
 }
 
 #[test]

@@ -43,6 +43,7 @@ mod messages_work;
 mod metrics;
 mod old_database;
 mod openssl;
+mod own_roles;
 mod policy_change;
 mod policy_forged;
 mod property;

@@ -234,6 +234,9 @@ pub struct WhoamiResult {
     pub person: Option<String>,
     /// The roles in force now, each with its scope: `operator (p-web)`.
     pub roles: Vec<String>,
+    /// What these roles give together, each permission with its scope: `request.approve (p-web)`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<String>,
     /// Says of others that were handed to the caller, each with its end: `bob's until 2026-07-01T12:00:00Z (p-web)`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub says: Vec<String>,

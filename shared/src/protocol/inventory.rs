@@ -170,7 +170,8 @@ pub struct ImportItem {
     /// Its absolute path. A backslash, control characters and octets that are not UTF-8 are written `\xNN`.
     pub path: Untrusted,
     /// Its octets in base 64: PEM, DER, PKCS#7, PKCS#12, JKS or JCEKS. Left out, the file is gone, or the directory with
-    /// all below it: what the caller has imported from there is looked after no longer; for an admin, what anybody has.
+    /// all below it: what the caller has imported from there is looked after no longer; for whoever has
+    /// `inventory.manage`, as admins do, what anybody has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub octets: Option<String>,
     /// The password of a keystore. It is used and forgotten.

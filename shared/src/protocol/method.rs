@@ -61,7 +61,7 @@ methods! {
     RequestApprove = "request.approve": DecideParams => DecideResult, "Agree to exactly the content of this digest.";
     RequestReject = "request.reject": DecideParams => DecideResult, "Refuse it, with a note.";
     RequestDecide = "request.decide": DecideManyParams => DecideManyResult, "One verdict on many requests, each with the digest seen.";
-    RequestVoid = "request.void": EndParams => EndResult, "End a pending request, as an admin, with a reason.";
+    RequestVoid = "request.void": EndParams => EndResult, "End a pending request by the right to void it, as admins have, with a reason.";
     RequestWithdraw = "request.withdraw": EndParams => EndResult, "Take one's own pending request back.";
     RequestAmend = "request.amend": AmendParams => AmendResult, "Put other content in place of one's own pending request; its votes are void.";
     RequestComment = "request.comment": CommentParams => CommentResult, "Remark on a request.";

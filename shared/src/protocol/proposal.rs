@@ -102,7 +102,8 @@ pub struct Finding {
     pub level: FindingLevel,
     /// `satisfiable`, `collusion`, `single_point_of_failure`, `replay`, `pending` …
     pub rule: String,
-    /// The profile that it is about; `change_control` for changes of the policy itself; empty for the whole.
+    /// The profile that it is about; `change_control` for changes of the policy itself; `role NAME` for a role of the policy;
+    /// empty for the whole.
     pub subject: String,
     /// In words; safe to show.
     pub text: String,

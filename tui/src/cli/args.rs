@@ -76,7 +76,7 @@ pub(super) enum Command {
     Amend(amend::AmendArgs),
     /// Take a pending request of your own back
     Withdraw(withdraw::WithdrawArgs),
-    /// End a pending request as an admin, with a reason
+    /// End a pending request by the right to void it, with a reason
     Void(void::VoidArgs),
     /// Wait until a request or job has ended
     Wait(wait::WaitArgs),

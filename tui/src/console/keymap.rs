@@ -254,7 +254,7 @@ pub const BINDINGS: &[Binding] = &[
         &[Char('x')],
         Scope::Requests,
         "void",
-        "End a pending request as an admin; the reason is required",
+        "End a pending request by the right to void it; the reason is required",
     ),
     bind(Command::Comment, &[Char('c')], Scope::Requests, "comment", "Leave a remark on the request"),
     bind(

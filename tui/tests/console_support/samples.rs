@@ -203,6 +203,7 @@ pub fn whoami(name: &str) -> WhoamiResult {
         session: None,
         person: Some(name.into()),
         roles: vec![role.into()],
+        permissions: Vec::new(),
         says: Vec::new(),
         demo: true,
         cannot_decide: None,

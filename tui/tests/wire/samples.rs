@@ -438,6 +438,7 @@ pub fn whoami() -> WhoamiResult {
         session: None,
         person: Some("bob".to_owned()),
         roles: vec!["operator".to_owned()],
+        permissions: vec!["request.approve".to_owned()],
         says: Vec::new(),
         demo: true,
         cannot_decide: None,

@@ -9,7 +9,7 @@ use super::super::parts::{Grant, IssuerKind};
 use super::super::profile::{Justification, Profile, Rules, TicketPattern};
 use super::super::quorum::{self, QuorumOrder, QuorumStep};
 use super::super::rules::CARRY_OUT_WITHIN;
-use super::super::{ChangeControl, Policy, RecipientRule};
+use super::super::{ChangeControl, Permission, Policy, RecipientRule, Role};
 
 /// The tables of one name by their label.
 pub(super) type Sheet = BTreeMap<String, Lines>;
@@ -89,6 +89,17 @@ pub(super) fn groups(policy: &Policy) -> Sheet {
     policy.written_groups.iter().map(lines).collect()
 }
 
+/// Those of the document; the built-in ones are the same in every policy.
+pub(super) fn roles(policy: &Policy) -> Sheet {
+    let lines = |role: &Role| {
+        let mut lines = Lines::default();
+        lines.value("name", role.name());
+        lines.set("permissions", role.permissions().iter().map(Permission::as_str));
+        (role.name().to_owned(), lines)
+    };
+    policy.roles_of_document().map(lines).collect()
+}
+
 /// The grants by role and receiver, and a number where there are several of one kind.
 pub(super) fn grants_by_label(policy: &Policy) -> BTreeMap<String, Grant> {
     let mut sorted: Vec<Grant> = policy.grants.clone();
@@ -112,7 +123,7 @@ pub(super) fn grants_by_label(policy: &Policy) -> BTreeMap<String, Grant> {
 pub(super) fn grants(grants: &BTreeMap<String, Grant>) -> Sheet {
     let lines = |(label, grant): (&String, &Grant)| {
         let mut lines = Lines::default();
-        lines.value("role", grant.role);
+        lines.value("role", &grant.role);
         lines.value("to", &grant.to);
         lines.value_if("profiles", grant.profiles.as_ref().map(|profiles| profiles.join(", ")));
         lines.value_if("until", grant.until);

@@ -64,6 +64,7 @@ pub fn differences(old: &Policy, new: &Policy) -> Vec<PolicyDifference> {
     };
     compare("person", [old, new].map(lines::people), &|change| weigh::person(old, new, change));
     compare("group", [old, new].map(lines::groups), &|change| weigh::group(old, new, change));
+    compare("role", [old, new].map(lines::roles), &weigh::role);
     let grants = [old, new].map(lines::grants_by_label);
     compare("grant", grants.each_ref().map(lines::grants), &|change| weigh::grant(&grants[0], &grants[1], change));
     let profiles = [lines::profiles(old, new), lines::profiles(new, old)];

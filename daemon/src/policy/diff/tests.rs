@@ -45,6 +45,12 @@ until = 2030-01-01T00:00:00Z
 [[grant]]
 role = "auditor"
 to = "user:zoe"
+[[role]]
+name = "night"
+permissions = ["request.read", "request.approve"]
+[[grant]]
+role = "night"
+to = "user:nora"
 [[profile]]
 id = "p-web"
 name = "Web"
@@ -121,7 +127,7 @@ type Edit = (&'static str, &'static str, &'static str, &'static str, &'static st
 use Effect::{Laxer, Neutral, Stricter};
 
 /// Edits of one key that touch no other, so that any two of different keys go together.
-const EDITS: [Edit; 93] = [
+const EDITS: [Edit; 95] = [
     ("\"alice\", \"alice-adm\"]", "\"alice\", \"alice-adm\", \"newcomer\"]", "person", "alice", "accounts", Laxer),
     ("\"alice\", \"alice-adm\"]", "\"alice\"]", "person", "alice", "accounts", Stricter),
     ("alice@corp.example", "al@corp.example", "person", "alice", "email", Neutral),
@@ -146,6 +152,15 @@ const EDITS: [Edit; 93] = [
         Laxer,
     ),
     ("role = \"auditor\"", "role = \"requester\"", "grant", "requester to user:zoe", "role", Laxer),
+    ("\"request.read\", \"request.approve\"]", "\"request.read\"]", "role", "night", "permissions", Stricter),
+    (
+        "\"request.read\", \"request.approve\"]",
+        "\"request.read\", \"request.approve\", \"ledger.read\"]",
+        "role",
+        "night",
+        "permissions",
+        Laxer,
+    ),
     ("to = \"user:zoe\"", "to = \"user:yan\"", "grant", "auditor to user:yan", "to", Laxer),
     ("to = \"user:zoe\"", "to = \"user:yan\"", "grant", "auditor to user:zoe", "to", Stricter),
     ("[\"p-dev\", \"p-web\"]", "[\"p-web\"]", "grant", "requester to group:team", "profiles", Stricter),

@@ -66,14 +66,17 @@ fn account_moved(old: &Policy, new: &Policy, change: &Change<'_>, account: &Acco
     }
 }
 
-/// Whether an account has a role or is in a group under the new policy that it had or was not under the old one, by
-/// what the documents alone say.
+/// Whether an account has a permission or is in a group under the new policy that it had or was not under the old one,
+/// by what the documents alone say.
 fn gains(old: &Policy, new: &Policy, account: &AccountName) -> bool {
     let account = synthetic(Some(account), Vec::new());
     let had = old.roles(&account, Timestamp::EPOCH);
+    let covers = |earlier: &RoleGrant, grant: &RoleGrant, permission| {
+        earlier.role.permissions().has(permission) && !wider(earlier.profiles.as_ref(), grant.profiles.as_ref())
+    };
     let covered = |grant: &RoleGrant| {
-        had.iter()
-            .any(|earlier| earlier.role == grant.role && !wider(earlier.profiles.as_ref(), grant.profiles.as_ref()))
+        let mut given = grant.role.permissions().iter();
+        given.all(|permission| had.iter().any(|earlier| covers(earlier, grant, permission)))
     };
     let names: Vec<&str> = new.groups.keys().map(String::as_str).collect();
     let was_in: BTreeSet<String> = old.groups_of(names.iter().copied(), &account).into_iter().collect();
@@ -112,6 +115,11 @@ fn is_routed(policy: &Policy, owner: &Member) -> bool {
         }
     }
     false
+}
+
+/// A permission more lets those through who have the role; whether anybody has it stands in the grants.
+pub(super) fn role(change: &Change<'_>) -> Effect {
+    presence(change)
 }
 
 pub(super) fn grant(old: &BTreeMap<String, Grant>, new: &BTreeMap<String, Grant>, change: &Change<'_>) -> Effect {

@@ -114,7 +114,7 @@ impl<'a> Crowd<'a> {
         self.kinds.iter().map(|kind| (kind.part(wanted), kind.people)).collect()
     }
 
-    /// Whether a role lets a human decide anywhere.
+    /// Whether a role lets a human decide anywhere, or on another policy.
     pub fn may_decide_somewhere(&self, human: &Human) -> bool {
         let kind = self.kinds.get(human.kind);
         kind.is_some_and(|kind| kind.accounts.iter().any(|account| account.sure.may_decide_somewhere()))
@@ -158,7 +158,7 @@ impl Wanted {
         let any_operator = match self.profile {
             Some(profile) if power.may_decide(profile) => true,
             Some(_) => return 0,
-            None => power.operates_everywhere(),
+            None => power.agrees(),
         };
         if any_operator && self.escalated.iter().any(|group| power.is_in(*group)) {
             return all;
@@ -167,8 +167,8 @@ impl Wanted {
         self.groups.iter().enumerate().filter(|(_, group)| fits(group)).fold(0, |fits, (at, _)| fits | 1 << at)
     }
 
-    /// Whoever may submit under the profile; admins propose another policy.
+    /// Whoever may submit under the profile, or propose another policy.
     fn asks(&self, power: &Power) -> bool {
-        self.profile.map_or(power.is_admin(), |profile| power.submits.has(profile))
+        self.profile.map_or(power.proposes(), |profile| power.submits.has(profile))
     }
 }

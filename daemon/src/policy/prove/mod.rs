@@ -3,6 +3,7 @@
 //! whom nothing goes. Nothing is claimed that depends on unix groups, whose members only the name service knows.
 
 mod crowd;
+mod duties;
 mod findings;
 mod places;
 
@@ -31,6 +32,7 @@ pub fn prove(policy: &Policy, now: Timestamp) -> Vec<Finding> {
         .collect();
     findings::by_way_of_the_policy(changes, &needs, &mut found);
     findings::identities(&prover, &mut found);
+    duties::roles(policy, now, &mut found);
     kept(found)
 }
 

@@ -238,6 +238,74 @@ fn what_is_said_of_changes_of_the_policy() {
     }
 }
 
+fn role(name: &str, permissions: &str) -> String {
+    let permissions: Vec<String> = permissions.split_whitespace().map(|one| format!("\"{one}\"")).collect();
+    format!("[[role]]\nname = \"{name}\"\npermissions = [{}]\n", permissions.join(","))
+}
+
+#[test]
+fn duties_that_one_role_of_the_policy_joins_are_named() {
+    let apart = |permissions: &str| {
+        let rest = grants("admin", "carol dave") + &role("night", permissions) + &grants("night", "alice");
+        lines(&policy("alice bob carol dave", &rest), "role night")
+    };
+    for fine in [
+        "request.read request.approve request.void certificate.revoke ledger.read",
+        "request.submit request.read_own ledger.read",
+        "ledger.read ledger.export policy.read profile.read alarm.receive",
+        "policy.read policy.propose",
+        "request.read request.approve policy.approve",
+    ] {
+        assert_eq!(apart(fine), [""; 0], "{fine}");
+    }
+    for (joined, expected) in [
+        ("request.submit request.read request.approve", "it gives request.submit and request.approve: two who have it"),
+        (
+            "request.read request.approve policy.read policy.propose",
+            "request.approve and policy.propose: whoever decides",
+        ),
+        (
+            "policy.read policy.propose policy.approve",
+            "policy.propose and policy.approve: two who have it change every rule",
+        ),
+        (
+            "ledger.read ledger.export request.read request.void",
+            "ledger.export and request.void: whoever takes the ledger",
+        ),
+    ] {
+        let found = apart(joined);
+        let said = |line: &String| line.starts_with("warning separation_of_duties: ") && line.contains(expected);
+        assert!(found.len() == 1 && found.iter().all(said), "{joined}: {found:#?}");
+    }
+    // Nobody has it now: there is nothing to say.
+    let rest = role("night", "request.submit request.read request.approve")
+        + "[[grant]]\nrole = \"night\"\nto = \"person:alice\"\nuntil = 1969-01-01T00:00:00Z\n";
+    assert_eq!(lines(&policy("alice", &rest), "role night"), [""; 0]);
+}
+
+#[test]
+fn a_role_of_the_policy_counts_by_its_permissions() {
+    let rest = |night: &str| {
+        role("night", night)
+            + &grants("requester", "alice")
+            + &grants("night", "bob")
+            + &grants("admin", "carol")
+            + &profile(APPROVAL)
+    };
+    let said = |night: &str, subject: &str| lines(&policy("alice bob carol", &rest(night)), subject);
+    let note = "note collusion: 2 humans together (such as alice, bob) get a certificate";
+    assert_eq!(said("request.read request.approve", "p-web"), [note]);
+    let only_carol = said("request.read", "p-web");
+    assert!(only_carol[0].contains("single_point_of_failure: without carol nothing"), "{only_carol:#?}");
+    // Without the permission to agree nobody agrees to what carol proposes, whatever certificates they approve.
+    let stuck = said("request.read request.approve", "change_control");
+    assert!(stuck[0].starts_with("error satisfiable: nobody besides the proposer"), "{stuck:#?}");
+    let agreeing = said("request.read policy.approve", "change_control");
+    assert!(agreeing.iter().any(|line| line.contains("2 humans together (such as carol, bob) can change every rule")));
+    let proposing = said("policy.read policy.propose", "change_control");
+    assert!(proposing.iter().any(|line| line.contains("(such as bob, carol) can change every rule")), "{proposing:#?}");
+}
+
 #[test]
 fn who_changes_the_policy_gets_past_what_asks_for_more() {
     let rest = group("pki", "alice bob")

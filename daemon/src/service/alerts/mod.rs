@@ -28,7 +28,7 @@ fn sight_of(actor: &Actor, policy: &Policy) -> Result<Sight, ApiError> {
     sight::of(actor, policy)
 }
 
-/// Refuses whoever does not look after a profile; what stands under none is for those who operate everywhere.
+/// Refuses whoever does not look after the alerts of a profile; what stands under none is for those whom no list narrows.
 fn operates(
     transaction: &Transaction<'_>,
     policy: &Policy,
@@ -37,18 +37,12 @@ fn operates(
     what: &str,
 ) -> Result<(), ApiError> {
     let permissions = permissions_now(policy, actor, transaction.now());
-    let allowed = match profile {
-        Some(profile) => permissions.allows(Permission::Decide(profile)),
-        None => permissions.operates_everywhere(),
-    };
-    if allowed {
+    if permissions.allows(Permission::ManageAlerts(profile.unwrap_or_default())) {
         return Ok(());
     }
     let under = profile.map_or_else(|| "of all profiles".to_owned(), |profile| format!("of profile {profile}"));
     let message = format!("{} may not {what}: that is for an operator {under}, or an admin", actor.party.account);
-    Err(ApiError::new(ErrorKind::Forbidden, message)
-        .hint("countersign whoami shows your roles; an admin changes them in the policy")
-        .rule("no_role"))
+    Err(ApiError::new(ErrorKind::Forbidden, message).hint(Permission::ManageAlerts("").needed()).rule("no_role"))
 }
 
 /// The channel of the policy that the wire names.

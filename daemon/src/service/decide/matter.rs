@@ -112,7 +112,7 @@ impl<'p> Matter<'p> {
         let may = match &self.profile {
             Some(profile) => permissions.allows(Permission::Decide(profile.id())),
             // Whoever is in a group that change control asks may decide; besides them, admins. Where it asks no group,
-            // it takes an admin, who proposes, and anybody else who decides under every profile.
+            // it takes whoever may propose, and anybody else who may agree.
             None => true,
         };
         if !may {
@@ -121,7 +121,7 @@ impl<'p> Matter<'p> {
         let mine = policy.groups_of(self.escalated_groups(policy).chain(self.terms.groups()), account);
         let is_in = |group: &str| mine.iter().any(|own| own == group);
         let fills_any = permissions.is_admin() || self.escalated_groups(policy).any(is_in);
-        let any_operator = self.profile.is_some() || permissions.operates_everywhere();
+        let any_operator = self.profile.is_some() || permissions.allows(Permission::AgreeToPolicy);
         let fills = |group: &str| fills_any || is_in(group) || (group == ANYBODY && any_operator);
         self.terms.groups().filter(|group| fills(group)).map(str::to_owned).collect()
     }

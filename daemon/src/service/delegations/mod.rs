@@ -251,14 +251,15 @@ fn take_back(
     let row = delegations::get(transaction.connection(), id)?.ok_or_else(|| unknown(id))?;
     let (person, permissions) = (policy.person_of(&actor.account), permissions_now(&policy, actor, transaction.now()));
     let is_giver = person.is_some() && row.by().person.as_deref() == person;
-    // Void is what admins alone may do.
-    if !is_giver && !permissions.allows(Permission::Void) {
+    if !is_giver && !permissions.allows(Permission::EndDelegations) {
         if person != Some(row.to()) && !permissions.allows(Permission::ExportLedger) {
             return Err(unknown(id).into());
         }
         let giver = row.by().person.as_deref().unwrap_or(&row.by().account);
         let message = format!("{id} is of {giver}: {} does not end it", actor.party.account);
-        return Err(forbidden("not_the_giver", message).hint("its giver and admins may").into());
+        return Err(forbidden("not_the_giver", message)
+            .hint("its giver may, and whoever has delegation.revoke, as admins do")
+            .into());
     }
     if let Some((at, by)) = row.ended() {
         let message = format!("{id} was ended by {by} at {at}");

@@ -153,7 +153,7 @@ impl Look {
                 verbs.push(Verb::Amend);
             }
         }
-        if self.actor.permissions.allows(Permission::Void) {
+        if self.actor.permissions.allows(Permission::Void(&request.profile_id)) {
             verbs.push(Verb::Void);
         }
         verbs

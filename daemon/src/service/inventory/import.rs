@@ -15,7 +15,7 @@ use super::intake::MOST as MOST_IN_A_DAY;
 use super::{Book, Seer};
 use crate::inventory::{Limits, Place, Scan, Sighting, scan_octets, take_in};
 use crate::ipc::Connection;
-use crate::policy::Role;
+use crate::policy::Permission;
 use crate::service::actor::Actor;
 use crate::service::{Service, refusal};
 use crate::store::Transaction;
@@ -91,17 +91,17 @@ pub async fn import(
         .map(|items| ImportResult { items })
 }
 
-/// Requesters, and admins where all that is said is that files are gone.
+/// Whoever may import, and whoever looks after what was found where all that is said is that files are gone.
 fn may_import(actor: &Actor, gone_alone: bool) -> Result<(), ApiError> {
-    if gone_alone && actor.permissions.is_admin() {
+    if gone_alone && actor.permissions.allows(Permission::ManageFound) {
         return Ok(());
     }
-    if actor.permissions.roles().iter().any(|grant| grant.role == Role::Requester) {
+    if actor.permissions.allows(Permission::ImportCertificates) {
         return Ok(());
     }
     let message = format!("{} is no requester, and requesters import certificates", actor.party.account);
     Err(ApiError::new(ErrorKind::Forbidden, message)
-        .hint("countersign whoami shows your roles; an admin changes them in the policy")
+        .hint(Permission::ImportCertificates.needed())
         .rule("not_requester"))
 }
 
@@ -181,7 +181,7 @@ fn nothing_at(place: &Place, now: Timestamp) -> Scan {
 fn take(transaction: &mut Transaction<'_>, actor: &Actor, mut read: Read) -> Result<ImportedItem, Failure> {
     let own = || Scope::Of(format!("uid:{}", actor.party.uid));
     let is_gone = read.scan.sightings.is_empty() && read.scan.findings.is_empty();
-    let scope = if is_gone && actor.permissions.is_admin() { Scope::Imports } else { own() };
+    let scope = if is_gone && actor.permissions.allows(Permission::ManageFound) { Scope::Imports } else { own() };
     if is_gone {
         // Of a directory that is gone, all that was below it.
         read.scan.covered.extend(places_below(transaction.connection(), &read.place, &scope)?);

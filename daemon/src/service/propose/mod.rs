@@ -76,16 +76,15 @@ fn check_shape(params: &ProposeParams) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Admins propose, in a session of their own: whoever may decide on a certificate may not for that rewrite the rules.
+/// Whoever has the right to, in a session of their own: whoever may decide on a certificate may not for that rewrite the
+/// rules.
 fn may_propose(actor: &Actor, permissions: &Permissions) -> Result<(), ApiError> {
     own_session(&actor.party)?;
     if permissions.allows(Permission::ProposePolicy) {
         return Ok(());
     }
     let message = format!("{} may not propose another policy", actor.party.account);
-    Err(ApiError::new(ErrorKind::Forbidden, message)
-        .hint("the role admin, granted by the policy in force, is needed")
-        .rule("no_role"))
+    Err(ApiError::new(ErrorKind::Forbidden, message).hint(Permission::ProposePolicy.needed()).rule("no_role"))
 }
 
 fn stale(params: &ProposeParams, in_force: Digest) -> ApiError {

@@ -22,9 +22,7 @@ pub fn allowed(
     let may_submit = |id: &str| actor.is_daemon || permissions.allows(Permission::Submit(id));
     if !policy.profiles().iter().any(|profile| may_submit(profile.id())) {
         let message = format!("{} may not request certificates under any profile", actor.party.account);
-        return Err(ApiError::new(ErrorKind::Forbidden, message)
-            .hint("the role requester, granted by the policy, is needed")
-            .rule("no_role"));
+        return Err(ApiError::new(ErrorKind::Forbidden, message).hint(Permission::Submit("").needed()).rule("no_role"));
     }
     let intake = intake(policy, csr, ask, |profile| may_submit(profile.id()))?;
     if intake.profile.rules().require_login_session && actor.party.login_uid.is_none() && !actor.is_daemon {

@@ -49,7 +49,7 @@ pub(super) fn checkpoint(house: House<'_>, notice: &Notice) -> Result<Composed, 
     Ok(Composed::Send(Box::new(Letter { message, audience, team: None })))
 }
 
-/// A limit of the policy is passed: the admins look.
+/// A limit of the policy is passed: whoever is told of alarms looks.
 pub(super) fn unanchored(house: House<'_>, notice: &Notice) -> Result<Composed, Failure> {
     if is_followed(house, notice, LEDGER_ANCHORED)? {
         return Ok(Composed::Moot("the ledger was anchored meanwhile".to_owned()));
@@ -68,7 +68,7 @@ pub(super) fn unanchored(house: House<'_>, notice: &Notice) -> Result<Composed, 
         command: Some("countersign audit checkpoint --out FILE, and back: countersign audit anchor add FILE".into()),
         ..house.message(notice, Kind::LedgerUnanchored { records: number("unanchored").unwrap_or(0) }, Vec::new())?
     };
-    Ok(deciders::admins(house).letter(notice, message, Vec::new(), Recipients::default()))
+    Ok(deciders::alarmed(house).letter(notice, message, Vec::new(), Recipients::default()))
 }
 
 /// The alarm is over.
@@ -80,7 +80,7 @@ pub(super) fn anchored(house: House<'_>, notice: &Notice) -> Result<Composed, Fa
         command: Some("countersign audit anchor ls".into()),
         ..house.message(notice, Kind::LedgerAnchored, Vec::new())?
     };
-    Ok(deciders::admins(house).letter(notice, message, Vec::new(), Recipients::default()))
+    Ok(deciders::alarmed(house).letter(notice, message, Vec::new(), Recipients::default()))
 }
 
 /// Whether a message of `kind` about the same ledger was queued on the channel after this one.

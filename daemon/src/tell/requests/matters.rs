@@ -10,7 +10,7 @@ use crate::notify::{Kind, Message};
 use crate::store::transaction::Failure;
 use crate::tell::{Composed, House, Notice, Recipients, deciders};
 
-/// One human was stopped again and again: the admins look.
+/// One human was stopped again and again: whoever is told of alarms looks.
 pub(super) fn attempts(house: House<'_>, notice: &Notice) -> Result<Composed, Failure> {
     let details = details(house, notice)?;
     let text = |key| details.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -25,14 +25,14 @@ pub(super) fn attempts(house: House<'_>, notice: &Notice) -> Result<Composed, Fa
         command: Some("countersign audit ls --action approval_refused".into()),
         ..message(house, notice, &about, kind)?
     };
-    Ok(deciders::admins(house).letter(notice, message, Vec::new(), Recipients::default()))
+    Ok(deciders::alarmed(house).letter(notice, message, Vec::new(), Recipients::default()))
 }
 
-/// Another policy took force: whoever proposed it is told, and the admins.
+/// Another policy took force: whoever proposed it is told, and whoever is told of alarms.
 pub(super) fn policy(house: House<'_>, notice: &Notice) -> Result<Composed, Failure> {
     let details = details(house, notice)?;
     let request = details.get("request").and_then(Value::as_str).and_then(|id| id.parse::<RequestId>().ok());
-    let mut people = deciders::admins(house);
+    let mut people = deciders::alarmed(house);
     let message = match request {
         Some(id) => {
             let subject = Subject::read(house.connection, &id)?;

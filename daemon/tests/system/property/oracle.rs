@@ -88,7 +88,7 @@ impl Oracle {
             let quorum = vec![("everywhere".to_owned(), 1)];
             let behind = self.behind(proposed);
             let by_an_admin = proposed.uid("uid").is_some_and(|uid| self.rules(proposed.seq).is_admin(uid));
-            let fills = |vote: &Vote<'_>, _: &str| self.rules(vote.record.seq).decides_everywhere(vote.right_of);
+            let fills = |vote: &Vote<'_>, _: &str| self.rules(vote.record.seq).agrees_to_policies(vote.right_of);
             (names_it && by_an_admin && filled(&quorum, &votes, &behind, &fills)).then_some(())
         };
         if agreed().is_none() {

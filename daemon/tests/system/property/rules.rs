@@ -48,7 +48,7 @@ impl Rules {
 
     /// Whether somebody fills places of a group under a profile by a right of their own.
     pub fn fills(&self, uid: u32, group: &str, profile: &str) -> bool {
-        let decides = self.has_role(uid, "operator", profile);
+        let decides = self.may(uid, "operator", "request.approve", profile);
         self.is_admin(uid) || (decides && (group == "*" || self.is_in_group(uid, group)))
     }
 
@@ -56,9 +56,19 @@ impl Rules {
         self.has_role(uid, "admin", "")
     }
 
-    /// Whether somebody decides under whatever profile there is.
-    pub fn decides_everywhere(&self, uid: u32) -> bool {
-        self.is_admin(uid) || self.has_role(uid, "operator", "")
+    /// Whether somebody agrees to another policy where change control asks no group.
+    pub fn agrees_to_policies(&self, uid: u32) -> bool {
+        self.is_admin(uid) || self.may(uid, "operator", "policy.approve", "")
+    }
+
+    /// Whether somebody has a role that gives a permission: the built-in one, or one of the document that lists it.
+    fn may(&self, uid: u32, built_in: &str, permission: &str, profile: &str) -> bool {
+        let lists = |role: &&Table| {
+            let listed = role.get("permissions").and_then(Value::as_array);
+            listed.into_iter().flatten().any(|name| name.as_str() == Some(permission))
+        };
+        let mut own = self.tables("role").filter(lists).map(|role| text(role, "name"));
+        self.has_role(uid, built_in, profile) || own.any(|name| self.has_role(uid, name, profile))
     }
 
     fn has_role(&self, uid: u32, role: &str, profile: &str) -> bool {

@@ -10,7 +10,7 @@ pub enum Act {
     Decide(Verdict),
     /// Take one's own request back.
     Withdraw,
-    /// End somebody's request, as an admin.
+    /// End somebody's request, as an admin or by a role with request.void.
     Void,
     /// Leave a remark.
     Comment,
@@ -71,7 +71,7 @@ pub const fn who_may(verb: Verb) -> &'static str {
     match verb {
         Verb::Withdraw => "Only who asked can withdraw it, in their own login session, while it is pending.",
         Verb::Amend => "Only who asked can amend it, in their own login session, while it is pending.",
-        Verb::Void => "Only an admin can void it, while it is pending.",
+        Verb::Void => "Only an admin, or a role with request.void, can void it, while it is pending.",
         Verb::Comment => "Remarks on it are not open to you.",
     }
 }
