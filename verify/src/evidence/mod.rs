@@ -31,6 +31,7 @@ use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
 
 pub use self::bundle::{Bundle, Record};
+pub use self::signature::told as signatures_of_voices;
 use crate::damage;
 use crate::offline::{Against, Kind, Report, Unusable};
 

@@ -99,7 +99,7 @@ fn voice(bundle: &Bundle, part: &EvidenceVoice, record: &Record, wrong: &mut imp
 }
 
 /// What a record says of signatures of its voices.
-fn told(record: &Record) -> Vec<Listed> {
+pub fn told(record: &Record) -> Vec<Listed> {
     let listed = match record.action() {
         "damage_acknowledged" => record.list("signatures").unwrap_or_default(),
         "erasure_asked" if !record.text("signature_sha256").is_empty() => {
