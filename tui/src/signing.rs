@@ -144,7 +144,7 @@ impl ToSign {
             NotSigned::of(Fault::Internal, format!("cannot run ssh-keygen: {error}")).hint("it is part of OpenSSH")
         })?;
         if end != End::Well {
-            let why = if end == End::Ended { "was ended: nothing was signed with" } else { "did not sign with" };
+            let why = if end == End::Ended { "was ended before it signed with" } else { "did not sign with" };
             let key = match by {
                 By::File(key) => shown(key),
                 By::Agent => "the key in the agent".to_owned(),

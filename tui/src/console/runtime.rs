@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use chrono::Utc;
+use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -158,7 +159,11 @@ impl Console {
     fn sign(&mut self, effect: Effect) -> io::Result<()> {
         let Effect::Sign { generation, texts, key } = effect else { return Ok(()) };
         let what = if texts.len() == 1 { "a decision".to_owned() } else { format!("{} decisions", texts.len()) };
-        let line = format!("countersign: signing {what}; Ctrl-C leads back to the console.");
+        let by = match key.as_str() {
+            "" => "a key in the agent".to_owned(),
+            file => Untrusted::from(file).safe().to_string(),
+        };
+        let line = format!("countersign: signing {what} with {by}; Ctrl-C leads back to the console.");
         self.terminal.give_back(&line)?;
         match away::start(generation, texts, &key, self.mailbox.clone()) {
             Ok(away) => self.away = Some(away),
