@@ -79,12 +79,13 @@ impl Terminal {
         Self { seen, keys: pair.master.take_writer().unwrap(), master: pair.master, child }
     }
 
-    /// Sends octets in one write, as typed.
     /// How much has been drawn so far.
+    #[allow(dead_code, reason = "the tests of signing do not ask")]
     pub fn drawn(&self) -> usize {
         self.seen.0.lock().unwrap().octets.len()
     }
 
+    /// Sends octets in one write, as typed.
     pub fn send(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();

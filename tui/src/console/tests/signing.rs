@@ -120,7 +120,7 @@ fn what_is_typed_before_the_text_is_drawn_signs_nothing() {
 #[test]
 fn a_signing_that_failed_leads_back_to_the_review_with_the_reason_and_nothing_is_sent() {
     let mut bench = usual();
-    press(&mut bench, &[Key::Char('a'), Key::Tab]);
+    press(&mut bench, &[Key::Char('a'), Key::BackTab]);
     bench.text("as agreed");
     press(&mut bench, &[Key::Tab, Key::Char('y'), Key::Char('y')]);
     let (generation, ..) = sent(&mut bench).unwrap();
@@ -251,11 +251,13 @@ fn pictures_of_what_is_signed() {
             bench.act(Action::Resize { width: wide.0, height: wide.1 });
             bench.settle();
         };
-        press(&mut bench, &[Key::Char('a'), Key::PageDown, Key::PageDown]);
+        press(&mut bench, &[Key::Char('a')]);
+        press(&mut bench, &[Key::PageDown; 12]);
         shot(&mut bench, "sign_review");
         press(&mut bench, &[Key::Char('y')]);
         shot(&mut bench, "sign_text");
-        press(&mut bench, &[Key::PageDown, Key::PageDown, Key::PageDown, Key::PageDown, Key::Tab]);
+        press(&mut bench, &[Key::PageDown; 12]);
+        press(&mut bench, &[Key::Tab]);
         shot(&mut bench, "sign_text_end");
         press(&mut bench, &[Key::BackTab, Key::Char('y')]);
         let (generation, ..) = sent(&mut bench).unwrap();
