@@ -164,7 +164,7 @@ impl fmt::Display for DecisionText {
 }
 
 /// A value as its line has it.
-struct Value<'a>(&'a str);
+pub(crate) struct Value<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,6 +13,7 @@ pub mod protocol;
 pub mod revocation;
 pub mod text;
 pub mod time;
+pub mod voice_text;
 
 /// Makes a type that is a string on the wire from its `Display` and `FromStr`.
 macro_rules! string_on_the_wire {

@@ -29,6 +29,7 @@ pub mod pass;
 pub mod row;
 pub mod signed;
 pub mod survey;
+pub mod voices;
 
 use countersign_shared::protocol::Damage;
 

@@ -35,15 +35,23 @@ pub struct SignedDecision {
     recorded: Option<Recorded>,
 }
 
-/// What the decision's record says of its signature.
+/// What a record says of a signature.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-struct Recorded {
-    signature_sha256: String,
-    signed_sha256: String,
-    signed_sha512: String,
-    signed_key: String,
-    signed_size: u64,
-    signed_root_sha256: String,
+pub(crate) struct Recorded {
+    pub(crate) signature_sha256: String,
+    pub(crate) signed_sha256: String,
+    pub(crate) signed_sha512: String,
+    pub(crate) signed_key: String,
+    pub(crate) signed_size: u64,
+    pub(crate) signed_root_sha256: String,
+}
+
+/// A signature as a row has it.
+pub(crate) struct Kept<'a> {
+    pub(crate) sshsig: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) key_fingerprint: &'a str,
+    pub(crate) seen: &'a Seen,
 }
 
 /// The record, as far as the text says it.
@@ -110,38 +118,44 @@ pub fn each_wrong<E: From<rusqlite::Error>>(
 pub fn heads(connection: &Connection) -> rusqlite::Result<Vec<Head>> {
     let mut statement =
         connection.prepare("SELECT min(seq), size, root FROM decision_signatures GROUP BY size, root ORDER BY size")?;
-    let heads = statement.query_map([], |row| Ok(Head { seq: row.get(0)?, size: row.get(1)?, root: root(row, 2)? }))?;
+    let heads = statement.query_map([], |row| Head::of(row, "decision"))?;
     heads.collect()
 }
 
 /// A state of the ledger that somebody signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The record of the first decision that covers it.
+    /// The record of the first signature that covers it.
     pub seq: u64,
     /// How many records.
     pub size: u64,
     /// The root over them.
     pub root: Digest,
+    /// What was signed: a decision, or a voice.
+    of: &'static str,
 }
 
 impl Head {
+    pub(crate) fn of(row: &Row<'_>, of: &'static str) -> rusqlite::Result<Self> {
+        Ok(Self { seq: row.get(0)?, size: row.get(1)?, root: root(row, 2)?, of })
+    }
+
     /// What is wrong where the records have another root, or are fewer; `found` is none for the latter.
     pub fn compare(&self, found: Option<Digest>, records: u64) -> Option<Damage> {
-        let Self { seq, size, root } = self;
+        let Self { seq, size, root, of } = self;
         let text = match found {
             Some(found) if found == *root => return None,
             Some(found) => format!(
-                "the decision in record {seq} was signed over {size} records with the root {root}, theirs is {found}: one \
+                "the {of} in record {seq} was signed over {size} records with the root {root}, theirs is {found}: one \
                  of them was changed after it was signed"
             ),
-            None => format!("the decision in record {seq} was signed over {size} records, {records} are there"),
+            None => format!("the {of} in record {seq} was signed over {size} records, {records} are there"),
         };
         Some(damage(Some(*seq), RULE, text))
     }
 }
 
-/// The rule under which a ledger that was changed behind a signed decision is named.
+/// The rule under which a ledger that was changed behind something signed is named.
 pub const RULE: &str = "signed_decision";
 
 impl SignedDecision {
@@ -151,26 +165,10 @@ impl SignedDecision {
     /// # Errors
     /// What does not fit, in words.
     pub fn check(&self) -> Result<Presence, String> {
-        let recorded = self.recorded.as_ref().ok_or("its record tells of no signature")?;
-        if Digest::of(&[self.sshsig.as_bytes()]).to_string() != recorded.signature_sha256 {
-            return Err("the signature is not the one that was recorded".into());
-        }
-        let seen_as_recorded = self.seen.size == recorded.signed_size
-            && self.seen.root.to_string() == recorded.signed_root_sha256
-            && self.key_fingerprint == recorded.signed_key;
-        if !seen_as_recorded {
-            return Err("it names another key or state of the ledger than was recorded".into());
-        }
-        let hashes = Hashes::from_hex(&recorded.signed_sha256, &recorded.signed_sha512)
-            .ok_or("its record names no digests of the text")?;
-        if self.text.as_ref().is_some_and(|text| Hashes::of(text.to_string().as_bytes()) != hashes) {
-            return Err("what was decided is not what was signed".into());
-        }
-        let signature = SshSig::parse(&self.sshsig).map_err(|error| error.to_string())?;
-        if signature.key().to_string() != self.key || signature.key().fingerprint() != self.key_fingerprint {
-            return Err("the signature names another key".into());
-        }
-        signature.verify(NAMESPACE, &hashes).map_err(|error| error.to_string())
+        let recorded = self.recorded.as_ref().ok_or(UNTOLD)?;
+        let Self { sshsig, key, key_fingerprint, seen, .. } = self;
+        let text = self.text.as_ref().map(ToString::to_string);
+        recorded.check(&Kept { sshsig, key, key_fingerprint, seen }, text.as_deref())
     }
 
     /// The key; none where it is malformed.
@@ -188,6 +186,34 @@ impl SignedDecision {
             root_sha256: self.seen.root,
             text: self.text.as_ref().map(ToString::to_string),
         }
+    }
+}
+
+/// Of a row whose record says nothing of it.
+pub(crate) const UNTOLD: &str = "its record tells of no signature";
+
+impl Recorded {
+    /// Whether a signature is the recorded one, of the recorded text, which is `text` where that can still be made.
+    pub(crate) fn check(&self, kept: &Kept<'_>, text: Option<&str>) -> Result<Presence, String> {
+        if Digest::of(&[kept.sshsig.as_bytes()]).to_string() != self.signature_sha256 {
+            return Err("the signature is not the one that was recorded".into());
+        }
+        let seen_as_recorded = kept.seen.size == self.signed_size
+            && kept.seen.root.to_string() == self.signed_root_sha256
+            && kept.key_fingerprint == self.signed_key;
+        if !seen_as_recorded {
+            return Err("it names another key or state of the ledger than was recorded".into());
+        }
+        let hashes = Hashes::from_hex(&self.signed_sha256, &self.signed_sha512)
+            .ok_or("its record names no digests of the text")?;
+        if text.is_some_and(|text| Hashes::of(text.as_bytes()) != hashes) {
+            return Err("what was decided is not what was signed".into());
+        }
+        let signature = SshSig::parse(kept.sshsig).map_err(|error| error.to_string())?;
+        if signature.key().to_string() != kept.key || signature.key().fingerprint() != kept.key_fingerprint {
+            return Err("the signature names another key".into());
+        }
+        signature.verify(NAMESPACE, &hashes).map_err(|error| error.to_string())
     }
 }
 
@@ -265,11 +291,11 @@ fn word<T: std::str::FromStr<Err: std::fmt::Display>>(row: &Row<'_>, column: &st
     row.get::<_, String>(column)?.parse().map_err(|error: T::Err| wrong(format!("{column}: {error}")))
 }
 
-fn root(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
+pub(crate) fn root(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
     let octets: Vec<u8> = row.get(column)?;
     octets.try_into().map(Digest::from_bytes).map_err(|_| wrong("a root has 32 octets".into()))
 }
 
-fn wrong(what: String) -> rusqlite::Error {
+pub(crate) fn wrong(what: String) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Text, what.into())
 }

@@ -113,14 +113,25 @@ impl<'c> Gathered<'c> {
         Ok(left_out)
     }
 
-    /// The records by which texts of the gathered records were erased.
+    /// The records by which texts of the gathered records were erased, and those of the voices for it.
     pub(super) fn erasures(&mut self) -> Result<(), Failure> {
         for seq in self.records.keys().copied().collect::<Vec<u64>>() {
             for by in erasures::of_record(self.connection, seq)? {
                 self.support(by)?;
+                let Some(about) = self.records.get(&by).map(|fact| fact.resource_id.clone()) else { continue };
+                let most = MAX_EVIDENCE_RECORDS + 1;
+                for voice in audit::numbers_about(self.connection, (&about, About::Done), by, most)? {
+                    self.support(voice)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// The records of voices, each of which can be signed.
+    pub(super) fn spoken(&self) -> Vec<u64> {
+        let speaks = |fact: &Fact| matches!(fact.action.as_str(), "erasure_asked" | "damage_acknowledged");
+        self.records.iter().filter(|(_, fact)| speaks(fact)).map(|(seq, _)| *seq).collect()
     }
 
     /// A request with its records, its jobs and what came of them.

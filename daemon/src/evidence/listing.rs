@@ -48,6 +48,8 @@ pub enum Item {
     Proposal(u64, String),
     /// A decision, by its record.
     Decision(u64),
+    /// A voice that was signed, by its record and its place among the record's voices.
+    Voice(u64, u32),
     /// A remark, by its record.
     Remark(u64),
     /// A delegation, by its id.
@@ -79,6 +81,7 @@ impl Listing {
                 Item::Key(seq) => format!("key {seq}"),
                 Item::Policy(seq, _) | Item::Proposed(seq, _) => format!("policy {seq}"),
                 Item::Certificate(seq) => format!("certificate {seq}"),
+                Item::Voice(seq, index) => format!("voice {seq} {index}"),
                 Item::Record(seq) => format!("record {seq}"),
                 other => parts::of_item(connection, other)?.listed().unwrap_or_default(),
             };
@@ -113,6 +116,7 @@ pub fn list(connection: &Connection, subject: &Subject, below: u64) -> Result<Li
         Subject::Period(from, to) => gathered.period(*from, *to)?,
     }
     gathered.follow()?;
+    gathered.erasures()?;
     let mut items = keys(connection, &mut gathered, below)?;
     items.extend(policies(connection, &mut gathered, below)?);
     for request in gathered.requests.clone() {
@@ -121,7 +125,7 @@ pub fn list(connection: &Connection, subject: &Subject, below: u64) -> Result<Li
     unattended(connection, &gathered, &mut items)?;
     items.extend(gathered.delegations.iter().cloned().map(Item::Delegation));
     certificates(connection, &gathered, &mut items)?;
-    gathered.erasures()?;
+    voices(connection, &gathered, &mut items)?;
     let (records, attempts_left_out) = (gathered.records.len(), gathered.attempts_left_out()?);
     items.extend(gathered.records.into_keys().map(Item::Record));
     Ok(Listing { items, records, attempts_left_out })
@@ -224,6 +228,16 @@ fn unattended(connection: &Connection, gathered: &Gathered<'_>, items: &mut Vec<
         let submission = statement.query_row([&fact.resource_id], |row| row.get(0)).optional()?;
         let object = fact.resource_id.clone();
         items.extend(submission.map(|submission| Item::Version { seq: *seq, object, version: 1, submission }));
+    }
+    Ok(())
+}
+
+/// What people signed for what was done to the ledger itself.
+fn voices(connection: &Connection, gathered: &Gathered<'_>, items: &mut Vec<Item>) -> Result<(), Failure> {
+    let mut statement = connection.prepare_cached("SELECT idx FROM voice_signatures WHERE seq = ?1 ORDER BY idx")?;
+    for seq in gathered.spoken() {
+        let indices = statement.query_map([seq], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u32>>>()?;
+        items.extend(indices.into_iter().map(|index| Item::Voice(seq, index)));
     }
     Ok(())
 }

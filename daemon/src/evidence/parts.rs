@@ -9,10 +9,10 @@ use countersign_shared::error::ApiError;
 use countersign_shared::protocol::{
     Damage, EvidenceCertificate, EvidenceDecision, EvidenceDelegation, EvidenceEarlier, EvidenceKey, EvidencePart,
     EvidencePolicy, EvidenceProposal, EvidenceRecord, EvidenceRemark, EvidenceSignature, EvidenceTerms, EvidenceText,
-    EvidenceVersion,
+    EvidenceVersion, EvidenceVoice,
 };
 use countersign_shared::text::Untrusted;
-use countersign_verify::signed;
+use countersign_verify::{signed, voices};
 use data_encoding::{BASE64, HEXLOWER};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Deserialize;
@@ -64,6 +64,7 @@ pub fn of_item(connection: &Connection, item: &Item) -> Result<EvidencePart, Fai
         }
         Item::Proposal(seq, request) => EvidencePart::Proposal(proposal(connection, *seq, request)?),
         Item::Decision(seq) => EvidencePart::Decision(decision(connection, *seq)?),
+        Item::Voice(seq, index) => EvidencePart::Voice(voice(connection, *seq, *index)?),
         Item::Remark(seq) => EvidencePart::Remark(remark(connection, *seq)?),
         Item::Delegation(id) => EvidencePart::Delegation(delegation(connection, id)?),
         Item::Certificate(seq) => EvidencePart::Certificate(certificate(connection, *seq)?),
@@ -208,6 +209,14 @@ fn decision(connection: &Connection, seq: u64) -> Result<EvidenceDecision, Failu
         })
     };
     Ok(connection.prepare_cached("SELECT * FROM decisions WHERE seq = ?1")?.query_row([seq], read)?)
+}
+
+fn voice(connection: &Connection, seq: u64, index: u32) -> Result<EvidenceVoice, Failure> {
+    let kept = voices::read(connection, seq, index)?
+        .ok_or_else(|| missing(&format!("the signature of a voice in record {seq}")))?;
+    let text = kept.text.map(|text| text.to_string());
+    let signature = EvidenceSignature { text, sshsig: kept.sshsig };
+    Ok(EvidenceVoice { seq, index, account: kept.account, signature })
 }
 
 fn remark(connection: &Connection, seq: u64) -> Result<EvidenceRemark, Failure> {

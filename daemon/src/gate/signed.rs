@@ -4,7 +4,7 @@
 use countersign_proof::sshsig::{Presence, PublicKey};
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::SignatureDemand;
-use countersign_verify::signed;
+use countersign_verify::{signed, voices};
 use rusqlite::Connection;
 
 use super::evidence::Cast;
@@ -83,14 +83,43 @@ fn stands(
     if text.person != *person {
         return Ok(Standing::Wrong("it is somebody else's".to_owned()));
     }
-    let then = match text.policy == policy.sha256() {
+    let theirs = is_theirs(connection, policy, person, (&key, &text.policy.to_string()))?;
+    Ok(if theirs && satisfies(demand, presence) { Standing::Signed } else { Standing::NotAsDemanded })
+}
+
+/// Whether the key is the person's, and was by the policy under which it signed.
+fn is_theirs(
+    connection: &Connection,
+    policy: &Policy,
+    person: &str,
+    (key, signed_under): (&PublicKey, &str),
+) -> rusqlite::Result<bool> {
+    let then = match signed_under == policy.sha256().to_string() {
         true => true,
-        false => {
-            policies::past(connection, &text.policy.to_string())?.is_some_and(|then| is_key_of(&then, person, &key))
-        }
+        false => policies::past(connection, signed_under)?.is_some_and(|then| is_key_of(&then, person, key)),
     };
-    Ok(match then && is_key_of(policy, person, &key) && satisfies(demand, presence) {
-        true => Standing::Signed,
-        false => Standing::NotAsDemanded,
-    })
+    Ok(then && is_key_of(policy, person, key))
+}
+
+/// Whether a voice that stands in a record of its own is signed as demanded: it counts for nothing where it is not.
+///
+/// # Errors
+/// Inside, what is wrong with a signature that is there and is none.
+pub fn voice_stands(
+    connection: &Connection,
+    policy: &Policy,
+    demand: Option<SignatureDemand>,
+    voice: &Cast,
+) -> rusqlite::Result<Result<bool, String>> {
+    let Some(demand) = demand else { return Ok(Ok(true)) };
+    let Some(kept) = voices::read(connection, voice.seq, 0)? else { return Ok(Ok(false)) };
+    let presence = match kept.check() {
+        Ok(presence) => presence,
+        Err(why) => return Ok(Err(why)),
+    };
+    let (Some(text), Some(key), Some(person)) = (&kept.text, kept.public_key(), &voice.by.person) else {
+        return Ok(Ok(false));
+    };
+    let theirs = is_theirs(connection, policy, person, (&key, &text.policy.to_string()))?;
+    Ok(Ok(text.person == *person && theirs && satisfies(demand, presence)))
 }

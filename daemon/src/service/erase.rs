@@ -4,15 +4,19 @@
 
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
-use countersign_shared::protocol::{AuditAction, Category, ErasableText, EraseParams, EraseResult, MAX_TEXT};
+use countersign_shared::protocol::{AuditAction, Category, Damage, ErasableText, EraseParams, EraseResult, MAX_TEXT};
+use countersign_shared::voice_text::Act;
+use countersign_proof::tree::root_at;
 use rusqlite::Connection as Database;
 use serde::Deserialize;
 
 use super::actor::Actor;
-use super::{PolicyInForce, Service, refusal, voices};
+use super::{PolicyInForce, Service, refusal, signing, voices};
+use crate::gate::signed::voice_stands;
 use crate::gate::{Cast, recorded_voice};
 use crate::ipc::Connection;
 use crate::policy::Policy;
+use crate::store::rows::nodes::StoredNodes;
 use crate::store::rows::{audit, erasures};
 use crate::store::transaction::{Failure, fresh_salt, salted};
 use crate::store::{Effect, Transaction};
@@ -28,13 +32,13 @@ pub async fn erase(service: &Service, connection: &Connection, params: ErasePara
     let actor = service.actor_with_patience(connection)?;
     service.health.check()?;
     service.quota.admit_record(service, &actor)?;
-    let policy = service.policy.clone();
+    let (policy, origin) = (service.policy.clone(), service.facts.origin.clone());
     service
         .writer
         .write(move |transaction| {
             let about = about(&params);
             refusal::or_record(transaction, &actor, VERB, ("text", &about), |transaction| {
-                carry_out(transaction, &policy, &actor, &params)
+                carry_out(transaction, &policy, &actor, (&params, &origin))
             })
         })
         .await?
@@ -49,7 +53,7 @@ fn carry_out(
     transaction: &mut Transaction<'_>,
     policy: &PolicyInForce,
     actor: &Actor,
-    params: &EraseParams,
+    (params, origin): (&EraseParams, &str),
 ) -> Result<EraseResult, Failure> {
     let rules = transaction.rules(policy);
     let actor = &*actor.under(&rules, transaction.now());
@@ -64,6 +68,21 @@ fn carry_out(
     }
     let about = about(params);
     let mut spoken = spoken(transaction, &rules, &about)?;
+    let terms = voices::terms(&rules);
+    let durable = transaction.durable_size();
+    let state = (origin, durable, root_at(&StoredNodes(transaction.connection()), durable)?);
+    let mut result = EraseResult {
+        seq: params.seq,
+        what: params.what,
+        text_sha256: text.sha256,
+        voices: voices::people(&spoken),
+        needed: terms.places(),
+        signing: voices::signing(&rules, actor, state),
+        erased_seq: None,
+    };
+    if params.show {
+        return Ok(result);
+    }
     if voices::has_spoken(&rules, &spoken, &actor.party) {
         let message = format!("{} has asked for this already: one person, one voice", actor.party.voter());
         return Err(ApiError::new(ErrorKind::AlreadyDecided, message)
@@ -76,9 +95,9 @@ fn carry_out(
             .hint("without repeating the text: the reason is kept")
             .into());
     }
+    let signed = signed(transaction, &rules, actor, (params, origin), &text)?;
     let mine = voices::cast(actor.party.clone(), counts_for, 0);
     spoken.push(mine.clone());
-    let terms = voices::terms(&rules);
     let tally = voices::tally(&rules, &spoken);
     let draft = actor
         .draft(AuditAction::ErasureAsked, Category::Auth, "text", &about)
@@ -89,22 +108,60 @@ fn carry_out(
         .number("votes_given", tally.given())
         .number("votes_needed", terms.places())
         .text("policy_sha256", rules.sha256());
-    match &params.reason {
-        None => drop(transaction.record(draft)?),
+    let draft = match &signed {
+        Some(signed) => signed.signature.recorded(draft),
+        None => draft,
+    };
+    let recorded = match &params.reason {
+        None => transaction.record(draft)?,
         Some(reason) => {
-            let salt = fresh_salt()?;
+            let salt = signed.as_ref().map_or_else(fresh_salt, |signed| Ok(*signed.signature.salt.as_bytes()))?;
             let recorded = transaction.record(draft.text("reason_sha256", salted(&salt, reason.raw())))?;
             erasures::keep_reason(transaction.connection(), recorded.seq, reason, &salt)?;
+            recorded
         }
+    };
+    if let Some(signed) = &signed {
+        signed.store(transaction.connection(), recorded.seq, 0)?;
     }
-    let erased_seq = if tally.is_complete() { Some(apply(transaction, actor, params, &text, &spoken)?) } else { None };
-    Ok(EraseResult {
-        seq: params.seq,
-        what: params.what,
+    if tally.is_complete() {
+        result.erased_seq = Some(apply(transaction, actor, params, &text, &spoken)?);
+    }
+    result.voices = voices::people(&spoken);
+    Ok(result)
+}
+
+/// The caller's signature of exactly this voice, where one is given or demanded. The state that they saw has to cover the
+/// record whose text goes.
+fn signed(
+    transaction: &Transaction<'_>,
+    rules: &Policy,
+    actor: &Actor,
+    (params, origin): (&EraseParams, &str),
+    text: &Text,
+) -> Result<Option<voices::SignedVoice>, Failure> {
+    let EraseParams { seq, what, .. } = params;
+    let act = Act::Erase {
+        record: *seq,
+        what: *what,
         text_sha256: text.sha256,
-        voices: voices::people(&spoken),
-        needed: terms.places(),
-        erased_seq,
+        reason: params.reason.clone().unwrap_or_default(),
+    };
+    let matter = voices::Matter {
+        what: &format!("erasing the {what} of record {seq}"),
+        run: format!("countersign audit erase {seq} --what {what}"),
+        origin,
+    };
+    voices::check(rules, actor, &matter, (act, params.signature.as_ref()), |seen| {
+        let now = transaction.durable_size();
+        if seen.size <= *seq {
+            let message = format!("the signer saw the ledger at {} records; the text is of record {seq}", seen.size);
+            let hint = format!("look at it again: countersign audit get {seq}");
+            return Err(ApiError::new(ErrorKind::StaleContent, message).hint(hint).rule("signature_seen").into());
+        }
+        let found =
+            if seen.size <= now { Some(root_at(&StoredNodes(transaction.connection()), seen.size)?) } else { None };
+        Ok(signing::was_so(seen, found, now)?)
     })
 }
 
@@ -130,14 +187,27 @@ fn apply(
     Ok(recorded.seq)
 }
 
-/// Voices that count: not older than a proposal may become.
+/// Voices that count: not older than a proposal may become, and signed where that is demanded. Whoever spoke without can
+/// speak again.
 fn spoken(transaction: &Transaction<'_>, rules: &Policy, about: &str) -> Result<Vec<Cast>, Failure> {
     let oldest = i64::try_from(rules.change_control().approval_timeout.millis()).unwrap_or(i64::MAX);
     let oldest = transaction.tick().saturating_sub(oldest);
     let action = AuditAction::ErasureAsked;
     let records = audit::records_about(transaction.connection(), about, action)?;
     let voices = records.iter().filter_map(|record| recorded_voice(record, action.as_str()));
-    Ok(voices.filter(|(tick, _)| *tick > oldest).map(|(_, cast)| cast).collect())
+    let demand = rules.change_control().decision_signature;
+    let mut count = Vec::new();
+    for (_, voice) in voices.filter(|(tick, _)| *tick > oldest) {
+        match voice_stands(transaction.connection(), rules, demand, &voice)? {
+            Ok(true) => count.push(voice),
+            Ok(false) => {}
+            Err(why) => {
+                let text = format!("the signature of the voice in ledger record {}: {why}", voice.seq);
+                return Err(Failure::Damage(Damage { seq: Some(voice.seq), rule: "state".into(), text }));
+            }
+        }
+    }
+    Ok(count)
 }
 
 /// A text that can be erased.

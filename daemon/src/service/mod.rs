@@ -37,6 +37,7 @@ pub mod repair;
 pub mod retire;
 pub mod revoke;
 pub mod sight;
+pub mod signing;
 pub mod submit;
 pub mod verification;
 pub mod voices;

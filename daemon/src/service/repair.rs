@@ -9,17 +9,19 @@ use std::time::Duration;
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{AuditAction, Category, Damage, DamageFound, RepairParams, RepairResult};
+use countersign_shared::voice_text::Act;
 use countersign_verify::acknowledged::{Entry, RESOURCE};
 use rusqlite::Connection as Database;
 use tokio::sync::Notify;
 
 use super::actor::Actor;
 use super::audit::reads_ledger;
-use super::{Service, voices};
+use super::{Service, signing, voices};
 use crate::checkpoint::signed::Signed;
 use crate::gate::Cast;
 use crate::ipc::Connection;
 use crate::ledger::Tail;
+use crate::policy::Policy;
 use crate::store::Transaction;
 use crate::store::integrity::{self, Sieve};
 use crate::store::open::OpenError;
@@ -32,11 +34,18 @@ const PARTING: Duration = Duration::from_millis(500);
 /// The voices for some damage, and the bell that ends the daemon once it is acknowledged.
 #[derive(Default)]
 pub struct Repair {
-    voices: Mutex<Option<(Digest, Vec<Cast>)>>,
+    voices: Mutex<Option<(Digest, Vec<Voice>)>>,
     /// Held by the one look that runs: each reads everything.
     looking: Arc<tokio::sync::Mutex<()>>,
     /// Rung when the daemon is to be started anew.
     pub again: Notify,
+}
+
+/// One person's voice, with their signature where they gave one.
+#[derive(Clone)]
+struct Voice {
+    cast: Cast,
+    signed: Option<voices::SignedVoice>,
 }
 
 /// What a look at everything found.
@@ -44,6 +53,9 @@ struct Seen {
     found: Vec<DamageFound>,
     blocked: Option<Damage>,
     digest: Digest,
+    /// How many records there are, and the root over them, damaged ones by the hash that is recorded.
+    size: u64,
+    root: Digest,
 }
 
 impl Seen {
@@ -71,7 +83,8 @@ impl Seen {
         // Of this state of the ledger: what was acknowledged is where it stood then.
         let size = verified.tail.size().to_be_bytes();
         let digest = Digest::of(&[b"countersign-damage-v1\0", &size, &all]);
-        Ok(Self { found, blocked: verified.damage, digest })
+        let (size, root) = (verified.tail.size(), verified.tail.frontier().root());
+        Ok(Self { found, blocked: verified.damage, digest, size, root })
     }
 }
 
@@ -94,27 +107,30 @@ pub async fn repair(
     };
     let seen = service.readers.read_apart(look).await?;
     let policy = service.policy.now();
+    let actor = service.actor_with_patience(connection)?;
+    let needs = Needs { policy: &policy, actor: &actor, origin: &service.facts.origin };
     let Some(named) = params.damage_sha256 else {
         let spoken = service.repair.voices_for(&seen.digest);
-        return Ok(shown(seen, &spoken, voices::terms(&policy).places(), None));
+        return Ok(needs.shown(seen, &spoken, None));
     };
-    let actor = service.actor_with_patience(connection)?;
     let counts_for = voices::has_a_voice(&actor, &policy, service.line.wall())?;
     if service.health.damage().is_none() {
         return Err(ApiError::new(ErrorKind::Conflict, "no damage was found, and nothing is acknowledged")
             .hint("countersign audit verify looks at all of it"));
     }
     acceptable(&seen, &named)?;
-    let mine = voices::cast(actor.party.clone(), counts_for, 0);
+    let signed = needs.signed(&seen, &params)?;
+    let mine = Voice { cast: voices::cast(actor.party.clone(), counts_for, 0), signed };
     let spoken = service.repair.speak(&policy, named, mine)?;
-    let needed = voices::terms(&policy).places();
-    if !voices::tally(&policy, &spoken).is_complete() {
+    if !voices::tally(&policy, &casts(&spoken)).is_complete() {
+        let needed = voices::terms(&policy).places();
         tracing::warn!(damage = %named, by = actor.party.account, "a voice acknowledges the damage; {needed} are needed");
-        return Ok(shown(seen, &spoken, needed, None));
+        return Ok(needs.shown(seen, &spoken, None));
     }
-    let (agreed, state) = (spoken.clone(), service.state.clone());
-    let acknowledged =
-        move |transaction: &mut Transaction<'_>| acknowledge(transaction, &actor, &agreed, (named, &state));
+    let (agreed, state, last, policy_sha256) = (spoken.clone(), service.state.clone(), actor.clone(), policy.sha256());
+    let acknowledged = move |transaction: &mut Transaction<'_>| {
+        acknowledge(transaction, &last, &agreed, (named, policy_sha256), &state)
+    };
     let (writer, repair) = (service.writer.clone(), service.repair.clone());
     // What is acknowledged ends the daemon, also where the caller has gone.
     let mending = tokio::spawn(async move {
@@ -132,7 +148,11 @@ pub async fn repair(
         Ok::<u64, ApiError>(seq)
     });
     let seq = mending.await.map_err(|_| ApiError::internal("the acknowledgement ended without a result"))??;
-    Ok(shown(seen, &spoken, needed, Some(seq)))
+    Ok(needs.shown(seen, &spoken, Some(seq)))
+}
+
+fn casts(voices: &[Voice]) -> Vec<Cast> {
+    voices.iter().map(|voice| voice.cast.clone()).collect()
 }
 
 fn acceptable(seen: &Seen, named: &Digest) -> Result<(), ApiError> {
@@ -150,14 +170,45 @@ fn acceptable(seen: &Seen, named: &Digest) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn shown(seen: Seen, voices: &[Cast], needed: u32, acknowledged_seq: Option<u64>) -> RepairResult {
-    RepairResult {
-        damage_sha256: seen.digest,
-        damage: seen.found,
-        blocked: seen.blocked,
-        voices: voices::people(voices),
-        needed,
-        acknowledged_seq,
+/// Who looks, and by which rules.
+struct Needs<'a> {
+    policy: &'a Policy,
+    actor: &'a Actor,
+    origin: &'a str,
+}
+
+impl Needs<'_> {
+    fn shown(&self, seen: Seen, voices: &[Voice], acknowledged_seq: Option<u64>) -> RepairResult {
+        RepairResult {
+            damage_sha256: seen.digest,
+            damage: seen.found,
+            blocked: seen.blocked,
+            voices: voices::people(&casts(voices)),
+            needed: voices::terms(self.policy).places(),
+            signing: voices::signing(self.policy, self.actor, (self.origin, seen.size, seen.root)),
+            acknowledged_seq,
+        }
+    }
+
+    /// The caller's signature of exactly this voice, where one is given or demanded. Nothing is appended to a damaged ledger:
+    /// what they saw is what stands there.
+    fn signed(&self, seen: &Seen, params: &RepairParams) -> Result<Option<voices::SignedVoice>, ApiError> {
+        let damage = seen.found.iter().map(DamageFound::in_a_record).collect();
+        let act = Act::Acknowledge { damage_sha256: seen.digest, damage };
+        let matter = voices::Matter {
+            what: "acknowledging this damage",
+            run: format!("countersign audit repair --acknowledge {}", seen.digest),
+            origin: self.origin,
+        };
+        let as_it_is = |by_signer: &countersign_shared::decision_text::Seen| {
+            let found = (by_signer.size == seen.size).then_some(seen.root);
+            Ok(signing::was_so(by_signer, found, seen.size)?)
+        };
+        let signed = voices::check(self.policy, self.actor, &matter, (act, params.signature.as_ref()), as_it_is);
+        signed.map_err(|failure| match failure {
+            Failure::Api(error) => error,
+            other => ApiError::internal(format!("the signature cannot be checked: {other:?}")),
+        })
     }
 }
 
@@ -165,8 +216,9 @@ fn shown(seen: Seen, voices: &[Cast], needed: u32, acknowledged_seq: Option<u64>
 fn acknowledge(
     transaction: &mut Transaction<'_>,
     actor: &Actor,
-    voices: &[Cast],
-    (named, state): (Digest, &Path),
+    voices: &[Voice],
+    (named, policy_sha256): (Digest, Digest),
+    state: &Path,
 ) -> Result<u64, Failure> {
     let seen = Seen::look(transaction.connection(), state)?;
     acceptable(&seen, &named)?;
@@ -178,27 +230,35 @@ fn acknowledge(
         .draft(AuditAction::DamageAcknowledged, Category::Auth, "ledger", RESOURCE)
         .text("damage_sha256", named)
         .list("damage", &entries)
-        .list("voices", voices::in_a_record(voices));
+        .list("voices", voices::in_a_record(&casts(voices)))
+        .text("policy_sha256", policy_sha256);
+    let signed = || (0..).zip(voices).filter_map(|(index, voice)| Some((index, voice.signed.as_ref()?)));
+    let listed: Vec<_> = signed().map(|(index, signed)| signed.listed(index)).collect();
+    let draft = if listed.is_empty() { draft } else { draft.list("signatures", listed) };
     let recorded = transaction.record(draft)?;
     acknowledged::insert(transaction.connection(), recorded.seq, &entries)?;
+    for (index, signed) in signed() {
+        signed.store(transaction.connection(), recorded.seq, index)?;
+    }
     Ok(recorded.seq)
 }
 
 impl Repair {
-    fn voices_for(&self, digest: &Digest) -> Vec<Cast> {
+    fn voices_for(&self, digest: &Digest) -> Vec<Voice> {
         let voices = self.voices.lock().unwrap_or_else(PoisonError::into_inner);
         voices.as_ref().filter(|(of, _)| of == digest).map(|(_, voices)| voices.clone()).unwrap_or_default()
     }
 
     /// Adds a voice; other damage than before has no voices.
-    fn speak(&self, policy: &crate::policy::Policy, digest: Digest, mine: Cast) -> Result<Vec<Cast>, ApiError> {
+    fn speak(&self, policy: &Policy, digest: Digest, mine: Voice) -> Result<Vec<Voice>, ApiError> {
         let mut voices = self.voices.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, spoken) = match voices.take().filter(|(of, _)| *of == digest) {
             Some(held) => voices.insert(held),
             None => voices.insert((digest, Vec::new())),
         };
-        if voices::has_spoken(policy, spoken, &mine.by) {
-            let message = format!("{} has acknowledged this damage already: one person, one voice", mine.by.voter());
+        let by = &mine.cast.by;
+        if voices::has_spoken(policy, &casts(spoken), by) {
+            let message = format!("{} has acknowledged this damage already: one person, one voice", by.voter());
             let error = ApiError::new(ErrorKind::AlreadyDecided, message);
             return Err(error.hint("somebody else has to look at it").rule("one_vote"));
         }

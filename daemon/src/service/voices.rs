@@ -1,18 +1,26 @@
 //! Who has to agree to what is done to the ledger itself: to acknowledging damage, and to erasing a text. The quorum is that of
 //! `[change_control]`; without one two different admins, and never fewer than two people, since nobody proposes it to others.
 
+use countersign_shared::decision_text::Seen;
+use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::lifecycle::Verdict;
-use countersign_shared::protocol::PersonRef;
+use countersign_shared::protocol::{DecisionSignature, PersonRef, Signing};
 use countersign_shared::time::Timestamp;
+use countersign_shared::voice_text::{Act, VoiceText};
+use countersign_verify::voices;
+use rusqlite::Connection;
 
 use super::actor::Actor;
+use super::signing::{self, Checked, Deed};
 use crate::gate::Cast;
 use crate::gate::quorum::Tally;
 use crate::gate::roll::Known;
 use crate::gate::two_person::{Party, own_session};
 use crate::identity::directory::Account;
 use crate::policy::{ANYBODY, Asked, Permissions, Policy, Terms};
+use crate::store::rows::signatures::{self, NewSignature};
+use crate::store::transaction::Failure;
 
 /// Fewer never agree, whatever the policy says.
 const FEWEST: u32 = 2;
@@ -63,6 +71,84 @@ pub fn tally(policy: &Policy, voices: &[Cast]) -> Tally {
 pub fn has_spoken(policy: &Policy, voices: &[Cast], party: &Party) -> bool {
     let (ballots, names) = Known::by(policy, None).call(voices, &[party]);
     names.first().is_some_and(|name| ballots.iter().any(|ballot| ballot.voter == *name))
+}
+
+/// A voice that its speaker signed.
+#[derive(Clone)]
+pub struct SignedVoice {
+    text: VoiceText,
+    /// The signature, which was found to be right.
+    pub signature: Checked,
+}
+
+/// What is spoken for, in the words of refusals.
+pub struct Matter<'a> {
+    /// `erasing the note of record 17`
+    pub what: &'a str,
+    /// The command that says it.
+    pub run: String,
+    /// The ledger's origin.
+    pub origin: &'a str,
+}
+
+/// What the caller needs to sign their voice.
+pub fn signing(policy: &Policy, actor: &Actor, state: (&str, u64, Digest)) -> Signing {
+    signing::needed(policy, &actor.party, policy.change_control().decision_signature, state)
+}
+
+/// Checks that the voice is signed, or that no signature is demanded; `was_so` whether the ledger was as the signer saw it.
+pub fn check(
+    policy: &Policy,
+    actor: &Actor,
+    matter: &Matter<'_>,
+    (act, signature): (Act, Option<&DecisionSignature>),
+    was_so: impl FnOnce(&Seen) -> Result<(), Failure>,
+) -> Result<Option<SignedVoice>, Failure> {
+    let deed = Deed {
+        one: format!("the voice for {}", matter.what),
+        all: format!("voices for {}", matter.what),
+        run: matter.run.clone(),
+        demand: policy.change_control().decision_signature,
+        policy,
+        party: &actor.party,
+    };
+    let Some(signature) = signature else {
+        deed.unsigned()?;
+        return Ok(None);
+    };
+    let person = deed.signer()?;
+    let seen = Seen { origin: matter.origin.to_owned(), size: signature.size, root: signature.root_sha256 };
+    was_so(&seen)?;
+    let account = actor.party.account.clone();
+    let text = VoiceText { act, person, account, salt: signature.salt, policy: policy.sha256(), seen: seen.clone() };
+    let signature = deed.check(signature, &text.person, &text.to_string(), seen)?;
+    Ok(Some(SignedVoice { text, signature }))
+}
+
+impl SignedVoice {
+    /// Stores it as the voice `index` of record `seq`. What is read back later has to make the very same text.
+    pub fn store(&self, connection: &Connection, seq: u64, index: u32) -> Result<(), Failure> {
+        let Checked { sshsig, key, seen, salt, .. } = &self.signature;
+        let new = NewSignature { seq, sshsig, key, seen };
+        signatures::insert_voice(connection, &new, (index, &self.text.account, salt))?;
+        match voices::read(connection, seq, index)? {
+            Some(kept) if kept.text.as_ref() == Some(&self.text) && kept.check().is_ok() => Ok(()),
+            _ => Err(ApiError::internal("the signed text cannot be made again from what is stored").into()),
+        }
+    }
+
+    /// As the list of an acknowledging record names it.
+    pub fn listed(&self, index: u32) -> voices::Listed {
+        let Checked { sshsig, key, hashes, seen, .. } = &self.signature;
+        voices::Listed {
+            index,
+            signature_sha256: Digest::of(&[sshsig.as_bytes()]),
+            signed_sha256: hashes.sha256,
+            key: key.fingerprint(),
+            size: seen.size,
+            root: seen.root,
+        }
+    }
 }
 
 /// As results name them.

@@ -16,7 +16,7 @@ use crate::support::{ALICE, ALICE_ADM, BOB, CAROL, DAVE, Host, ask, can_be_peopl
 const SECRET: &str = "Zebrafink was on sick leave";
 
 fn erase(seq: u64, what: ErasableText, reason: Option<&str>) -> EraseParams {
-    EraseParams { seq, what, reason: reason.map(Into::into) }
+    EraseParams { seq, what, reason: reason.map(Into::into), show: false, signature: None }
 }
 
 fn everywhere(host: &Host) -> Vec<String> {

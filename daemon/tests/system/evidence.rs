@@ -202,7 +202,13 @@ fn the_bypass_and_a_text_that_was_erased_are_said_plainly() {
     assert!(found.intact && found.notes.iter().any(|note| note.contains("the bypass was on")), "{found:#?}");
 
     let seq = host.value("SELECT seq FROM audit_events WHERE action = 'approval_requested'");
-    let erase = EraseParams { seq, what: ErasableText::Reason, reason: Some("article 17".into()) };
+    let erase = EraseParams {
+        seq,
+        what: ErasableText::Reason,
+        reason: Some("article 17".into()),
+        show: false,
+        signature: None,
+    };
     for uid in [BOB, CAROL] {
         host.user(uid).call::<AuditErase>(&erase);
     }

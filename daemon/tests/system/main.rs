@@ -59,6 +59,7 @@ mod rules;
 mod search;
 mod secrets;
 mod signed_decisions;
+mod signed_voices;
 mod startup;
 mod stuck;
 mod support;

@@ -46,7 +46,7 @@ impl Keys {
         assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
-    fn line(&self, name: &str) -> String {
+    pub fn line(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(&format!("{name}.pub"))).unwrap().trim_end().to_owned()
     }
 
@@ -58,7 +58,7 @@ impl Keys {
         std::fs::read_to_string(self.path("text.sig")).unwrap()
     }
 
-    fn sign(&self, name: &str, text: &str) -> String {
+    pub fn sign(&self, name: &str, text: &str) -> String {
         self.sign_in(name, text, NAMESPACE)
     }
 
@@ -67,7 +67,7 @@ impl Keys {
         self.verifies(person, &signed.key, signed.text.as_ref().unwrap(), &signed.sshsig)
     }
 
-    fn verifies(&self, person: &str, key: &str, text: &str, sshsig: &str) -> bool {
+    pub fn verifies(&self, person: &str, key: &str, text: &str, sshsig: &str) -> bool {
         let line = format!("{person} namespaces=\"{NAMESPACE}\" {key}\n");
         std::fs::write(self.path("allowed_signers"), line).unwrap();
         std::fs::write(self.path("kept.sig"), sshsig).unwrap();
@@ -84,11 +84,16 @@ impl Keys {
 }
 
 pub fn policy(keys: &Keys, need: u32, p_web: &str) -> String {
+    policy_of(keys, &policy_with(need, p_web, BY_THE_GROUP))
+}
+
+/// The same people with their keys, in another policy.
+pub fn policy_of(keys: &Keys, document: &str) -> String {
     let with = |text: String, name: &str, uid: u32| {
         let account = format!("accounts = [\"uid:{uid}\"]\n");
         text.replacen(&account, &format!("{account}keys = [\"{}\"]\n", keys.line(name)), 1)
     };
-    with(with(policy_with(need, p_web, BY_THE_GROUP), "bob", BOB), "carol", CAROL)
+    with(with(document.to_owned(), "bob", BOB), "carol", CAROL)
 }
 
 pub const DEMANDED: &str = "decision_signature = \"ssh\"";
@@ -119,7 +124,7 @@ pub fn signed(keys: &Keys, caller: &mut Caller, name: &str, request: &RequestSum
     with(&text, keys.sign(name, &text.to_string()))
 }
 
-fn rule(error: &ErrorObject) -> &str {
+pub fn rule(error: &ErrorObject) -> &str {
     error.data.rule.as_deref().unwrap_or("none")
 }
 
@@ -479,7 +484,7 @@ fn a_fido2_key_has_to_be_touched_and_where_it_is_said_has_to_know_its_holder() {
 }
 
 /// Another program version than the one that was started, which no state depends on.
-fn another_version(seq: u64, row: &mut Columned) {
+pub fn another_version(seq: u64, row: &mut Columned) {
     if seq == 1 {
         assert_eq!(row[4], "daemon_started");
         let mut details: serde_json::Value = serde_json::from_str(&row[8]).unwrap();

@@ -80,6 +80,8 @@ pub enum EvidencePart {
     Proposal(EvidenceProposal),
     /// What one person said.
     Decision(EvidenceDecision),
+    /// What one person signed for what was done to the ledger itself.
+    Voice(EvidenceVoice),
     /// A comment, or the reason of an end.
     Remark(EvidenceRemark),
     /// A say that was handed over and used.
@@ -275,6 +277,20 @@ pub struct EvidenceDecision {
     pub signature: Option<EvidenceSignature>,
 }
 
+/// See [`EvidencePart::Voice`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceVoice {
+    /// The record: `erasure_asked`, or `damage_acknowledged`.
+    pub seq: u64,
+    /// Which of its voices, from 0.
+    pub index: u32,
+    /// The account.
+    pub account: String,
+    /// The speaker's own signature.
+    pub signature: EvidenceSignature,
+}
+
 /// A decider's own signature over the text that was shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -362,6 +378,7 @@ impl EvidencePart {
             Self::Version(_) => "version",
             Self::Proposal(_) => "proposal",
             Self::Decision(_) => "decision",
+            Self::Voice(_) => "voice",
             Self::Remark(_) => "remark",
             Self::Delegation(_) => "delegation",
             Self::Certificate(_) => "certificate",
@@ -379,6 +396,7 @@ impl EvidencePart {
             Self::Version(part) => Some(part.seq),
             Self::Proposal(part) => Some(part.seq),
             Self::Decision(part) => Some(part.seq),
+            Self::Voice(part) => Some(part.seq),
             Self::Remark(part) => Some(part.seq),
             Self::Delegation(part) => Some(part.seq),
             Self::Certificate(part) => Some(part.seq),
@@ -398,8 +416,12 @@ impl EvidencePart {
         }
     }
 
-    /// What the record of the making says of it: `PART SEQ`, and ` erased` where its text was; none for what is not listed.
+    /// What the record of the making says of it: `PART SEQ`, of a voice `voice SEQ INDEX`, and ` erased` where its text was;
+    /// none for what is not listed.
     pub fn listed(&self) -> Option<String> {
+        if let Self::Voice(part) = self {
+            return Some(format!("voice {} {}", part.seq, part.index));
+        }
         let erased = if self.said().is_some_and(EvidenceText::is_erased) { " erased" } else { "" };
         self.seq().map(|seq| format!("{} {seq}{erased}", self.name()))
     }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Damage, PersonRef};
+use super::{Damage, DecisionSignature, PersonRef, Signing};
 use crate::digest::Digest;
 use crate::lifecycle::closed_set;
 use crate::text::Untrusted;
@@ -15,6 +15,9 @@ pub struct RepairParams {
     /// `damage_sha256` of the answer that was looked at: the caller acknowledges exactly that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage_sha256: Option<Digest>,
+    /// The caller's signature of their voice; demanded where `[change_control]` demands signed decisions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<DecisionSignature>,
 }
 
 /// The answer to `audit.repair`.
@@ -32,6 +35,8 @@ pub struct RepairResult {
     pub voices: Vec<PersonRef>,
     /// How many different people have to.
     pub needed: u32,
+    /// What the caller needs to sign their voice.
+    pub signing: Signing,
     /// The record that acknowledges it, once they have; the daemon ends then, to be started anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_seq: Option<u64>,
@@ -79,6 +84,12 @@ pub struct EraseParams {
     /// Why, 1 to 4096 octets; it is kept, and must not repeat the text. Left out by whoever agrees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Untrusted>,
+    /// Only shows what would be asked for, and what the caller would sign: it is nobody's voice.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub show: bool,
+    /// The caller's signature of their voice; demanded where `[change_control]` demands signed decisions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<DecisionSignature>,
 }
 
 /// The answer to `audit.erase`.
@@ -95,6 +106,8 @@ pub struct EraseResult {
     pub voices: Vec<PersonRef>,
     /// How many different people have to.
     pub needed: u32,
+    /// What the caller needs to sign their voice.
+    pub signing: Signing,
     /// The record that says that it is erased, once they have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_seq: Option<u64>,

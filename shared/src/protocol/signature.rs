@@ -22,8 +22,8 @@ closed_set! {
 /// The largest armored signature in octets: 16 KiB.
 pub const MAX_SIGNATURE: usize = 16 * 1024;
 
-/// A person's signature of their decision. The daemon makes the text again from the request as it stands, the verdict, the
-/// note and what stands here.
+/// A person's signature of their decision, or of their voice for what is done to the ledger. The daemon makes the text again
+/// from what stands, what was said and what stands here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionSignature {
@@ -37,11 +37,11 @@ pub struct DecisionSignature {
     pub root_sha256: Digest,
 }
 
-/// What the caller needs to sign a decision on this request.
+/// What the caller needs to sign a decision on this request, or their voice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Signing {
-    /// What is demanded; a decision may be signed where nothing is.
+    /// What is demanded; it may be signed where nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub demand: Option<SignatureDemand>,
     /// The caller's person; without one nothing can be signed.

@@ -1,12 +1,13 @@
 //! What happens to the console, and what the console wants done: the only ways in and out of [`super::update`].
 
+use countersign_shared::decision_text::Salt;
 use countersign_shared::error::ErrorKind;
 use countersign_shared::id::{CertificateId, RequestId};
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::{
     AlertPage, AnchorPage, AnchorParams, AnchorResult, AuditCount, AuditCountParams, AuditPage, AuditRecord,
     CertificatePage, CheckpointResult, CommentParams, CommentResult, DecideManyParams, DecideManyResult, DecideParams,
-    DecideResult, EndParams, EndResult, Event, ListAlertsParams, ListAnchorsParams, ListAuditParams,
+    DecideResult, DecisionSignature, EndParams, EndResult, Event, ListAlertsParams, ListAnchorsParams, ListAuditParams,
     ListCertificatesParams, ListRequestsParams, ProofResult, RenewParams, RequestDetail, RequestPage, RequeueParams,
     RequeueResult, RetireParams, RetireResult, RevokeParams, RevokeResult, StatusResult, SubmitResult, VerifyResult,
     WhoamiResult,
@@ -15,6 +16,7 @@ use countersign_shared::time::Timestamp;
 
 use super::key::Key;
 use super::state::Dossier;
+use crate::signing::ToSign;
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -107,6 +109,10 @@ pub enum Answer {
     Saved(Result<String, NotSaved>),
     /// To [`Effect::Open`]: what the file holds, or why it is of no use.
     Opened(Result<String, String>),
+    /// To [`Effect::Prepare`].
+    Prepared(Result<Prepared, String>),
+    /// To [`Effect::Sign`]: a signature of each text in their order, or why there is none; the terminal is back.
+    Signed(Result<Vec<DecisionSignature>, String>),
     /// To [`Call::Verify`].
     Verified(Result<Box<VerifyResult>, Refusal>),
     /// To [`Call::Certificates`].
@@ -117,6 +123,15 @@ pub enum Answer {
     Alerts(Result<Box<AlertPage>, Refusal>),
     /// To [`Call::ActAs`].
     ActedAs(Result<Box<WhoamiResult>, Refusal>),
+}
+
+/// What a text that is to be signed is made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// One for each text.
+    pub salts: Vec<Salt>,
+    /// The file of the key that the environment names; empty where it names none.
+    pub key: String,
 }
 
 /// Why a file was not written.
@@ -249,6 +264,22 @@ pub enum Effect {
         generation: u64,
         /// Its name, as it was typed.
         path: String,
+    },
+    /// Draw salts for texts that are to be signed, and look which key the environment names.
+    Prepare {
+        /// Comes back in [`Action::Answered`].
+        generation: u64,
+        /// How many texts there are.
+        texts: usize,
+    },
+    /// Give the terminal to `ssh-keygen` and have these signed, one after the other.
+    Sign {
+        /// Comes back in [`Action::Answered`].
+        generation: u64,
+        /// What is signed.
+        texts: Vec<ToSign>,
+        /// The file of the key, as it was typed; empty for the agent.
+        key: String,
     },
     /// Make the connections anew.
     Reconnect,

@@ -133,6 +133,10 @@ pub enum Scope {
     Lists,
     /// In the review dialog; the dialog itself reads these keys.
     Review,
+    /// In the review of a decision; as above.
+    Deciding,
+    /// Over the text of a decision that is signed; as above.
+    Signing,
     /// While a checkpoint is shown; as above.
     Checkpoint,
     /// While a proof is shown; as above.
@@ -168,6 +172,8 @@ impl Scope {
             Self::Rows => "Queue, certificates and alerts",
             Self::Lists => "Every list",
             Self::Review => "Review dialog",
+            Self::Deciding => "Review of a decision",
+            Self::Signing => "What is signed",
             Self::Checkpoint => "Checkpoint",
             Self::Proof => "Proof of a record",
             Self::TakeBack => "A checkpoint that comes back",
@@ -188,6 +194,8 @@ impl Scope {
         Self::Ledger,
         Self::Records,
         Self::Review,
+        Self::Deciding,
+        Self::Signing,
         Self::Verification,
         Self::Checkpoint,
         Self::Proof,
@@ -405,6 +413,29 @@ pub const BINDINGS: &[Binding] = &[
     ),
     tell(&[Left, Right], Scope::Review, "", "With the reason of a revocation in focus, choose another one"),
     tell(&[Esc], Scope::Review, "cancel", "Close without doing anything"),
+    tell(
+        &[Char('s')],
+        Scope::Deciding,
+        "sign",
+        "With a button in focus, sign the decision with your own SSH key, also where the policy does not demand it: what is signed is shown first",
+    ),
+    tell(&[Esc], Scope::Signing, "back", "Back to the review; nothing is signed"),
+    tell(
+        &[Char('y')],
+        Scope::Signing,
+        "sign it",
+        "With a button in focus, sign exactly this text and send the decision: the terminal goes to ssh-keygen, which asks for a passphrase, a PIN or a touch; Ctrl-C there leads back to the review",
+    ),
+    tell(&[PageDown, PageUp], Scope::Signing, "scroll", "Scroll the text; its end has to be seen before it can be signed"),
+    tell(
+        &[Char('j'), Char('k'), Ctrl('d'), Ctrl('u')],
+        Scope::Signing,
+        "",
+        "With a button in focus, scroll the text by a line or a page",
+    ),
+    tell(&[Tab, Down], Scope::Signing, "next", "To the next field or button"),
+    tell(&[BackTab, Up], Scope::Signing, "", "To the field or button before"),
+    tell(&[Enter], Scope::Signing, "", "Press the button in focus; in the name of the key, go on to the button that signs"),
     tell(&[Esc, Enter], Scope::Verification, "leave", "Leave it; it goes on, and what it finds is shown"),
     tell(&[Esc], Scope::Checkpoint, "close", "Close it"),
     tell(&[Tab], Scope::Checkpoint, "code or text", "The code, or the signed note with its key and short form as text"),
@@ -444,8 +475,18 @@ pub fn lookup(screen: Scope, key: Key) -> Option<Command> {
 pub fn holds_on(scope: Scope, screen: Scope) -> bool {
     match scope {
         Scope::Everywhere => {
-            !matches!(screen, Scope::Review | Scope::Checkpoint | Scope::Proof | Scope::TakeBack | Scope::Verification)
+            !matches!(
+                screen,
+                Scope::Review
+                    | Scope::Deciding
+                    | Scope::Signing
+                    | Scope::Checkpoint
+                    | Scope::Proof
+                    | Scope::TakeBack
+                    | Scope::Verification
+            )
         }
+        Scope::Review => matches!(screen, Scope::Review | Scope::Deciding),
         Scope::Requests => matches!(screen, Scope::Queue | Scope::Detail),
         Scope::Managed => matches!(screen, Scope::Certificates | Scope::Certificate),
         Scope::Messages => matches!(screen, Scope::Alerts | Scope::Alert),

@@ -4,6 +4,7 @@
 //! calls and answers into actions; `runtime` is the loop between terminal, network and clock.
 
 mod action;
+mod away;
 mod files;
 mod input;
 mod key;

@@ -182,7 +182,7 @@ impl Worker {
                 Effect::Reconnect => return End::Again,
                 Effect::Quit => return End::Over,
                 // The loop does these.
-                Effect::Save { .. } | Effect::Open { .. } => {}
+                Effect::Save { .. } | Effect::Open { .. } | Effect::Prepare { .. } | Effect::Sign { .. } => {}
             }
         }
     }

@@ -6,11 +6,13 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use chrono::Utc;
+use countersign_shared::text::Untrusted;
 use countersign_shared::time::Timestamp;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::action::{Action, Effect};
+use super::action::{Action, Answer, Effect};
+use super::away::{self, Away};
 use super::input::{Input, Parser};
 use super::key::Key;
 use super::mailbox::{Inbox, Letter, Mailbox, mailbox};
@@ -35,7 +37,7 @@ pub fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
     let state = State::new(now()?, width, height, colour);
     let parser = Parser::default();
     let mut console =
-        Console { state, terminal, inbox, mailbox: mailbox.clone(), effects: None, parser, changed: true };
+        Console { state, terminal, inbox, mailbox: mailbox.clone(), effects: None, parser, changed: true, to_sign: None, away: None };
     // The first frame does not wait for the daemon.
     console.draw()?;
     console.effects = Some(network::start(&options, mailbox)?);
@@ -50,6 +52,10 @@ struct Console {
     effects: Option<Sender<Effect>>,
     parser: Parser,
     changed: bool,
+    /// What the terminal is to be given back for.
+    to_sign: Option<Effect>,
+    /// Who has the terminal meanwhile.
+    away: Option<Away>,
 }
 
 /// The person leaves.
@@ -58,6 +64,17 @@ struct Leave;
 impl Console {
     fn serve(&mut self) -> Result<(), ConsoleError> {
         loop {
+            if let Some(effect) = self.to_sign.take() {
+                self.sign(effect)?;
+            }
+            if self.away.is_some() {
+                // Nothing is drawn and no key is read: neither the screen nor the keys are the console's.
+                wait_for(self.inbox.descriptor())?;
+                if self.letters()?.is_err() {
+                    return Ok(());
+                }
+                continue;
+            }
             self.draw()?;
             if self.wants_arming() && self.arm()?.is_err() {
                 return Ok(());
@@ -81,23 +98,83 @@ impl Console {
                     }
                 }
             }
-            for letter in self.inbox.take()? {
-                let action = match letter {
-                    Letter::Action(action) => action,
-                    Letter::Resized => {
-                        let (width, height) = Terminal::size()?;
-                        Action::Resize { width, height }
-                    }
-                    Letter::Stop => return Ok(()),
-                    Letter::Fatal(refusal) => {
-                        return Err(ConsoleError::Refused { message: refusal.message, hint: refusal.hint });
-                    }
-                };
-                if self.apply(action).is_err() {
-                    return Ok(());
-                }
+            if self.letters()?.is_err() {
+                return Ok(());
             }
         }
+    }
+
+    /// What other threads have to say.
+    fn letters(&mut self) -> Result<Result<(), Leave>, ConsoleError> {
+        for letter in self.inbox.take()? {
+            let action = match letter {
+                Letter::Action(action) => {
+                    if matches!(action, Action::Answered { answer: Answer::Signed(_), .. }) {
+                        self.come_back()?;
+                    }
+                    action
+                }
+                Letter::Resized => self.resized()?,
+                Letter::Stop => {
+                    self.stop_signing();
+                    return Ok(Err(Leave));
+                }
+                Letter::Fatal(refusal) => {
+                    self.stop_signing();
+                    return Err(ConsoleError::Refused { message: refusal.message, hint: refusal.hint });
+                }
+            };
+            if self.apply(action).is_err() {
+                return Ok(Err(Leave));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn resized(&self) -> io::Result<Action> {
+        let (width, height) = Terminal::size()?;
+        Ok(Action::Resize { width, height })
+    }
+
+    fn stop_signing(&mut self) {
+        if let Some(away) = self.away.take() {
+            away.stop();
+        }
+    }
+
+    /// The terminal is the console's again. What was typed meanwhile was typed at something else, and of a new size only the
+    /// group in the foreground was told.
+    fn come_back(&mut self) -> Result<(), ConsoleError> {
+        let Some(away) = self.away.take() else { return Ok(()) };
+        away.finish();
+        self.terminal.retake()?;
+        self.parser = Parser::default();
+        let resized = self.resized()?;
+        // A change of size asks for nothing.
+        let _ = self.apply(resized);
+        Ok(())
+    }
+
+    /// Gives the terminal to whoever signs.
+    fn sign(&mut self, effect: Effect) -> io::Result<()> {
+        let Effect::Sign { generation, texts, key } = effect else { return Ok(()) };
+        let what = if texts.len() == 1 { "a decision".to_owned() } else { format!("{} decisions", texts.len()) };
+        let by = match key.as_str() {
+            "" => "a key in the agent".to_owned(),
+            file => Untrusted::from(file).safe().to_string(),
+        };
+        let line = format!("countersign: signing {what} with {by}; Ctrl-C leads back to the console.");
+        self.terminal.give_back(&line)?;
+        match away::start(generation, texts, &key, self.mailbox.clone()) {
+            Ok(away) => self.away = Some(away),
+            Err(error) => {
+                self.terminal.retake()?;
+                let answer = Answer::Signed(Err(format!("nothing can be signed: {error}")));
+                // The mailbox is this loop's own.
+                let _ = self.mailbox.post(Letter::Action(Action::Answered { generation, answer }));
+            }
+        }
+        Ok(())
     }
 
     fn draw(&mut self) -> io::Result<()> {
@@ -120,6 +197,12 @@ impl Console {
             }
             if let Effect::Save { .. } | Effect::Open { .. } = effect {
                 files::start(effect, self.mailbox.clone());
+            } else if let Effect::Prepare { generation, texts } = effect {
+                let answer = Answer::Prepared(away::prepare(texts));
+                // The mailbox is this loop's own.
+                let _ = self.mailbox.post(Letter::Action(Action::Answered { generation, answer }));
+            } else if matches!(effect, Effect::Sign { .. }) {
+                self.to_sign = Some(effect);
             } else if let Some(effects) = &self.effects
                 && effects.send(effect).is_err()
             {
@@ -200,6 +283,14 @@ impl Console {
         self.changed |= now.unix_millis().div_euclid(unit) != self.state.now.unix_millis().div_euclid(unit);
         let effects = update(&mut self.state, Action::Tick(now));
         Ok(self.send(effects))
+    }
+}
+
+/// Waits for letters alone.
+fn wait_for(inbox: BorrowedFd<'_>) -> Result<(), ConsoleError> {
+    match poll(&mut [PollFd::new(inbox, PollFlags::POLLIN)], PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(ConsoleError::Io(errno.into())),
     }
 }
 

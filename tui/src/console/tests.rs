@@ -15,6 +15,7 @@ mod listed;
 mod managed;
 mod never;
 mod pictures;
+mod signing;
 
 use countersign_shared::error::ErrorKind;
 use countersign_shared::id::RequestId;
@@ -24,7 +25,7 @@ use countersign_shared::protocol::{
     RequestSummary, VerificationProgress,
 };
 
-use super::action::{Action, Answer, Call, Deed, Done, Effect, Refusal};
+use super::action::{Action, Answer, Call, Deed, Done, Effect, Prepared, Refusal};
 use super::key::Key;
 use super::state::{Dialog, Dossier, Errand, Review, Slot, State};
 use super::update::update;
@@ -140,6 +141,10 @@ impl Bench {
     }
 
     fn answer(&self, effect: &Effect) -> Option<Action> {
+        if let Effect::Prepare { generation, texts } = effect {
+            let prepared = Prepared { salts: vec![signing::SALT; *texts], key: "~/.ssh/id_ed25519_sk".into() };
+            return Some(Action::Answered { generation: *generation, answer: Answer::Prepared(Ok(prepared)) });
+        }
         let Effect::Call { generation, call } = effect else { return None };
         let pending = self.requests.iter().filter(|one| one.request.decided_at.is_none()).count();
         let answer = match call {

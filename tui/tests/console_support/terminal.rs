@@ -35,13 +35,27 @@ fn cells(count: u16) -> NonZero<u16> {
 
 impl Terminal {
     /// Opens the console on this socket.
+    #[allow(dead_code, reason = "the tests of signing name a key")]
     pub fn open(socket: &Path, arguments: &[&str], columns: u16, rows: u16) -> Self {
+        Self::open_in(&[], socket, arguments, (columns, rows))
+    }
+
+    /// The same with more in its environment.
+    pub fn open_in(
+        environment: &[(&str, &str)],
+        socket: &Path,
+        arguments: &[&str],
+        (columns, rows): (u16, u16),
+    ) -> Self {
         let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_countersign"));
         command.arg("--socket");
         command.arg(socket);
         command.args(arguments);
         command.env("TERM", "xterm-256color");
+        for (name, value) in environment {
+            command.env(name, value);
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let parser = vt100::Parser::new(cells(rows), cells(columns), 0);
@@ -65,12 +79,13 @@ impl Terminal {
         Self { seen, keys: pair.master.take_writer().unwrap(), master: pair.master, child }
     }
 
-    /// Sends octets in one write, as typed.
     /// How much has been drawn so far.
+    #[allow(dead_code, reason = "the tests of signing do not ask")]
     pub fn drawn(&self) -> usize {
         self.seen.0.lock().unwrap().octets.len()
     }
 
+    /// Sends octets in one write, as typed.
     pub fn send(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
@@ -87,7 +102,7 @@ impl Terminal {
     }
 
     /// Waits until what stands on the screen is as wanted; a frame arrives in parts.
-    pub fn until_that(&self, what: &str, holds: impl Fn(&str) -> bool) {
+    pub fn until_that(&self, what: &str, mut holds: impl FnMut(&str) -> bool) {
         let until = Instant::now() + PATIENCE;
         let mut seen = self.seen.0.lock().unwrap();
         loop {
@@ -101,6 +116,13 @@ impl Terminal {
         }
     }
 
+    /// Whether the terminal shows what is typed by itself, as it does in a shell.
+    #[allow(dead_code, reason = "the tests of signing look")]
+    pub fn echoes(&self) -> bool {
+        let flags = format!("{:?}", self.master.get_termios().unwrap().local_flags);
+        flags.split(|c: char| !c.is_ascii_uppercase()).any(|flag| flag == "ECHO")
+    }
+
     pub fn resize(&self, columns: u16, rows: u16) {
         self.seen.0.lock().unwrap().parser.screen_mut().set_size(cells(rows), cells(columns));
         self.master.resize(size(columns, rows)).unwrap();
@@ -108,6 +130,13 @@ impl Terminal {
 
     pub fn process(&self) -> u32 {
         self.child.process_id().unwrap()
+    }
+
+    /// Waits for the console to end; whether the terminal shows what is typed then.
+    #[allow(dead_code, reason = "the tests of signing end it in the middle")]
+    pub fn ended_echoing(mut self) -> bool {
+        self.child.wait().unwrap();
+        self.echoes()
     }
 
     /// Waits for the console to end, and checks that the terminal was given back.

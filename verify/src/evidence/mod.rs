@@ -11,7 +11,7 @@
 //! | [`ledger`](self) | checkpoint, proofs, keys, and what the record of the making says |
 //! | `content`, `policies` | versions, proposals, texts, policies |
 //! | [`votes`] | decisions, and the quorum counted again |
-//! | `signature` | what deciders signed |
+//! | `signature` | what deciders signed, and voices for what was done to the ledger |
 //! | `issued` | certificates, revocations, and what allowed them |
 
 pub mod bundle;
@@ -31,6 +31,7 @@ use countersign_shared::protocol::Damage;
 use countersign_shared::text::Untrusted;
 
 pub use self::bundle::{Bundle, Record};
+pub use self::signature::told as signatures_of_voices;
 use crate::damage;
 use crate::offline::{Against, Kind, Report, Unusable};
 
@@ -113,6 +114,7 @@ pub fn examine(file: impl Read, against: &Against) -> Result<Examined, Unusable>
     policies::check(&bundle, &mut findings);
     content::check(&bundle, &mut findings);
     votes::check(&bundle, &mut findings, &mut notes);
+    signature::voices(&bundle, &mut findings);
     issued::check(&bundle, &mut findings, &mut notes);
     let intact = findings.0.is_empty() && anchors.iter().all(|anchored| anchored.verdict == "equal");
     // Nothing that is wrong covers anything, and no key of the bundle's own does.

@@ -1,15 +1,18 @@
-//! A signed decision in a bundle: the signature is the recorded one, of the recorded text, and the text says what was decided.
+//! Signed decisions and voices in a bundle: the signature is the recorded one, of the recorded text, and the text says what was
+//! decided.
 
 use countersign_proof::sshsig::{Hashes, SshSig};
 use countersign_shared::decision_text::NAMESPACE;
 use countersign_shared::digest::Digest;
-use countersign_shared::protocol::EvidenceDecision;
+use countersign_shared::protocol::{EvidenceDecision, EvidencePart, EvidenceSignature, EvidenceVoice};
 
 use super::bundle::{Bundle, Record};
 use super::{Findings, policies, shown};
+use crate::voices::Listed;
 
 const RULE: &str = "signature";
 
+/// A decision.
 pub(super) fn check(bundle: &Bundle, line: u64, part: &EvidenceDecision, record: &Record, findings: &mut Findings) {
     let place = (line, "decision", Some(part.seq));
     let signed = part.signature.as_ref().map(|signature| Digest::of(&[signature.sshsig.as_bytes()]).to_string());
@@ -24,35 +27,135 @@ pub(super) fn check(bundle: &Bundle, line: u64, part: &EvidenceDecision, record:
     let Some(hashes) = Hashes::from_hex(record.text("signed_sha256"), record.text("signed_sha512")) else {
         return wrong("its record names no digests of a signed text".to_owned());
     };
-    let signature = match SshSig::parse(&signature.sshsig) {
-        Ok(parsed) => match parsed.verify(NAMESPACE, &hashes) {
+    if !is_of(bundle, (&signature.sshsig, &hashes), (record.text("signed_key"), record), &mut wrong) {
+        return;
+    }
+    match (&signature.text, part.said.text.is_some()) {
+        (None, false) => {}
+        (None, true) => wrong("the text that was signed is not there, and its note was not erased".to_owned()),
+        (Some(text), _) if Hashes::of(text.as_bytes()) != hashes => {
+            wrong("the text is not the one that was signed".to_owned());
+        }
+        (Some(text), _) => says(text, &said(part, record), &mut wrong),
+    }
+}
+
+/// Every voice that a record says was signed, and every signature that is there.
+pub(super) fn voices(bundle: &Bundle, findings: &mut Findings) {
+    let mut there = std::collections::BTreeSet::new();
+    for (line, part) in &bundle.parts {
+        if let EvidencePart::Voice(part) = part
+            && let Some(record) = bundle.records.get(&part.seq)
+        {
+            let mut wrong = |text: String| findings.add(*line, "voice", Some(part.seq), RULE, text);
+            if !there.insert((part.seq, part.index)) {
+                wrong("it is there twice".to_owned());
+            }
+            voice(bundle, part, record, &mut wrong);
+        }
+    }
+    for (seq, record) in &bundle.records {
+        for told in told(record) {
+            if !there.contains(&(*seq, told.index)) {
+                findings.add(record.line, "record", Some(*seq), "missing", "the signature of a voice in it");
+            }
+        }
+    }
+}
+
+fn voice(bundle: &Bundle, part: &EvidenceVoice, record: &Record, wrong: &mut impl FnMut(String)) {
+    let Some(told) = told(record).into_iter().find(|told| told.index == part.index) else {
+        return wrong("its record tells of no such signature".to_owned());
+    };
+    let EvidenceSignature { text: Some(text), sshsig } = &part.signature else {
+        return wrong("the text that was signed is not there".to_owned());
+    };
+    let hashes = Hashes::of(text.as_bytes());
+    if Digest::of(&[sshsig.as_bytes()]) != told.signature_sha256 || hashes.sha256 != told.signed_sha256 {
+        return wrong("the signature or its text is not the recorded one".to_owned());
+    }
+    if !is_of(bundle, (sshsig, &hashes), (&told.key, record), wrong) {
+        return;
+    }
+    let mut said = vec![
+        ("policy", record.text("policy_sha256").to_owned()),
+        ("ledger-size", told.size.to_string()),
+        ("ledger-root", told.root.to_string()),
+    ];
+    match record.action() {
+        "erasure_asked" => said.extend([
+            ("voice", "erase".to_owned()),
+            ("record", record.number("record_seq").unwrap_or_default().to_string()),
+            ("text", record.text("what").to_owned()),
+            ("text-sha256", record.text("text_sha256").to_owned()),
+        ]),
+        _ => {
+            said.extend([("voice", "acknowledge".to_owned()), ("damage", record.text("damage_sha256").to_owned())]);
+            let pieces = record.list("damage").unwrap_or_default();
+            said.extend(pieces.into_iter().map(|piece| ("damaged", format!("\"{piece}\""))));
+        }
+    }
+    says(text, &said, wrong);
+}
+
+/// What a record says of signatures of its voices.
+pub fn told(record: &Record) -> Vec<Listed> {
+    let listed = match record.action() {
+        "damage_acknowledged" => record.list("signatures").unwrap_or_default(),
+        "erasure_asked" if !record.text("signature_sha256").is_empty() => {
+            let text = |name| record.text(name);
+            let one = format!(
+                "0 {} {} {} {} {}",
+                text("signature_sha256"),
+                text("signed_sha256"),
+                text("signed_key"),
+                record.number("signed_size").unwrap_or_default(),
+                text("signed_root_sha256"),
+            );
+            return Listed::parse(&one).into_iter().collect();
+        }
+        _ => return Vec::new(),
+    };
+    listed.into_iter().filter_map(Listed::parse).collect()
+}
+
+/// Whether a signature is one of a text, by the key that is recorded, which the policy that was in force names.
+fn is_of(
+    bundle: &Bundle,
+    (sshsig, hashes): (&str, &Hashes),
+    (recorded, record): (&str, &Record),
+    wrong: &mut impl FnMut(String),
+) -> bool {
+    let signature = match SshSig::parse(sshsig) {
+        Ok(parsed) => match parsed.verify(NAMESPACE, hashes) {
             Ok(_) => parsed,
-            Err(error) => return wrong(format!("it is none of the recorded text: {error}")),
+            Err(error) => {
+                wrong(format!("it is none of the recorded text: {error}"));
+                return false;
+            }
         },
-        Err(error) => return wrong(error.to_string()),
+        Err(error) => {
+            wrong(error.to_string());
+            return false;
+        }
     };
     let (key, fingerprint) = (signature.key().to_string(), signature.key().fingerprint());
-    if fingerprint != record.text("signed_key") {
-        wrong(format!("by the key {fingerprint}, recorded was {}", shown(record.text("signed_key"))));
+    if fingerprint != recorded {
+        wrong(format!("by the key {fingerprint}, recorded was {}", shown(recorded)));
     }
     // Whose key it is, the document says beside it.
     let octets = key.split(' ').next_back().unwrap_or_default();
     if !policies::document(bundle, record.text("policy_sha256")).is_some_and(|document| document.contains(octets)) {
         wrong(format!("the key {fingerprint} is not in the policy that was in force"));
     }
-    let text = part.signature.as_ref().and_then(|signature| signature.text.as_ref());
-    match (text, part.said.text.is_some()) {
-        (None, false) => {}
-        (None, true) => wrong("the text that was signed is not there, and its note was not erased".to_owned()),
-        (Some(text), _) if Hashes::of(text.as_bytes()) != hashes => {
-            wrong("the text is not the one that was signed".to_owned());
-        }
-        (Some(text), _) => {
-            for (member, value) in said(part, record) {
-                if !text.lines().any(|line| line.split_once(": ") == Some((member, value.as_str()))) {
-                    wrong(format!("{member}: the text does not say {}", shown(&value)));
-                }
-            }
+    true
+}
+
+/// Whether a text has each of these lines.
+fn says(text: &str, lines: &[(&'static str, String)], wrong: &mut impl FnMut(String)) {
+    for (member, value) in lines {
+        if !text.lines().any(|line| line.split_once(": ") == Some((*member, value.as_str()))) {
+            wrong(format!("{member}: the text does not say {}", shown(value)));
         }
     }
 }

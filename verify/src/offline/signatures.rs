@@ -1,4 +1,4 @@
-//! Signed decisions of a copied database: each is checked, and each is an anchor, whoever owns the host.
+//! Signed decisions and voices of a copied database: each is checked, and each is an anchor, whoever owns the host.
 
 use countersign_proof::anchor::Roots as _;
 use countersign_shared::protocol::Damage;
@@ -9,11 +9,12 @@ use crate::acknowledged::Acknowledgements;
 use crate::damage;
 use crate::pass::Pass;
 use crate::signed::{self, Head};
+use crate::voices;
 
-/// What is wrong with the signature of a decision.
+/// What is wrong with a signature.
 const RULE: &str = "signature";
 /// The tables that a signed decision is made of again. A copy from before decisions could be signed lacks the first.
-const TABLES: [&str; 8] = [
+const OF_DECISIONS: [&str; 8] = [
     "decision_signatures",
     "audit_events",
     "decisions",
@@ -24,9 +25,12 @@ const TABLES: [&str; 8] = [
     "proposals",
 ];
 
+/// Those of a signed voice.
+const OF_VOICES: [&str; 3] = ["voice_signatures", "audit_events", "erasure_reasons"];
+
 /// The states of the ledger that were signed; what cannot be read, and what is gone, is a finding.
 pub fn heads(connection: &Connection, acknowledged: &Acknowledgements, findings: &mut Vec<Damage>) -> Vec<Head> {
-    match tables(connection).and_then(|there| read(connection, &there, acknowledged)) {
+    match read(connection, acknowledged) {
         Ok((heads, gone)) => {
             findings.extend(gone);
             heads
@@ -40,10 +44,9 @@ pub fn heads(connection: &Connection, acknowledged: &Acknowledgements, findings:
 
 fn read(
     connection: &Connection,
-    there: &[&str],
     acknowledged: &Acknowledgements,
 ) -> rusqlite::Result<(Vec<Head>, Option<Damage>)> {
-    let missing = TABLES.iter().find(|table| !there.contains(table));
+    let missing = missing(connection, &OF_DECISIONS)?;
     let kept = if missing.is_none() { "(SELECT seq FROM main.decision_signatures)" } else { "()" };
     // What has neither the name nor an escape that could stand for it need not be parsed, which takes longer than all the rest.
     let told = "(instr(details, 'signature_sha256') OR instr(details, '\\'))
@@ -65,17 +68,29 @@ fn read(
         }
         None => damage(Some(seq), RULE, format!("the decision in record {seq} was signed; its signature is gone")),
     });
-    let heads = if missing.is_none() { signed::heads(connection)? } else { Vec::new() };
+    let mut heads = if missing.is_none() { signed::heads(connection)? } else { Vec::new() };
+    if spoken(connection)? {
+        heads.extend(voices::heads(connection)?);
+    }
     Ok((heads, gone))
 }
 
-/// The first signature that is none, and the first state that the records never had.
+/// Whether there is what signed voices are made of again; a copy from before voices could be signed lacks it.
+fn spoken(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(missing(connection, &OF_VOICES)?.is_none())
+}
+
+/// The first signature that is none, of decisions and of voices, and the first state that the records never had.
 pub fn check(
     connection: &Connection,
     heads: &[Head],
     (pass, acknowledged): (&Pass, &Acknowledgements),
     findings: &mut Vec<Damage>,
 ) {
+    match voices_wrong(connection, acknowledged) {
+        Ok(wrong) => findings.extend(wrong),
+        Err(error) => findings.push(unreadable(&error)),
+    }
     if heads.is_empty() {
         return;
     }
@@ -94,19 +109,40 @@ pub fn check(
     }));
 }
 
-/// Those that are there. Only tables: a view of the file's own could go on for ever.
-fn tables(connection: &Connection) -> rusqlite::Result<Vec<&'static str>> {
-    let mut there = Vec::new();
-    for table in TABLES {
+/// The first record whose voices are not signed as it says.
+fn voices_wrong(connection: &Connection, acknowledged: &Acknowledgements) -> rusqlite::Result<Option<Damage>> {
+    if !spoken(connection)? {
+        let sql = "SELECT seq FROM main.audit_events WHERE action IN ('erasure_asked', 'damage_acknowledged')
+            AND iif(json_valid(details), details ->> '$.signature_sha256' IS NOT NULL
+                OR json_array_length(details, '$.signatures') > 0, 0) ORDER BY seq";
+        let mut statement = connection.prepare(sql)?;
+        let told = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u64>>>()?;
+        let told = told.into_iter().find(|seq| !acknowledged.is_damaged(*seq));
+        return Ok(told.map(|seq| {
+            damage(Some(seq), RULE, format!("a voice in record {seq} was signed; its signature is gone"))
+        }));
+    }
+    let mut wrong = None;
+    voices::each_wrong::<rusqlite::Error>(connection, |seq, why| {
+        wrong = Some(damage(Some(seq), RULE, format!("a voice in record {seq} {why}")))
+            .filter(|_| !acknowledged.is_damaged(seq));
+        Ok(wrong.is_none())
+    })?;
+    Ok(wrong)
+}
+
+/// The first of these that is not there. Only tables count: a view of the file's own could go on for ever.
+fn missing<'t>(connection: &Connection, tables: &[&'t str]) -> rusqlite::Result<Option<&'t str>> {
+    for table in tables {
         let sql = "SELECT count(*) FROM sqlite_schema WHERE name = ?1 AND type = 'table' AND sql NOT LIKE '%VIRTUAL%'";
-        if connection.query_row(sql, [table], |row| row.get::<_, u32>(0))? == 1 {
-            there.push(table);
+        if connection.query_row(sql, [table], |row| row.get::<_, u32>(0))? != 1 {
+            return Ok(Some(table));
         }
     }
-    Ok(there)
+    Ok(None)
 }
 
 fn unreadable(error: &rusqlite::Error) -> Damage {
-    let text = format!("signed decisions cannot be read: {error}");
+    let text = format!("signatures of decisions and voices cannot be read: {error}");
     damage(None, RULE, Untrusted::new(text).safe().to_string())
 }

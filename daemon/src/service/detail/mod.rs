@@ -19,11 +19,11 @@ use rusqlite::Connection as Sqlite;
 use super::Service;
 use super::actor::Actor;
 use super::decide::{Matter, not_found};
-use super::sight;
+use super::{sight, signing};
 use crate::gate::judge::{Case, may_approve, may_decide};
 use crate::gate::two_person::own_session;
 use crate::ipc::Connection;
-use crate::policy::{Permission, Person, Policy};
+use crate::policy::{Permission, Policy};
 use crate::store::rows::requests::{RequestRow, Work};
 use crate::store::rows::submissions::Submission;
 use crate::store::rows::{certificates, decisions, jobs, proposals, remarks, requests, revocations, submissions};
@@ -125,19 +125,8 @@ impl Look {
     /// What the caller needs to sign a decision: the ledger as they see it, and who they are in it.
     fn signing(&self, connection: &Sqlite, matter: &Matter<'_>) -> Result<Option<Signing>, Failure> {
         let (Some(origin), Some(ledger)) = (&self.origin, stored_frontier(connection)?) else { return Ok(None) };
-        let party = &self.actor.party;
-        let named = |person: &&Person| Some(&person.name) == party.person.as_ref();
-        let keys = self.policy.people().iter().find(named).into_iter();
-        Ok(Some(Signing {
-            demand: matter.demand,
-            person: party.person.clone(),
-            account: party.account.clone(),
-            keys: keys.flat_map(|person| person.signing_keys(matter.demand)).map(|key| key.fingerprint()).collect(),
-            policy_sha256: self.policy.sha256(),
-            origin: origin.clone(),
-            size: ledger.size(),
-            root_sha256: ledger.root(),
-        }))
+        let state = (origin.as_str(), ledger.size(), ledger.root());
+        Ok(Some(signing::needed(&self.policy, &self.actor.party, matter.demand, state)))
     }
 
     /// What the caller could do besides deciding.

@@ -94,12 +94,31 @@ impl Sieve {
         id: &str,
         damage: Damage,
     ) -> rusqlite::Result<Option<Damage>> {
+        self.rests_on(connection, damage, |sieve| sieve.names_a_damaged_record(connection, id))
+    }
+
+    /// A row that stands beside one record, and follows from it alone.
+    pub(super) fn of_record(
+        &mut self,
+        connection: &Connection,
+        seq: u64,
+        damage: Damage,
+    ) -> rusqlite::Result<Option<Damage>> {
+        self.rests_on(connection, damage, |sieve| Ok(sieve.damaged.contains(&seq)))
+    }
+
+    fn rests_on(
+        &mut self,
+        connection: &Connection,
+        damage: Damage,
+        on_a_damaged_record: impl FnOnce(&Self) -> rusqlite::Result<bool>,
+    ) -> rusqlite::Result<Option<Damage>> {
         let found = Some(Digest::of(&[b"countersign-state-v1\0", damage.text.as_bytes()]));
         let entry = Entry { seq: None, rule: damage.rule.clone(), expected: None, found };
         if self.known(connection)?.by(&entry).is_some() {
             return Ok(None);
         }
-        let passes = self.collects && self.names_a_damaged_record(connection, id)? && self.take(&entry, &damage.text);
+        let passes = self.collects && on_a_damaged_record(self)? && self.take(&entry, &damage.text);
         Ok((!passes).then_some(damage))
     }
 

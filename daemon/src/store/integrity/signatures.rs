@@ -1,9 +1,10 @@
-//! Signed decisions: each signature is there and is one of what was decided, and the ledger that its signer saw is still the
-//! one that there was.
+//! Signed decisions and voices: each signature is there and is one of what was decided, and the ledger that its signer saw is
+//! still the one that there was.
 
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::Damage;
 use countersign_verify::signed::{self, Head};
+use countersign_verify::voices;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Sieve;
@@ -16,7 +17,9 @@ pub(super) struct Heads(Vec<Head>);
 impl Heads {
     /// Reads them.
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        signed::heads(connection).map(Self)
+        let mut heads = signed::heads(connection)?;
+        heads.extend(voices::heads(connection)?);
+        Ok(Self(heads))
     }
 
     /// The sizes at which the pass has to keep the root.
@@ -59,6 +62,14 @@ pub(super) fn check(connection: &Connection, sieve: &mut Sieve) -> Result<Option
         damage = beyond(connection, sieve, seq, &format!("has a signature that is none: {why}"))?;
         Ok(damage.is_none())
     })?;
+    if damage.is_none() {
+        voices::each_wrong::<rusqlite::Error>(connection, |seq, why| {
+            let text = format!("a voice in record {seq} {why}");
+            let found = Damage { seq: Some(seq), rule: "state".into(), text };
+            damage = sieve.of_record(connection, seq, found)?;
+            Ok(damage.is_none())
+        })?;
+    }
     Ok(damage)
 }
 

@@ -4,9 +4,11 @@ use clap::Args;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::method::AuditRepair;
 use countersign_shared::protocol::{RepairParams, RepairResult};
+use countersign_shared::voice_text::Act;
 
 use super::super::context::Context;
 use super::super::failure::Failure;
+use super::super::sign::{Draft, SignArgs};
 use super::super::{confirm, render};
 
 /// What is typed: an acknowledged record is never shown to be true again.
@@ -20,6 +22,8 @@ pub(in crate::cli) struct RepairArgs {
     /// Do not ask
     #[arg(long, requires = "acknowledge")]
     yes: bool,
+    #[command(flatten)]
+    sign: SignArgs,
 }
 
 /// Status 3 while there is damage that is not acknowledged.
@@ -31,18 +35,34 @@ pub(super) fn run(args: &RepairArgs, context: &mut Context) -> Result<u8, Failur
         let shown = context.answer_on::<AuditRepair>(&mut client, &RepairParams::default(), render::repair::repair)?;
         return Ok(status(&shown));
     };
-    if !args.yes {
-        if !context.interactive() {
-            return Err(Failure::usage("acknowledging damage asks first, and nobody sits at a terminal").hint("--yes"));
-        }
-        let shown: RepairResult = client.call::<AuditRepair>(&RepairParams::default())?;
-        let text = render::repair::repair(&shown, context.view()?);
-        context.out().text(&text)?;
-        confirm::ask(RISK, "acknowledge it", "nothing was acknowledged")?;
+    if !args.yes && !context.interactive() {
+        return Err(Failure::usage("acknowledging damage asks first, and nobody sits at a terminal").hint("--yes"));
     }
-    let params = RepairParams { damage_sha256: Some(digest) };
+    let mut draft = None;
+    if !args.yes || args.sign.may_sign() {
+        let shown: RepairResult = client.call::<AuditRepair>(&RepairParams::default())?;
+        // Of other damage than is there now nothing is signed: the daemon refuses it, and says so.
+        if shown.damage_sha256 == digest && shown.blocked.is_none() && !shown.damage.is_empty() {
+            let act = Act::acknowledging(&shown);
+            draft = args.sign.voice(act, &shown.signing, "voices for acknowledging damage")?;
+        }
+        if !args.yes {
+            look(&shown, draft.as_ref(), context)?;
+        }
+    }
+    let signature = draft.map(|draft| draft.sign()).transpose()?;
+    let params = RepairParams { damage_sha256: Some(digest), signature };
     let result = context.answer_on::<AuditRepair>(&mut client, &params, render::repair::repair)?;
     Ok(status(&result))
+}
+
+fn look(shown: &RepairResult, draft: Option<&Draft>, context: &mut Context) -> Result<(), Failure> {
+    let mut text = render::repair::repair(shown, context.view()?);
+    if let Some(draft) = draft {
+        text.push_str(&render::decision::to_sign(&draft.text()));
+    }
+    context.out().text(&text)?;
+    confirm::ask(RISK, "acknowledge it", "nothing was acknowledged")
 }
 
 fn status(result: &RepairResult) -> u8 {

@@ -35,6 +35,8 @@ fn no_key_means_two_things_on_one_screen() {
         Scope::Alerts,
         Scope::Alert,
         Scope::Review,
+        Scope::Deciding,
+        Scope::Signing,
     ];
     for screen in screens {
         let mut seen = Vec::new();

@@ -33,6 +33,8 @@ pub enum Slot {
     Anchors,
     /// A file that is read or written.
     File,
+    /// What a signature is made with, or the signature.
+    Sign,
     /// Another acting person.
     ActAs,
     /// A page of certificates.
@@ -89,9 +91,9 @@ impl Calls {
     }
 
     /// Waits for nothing any more but what is always answered: the fate of what a person did, a verification, which has a
-    /// connection of its own, and files.
+    /// connection of its own, files, and signatures.
     pub fn drop_reads(&mut self) {
-        let kept = [Slot::Deed, Slot::Verify, Slot::File].map(|slot| (slot, self.awaited[slot as usize]));
+        let kept = [Slot::Deed, Slot::Verify, Slot::File, Slot::Sign].map(|slot| (slot, self.awaited[slot as usize]));
         self.awaited = [None; SLOTS];
         for (slot, generation) in kept {
             self.awaited[slot as usize] = generation;

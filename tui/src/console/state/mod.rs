@@ -20,6 +20,7 @@ mod queue;
 mod results;
 mod review;
 mod risk;
+mod signature;
 mod take_back;
 
 pub use act::{Act, who_may};
@@ -42,6 +43,7 @@ pub use queue::{NextPage, Queue};
 pub use results::{Outcome, Results};
 pub use review::{Focus, Item, Review};
 pub use risk::is_high as is_high_risk;
+pub use signature::{Hold, Signature};
 pub use take_back::{Place, Stage, TakeBack};
 
 use countersign_shared::protocol::{AnchorRow, StatusResult, WhoamiResult};

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::{RequestState, Verdict};
 use countersign_shared::protocol::RequestDetail;
+use countersign_shared::text::Untrusted;
 
 use super::Field;
 use super::act::{Act, who_may};
 use super::risk::{confirmation, names};
+use super::signature::Signature;
 use crate::console::action::Refusal;
 
 /// Where the keys go.
@@ -64,6 +66,10 @@ pub struct Review {
     pub scroll: usize,
     /// True while it is on its way.
     pub sending: bool,
+    /// The text that is about to be signed, over this review.
+    pub signature: Option<Box<Signature>>,
+    /// Why nothing was signed, or what was signed was not sent.
+    pub unsigned: Option<String>,
 }
 
 impl Review {
@@ -83,6 +89,8 @@ impl Review {
             focus: Focus::Cancel,
             scroll: 0,
             sending: false,
+            signature: None,
+            unsigned: None,
         }
     }
 
@@ -107,6 +115,9 @@ impl Review {
     /// True where something is on the screen that has to be seen before keys may act on it: the whole for the first
     /// time, or its end.
     pub fn awaits_eyes(&self) -> bool {
+        if let Some(signature) = &self.signature {
+            return signature.awaits_eyes();
+        }
         self.is_loaded() && (!self.armed || (self.at_end && !self.read))
     }
 
@@ -189,20 +200,27 @@ impl Review {
             None if seen.request.state != RequestState::Pending => {
                 Some(format!("{which} is {} already: nothing is left to decide.", seen.request.state))
             }
-            // A key signs on the command line: the console asks for no passphrase and no touch.
-            None => self.to_sign(seen).map(|command| format!("{which} has to be signed: {command}")),
+            None => self.demands(seen).then(|| cannot_sign(seen)).flatten().map(|why| {
+                format!("{which} has to be signed, and cannot be: {why}")
+            }),
         }
     }
 
-    /// The command that signs, where the decision has to be signed.
-    fn to_sign(&self, seen: &RequestDetail) -> Option<String> {
-        let Act::Decide(verdict) = self.act else { return None };
-        seen.signing.as_ref().and_then(|signing| signing.demand)?;
-        let id = &seen.request.id;
-        Some(match verdict {
-            Verdict::Approve => format!("countersign approve {id} --sign KEY"),
-            Verdict::Reject => format!("countersign reject {id} --note WHY --sign KEY"),
-        })
+    fn demands(&self, seen: &RequestDetail) -> bool {
+        matches!(self.act, Act::Decide(_)) && seen.signing.as_ref().is_some_and(|signing| signing.demand.is_some())
+    }
+
+    /// True where the decision, or one of them, has to be signed.
+    pub fn has_to_be_signed(&self) -> bool {
+        self.sendable().any(|seen| self.demands(seen))
+    }
+
+    /// Why it cannot be signed; `None` where it can.
+    pub fn unsignable(&self) -> Option<String> {
+        if !matches!(self.act, Act::Decide(_)) {
+            return Some("Only decisions are signed.".into());
+        }
+        self.sendable().find_map(cannot_sign)
     }
 
     /// The stops of Tab in the order of the dialog. The deciding button is one only when it can be pressed.
@@ -227,7 +245,15 @@ impl Review {
             Ok(now) if now.request.id != *id => {}
             Ok(now) => match &mut item.seen {
                 // What changed once stays changed: it is what the person sees that counts.
-                Some(seen) if bound && item.changed.is_empty() => item.changed = changes(seen, now),
+                Some(seen) if bound && item.changed.is_empty() => {
+                    let policy = |one: &RequestDetail| one.signing.as_ref().map(|signing| signing.policy_sha256);
+                    let before = policy(seen);
+                    item.changed = changes(seen, now);
+                    if self.signature.as_ref().is_some_and(|open| !open.away) && policy(seen) != before {
+                        self.signature = None;
+                        self.unsigned = Some("The policy changed: what would have been signed named the old one.".into());
+                    }
+                }
                 Some(_) => {}
                 none => {
                     *none = Some(now);
@@ -246,10 +272,28 @@ impl Review {
             Err(refusal) => item.refused = Some(refusal),
         }
         if !item.changed.is_empty() {
-            // What changed stands at the top.
+            // What changed stands at the top. What was signed of it meanwhile is not sent when it comes back.
             (self.focus, self.scroll) = (Focus::Cancel, 0);
+            if self.signature.as_ref().is_some_and(|open| !open.away) {
+                self.signature = None;
+            }
         }
     }
+}
+
+/// Why a decision on this request cannot be signed by whoever looks; `None` where it can.
+fn cannot_sign(seen: &RequestDetail) -> Option<String> {
+    let Some(signing) = &seen.signing else {
+        return Some("the daemon does not say what a signature would cover".into());
+    };
+    if signing.person.is_none() {
+        let account = Untrusted::from(signing.account.as_str());
+        return Some(format!("{} is no person of the policy", account.safe()));
+    }
+    signing.keys.is_empty().then(|| match signing.demand {
+        Some(demand) => format!("the policy has no key of yours that is enough ({demand})"),
+        None => "the policy has no key of yours".to_owned(),
+    })
 }
 
 /// What differs between what is shown and what the daemon says now. Votes of others on the same content are no
@@ -284,6 +328,7 @@ fn changes(seen: &mut RequestDetail, now: Box<RequestDetail>) -> Vec<String> {
     }
     if changed.is_empty() {
         (seen.votes, seen.terms, seen.decisions) = (now.votes, now.terms, now.decisions);
+        seen.signing = now.signing;
     }
     changed
 }

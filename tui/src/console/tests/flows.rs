@@ -2,7 +2,7 @@
 
 use countersign_shared::error::ErrorKind;
 use countersign_shared::lifecycle::{RequestState, Verdict};
-use countersign_shared::protocol::{Risk, SignatureDemand, Signing};
+use countersign_shared::protocol::Risk;
 
 use super::samples::{ended, queue, summary};
 use super::*;
@@ -127,31 +127,6 @@ fn a_change_under_an_open_review_stops_it() {
         assert!(!bench.review().items[0].changed.is_empty());
         assert_eq!(bench.review().focus, Focus::Cancel);
         bench.keys(&[Key::Tab, Key::Tab, Key::Enter, Key::Enter]);
-        assert!(bench.deeds().is_empty());
-    }
-}
-
-#[test]
-fn what_has_to_be_signed_is_not_decided_here_and_the_command_is_named() {
-    for (key, verb) in [('a', "approve"), ('r', "reject")] {
-        let mut bench = bench();
-        let detail = &mut bench.requests[0];
-        detail.signing = Some(Signing {
-            demand: Some(SignatureDemand::Fido2),
-            person: Some("bob".into()),
-            account: "bob".into(),
-            keys: Vec::new(),
-            policy_sha256: detail.policy_sha256,
-            origin: "ca.example/ledger".into(),
-            size: 7,
-            root_sha256: detail.policy_sha256,
-        });
-        let command = format!("countersign {verb} {}", detail.request.id);
-        bench.keys(&[Key::Char(key)]);
-        bench.settle();
-        let why = bench.review().missing().unwrap();
-        assert!(why.contains(&command) && why.ends_with("--sign KEY"), "{why}");
-        bench.keys(&[Key::Char('y'), Key::Tab, Key::Tab, Key::Enter, Key::Enter, Key::Enter]);
         assert!(bench.deeds().is_empty());
     }
 }

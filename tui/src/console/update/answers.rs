@@ -4,7 +4,7 @@ use countersign_shared::error::ErrorKind;
 use countersign_shared::id::RequestId;
 use countersign_shared::protocol::{RequestDetail, RequestPage};
 
-use super::{alerts, anchors, audit, deeds, ledger, loading, managed, queue, review};
+use super::{alerts, anchors, audit, deeds, ledger, loading, managed, queue, review, signature};
 use crate::console::action::{Answer, Call, Effect, Refusal};
 use crate::console::layout::list_height;
 use crate::console::state::{Dialog, NextPage, Screen, Slot, State};
@@ -48,6 +48,11 @@ pub fn arrived(state: &mut State, generation: u64, answer: Answer) -> Vec<Effect
         Answer::Request(result) => request(state, generation, result),
         Answer::Each(read) if state.calls.finish(Slot::Review, generation) => reviewed(state, read),
         Answer::Done(result) if state.calls.finish(Slot::Deed, generation) => deeds::done(state, result),
+        Answer::Prepared(result) if state.calls.finish(Slot::Sign, generation) => {
+            signature::prepared(state, result);
+            Vec::new()
+        }
+        Answer::Signed(result) if state.calls.finish(Slot::Sign, generation) => signature::signed(state, result),
         Answer::Audit(result) if state.calls.finish(Slot::Audit, generation) => audit::arrived(state, result),
         Answer::Counted(result) if state.calls.finish(Slot::Count, generation) => {
             audit::counted(state, result);

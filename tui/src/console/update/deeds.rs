@@ -3,18 +3,22 @@
 use countersign_shared::id::RequestId;
 use countersign_shared::lifecycle::RequestState;
 use countersign_shared::protocol::{
-    CommentParams, DecideItem, DecideManyParams, DecideManyResult, DecideParams, DecideResult, EndParams,
+    CommentParams, DecideItem, DecideManyParams, DecideManyResult, DecideParams, DecideResult, DecisionSignature,
+    EndParams,
 };
 use countersign_shared::text::Untrusted;
 
-use super::{alerts, loading, managed, take_back};
+use super::{alerts, loading, managed, signature, take_back};
 use crate::console::action::{Call, Deed, Done, Effect, Refusal};
 use crate::console::state::{Act, Dialog, Focus, Message, Outcome, Results, Review, Slot, State, TakeBack};
 
 /// Sends what the review is for, on exactly the digests that are shown.
 pub fn commit(state: &mut State, mut review: Box<Review>) -> Vec<Effect> {
+    if review.has_to_be_signed() {
+        return signature::begin(state, review);
+    }
     let stopped = state.decisions_stopped().or_else(|| review.missing());
-    let (Some(deed), None, true) = (deed(&review), &stopped, review.armed) else {
+    let (Some(deed), None, true) = (deed(&review, &[]), &stopped, review.armed) else {
         if let Some(why) = stopped {
             state.tell(false, why);
         }
@@ -27,23 +31,32 @@ pub fn commit(state: &mut State, mut review: Box<Review>) -> Vec<Effect> {
     vec![loading::call(state, Slot::Deed, Call::Do(deed))]
 }
 
-fn deed(review: &Review) -> Option<Deed> {
+/// Sends the decision of the open review with what was signed of it.
+pub fn send(state: &mut State, signatures: &[DecisionSignature]) -> Vec<Effect> {
+    let Some(Dialog::Review(review)) = &mut state.dialog else { return Vec::new() };
+    let Some(deed) = deed(review, signatures) else { return Vec::new() };
+    review.sending = true;
+    vec![loading::call(state, Slot::Deed, Call::Do(deed))]
+}
+
+fn deed(review: &Review, signatures: &[DecisionSignature]) -> Option<Deed> {
     let text = review.note.text().trim();
     let text = (!text.is_empty()).then(|| Untrusted::from(text));
     let Some(item) = review.single() else {
         let Act::Decide(verdict) = review.act else { return None };
-        let item = |seen: &countersign_shared::protocol::RequestDetail| DecideItem {
+        let item = |(at, seen): (usize, &countersign_shared::protocol::RequestDetail)| DecideItem {
             id: seen.request.id.clone(),
             digest: seen.request.digest,
-            signature: None,
+            signature: signatures.get(at).cloned(),
         };
-        let items = review.sendable().map(item).collect();
+        let items = review.sendable().enumerate().map(item).collect();
         return Some(Deed::DecideMany(DecideManyParams { verdict, items, note: text }));
     };
     let (id, seen) = (item.id.clone(), item.seen.as_ref()?);
     Some(match review.act {
         Act::Decide(verdict) => {
-            Deed::Decide(verdict, DecideParams { id, digest: seen.request.digest, note: text, signature: None })
+            let signature = signatures.first().cloned();
+            Deed::Decide(verdict, DecideParams { id, digest: seen.request.digest, note: text, signature })
         }
         Act::Withdraw => Deed::Withdraw(EndParams { id, reason: text }),
         Act::Void => Deed::Void(EndParams { id, reason: text }),

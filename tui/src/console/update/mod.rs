@@ -18,6 +18,7 @@ mod marks;
 mod opening;
 mod queue;
 mod review;
+mod signature;
 mod take_back;
 
 use super::action::{Action, Effect};

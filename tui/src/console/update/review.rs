@@ -1,13 +1,16 @@
 //! Keys of the review: the only place that anything is done from.
 
-use super::deeds;
+use super::{deeds, signature};
 use crate::console::action::Effect;
 use crate::console::key::Key;
-use crate::console::state::{Dialog, Focus, Review, Slot, State};
+use crate::console::state::{Act, Dialog, Focus, Review, Slot, State};
 use crate::console::view;
 
 /// The review has been drawn as it is, and nothing typed before that is waiting any more.
 pub fn arm(state: &mut State) {
+    if matches!(&state.dialog, Some(Dialog::Review(review)) if review.signature.is_some()) {
+        return signature::arm(state);
+    }
     settle(state);
     if let Some(Dialog::Review(review)) = &mut state.dialog
         && review.is_loaded()
@@ -19,6 +22,7 @@ pub fn arm(state: &mut State) {
 
 /// Keeps the window within the summary, and notes whether it reaches to the end.
 pub fn settle(state: &mut State) {
+    signature::settle(state);
     let last = match &state.dialog {
         Some(Dialog::Review(review)) if !state.too_small() => view::review_overflow(state, review),
         _ => return,
@@ -31,6 +35,9 @@ pub fn settle(state: &mut State) {
 
 /// Pasted text goes into the field in focus.
 pub fn paste(review: &mut Review, text: &str) {
+    if let Some(open) = &mut review.signature {
+        return signature::paste(open, text);
+    }
     if !review.armed || review.sending {
         return;
     }
@@ -42,6 +49,9 @@ pub fn paste(review: &mut Review, text: &str) {
 }
 
 pub fn key(state: &mut State, mut review: Box<Review>, key: Key) -> Vec<Effect> {
+    if let Some(open) = review.signature.take() {
+        return signature::key(state, review, open, key);
+    }
     if key == Key::Esc {
         return close(state, review);
     }
@@ -59,6 +69,7 @@ pub fn key(state: &mut State, mut review: Box<Review>, key: Key) -> Vec<Effect> 
         Key::PageUp => review.scroll = review.scroll.saturating_sub(page),
         Key::Enter => return pressed(state, review),
         Key::Char('y') if on_button => return deeds::commit(state, review),
+        Key::Char('s') if on_button && matches!(review.act, Act::Decide(_)) => return signature::begin(state, review),
         Key::Char('j') if on_button => review.scroll += 1,
         Key::Char('k') if on_button => review.scroll = review.scroll.saturating_sub(1),
         Key::Ctrl('d') if on_button => review.scroll += page,

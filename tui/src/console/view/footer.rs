@@ -8,7 +8,7 @@ use ratatui::text::Line;
 use super::cells::{cut, shown, width};
 use super::paint::{Ink, field, lines, row};
 use crate::console::keymap::{BINDINGS, Binding, Command, Scope, holds_on};
-use crate::console::state::{Dialog, FIELDS, Field, Link, Listed, Screen, State};
+use crate::console::state::{Act, Dialog, FIELDS, Field, Link, Listed, Screen, State};
 use crate::console::theme::Role;
 
 pub fn draw(state: &State, ink: Ink, buffer: &mut Buffer, area: Rect) {
@@ -69,6 +69,8 @@ fn filtering(state: &State) -> Option<&Field> {
 /// The keys that act here.
 pub fn keys(state: &State, ink: Ink, room: usize) -> Line<'static> {
     let scope = match &state.dialog {
+        Some(Dialog::Review(review)) if review.signature.is_some() => Scope::Signing,
+        Some(Dialog::Review(review)) if matches!(review.act, Act::Decide(_)) => Scope::Deciding,
         Some(Dialog::Review(_) | Dialog::Errand(_)) => Scope::Review,
         Some(Dialog::Verification) => Scope::Verification,
         Some(Dialog::Checkpoint(_)) => Scope::Checkpoint,

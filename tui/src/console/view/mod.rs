@@ -28,6 +28,7 @@ mod queue;
 mod record;
 mod results;
 mod review;
+mod signature;
 mod standing;
 mod take_back;
 mod terms;
@@ -45,6 +46,7 @@ pub use proof::overflow as proof_overflow;
 pub use record::height as record_height;
 pub use results::overflow as results_overflow;
 pub use review::{overflow as review_overflow, page as review_page};
+pub use signature::{overflow as signature_overflow, page as signature_page};
 pub use standing::verdict_word;
 pub use take_back::{overflow as take_back_overflow, page as take_back_page};
 
@@ -99,7 +101,10 @@ fn draw_into(state: &State, buffer: &mut Buffer, area: Rect) {
         None => {}
         Some(Dialog::Help { scroll }) => help::draw(state, ink, buffer, over, *scroll),
         Some(Dialog::Palette(open)) => palette::draw(open, ink, buffer, over),
-        Some(Dialog::Review(open)) => review::draw(state, open, ink, buffer, over),
+        Some(Dialog::Review(open)) => match &open.signature {
+            Some(signature) => signature::draw(state, open, signature, ink, buffer, over),
+            None => review::draw(state, open, ink, buffer, over),
+        },
         Some(Dialog::Errand(open)) => errand::draw(state, open, ink, buffer, over),
         Some(Dialog::Verification) => verification::draw(state, ink, buffer, over),
         Some(Dialog::Checkpoint(open)) => checkpoint::draw(state, open, ink, buffer, area),

@@ -8,7 +8,7 @@ use ratatui::text::Line;
 use super::cells::{left, shown, wrap};
 use super::controls::{self, Buttons};
 use super::item;
-use super::page::Entry;
+use super::page::{Entry, entry};
 use super::paint::{Ink, lines, window};
 use crate::console::layout::layout;
 use crate::console::state::{Act, Focus, Review, State};
@@ -69,18 +69,20 @@ fn summary(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'s
     let written = |entries: Vec<Entry>| -> Vec<Line<'static>> {
         entries.iter().flat_map(|one| ink.labelled(&one.label, one.role, &one.value, room)).collect()
     };
+    let unsigned = review.unsigned.iter().map(|why| entry("NOT SENT", Role::Warn, shown(why))).collect();
+    let mut text = written(unsigned);
     match (review.single(), review.act) {
-        (Some(one), Act::Decide(_)) => written(item::full(state, one)),
-        (Some(one), Act::Withdraw | Act::Void | Act::Comment) => written(item::about(state, one)),
+        (Some(one), Act::Decide(_)) => text.extend(written(item::full(state, one))),
+        (Some(one), Act::Withdraw | Act::Void | Act::Comment) => text.extend(written(item::about(state, one))),
         (None, _) => {
             let count = review.items.len();
-            let mut text = written(item::changed_ones(&review.items));
+            text.extend(written(item::changed_ones(&review.items)));
             for (at, one) in (1..).zip(&review.items) {
                 text.extend(written(item::compact(state, one, &format!("{at} of {count}"))));
             }
-            text
         }
     }
+    text
 }
 
 fn controls(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'static>> {
@@ -118,7 +120,10 @@ fn buttons(state: &State, review: &Review, ink: Ink, room: usize) -> Vec<Line<'s
     // Said once the keys count: before, whatever is typed is thrown away.
     let said = match missing {
         Some(missing) if review.armed || !review.is_loaded() => missing,
-        None if usable && !matches!(review.focus, Focus::Note | Focus::Confirm) => format!("y {}", review.act.does()),
+        None if usable && !matches!(review.focus, Focus::Note | Focus::Confirm) => match review.has_to_be_signed() {
+            true => "y shows what has to be signed".to_owned(),
+            false => format!("y {}", review.act.does()),
+        },
         _ => String::new(),
     };
     let (cancel, commit) = (review.focus == Focus::Cancel, review.focus == Focus::Commit);

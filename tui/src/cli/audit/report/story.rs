@@ -6,7 +6,7 @@ use countersign_shared::content::San;
 use countersign_shared::protocol::{EvidencePart, EvidenceText, EvidenceVersion};
 use countersign_shared::text::Untrusted;
 use countersign_verify::evidence::votes::{Human, Terms, tally, votes};
-use countersign_verify::evidence::{Bundle, Record};
+use countersign_verify::evidence::{Bundle, Record, signatures_of_voices};
 use countersign_verify::offline::Report;
 
 use super::page::{Block, Page, Verdict};
@@ -25,6 +25,7 @@ pub(super) fn tell(bundle: &Bundle, report: &Report, key_from_outside: bool) -> 
     for id in subjects(bundle) {
         of_object(bundle, &id, &mut blocks);
     }
+    voices(bundle, &mut blocks);
     records(bundle, &mut blocks);
     proof(bundle, &mut blocks);
     Page {
@@ -310,6 +311,34 @@ fn certificates(bundle: &Bundle, id: &str, blocks: &mut Vec<Block>) {
         fields.retain(|(_, value)| !value.is_empty());
         blocks.push(Block::Fields(fields));
         blocks.push(Block::Exact(part.chain.lines().map(safe).collect()));
+    }
+}
+
+/// What people had done to the ledger itself, and with which keys they signed that.
+fn voices(bundle: &Bundle, blocks: &mut Vec<Block>) {
+    let mut rows = Vec::new();
+    for (seq, record) in &bundle.records {
+        let (what, count) = match record.action() {
+            "erasure_asked" => (format!("erase {}", safe(record.member("resource_id"))), 1),
+            "damage_acknowledged" => {
+                let pieces = record.list("damage").unwrap_or_default().len();
+                (format!("acknowledge {pieces} pieces of damage"), record.list("voices").unwrap_or_default().len())
+            }
+            _ => continue,
+        };
+        for index in 0..count {
+            let who = match record.list("voices").unwrap_or_default().get(index) {
+                Some(voice) if record.action() == "damage_acknowledged" => safe(voice),
+                _ => person(record),
+            };
+            let signed = signatures_of_voices(record).into_iter().find(|told| usize::try_from(told.index) == Ok(index));
+            let key = signed.map_or_else(|| "no".to_owned(), |told| safe(&told.key));
+            rows.push(vec![safe(record.member("at")), who, what.clone(), key, seq.to_string()]);
+        }
+    }
+    if !rows.is_empty() {
+        blocks.push(Block::Heading("What was done to what is kept".to_owned()));
+        blocks.push(Block::Table(vec!["when", "who", "agreed to", "signed", "record"], rows));
     }
 }
 
