@@ -2,6 +2,7 @@
 
 mod documented;
 mod tampered;
+mod witnessed;
 
 use countersign_proof::checkpoint::Log;
 use countersign_shared::error::ErrorKind;
@@ -105,8 +106,9 @@ pub fn bundle(caller: &mut Caller, mut params: EvidenceParams) -> Vec<String> {
         match page.next_cursor {
             Some(next) => params.cursor = Some(next),
             None => {
-                // The head and the checkpoint stand beside what is counted.
-                assert_eq!(lines.len() as u64, page.parts_total + 2, "{pages}");
+                // The head, the checkpoints and the witnesses stand beside what is counted.
+                let beside = ["head", "checkpoint", "earlier", "witness"].iter().map(|part| count(&lines, part));
+                assert_eq!(lines.len() as u64, page.parts_total + beside.sum::<usize>() as u64, "{pages}");
                 return ended(lines);
             }
         }

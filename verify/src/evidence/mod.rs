@@ -12,6 +12,7 @@
 //! | `content`, `policies` | versions, proposals, texts, policies |
 //! | [`votes`] | decisions, and the quorum counted again |
 //! | `signature` | what deciders signed |
+//! | `witnesses` | cosignatures, and whether their keys came from outside |
 //! | `issued` | certificates, revocations, and what allowed them |
 
 pub mod bundle;
@@ -23,6 +24,7 @@ mod policies;
 mod quorum;
 mod signature;
 pub mod votes;
+mod witnesses;
 
 use std::io::Read;
 use std::path::Path;
@@ -55,6 +57,13 @@ impl Findings {
     fn add(&mut self, line: u64, part: &str, seq: Option<u64>, rule: &str, text: impl std::fmt::Display) {
         if self.0.len() < MOST_FINDINGS {
             self.0.push(damage(seq, rule, format!("line {line} ({part}): {text}")));
+        }
+    }
+
+    /// Adds one of something that the bundle is held against.
+    fn outside(&mut self, name: &str, rule: &str, text: impl std::fmt::Display) {
+        if self.0.len() < MOST_FINDINGS {
+            self.0.push(damage(None, rule, format!("{name}: {text}")));
         }
     }
 
@@ -110,6 +119,7 @@ pub fn examine(file: impl Read, against: &Against) -> Result<Examined, Unusable>
     let mut notes = Vec::new();
     let bundle = bundle::read(file, &mut findings)?;
     let anchors = ledger::check(&bundle, against, &mut findings, &mut notes);
+    witnesses::check(&bundle, against, &mut findings, &mut notes);
     policies::check(&bundle, &mut findings);
     content::check(&bundle, &mut findings);
     votes::check(&bundle, &mut findings, &mut notes);
