@@ -125,6 +125,7 @@ fn it_is_used_once_and_everybody_sees_whose_it_was() {
     assert!(!host.oneself().status().read_only, "{}", host.log());
     let held = ListDelegationsParams { active: true, ..Default::default() };
     assert_eq!(host.user(ERIN).call::<DelegationList>(&held).delegations, [given]);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]
@@ -253,6 +254,7 @@ fn a_say_counts_once_and_so_does_a_person() {
     let third = alice.request(&["web3.corp.example"]);
     bob.approve(&third);
     assert_eq!(show(&mut bob, &third).decisions[0].delegated_by, None);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]

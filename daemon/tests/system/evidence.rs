@@ -94,6 +94,12 @@ fn today() -> EvidenceParams {
     EvidenceParams { from: at(-24), to: at(24), ..EvidenceParams::default() }
 }
 
+/// All that happened on a host verifies, and the policies in the bundle say the same of it.
+pub fn everything_verifies(host: &Host) {
+    let found = report(&bundle(&mut host.user(CAROL), today()), &Against::default());
+    assert!(found.intact, "{:#?}", found.findings);
+}
+
 /// Every line of a bundle, the last included.
 pub fn bundle(caller: &mut Caller, mut params: EvidenceParams) -> Vec<String> {
     let (mut lines, mut pages): (Vec<String>, u64) = (Vec::new(), 0);

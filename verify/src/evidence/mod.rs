@@ -11,11 +11,13 @@
 //! | [`ledger`](self) | checkpoint, proofs, keys, and what the record of the making says |
 //! | `content`, `policies` | versions, proposals, texts, policies |
 //! | [`votes`] | decisions, and the quorum counted again |
+//! | `by_policy` | who had to agree, and who had a vote, by the policies in the bundle |
 //! | `signature` | what deciders signed |
 //! | `witnesses` | cosignatures, and whether their keys came from outside |
 //! | `issued` | certificates, revocations, and what allowed them |
 
 pub mod bundle;
+mod by_policy;
 mod content;
 mod issued;
 mod ledger;
@@ -123,6 +125,7 @@ pub fn examine(file: impl Read, against: &Against) -> Result<Examined, Unusable>
     policies::check(&bundle, &mut findings);
     content::check(&bundle, &mut findings);
     votes::check(&bundle, &mut findings, &mut notes);
+    by_policy::check(&bundle, &mut findings, &mut notes);
     issued::check(&bundle, &mut findings, &mut notes);
     let intact = findings.0.is_empty() && anchors.iter().all(|anchored| anchored.verdict == "equal");
     // Nothing that is wrong covers anything, and no key of the bundle's own does.
