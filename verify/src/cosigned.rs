@@ -65,7 +65,8 @@ pub fn check(checkpoints: &[(&str, &SignedCheckpoint)], keys: Keys<'_>) -> Cosig
             found.notes.push(text);
         }
         if unknown > 0 {
-            let text = format!("{name}: {unknown} further signatures, by keys that are not known here, were not looked at");
+            let text =
+                format!("{name}: {unknown} further signatures, by keys that are not known here, were not looked at");
             found.notes.push(text);
         }
     }

@@ -119,7 +119,7 @@ pub fn list(connection: &Connection, subject: &Subject, below: u64) -> Result<Li
         of_request(connection, &request, below, &mut items)?;
     }
     unattended(connection, &gathered, &mut items)?;
-    items.extend(gathered.delegations.iter().cloned().map(Item::Delegation));
+    delegations(connection, &gathered, below, &mut items)?;
     certificates(connection, &gathered, &mut items)?;
     gathered.erasures()?;
     let (records, attempts_left_out) = (gathered.records.len(), gathered.attempts_left_out()?);
@@ -224,6 +224,22 @@ fn unattended(connection: &Connection, gathered: &Gathered<'_>, items: &mut Vec<
         let submission = statement.query_row([&fact.resource_id], |row| row.get(0)).optional()?;
         let object = fact.resource_id.clone();
         items.extend(submission.map(|submission| Item::Version { seq: *seq, object, version: 1, submission }));
+    }
+    Ok(())
+}
+
+/// Those that there are: an attempt that was refused may name any.
+fn delegations(
+    connection: &Connection,
+    gathered: &Gathered<'_>,
+    below: u64,
+    items: &mut Vec<Item>,
+) -> Result<(), Failure> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM delegations WHERE id = ?1 AND seq < ?2")?;
+    for id in &gathered.delegations {
+        if statement.exists(params![id, below])? {
+            items.push(Item::Delegation(id.clone()));
+        }
     }
     Ok(())
 }

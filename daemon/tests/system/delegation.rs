@@ -170,6 +170,8 @@ fn nobody_hands_over_what_they_have_not_got() {
     }
     let error = host.user_by(ALICE, BOB).refused::<DelegationGrant>(&to("erin", None), ErrorKind::TwoPersonIntegrity);
     assert_eq!(error.data.rule.as_deref(), Some("login_mismatch"));
+    // An attempt to hand over names no delegation that there is; a bundle is made all the same.
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]

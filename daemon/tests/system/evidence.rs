@@ -85,7 +85,7 @@ pub fn of_request(request: &RequestSummary) -> EvidenceParams {
     EvidenceParams { request: Some(request.id.to_string()), ..EvidenceParams::default() }
 }
 
-fn today() -> EvidenceParams {
+pub fn today() -> EvidenceParams {
     let now = countersign_shared::time::Timestamp::from_unix_millis(
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64,
     )

@@ -63,12 +63,7 @@ fn keys(bundle: &Bundle, findings: &mut Findings) -> Vec<VerifierKey> {
     keys
 }
 
-fn checkpoint(
-    bundle: &Bundle,
-    head: &EvidenceHead,
-    log: &Log,
-    findings: &mut Findings,
-) -> Option<Checkpoint> {
+fn checkpoint(bundle: &Bundle, head: &EvidenceHead, log: &Log, findings: &mut Findings) -> Option<Checkpoint> {
     let mut found = bundle.parts.iter().filter_map(|(line, part)| match part {
         EvidencePart::Checkpoint(part) => Some((*line, &part.note)),
         _ => None,

@@ -7,6 +7,7 @@ mod archive;
 mod database;
 mod export;
 mod pass;
+mod past;
 mod schema;
 mod signatures;
 mod wal;
@@ -22,6 +23,8 @@ use countersign_proof::request::Continuation;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::{Acknowledged, ArchiveManifest, Damage, ExportManifest};
 use serde::Serialize;
+
+pub(crate) use export::octets;
 
 pub use crate::Progress;
 use crate::{cosigned, damage, evidence};
@@ -181,7 +184,8 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
     } else if evidence::is_bundle(&begin) {
         return Ok(evidence::examine(begin.as_slice().chain(file), against)?.report);
     } else {
-        let part = export::Part { name: None, lines: lines(begin, file)?, octets: found.len(), manifest: None };
+        let lines = lines(begin, file)?;
+        let part = export::Part { name: None, path, lines, octets: found.len(), manifest: None };
         export::verify(Kind::Export, vec![part], None, against, progress)?
     };
     Ok(concluded(report, against))
@@ -217,6 +221,7 @@ fn part(file: &ArchiveFile, several: bool) -> Result<export::Part<'_>, Unusable>
     let opened = File::open(&file.path)?;
     Ok(export::Part {
         name: several.then(|| file.path.display().to_string()),
+        path: &file.path,
         octets: opened.metadata()?.len(),
         lines: lines(Vec::new(), opened)?,
         manifest: file.manifest.as_ref(),

@@ -68,7 +68,8 @@ impl VerifyArgs {
 
     /// Where the daemon's own ledger is verified, there is nothing that these could be held against.
     pub(super) fn needs_file(&self) -> bool {
-        self.files.is_empty() && !(self.beside.anchor.is_empty() && self.beside.key.is_empty() && self.beside.witness.is_empty())
+        self.files.is_empty()
+            && !(self.beside.anchor.is_empty() && self.beside.key.is_empty() && self.beside.witness.is_empty())
     }
 }
 

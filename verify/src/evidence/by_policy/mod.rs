@@ -155,8 +155,10 @@ impl<'a> Derived<'a> {
         (asked, sure): (&[Terms], bool),
         what: &str,
     ) -> bool {
-        let expected: Vec<Terms> =
-            asked.iter().map(|asked| before.map_or_else(|| asked.clone(), |before| before.or_stricter(asked))).collect();
+        let expected: Vec<Terms> = asked
+            .iter()
+            .map(|asked| before.map_or_else(|| asked.clone(), |before| before.or_stricter(asked)))
+            .collect();
         if !expected.contains(recorded) {
             let expected = expected.iter().map(Terms::to_string).collect::<BTreeSet<_>>();
             let expected = expected.into_iter().collect::<Vec<_>>().join(", or ");
@@ -201,7 +203,10 @@ impl<'a> Derived<'a> {
     /// Nobody agreed; the policy says who would have had to.
     fn bypassed(&mut self, seq: u64, record: &Record) {
         let Some(asked) = self.made(record).and_then(|made| Terms::of(made.record)) else { return };
-        let what = format!("that the bypass was on; the policy asks for {}, of whom nobody was asked", shown(&asked.to_string()));
+        let what = format!(
+            "that the bypass was on; the policy asks for {}, of whom nobody was asked",
+            shown(&asked.to_string())
+        );
         self.taken(seq, what);
     }
 
@@ -215,7 +220,8 @@ impl<'a> Derived<'a> {
         let wrong = match (wait(then), wait(now)) {
             (Some(then), Some(now)) => {
                 let wait = i64::try_from(then.max(now).millis()).unwrap_or(i64::MAX);
-                let waited = record.number("tick").zip(asked.number("tick")).map(|(now, then)| now.saturating_sub(then));
+                let waited =
+                    record.number("tick").zip(asked.number("tick")).map(|(now, then)| now.saturating_sub(then));
                 waited.is_none_or(|waited| waited < wait).then_some("it had not waited as long as its policies say")
             }
             _ => Some("its policies do not let requests of its profile pass by time"),
@@ -260,7 +266,8 @@ impl<'a> Derived<'a> {
             (Some(_), Some(profile)) => {
                 let owner = self.owner(record);
                 let asked = self.bundle.records.values().find(|asked| {
-                    asked.action() == "approval_requested" && asked.member("resource_id") == record.member("resource_id")
+                    asked.action() == "approval_requested"
+                        && asked.member("resource_id") == record.member("resource_id")
                 });
                 let scheduled = asked.is_some_and(|asked| asked.member("actor") == SCHEDULER);
                 let terms = policy.terms(profile, owner.as_ref(), scheduled);
@@ -365,9 +372,8 @@ impl<'a> Derived<'a> {
         };
         let levels = self.bundle.records.values().filter(earlier).filter_map(|other| other.seq("level"));
         let steps = levels.filter_map(|level| rules.escalate.get(usize::try_from(level).ok()?));
-        let still = |group: &&String| {
-            in_force.is_none_or(|now| now.escalate.iter().any(|step| step.groups.contains(group)))
-        };
+        let still =
+            |group: &&String| in_force.is_none_or(|now| now.escalate.iter().any(|step| step.groups.contains(group)));
         steps.flat_map(|step| &step.groups).filter(still).cloned().collect()
     }
 

@@ -71,7 +71,10 @@ impl Standing {
         let mut looks = MAX_LOOKS;
         let mut all = BTreeMap::new();
         for group in groups {
-            all.insert(group.name.clone(), flatten(&group.name, &direct, &mut looks).ok_or("too many members of groups")?);
+            all.insert(
+                group.name.clone(),
+                flatten(&group.name, &direct, &mut looks).ok_or("too many members of groups")?,
+            );
         }
         let dated = grants.into_iter().map(|grant| match grant.until {
             None => Ok((grant, None)),
@@ -139,9 +142,10 @@ impl Standing {
             (Some(profiles), Some(profile)) => profiles.iter().any(|id| id == profile),
             (Some(_), None) => false,
         };
-        let mine = self.grants.iter().filter(|(grant, until)| {
-            grant.role == role && reaches(grant) && until.is_none_or(|until| at < until)
-        });
+        let mine = self
+            .grants
+            .iter()
+            .filter(|(grant, until)| grant.role == role && reaches(grant) && until.is_none_or(|until| at < until));
         mine.fold(Held::No, |held, (grant, _)| held.or(|| self.is(&grant.to, account)))
     }
 }

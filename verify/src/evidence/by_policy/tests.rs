@@ -188,14 +188,18 @@ fn what_only_the_host_knew_is_taken_from_the_record_and_named() {
         story.with(1, json!({ "quorum": ["host:1"], "counts_for": ["host"], "actor": name, "uid": uid, "person": "" }))
     };
     let notes = right("a unix group", &by("frank", 8));
-    assert!(notes.iter().any(|note| note.contains("taken from the record") && note.contains("frank may decide")), "{notes:?}");
+    assert!(
+        notes.iter().any(|note| note.contains("taken from the record") && note.contains("frank may decide")),
+        "{notes:?}"
+    );
     assert!(notes.iter().any(|note| note.contains("counts for host")), "{notes:?}");
     // The grant had ended by then; what the document itself says of the group is not left to the record.
     wrong("may not decide", &by("frank", 8).with(1, json!({ "at": "2027-01-01T00:00:00.000Z" })));
     let notes = right("by number", &by("frank", 9));
     assert!(!notes.iter().any(|note| note.contains("counts for host")), "{notes:?}");
     // Whose certificate it was, the bundle of a renewal need not say.
-    let route = ("extra_for_scheduler = 1", "route = [{ owner = \"person:bob\", quorum = [{ group = \"inner\", need = 1 }] }]");
+    let route =
+        ("extra_for_scheduler = 1", "route = [{ owner = \"person:bob\", quorum = [{ group = \"inner\", need = 1 }] }]");
     let routed = || Story::new().under(0, &[route]);
     let notes = right("whoever asks first is the owner", &routed());
     assert_eq!(notes.len(), 1, "{notes:?}");
@@ -315,13 +319,18 @@ fn a_change_of_the_policy_is_asked_of_those_whom_change_control_names() {
 
 #[test]
 fn documents_of_hostile_shapes_are_said_and_nothing_more() {
-    for document in ["", "[[profile]]", "x = ", "group = 1", "[[grant]]\nrole = \"admin\"\nto = \"x\"\nuntil = 07:32:00"] {
+    for document in
+        ["", "[[profile]]", "x = ", "group = 1", "[[grant]]\nrole = \"admin\"\nto = \"x\"\nuntil = 07:32:00"]
+    {
         let mut story = Story::new();
         story.documents = vec![document.to_owned()];
         let sha256 = Digest::of(&[document.as_bytes()]).to_string();
         let story = (0..2).fold(story, |story, at| story.with(at, json!({ "policy_sha256": sha256 })));
         let (_, notes) = story.told();
-        assert!(document.is_empty() || notes.iter().any(|note| note.contains("nothing is derived")), "{document}: {notes:?}");
+        assert!(
+            document.is_empty() || notes.iter().any(|note| note.contains("nothing is derived")),
+            "{document}: {notes:?}"
+        );
     }
     // A group in itself, and more members than a policy can have.
     let circle = "version = 1\n[[group]]\nname = \"a\"\nmembers = [\"group:b\"]\n[[group]]\nname = \"b\"\nmembers = [\"group:a\"]\n";

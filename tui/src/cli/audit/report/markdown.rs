@@ -83,7 +83,11 @@ fn escaped(text: &str, place: Place) -> String {
 /// True for what GitHub makes a link of without brackets: addresses of mail, and of pages (GFM §6.9).
 fn is_link(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();
-    lower.contains('@') || lower.contains("www.") || lower.contains("://") || lower.contains("mailto:") || lower.contains("xmpp:")
+    lower.contains('@')
+        || lower.contains("www.")
+        || lower.contains("://")
+        || lower.contains("mailto:")
+        || lower.contains("xmpp:")
 }
 
 /// A word as code: between more backquotes than it has in a row.
