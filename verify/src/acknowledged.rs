@@ -5,7 +5,7 @@ use countersign_shared::protocol::{Acknowledged, AuditAction, Damage};
 use rusqlite::Connection;
 use serde::Deserialize;
 
-use crate::survey::Found;
+use crate::survey::{Found, MAX_FOUND};
 
 /// The id of the object that these records are about; there is an index over it.
 pub const RESOURCE: &str = "damage";
@@ -114,6 +114,41 @@ impl Acknowledgements {
     /// The record that acknowledges exactly this, where one does. `at` is the record that is damaged.
     pub fn by(&self, damaged: &Entry) -> Option<u64> {
         self.0.iter().find(|(_, entry)| entry == damaged).map(|(by, _)| *by)
+    }
+
+    /// The leaf hash that is recorded for the record `seq`, where it is acknowledged that the row with this digest stands there.
+    pub fn standing(&self, seq: u64, row: Digest) -> Option<Digest> {
+        let mut all = self.0.iter().map(|(_, entry)| entry);
+        all.find_map(|entry| {
+            entry.expected.filter(|_| entry.is_of_record() && entry.seq == Some(seq) && entry.found == Some(row))
+        })
+    }
+
+    /// The leaf hash that is recorded for a damaged record, where it is acknowledged as it stands. `recorded` is what the next
+    /// record says, where it is there.
+    pub(crate) fn as_recorded(&self, found: &Found, recorded: Option<Digest>) -> Option<Digest> {
+        let all = self.0.iter().map(|(_, entry)| entry);
+        let mut same = all.filter(|entry| {
+            entry.seq == Some(found.seq)
+                && entry.rule == found.rule
+                && entry.found.is_some()
+                && entry.found == found.found
+        });
+        same.find_map(|entry| entry.expected.filter(|expected| recorded.is_none_or(|recorded| recorded == *expected)))
+    }
+
+    /// The leaf hashes of the records from one number on and before another, where it is acknowledged that all of them are
+    /// missing.
+    pub fn gone(&self, from: u64, before: u64) -> Option<Vec<Digest>> {
+        let most = u64::try_from(MAX_FOUND).unwrap_or(u64::MAX);
+        if before.saturating_sub(from) > most {
+            return None;
+        }
+        let leaf = |seq: u64| {
+            let mut all = self.0.iter().map(|(_, entry)| entry);
+            all.find_map(|entry| entry.expected.filter(|_| entry.seq == Some(seq) && entry.rule == "missing"))
+        };
+        (from..before).map(leaf).collect()
     }
 
     /// All, with the record that says so.

@@ -14,12 +14,14 @@
 //! | [`evidence`] | a bundle of evidence: proofs, digests, quorums and certificates |
 //! | [`survey`] | a pass that goes on behind damaged records |
 //! | [`acknowledged`] | damage that people acknowledged |
+//! | [`cosigned`] | witnesses' lines under checkpoints |
 //! | [`offline`] | a file, copied from the host, without a daemon and without trust in what it says of itself |
 
 pub mod acknowledged;
 mod aside;
 pub mod chain;
 pub mod columns;
+pub mod cosigned;
 pub mod evidence;
 pub mod frontier;
 pub mod kept;

@@ -6,11 +6,13 @@ use std::collections::VecDeque;
 
 use countersign_proof::tree::{Frontier, leaf_hash};
 use countersign_shared::digest::Digest;
-use countersign_shared::protocol::Damage;
+use countersign_shared::protocol::{Damage, ExportLine};
+use data_encoding::BASE64;
 use rusqlite::{Connection, Row, Rows};
 use serde::Deserialize;
 
 use crate::columns::Columns;
+use crate::offline::octets;
 use crate::{damage, row};
 
 /// Damaged records that a survey names; where there are more, a backup is needed.
@@ -29,6 +31,14 @@ pub struct Found {
     pub expected: Digest,
     /// The digest of the row that stands there; none where none does.
     pub found: Option<Digest>,
+}
+
+/// The digest of a row of [`row::COLUMNS`] as it stands: what an acknowledgement names.
+///
+/// # Errors
+/// A column is of another kind than the ledger's are.
+pub fn digest_of_row(row: &Row<'_>) -> rusqlite::Result<Digest> {
+    Ok(Owned::read(row)?.digest())
 }
 
 /// What a survey found.
@@ -130,20 +140,11 @@ impl Ahead<'_> {
                 )),
             });
         };
-        let (hash, stands) = (leaf_hash(&row.record), row.digest());
-        let found = |rule: &str, text: String, expected: Digest| {
-            (expected, Some(Found { seq: at, rule: rule.to_owned(), text, expected, found: Some(stands) }))
-        };
-        if let Err(wrong) = row.check(prev) {
-            // Where nothing else says it, the octets may be right beside columns that are not: the tree shows it.
-            return Ok(Ok(found(&wrong.rule, wrong.text, recorded.unwrap_or(hash))));
-        }
-        match recorded {
-            Some(recorded) if recorded != hash && self.is_genuine(at + 1)? => {
-                let text = format!("it has the hash {hash}, and the next record follows one whose hash is {recorded}");
-                Ok(Ok(found("edited", text, recorded)))
-            }
-            _ => Ok(Ok((hash, None))),
+        let differs = recorded.is_some_and(|recorded| recorded != row.hash());
+        let genuine = differs && self.is_genuine(at + 1)?;
+        match self.row(at)? {
+            Some(row) => Ok(Ok(judge(row, prev, recorded, genuine))),
+            None => Ok(Err(damage(Some(at), "missing", "the record was there a moment ago".into()))),
         }
     }
 
@@ -155,9 +156,30 @@ impl Ahead<'_> {
     }
 }
 
-/// A row, out of the statement's hands.
-struct Owned {
-    seq: u64,
+/// The leaf hash of a record behind `prev`, and what is wrong with it. `recorded` is what the next record says that it follows;
+/// `genuine` whether that one is itself what is recorded for it.
+pub(crate) fn judge(row: &Owned, prev: &Digest, recorded: Option<Digest>, genuine: bool) -> Leaf {
+    let (hash, stands) = (row.hash(), row.digest());
+    let found = |rule: &str, text: String, expected: Digest| {
+        (expected, Some(Found { seq: row.seq, rule: rule.to_owned(), text, expected, found: Some(stands) }))
+    };
+    if let Err(wrong) = row.check(prev) {
+        // Where nothing else says it, the octets may be right beside columns that are not: the tree shows it.
+        return found(&wrong.rule, wrong.text, recorded.unwrap_or(hash));
+    }
+    match recorded {
+        Some(recorded) if recorded != hash && genuine => {
+            let text = format!("it has the hash {hash}, and the next record follows one whose hash is {recorded}");
+            found("edited", text, recorded)
+        }
+        _ => (hash, None),
+    }
+}
+
+/// A row, out of the hands of what it was read from.
+#[derive(Clone)]
+pub(crate) struct Owned {
+    pub(crate) seq: u64,
     columns: [Vec<u8>; 9],
     record: Vec<u8>,
 }
@@ -177,7 +199,45 @@ impl Owned {
         Ok(Self { seq: row.get(0)?, columns, record: octets(10)? })
     }
 
-    fn follows(&self) -> Option<Digest> {
+    /// Of a line of an export, which has the row as it stood; none where it does not.
+    pub(crate) fn of_line(line: &ExportLine) -> Option<Self> {
+        let record = octets(line).ok()?;
+        let columns = match &line.columns_base64 {
+            Some(all) => {
+                let all: Option<Vec<Vec<u8>>> = all.iter().map(|text| BASE64.decode(text.as_bytes()).ok()).collect();
+                all?.try_into().ok()?
+            }
+            None => {
+                let details = line.details.get();
+                // What is no object stands as text.
+                let details = if details.starts_with('{') {
+                    details.to_owned()
+                } else {
+                    serde_json::from_str::<String>(details).ok()?
+                };
+                let text = |text: &String| text.clone().into_bytes();
+                [
+                    text(&line.event_id),
+                    text(&line.created_at),
+                    text(&line.actor),
+                    text(&line.actor_type),
+                    text(&line.action),
+                    text(&line.category),
+                    text(&line.resource_type),
+                    text(&line.resource_id),
+                    details.into_bytes(),
+                ]
+            }
+        };
+        Some(Self { seq: line.seq, columns, record })
+    }
+
+    /// The leaf hash of the octets that stand there.
+    pub(crate) fn hash(&self) -> Digest {
+        leaf_hash(&self.record)
+    }
+
+    pub(crate) fn follows(&self) -> Option<Digest> {
         serde_json::from_slice::<Tied>(&self.record).ok().map(|tied| tied.prev)
     }
 

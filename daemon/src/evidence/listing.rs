@@ -123,7 +123,7 @@ pub fn list(connection: &Connection, subject: &Subject, below: u64) -> Result<Li
         of_request(connection, &request, below, &mut items)?;
     }
     unattended(connection, &gathered, &mut items)?;
-    items.extend(gathered.delegations.iter().cloned().map(Item::Delegation));
+    delegations(connection, &gathered, below, &mut items)?;
     certificates(connection, &gathered, &mut items)?;
     voices(connection, &gathered, &mut items)?;
     let (records, attempts_left_out) = (gathered.records.len(), gathered.attempts_left_out()?);
@@ -238,6 +238,22 @@ fn voices(connection: &Connection, gathered: &Gathered<'_>, items: &mut Vec<Item
     for seq in gathered.spoken() {
         let indices = statement.query_map([seq], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u32>>>()?;
         items.extend(indices.into_iter().map(|index| Item::Voice(seq, index)));
+    }
+    Ok(())
+}
+
+/// Those that there are: an attempt that was refused may name any.
+fn delegations(
+    connection: &Connection,
+    gathered: &Gathered<'_>,
+    below: u64,
+    items: &mut Vec<Item>,
+) -> Result<(), Failure> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM delegations WHERE id = ?1 AND seq < ?2")?;
+    for id in &gathered.delegations {
+        if statement.exists(params![id, below])? {
+            items.push(Item::Delegation(id.clone()));
+        }
     }
     Ok(())
 }

@@ -9,4 +9,4 @@ mod listing;
 mod parts;
 
 pub use listing::{Item, Listing, Subject, list};
-pub use parts::{LONGEST_PART, earlier, line, of_item, of_record};
+pub use parts::{LONGEST_PART, earlier, line, of_item, of_record, witnesses};

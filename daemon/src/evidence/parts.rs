@@ -1,6 +1,7 @@
 //! Each part as it stands in the file.
 
 use countersign_proof::checkpoint::SignedCheckpoint;
+use countersign_proof::note::VerifierKey;
 use countersign_proof::tree::{
     leaf_hash, prove_consistency, prove_inclusion, root_at, verify_consistency, verify_inclusion,
 };
@@ -9,7 +10,7 @@ use countersign_shared::error::ApiError;
 use countersign_shared::protocol::{
     Damage, EvidenceCertificate, EvidenceDecision, EvidenceDelegation, EvidenceEarlier, EvidenceKey, EvidencePart,
     EvidencePolicy, EvidenceProposal, EvidenceRecord, EvidenceRemark, EvidenceSignature, EvidenceTerms, EvidenceText,
-    EvidenceVersion, EvidenceVoice,
+    EvidenceVersion, EvidenceVoice, EvidenceWitness,
 };
 use countersign_shared::text::Untrusted;
 use countersign_verify::{signed, voices};
@@ -108,6 +109,22 @@ pub fn earlier(connection: &Connection, checkpoint: &Checkpoint) -> Result<Vec<E
         .optional()?;
     notes.extend(anchored.filter(|note| !notes.contains(note)));
     notes.into_iter().map(|note| continued(connection, checkpoint, note)).collect()
+}
+
+/// The keys of those of `witnesses` that cosigned one of these checkpoints.
+pub fn witnesses(checkpoints: &[EvidencePart], witnesses: &[VerifierKey]) -> Result<Vec<EvidencePart>, Failure> {
+    let mut signed = Vec::new();
+    for part in checkpoints {
+        match part {
+            EvidencePart::Checkpoint(part) => signed.push(read_note(&part.note)?),
+            EvidencePart::Earlier(part) => signed.push(read_note(&part.note)?),
+            _ => {}
+        }
+    }
+    let lines = signed.iter().flat_map(|signed| signed.note().signatures());
+    let cosigned =
+        witnesses.iter().filter(|key| lines.clone().any(|line| (line.name(), line.id()) == (key.name(), key.id())));
+    Ok(cosigned.map(|key| EvidencePart::Witness(EvidenceWitness { verifier_key: key.to_string() })).collect())
 }
 
 fn continued(connection: &Connection, checkpoint: &Checkpoint, note: String) -> Result<EvidencePart, Failure> {

@@ -276,6 +276,7 @@ fn manifest(
     let proved = proof::of_record(&snapshot, checkpoint, &signed, (seq, record))?.proof;
     let (prev_sha256, last_sha256): (Digest, Digest) =
         (archives::prev(&snapshot, from_seq)?, archives::prev(&snapshot, to_seq)?);
+    let rows = archives::rows(&snapshot, from_seq, to_seq)?;
     snapshot.finish()?;
     Ok(ArchiveManifest {
         format: ARCHIVE_FORMAT.to_owned(),
@@ -283,7 +284,7 @@ fn manifest(
         number,
         from_seq,
         to_seq,
-        rows: to_seq - from_seq,
+        rows,
         octets,
         sha256,
         prev_sha256,
@@ -309,13 +310,13 @@ async fn page(
     let read = move |connection: &Database| Ok(export::from(connection, begin, sealed.to_seq)?);
     let rows = service.readers.read_for(connection.peer.uid(), read).await?;
     let next = rows.last().map_or(begin, |(seq, ..)| seq + 1);
-    if rows.is_empty() {
+    if rows.is_empty() && begin == sealed.from_seq {
         return Err(ApiError::internal(format!("record {begin} of an archive cannot be read")));
     }
     Ok(ArchiveLines {
         manifest: None,
         lines: rows.into_iter().map(|(.., line)| line).collect(),
-        next_cursor: (next < sealed.to_seq).then(|| format!("p-{under}-{next}")),
+        next_cursor: (next < sealed.to_seq && next > begin).then(|| format!("p-{under}-{next}")),
     })
 }
 

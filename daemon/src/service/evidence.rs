@@ -165,11 +165,10 @@ async fn begin(service: &Service, connection: &Connection, subject: Subject) -> 
     let read = move |connection: &Database| {
         let snapshot = connection.unchecked_transaction()?;
         let note = proof::with_witnesses(&snapshot, &checkpoint)?.to_string();
-        let mut lines = vec![evidence::line(&head)?];
-        lines.push(evidence::line(&EvidencePart::Checkpoint(EvidenceCheckpoint { note }))?);
-        for part in evidence::earlier(&snapshot, &checkpoint)? {
-            lines.push(evidence::line(&part)?);
-        }
+        let mut parts = vec![head, EvidencePart::Checkpoint(EvidenceCheckpoint { note })];
+        parts.extend(evidence::earlier(&snapshot, &checkpoint)?);
+        parts.extend(evidence::witnesses(&parts, notary.witnesses())?);
+        let lines = parts.iter().map(evidence::line).collect::<Result<Vec<_>, _>>()?;
         let page = page(&snapshot, &listing, &checkpoint, cursor, lines)?;
         snapshot.finish()?;
         Ok(page)

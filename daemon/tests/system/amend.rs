@@ -86,6 +86,7 @@ fn what_is_issued_is_what_people_agreed_to_last() {
     assert!(dave.call::<AuditVerify>(&NoParams {}).intact);
     let told = "SELECT count(*) FROM notification_events WHERE kind = 'approval_amended'";
     assert_eq!(host.value::<i64>(told), 1);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]
@@ -134,6 +135,7 @@ fn what_is_left_out_stays() {
     assert_eq!(versions, [1, 2, 3, 4]);
     assert_eq!((last.request.ticket, last.request.not_before), (None, Some(later(3))));
     assert_eq!(last.content.unwrap().valid_for, Span::from_secs(86_400));
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]

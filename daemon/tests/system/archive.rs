@@ -30,7 +30,7 @@ fn host(rows: u64) -> Host {
     host
 }
 
-fn until(seq: u64) -> ArchiveParams {
+pub fn until(seq: u64) -> ArchiveParams {
     ArchiveParams { until_seq: Some(seq), ..ArchiveParams::default() }
 }
 
@@ -50,7 +50,7 @@ fn rest(caller: &mut Caller, manifest: &ArchiveManifest, mut page: ArchiveLines)
 }
 
 /// The manifest and the file.
-fn archive(caller: &mut Caller, params: &ArchiveParams) -> (ArchiveManifest, String) {
+pub fn archive(caller: &mut Caller, params: &ArchiveParams) -> (ArchiveManifest, String) {
     let mut page = caller.call::<AuditArchive>(params);
     let manifest = page.manifest.take().unwrap();
     let text = rest(caller, &manifest, page);

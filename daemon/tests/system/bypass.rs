@@ -45,6 +45,7 @@ fn every_request_is_approved_by_the_bypass_and_both_are_on_record() {
     assert_eq!(alice.request(&["web4.corp.example"]).state, RequestState::Pending);
     assert!(carol.metrics().lines().any(|line| line == counted));
     assert_eq!(host.value::<i64>(published), 3);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]

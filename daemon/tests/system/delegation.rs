@@ -125,6 +125,7 @@ fn it_is_used_once_and_everybody_sees_whose_it_was() {
     assert!(!host.oneself().status().read_only, "{}", host.log());
     let held = ListDelegationsParams { active: true, ..Default::default() };
     assert_eq!(host.user(ERIN).call::<DelegationList>(&held).delegations, [given]);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]
@@ -169,6 +170,8 @@ fn nobody_hands_over_what_they_have_not_got() {
     }
     let error = host.user_by(ALICE, BOB).refused::<DelegationGrant>(&to("erin", None), ErrorKind::TwoPersonIntegrity);
     assert_eq!(error.data.rule.as_deref(), Some("login_mismatch"));
+    // An attempt to hand over names no delegation that there is; a bundle is made all the same.
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]
@@ -253,6 +256,7 @@ fn a_say_counts_once_and_so_does_a_person() {
     let third = alice.request(&["web3.corp.example"]);
     bob.approve(&third);
     assert_eq!(show(&mut bob, &third).decisions[0].delegated_by, None);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod documented;
 mod tampered;
+mod witnessed;
 
 use countersign_proof::checkpoint::Log;
 use countersign_shared::error::ErrorKind;
@@ -84,13 +85,19 @@ pub fn of_request(request: &RequestSummary) -> EvidenceParams {
     EvidenceParams { request: Some(request.id.to_string()), ..EvidenceParams::default() }
 }
 
-fn today() -> EvidenceParams {
+pub fn today() -> EvidenceParams {
     let now = countersign_shared::time::Timestamp::from_unix_millis(
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64,
     )
     .unwrap();
     let at = |hours: i64| countersign_shared::time::Timestamp::from_unix_millis(now.unix_millis() + hours * 3_600_000);
     EvidenceParams { from: at(-24), to: at(24), ..EvidenceParams::default() }
+}
+
+/// All that happened on a host verifies, and the policies in the bundle say the same of it.
+pub fn everything_verifies(host: &Host) {
+    let found = report(&bundle(&mut host.user(CAROL), today()), &Against::default());
+    assert!(found.intact, "{:#?}", found.findings);
 }
 
 /// Every line of a bundle, the last included.
@@ -105,8 +112,9 @@ pub fn bundle(caller: &mut Caller, mut params: EvidenceParams) -> Vec<String> {
         match page.next_cursor {
             Some(next) => params.cursor = Some(next),
             None => {
-                // The head and the checkpoint stand beside what is counted.
-                assert_eq!(lines.len() as u64, page.parts_total + 2, "{pages}");
+                // The head, the checkpoints and the witnesses stand beside what is counted.
+                let beside = ["head", "checkpoint", "earlier", "witness"].iter().map(|part| count(&lines, part));
+                assert_eq!(lines.len() as u64, page.parts_total + beside.sum::<usize>() as u64, "{pages}");
                 return ended(lines);
             }
         }

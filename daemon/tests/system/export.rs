@@ -73,7 +73,7 @@ fn asked(more: serde_json::Value) -> ExportParams {
 }
 
 /// Every line of an export, and where another begins.
-fn export(caller: &mut Caller, mut params: ExportParams) -> (ExportManifest, Vec<String>, Option<String>) {
+pub fn export(caller: &mut Caller, mut params: ExportParams) -> (ExportManifest, Vec<String>, Option<String>) {
     let mut page = caller.call::<AuditExport>(&params);
     let manifest = page.manifest.take().unwrap();
     let mut lines = Vec::new();
@@ -277,7 +277,12 @@ fn an_export_that_begins_later_is_held_against_an_anchor() {
         std::fs::write(&path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
         let manifest = Some(manifest.clone());
         let (anchors, continuations) = (against.anchors.clone(), against.continuations.clone());
-        verify(&path, &Against { manifest, anchors, continuations, log: against.log.clone() }, &mut |_, _| {}).unwrap()
+        verify(
+            &path,
+            &Against { manifest, anchors, continuations, log: against.log.clone(), ..Against::default() },
+            &mut |_, _| {},
+        )
+        .unwrap()
     };
     // What an auditor kept elsewhere: the checkpoint that covers the export, and its own record with it.
     let kept = Continuation::parse(manifest.continuation.as_deref().unwrap().as_bytes()).unwrap().signed;

@@ -139,6 +139,7 @@ fn another_policy_is_shown_decided_by_somebody_else_and_in_force_at_once() {
     assert_eq!((found.version, found.document), (2, next));
     // The file has no force of its own, and the daemon says that it differs.
     assert!(host.oneself().status().policy_file_differs);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]
@@ -307,6 +308,7 @@ fn what_waits_keeps_its_rules_unless_the_new_ones_are_stricter() {
     assert_eq!(ended.outcome, Outcome::Failed);
     assert!(ended.why.unwrap().raw().contains("not in the policy in force"));
     is_intact(&mut host);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]
@@ -357,6 +359,7 @@ fn nobody_switches_the_gate_off_issues_and_switches_it_on_again() {
     assert_eq!((stopped.count(), runs(&host)), (1, 4), "{ends:?}");
     assert_eq!(detail(&mut bob, &before).request.state, RequestState::Pending);
     is_intact(&mut host);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]
@@ -445,4 +448,5 @@ fn without_change_control_an_operator_of_all_profiles_agrees_to_what_an_admin_pr
     assert_eq!(decided.state, RequestState::Approved);
     assert_eq!(host.value::<i64>("SELECT max(version) FROM policies"), 2);
     assert_eq!(host.user(CAROL).status().damage, None);
+    crate::evidence::everything_verifies(&host);
 }

@@ -80,6 +80,7 @@ fn no_certificate_exists_without_a_quorum_of_different_people_over_its_content()
     crowd.host.stop();
     crowd.host.start();
     assert_eq!(crowd.host.oneself().status().damage, None, "COUNTERSIGN_PROPERTY_SEED={seed}");
+    crate::evidence::everything_verifies(&crowd.host);
     let complaints = oracle.look(&crowd.host.db());
     assert!(complaints.is_empty(), "COUNTERSIGN_PROPERTY_SEED={seed}, at the end: {complaints:#?}");
     // A run in which nothing happens shows nothing.

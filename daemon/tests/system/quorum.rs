@@ -73,6 +73,7 @@ fn an_approver_in_two_groups_fills_one_place() {
     assert_eq!(filled, [("pki", vec!["bob".to_owned()]), ("security", vec!["erin".to_owned()])]);
     assert_eq!(detail.decisions[0].counts_for, ["pki", "security"]);
     assert_eq!(detail.decisions[1].counts_for, ["security"]);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]
@@ -91,6 +92,7 @@ fn places_that_are_filled_ask_for_nobody_and_an_admin_stands_in_any() {
     assert_eq!(vote(&mut carol, &request).state, RequestState::Approved);
     let detail = alice.call::<RequestGet>(&RequestIdParams { id: request.id });
     assert_eq!(detail.terms.steps[0].filled_by, ["carol"]);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]
@@ -113,6 +115,7 @@ fn an_ordered_quorum_asks_one_group_after_the_other() {
     vote(&mut erin, &request);
     assert_eq!(vote(&mut frank, &request).state, RequestState::Approved);
     assert_eq!(alice.wait(&request.id).outcome, Outcome::Issued);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]
@@ -138,6 +141,7 @@ fn rejections_end_it_at_the_threshold_and_until_then_the_quorum_can_still_be_rea
     assert_eq!(vote(&mut carol, &passed).state, RequestState::Approved);
     assert_eq!(alice.wait(&passed.id).outcome, Outcome::Issued);
     assert!(host.user(CAROL).status().damage.is_none());
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]
@@ -163,4 +167,5 @@ fn the_owner_of_a_certificate_decides_which_groups_are_asked() {
     let refused = bob.refused::<RequestApprove>(&on(&successor), ErrorKind::TwoPersonIntegrity);
     assert_eq!(refused.data.rule.as_deref(), Some("requester_decides"));
     assert_eq!(vote(&mut erin, &successor).state, RequestState::Approved);
+    crate::evidence::everything_verifies(&host);
 }

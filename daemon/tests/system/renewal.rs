@@ -110,6 +110,7 @@ fn an_unattended_profile_renews_by_itself_once() {
     in_order(&mut host);
     assert_eq!(count(&host, "jobs"), 2, "the new version is watched from its own begin");
     assert_eq!(count(&host, "expiry_watch WHERE version = 2"), 1);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]
@@ -133,6 +134,7 @@ fn an_attended_profile_asks_people_and_one_more_where_no_human_asked() {
     assert_eq!(host.user(BOB).wait(&request.id).outcome, Outcome::Issued);
     in_order(&mut host);
     assert_eq!(count(&host, "approval_requests"), 2);
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]

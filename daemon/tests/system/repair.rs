@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
+use countersign_proof::anchor::Anchor;
+use countersign_proof::checkpoint::Log;
+use countersign_proof::request::Continuation;
 use countersign_shared::digest::Digest;
 use countersign_shared::error::ErrorKind;
 use countersign_shared::protocol::method::{
     AuditAnchor, AuditCheckpoint, AuditProof, AuditRepair, AuditVerify, RequestApprove,
 };
 use countersign_shared::protocol::{
-    AnchorParams, AnchorVerdict, NoParams, Outcome, ProofParams, RepairParams, RepairResult, RequestSummary,
+    Acknowledged, AnchorParams, AnchorVerdict, ArchiveManifest, ExportParams, NoParams, Outcome, ProofParams,
+    RepairParams, RepairResult, RequestSummary,
 };
-use countersign_verify::offline::{self, Against};
+use countersign_verify::offline::{self, Against, ArchiveFile, Report};
 
-use crate::export::grow;
+use crate::archive::{archive, until as sealed_until};
+use crate::evidence::today;
+use crate::export::{export, grow};
 use crate::signed_decisions::{self, DEMANDED, Keys, signed};
 use crate::support::{ALICE, ALICE_ADM, BOB, CAROL, DAVE, Host, can_be_people, on, policy, policy_with, until};
 
@@ -71,6 +77,12 @@ fn damage_in_the_middle_is_acknowledged_and_gone_past_but_never_undone() {
                  '\"actor\":\"' || actor || '\"', '\"actor\":\"uid:62003\"') AS BLOB) WHERE action = 'approval_approved'",
         ),
         ("a record that is not JSON", "edited", "UPDATE audit_events SET record = x'0000' WHERE action = 'approval_approved'"),
+        (
+            "columns that are no text",
+            "columns",
+            "UPDATE audit_events SET actor = CAST(x'ff00fe' AS TEXT), details = '{ ' || substr(details, 2) || ' '
+                 WHERE action = 'approval_approved'",
+        ),
         ("a row taken out", "missing", "DELETE FROM audit_events WHERE action = 'approval_approved'"),
     ] {
         let (mut host, _) = scene();
@@ -104,9 +116,11 @@ fn damage_in_the_middle_is_acknowledged_and_gone_past_but_never_undone() {
         assert!(refused.message.contains("damaged"), "{what}: {refused:?}");
         host.user(DAVE).call::<AuditProof>(&ProofParams { from: Some(damaged), ..ProofParams::default() });
         assert!(!host.oneself().status().read_only, "{what}");
+        let files = Files::taken(&host);
         host.stop();
         let report = offline::verify(&host.database(), &Against::default(), &mut |_, _| ()).unwrap();
         assert!(report.intact && !report.acknowledged.is_empty(), "{what}: {report:?}");
+        files.go_past_what_is_acknowledged_and_nothing_else(what, (damaged, by), &report.acknowledged);
         // Anything else in the same place is new damage.
         host.tamper(&format!(
             "UPDATE audit_events SET actor = 'uid:2' WHERE seq = {damaged};
@@ -120,6 +134,84 @@ fn damage_in_the_middle_is_acknowledged_and_gone_past_but_never_undone() {
         host.stop();
         let report = offline::verify(&host.database(), &Against::default(), &mut |_, _| ()).unwrap();
         assert!(!report.intact, "{what}");
+    }
+}
+
+/// What leaves a host whose damage is acknowledged.
+struct Files {
+    place: tempfile::TempDir,
+    lines: Vec<String>,
+    against: Against,
+    archive: ArchiveManifest,
+}
+
+impl Files {
+    fn taken(host: &Host) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let mut dave = host.user(DAVE);
+        let period = today();
+        let (from, to) = (period.from.unwrap(), period.to.unwrap());
+        let params = ExportParams { from, to, category: None, limit: None, cursor: None };
+        let (manifest, lines, _) = export(&mut dave, params);
+        let size = host.oneself().status().ledger_size;
+        let (archive, text) = archive(&mut dave, &sealed_until(size));
+        std::fs::write(place.path().join("archive"), text).unwrap();
+        let checkpoint = dave.call::<AuditCheckpoint>(&NoParams {});
+        let log = Log::of_key(checkpoint.verifier_key.parse().unwrap());
+        // Of as many records as are in the file: what is gone past has to have the hashes that were recorded.
+        let continuation = Continuation::parse(manifest.continuation.as_ref().unwrap().as_bytes()).unwrap();
+        let anchor = Anchor::Note(continuation.signed);
+        let anchors = vec![("kept".to_owned(), anchor)];
+        let against = Against { log: Some(log), anchors, manifest: Some(manifest), ..Against::default() };
+        Self { place, lines, against, archive }
+    }
+
+    fn verified(&self, lines: &[String]) -> Report {
+        let file = self.place.path().join("export");
+        std::fs::write(&file, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        offline::verify(&file, &self.against, &mut |_, _| ()).unwrap()
+    }
+
+    fn go_past_what_is_acknowledged_and_nothing_else(
+        &self,
+        what: &str,
+        (damaged, by): (u64, u64),
+        acknowledged: &[Acknowledged],
+    ) {
+        let report = self.verified(&self.lines);
+        assert!(report.intact && report.gaps == 0, "{what}: {report:#?}");
+        assert_eq!(report.acknowledged, acknowledged, "{what}");
+        assert_eq!(report.anchors[0].verdict, "equal", "{what}: {report:#?}");
+        let path = self.place.path().join("archive");
+        let manifest = Some(self.archive.clone());
+        let archive = [ArchiveFile { path, manifest }];
+        let against = Against { manifest: None, ..self.against_alone() };
+        let report = offline::verify_archives(&archive, None, &against, &mut |_, _| ()).unwrap();
+        assert!(report.intact && report.acknowledged == acknowledged, "{what}: {report:#?}");
+
+        // Other damage in the same place, the same in another place, and without the record that acknowledges it.
+        let starts = |seq: u64| format!("{{\"seq\":{seq},");
+        let at = self.lines.iter().position(|line| line.starts_with(&starts(damaged)));
+        if let Some(at) = at {
+            let mut other = self.lines.clone();
+            other[at] = other[at].replacen("\"resource_id\":\"", "\"resource_id\":\"x", 1);
+            assert_ne!(other, self.lines);
+            let found = self.verified(&other);
+            assert!(!found.intact && found.acknowledged.is_empty(), "{what}: {found:#?}");
+            other.remove(at);
+            assert!(!self.verified(&other).intact, "{what}: the damaged record taken out");
+        }
+        let mut next = self.lines.clone();
+        let behind = next.iter().position(|line| line.starts_with(&starts(damaged + 1))).unwrap();
+        next[behind] = next[behind].replacen("\"actor\":\"", "\"actor\":\"x", 1);
+        assert!(!self.verified(&next).intact, "{what}: the record behind it");
+        let without: Vec<String> = self.lines.iter().filter(|line| !line.starts_with(&starts(by))).cloned().collect();
+        let found = self.verified(&without);
+        assert!(!found.intact && found.acknowledged.is_empty(), "{what}: {found:#?}");
+    }
+
+    fn against_alone(&self) -> Against {
+        Against { log: self.against.log.clone(), anchors: self.against.anchors.clone(), ..Against::default() }
     }
 }
 

@@ -164,6 +164,7 @@ fn a_quorum_ends_a_certificate_and_openssl_refuses_it() {
     host.start();
     assert_eq!(host.oneself().status().damage, None);
     assert_eq!(list(&host, 1), text, "the same list, written again");
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]

@@ -71,6 +71,7 @@ fn escalation_asks_further_groups_once_and_approves_nothing() {
     host.stop();
     host.start();
     assert!(host.user(CAROL).status().damage.is_none());
+    crate::evidence::everything_verifies(&host);
 }
 
 #[test]
@@ -192,6 +193,7 @@ fn only_a_renewal_that_changes_nothing_passes_by_time_and_says_so() {
     host.stop();
     host.start();
     assert!(host.user(CAROL).status().damage.is_none());
+    crate::evidence::everything_verifies(&host);
 }
 
 /// Milliseconds since 1970.

@@ -53,7 +53,7 @@ pub struct EvidencePage {
     pub lines: Vec<Box<RawValue>>,
     /// The record of the making.
     pub made_seq: u64,
-    /// How many lines there are on all pages together, besides the head and the checkpoints.
+    /// How many lines there are on all pages together, besides the head, the checkpoints and the witnesses.
     pub parts_total: u64,
     /// Where the next page begins; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,6 +70,8 @@ pub enum EvidencePart {
     Checkpoint(EvidenceCheckpoint),
     /// An earlier one, that a witness cosigned or that came back from outside.
     Earlier(EvidenceEarlier),
+    /// The key of a witness, as the host has it set.
+    Witness(EvidenceWitness),
     /// A key that signed checkpoints.
     Key(EvidenceKey),
     /// A policy document.
@@ -138,6 +140,14 @@ pub struct EvidenceEarlier {
     pub note: String,
     /// The RFC 6962 consistency proof from it to the checkpoint.
     pub path: Vec<Digest>,
+}
+
+/// See [`EvidencePart::Witness`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceWitness {
+    /// `NAME+ID+KEY`, of a witness that cosigned a checkpoint of the bundle. Nothing vouches for it but the host.
+    pub verifier_key: String,
 }
 
 /// See [`EvidencePart::Key`].
@@ -373,6 +383,7 @@ impl EvidencePart {
             Self::Head(_) => "head",
             Self::Checkpoint(_) => "checkpoint",
             Self::Earlier(_) => "earlier",
+            Self::Witness(_) => "witness",
             Self::Key(_) => "key",
             Self::Policy(_) => "policy",
             Self::Version(_) => "version",
@@ -390,7 +401,7 @@ impl EvidencePart {
     /// The record that it stands beside, or is.
     pub const fn seq(&self) -> Option<u64> {
         match self {
-            Self::Head(_) | Self::Checkpoint(_) | Self::Earlier(_) | Self::End(_) => None,
+            Self::Head(_) | Self::Checkpoint(_) | Self::Earlier(_) | Self::Witness(_) | Self::End(_) => None,
             Self::Key(part) => Some(part.seq),
             Self::Policy(part) => Some(part.seq),
             Self::Version(part) => Some(part.seq),

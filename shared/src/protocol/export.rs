@@ -136,4 +136,8 @@ pub struct ExportLine {
     /// The same in base 64 where they are not UTF-8: a record that was damaged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record_base64: Option<String>,
+    /// The nine columns from `event_id` to `details` to the octet, in base 64, where one of them is not UTF-8: a record that was
+    /// damaged, of which people may have acknowledged exactly that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns_base64: Option<Vec<String>>,
 }

@@ -134,7 +134,7 @@ fn a_report_says_loudly_that_the_evidence_does_not_verify_and_hostile_text_stays
     let ran = daemon.run(&format!("audit report {ID} --markdown"));
     assert_eq!(ran.code, 3);
     let verdict = ran.out.lines().nth(2).unwrap();
-    assert_eq!(verdict, "**NOT VERIFIED\\: DO NOT RELY ON THIS**");
+    assert_eq!(verdict, "**NOT VERIFIED: DO NOT RELY ON THIS**");
     // What stands in a fence is text to the letter, whatever it is.
     let outside: Vec<&str> = ran.out.split("```").step_by(2).collect();
     let outside = outside.concat();

@@ -31,7 +31,7 @@ pub(super) fn check(
             Log::new(head.origin.clone(), own)
         }
     };
-    let checkpoint = checkpoint(bundle, head, &log, findings, notes);
+    let checkpoint = checkpoint(bundle, head, &log, findings);
     let mut trees: Vec<(u64, Digest)> = checkpoint.iter().map(|found| (found.size(), found.root())).collect();
     if let Some(checkpoint) = &checkpoint {
         trees.extend(earlier(bundle, checkpoint, &log, findings));
@@ -63,13 +63,7 @@ fn keys(bundle: &Bundle, findings: &mut Findings) -> Vec<VerifierKey> {
     keys
 }
 
-fn checkpoint(
-    bundle: &Bundle,
-    head: &EvidenceHead,
-    log: &Log,
-    findings: &mut Findings,
-    notes: &mut Vec<String>,
-) -> Option<Checkpoint> {
+fn checkpoint(bundle: &Bundle, head: &EvidenceHead, log: &Log, findings: &mut Findings) -> Option<Checkpoint> {
     let mut found = bundle.parts.iter().filter_map(|(line, part)| match part {
         EvidencePart::Checkpoint(part) => Some((*line, &part.note)),
         _ => None,
@@ -86,10 +80,6 @@ fn checkpoint(
     findings.differ(place, ("checkpoint", "origin"), &head.origin, checkpoint.origin());
     findings.differ(place, ("checkpoint", "size"), head.size, checkpoint.size());
     findings.differ(place, ("checkpoint", "root"), head.root_sha256, checkpoint.root());
-    let others = signed.note().signatures().len().saturating_sub(1);
-    if others > 0 {
-        notes.push(format!("{others} further signatures under the checkpoint were not looked at"));
-    }
     Some(checkpoint.clone())
 }
 

@@ -11,10 +11,13 @@
 //! | [`ledger`](self) | checkpoint, proofs, keys, and what the record of the making says |
 //! | `content`, `policies` | versions, proposals, texts, policies |
 //! | [`votes`] | decisions, and the quorum counted again |
+//! | `by_policy` | who had to agree, and who had a vote, by the policies in the bundle |
 //! | `signature` | what deciders signed, and voices for what was done to the ledger |
+//! | `witnesses` | cosignatures, and whether their keys came from outside |
 //! | `issued` | certificates, revocations, and what allowed them |
 
 pub mod bundle;
+mod by_policy;
 mod content;
 mod issued;
 mod ledger;
@@ -23,6 +26,7 @@ mod policies;
 mod quorum;
 mod signature;
 pub mod votes;
+mod witnesses;
 
 use std::io::Read;
 use std::path::Path;
@@ -56,6 +60,13 @@ impl Findings {
     fn add(&mut self, line: u64, part: &str, seq: Option<u64>, rule: &str, text: impl std::fmt::Display) {
         if self.0.len() < MOST_FINDINGS {
             self.0.push(damage(seq, rule, format!("line {line} ({part}): {text}")));
+        }
+    }
+
+    /// Adds one of something that the bundle is held against.
+    fn outside(&mut self, name: &str, rule: &str, text: impl std::fmt::Display) {
+        if self.0.len() < MOST_FINDINGS {
+            self.0.push(damage(None, rule, format!("{name}: {text}")));
         }
     }
 
@@ -111,10 +122,12 @@ pub fn examine(file: impl Read, against: &Against) -> Result<Examined, Unusable>
     let mut notes = Vec::new();
     let bundle = bundle::read(file, &mut findings)?;
     let anchors = ledger::check(&bundle, against, &mut findings, &mut notes);
+    witnesses::check(&bundle, against, &mut findings, &mut notes);
     policies::check(&bundle, &mut findings);
     content::check(&bundle, &mut findings);
     votes::check(&bundle, &mut findings, &mut notes);
     signature::voices(&bundle, &mut findings);
+    by_policy::check(&bundle, &mut findings, &mut notes);
     issued::check(&bundle, &mut findings, &mut notes);
     let intact = findings.0.is_empty() && anchors.iter().all(|anchored| anchored.verdict == "equal");
     // Nothing that is wrong covers anything, and no key of the bundle's own does.

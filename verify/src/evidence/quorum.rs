@@ -120,6 +120,13 @@ impl Terms {
         self.steps.iter().map(|(_, need)| need).sum()
     }
 
+    /// What to judge by where a request was made under these and `now` are those of the policy in force.
+    pub fn or_stricter(&self, now: &Self) -> Self {
+        let quorum = if now == self || now.asks_for_as_much_as(self) { now } else { self };
+        let reject_threshold = self.reject_threshold.min(now.reject_threshold);
+        Self { steps: quorum.steps.clone(), ordered: quorum.ordered, reject_threshold }
+    }
+
     /// True where whoever satisfies these satisfies the others as well.
     pub fn asks_for_as_much_as(&self, other: &Self) -> bool {
         let by_group = |terms: &Self| {
@@ -137,6 +144,16 @@ impl Terms {
             self.ordered && other.steps.iter().all(|(group, _)| own.any(|(mine, _)| mine == group))
         };
         named && self.places() >= other.places() && (!other.ordered || keeps_order())
+    }
+}
+
+impl std::fmt::Display for Terms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (at, (group, need)) in self.steps.iter().enumerate() {
+            write!(f, "{}{group}:{need}", if at == 0 { "" } else { " " })?;
+        }
+        let order = if self.ordered { "one after the other, " } else { "" };
+        write!(f, " ({order}ended by {} rejections)", self.reject_threshold)
     }
 }
 

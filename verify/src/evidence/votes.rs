@@ -49,7 +49,7 @@ fn decision(bundle: &Bundle, line: u64, part: &EvidenceDecision, record: &Record
 }
 
 /// The record that made a version of a request.
-fn made<'b>(bundle: &'b Bundle, object: &str, version: i64) -> Option<(u64, &'b Record)> {
+pub(super) fn made<'b>(bundle: &'b Bundle, object: &str, version: i64) -> Option<(u64, &'b Record)> {
     let makes = |record: &Record| {
         matches!(record.action(), "approval_requested" | "approval_amended" | "policy_proposed")
             && record.member("resource_id") == object

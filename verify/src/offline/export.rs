@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor};
+use std::path::Path;
 
 use countersign_proof::request::Continuation;
 use countersign_proof::tree::{Frontier, leaf_hash};
@@ -14,7 +15,8 @@ use serde::Deserialize;
 use super::archive;
 use super::database::Live;
 use super::pass::Held;
-use super::{Against, Kind, Progress, Report, Unusable};
+use super::past::{self, Past};
+use super::{Against, Kind, Progress, Report, Unusable, lines};
 use crate::chain::Chain;
 use crate::columns::{Columns, GENESIS};
 use crate::{damage, row};
@@ -40,6 +42,8 @@ pub type Lines = BufReader<io::Chain<Cursor<Vec<u8>>, File>>;
 pub struct Part<'a> {
     /// How it is named, where there are several.
     pub name: Option<String>,
+    /// Where it is, to be read once more.
+    pub path: &'a Path,
     /// Its lines.
     pub lines: Lines,
     /// How many octets it has.
@@ -62,6 +66,8 @@ struct Reading<'a> {
     /// The tree of the records is known: nothing is missing between the ledger's first record and the last that was read, or
     /// between the peaks that a manifest states and that record.
     tied: bool,
+    /// Damage that is gone past.
+    past: Option<&'a Past>,
 }
 
 pub fn verify(
@@ -71,11 +77,45 @@ pub fn verify(
     against: &Against,
     progress: &mut Progress<'_>,
 ) -> Result<Report, Unusable> {
+    let again: Vec<(Option<String>, &Path, u64, Option<&ArchiveManifest>)> =
+        parts.iter().map(|part| (part.name.clone(), part.path, part.octets, part.manifest)).collect();
+    let report = read(kind, parts, (live, against, None), progress)?;
+    if report.findings.is_empty() && report.gaps == 0 {
+        return Ok(report);
+    }
+    let open = || again.iter().map(|(_, path, ..)| lines_of(path)).collect::<io::Result<Vec<Lines>>>();
+    let Some(past) = past::look(open)? else { return Ok(report) };
+    let parts = again.iter().zip(open()?).map(|((name, path, octets, manifest), lines)| Part {
+        name: name.clone(),
+        path,
+        lines,
+        octets: *octets,
+        manifest: *manifest,
+    });
+    let mut report = read(kind, parts.collect(), (live, against, Some(&past)), progress)?;
+    report.acknowledged = past.acknowledged.to_report();
+    Ok(report)
+}
+
+fn lines_of(path: &Path) -> io::Result<Lines> {
+    lines(Vec::new(), File::open(path)?).map_err(|error| match error {
+        Unusable::Io(error) => error,
+        other => io::Error::other(other.to_string()),
+    })
+}
+
+/// Reads all of it once; past damage, where it is known.
+fn read(
+    kind: Kind,
+    parts: Vec<Part<'_>>,
+    (live, against, past): (Option<&Live>, &Against, Option<&Past>),
+    progress: &mut Progress<'_>,
+) -> Result<Report, Unusable> {
     let octets = parts.iter().map(|part| part.octets).sum();
     let (continuations, findings) = continuations(&parts, against);
     let held = Held::new(against, continuations.iter().map(|(_, continuation)| continuation.old));
     let (rows, done, gaps, first, before, tied) = Default::default();
-    let mut reading = Reading { against, live, held, findings, rows, done, gaps, first, before, tied };
+    let mut reading = Reading { against, live, held, findings, rows, done, gaps, first, before, tied, past };
     for part in parts {
         if !reading.part(part, &mut |done| progress(done, octets))? {
             break;
@@ -127,6 +167,7 @@ impl Reading<'_> {
         }
         self.done += octets;
         let Some(manifest) = part.manifest else { return Ok(true) };
+        self.past_missing(manifest.to_seq);
         let last = first.and(self.before.map(|before| (before.seq, before.hash)));
         let tree = self.tied.then(|| self.held.pass.chain().frontier());
         let read = archive::Read { first, last, rows: number, octets, sha256: hasher.finish(), tree };
@@ -147,7 +188,13 @@ impl Reading<'_> {
                 damage(at, "truncated", "the last is not ended: the file was cut off in it".to_owned())
             });
         }
-        let (record, octets) = step(line, self.before)?;
+        let line = parse(line, self.before)?;
+        self.past_missing(line.seq);
+        let known = self.past.and_then(|past| past.leaves.get(&line.seq)).copied();
+        let (record, octets) = match known {
+            None => step(&line, self.before)?,
+            Some(leaf) => self.damaged(&line, leaf, manifest)?,
+        };
         if let Some(found) = self.live.and_then(|live| live.compare(record.seq, &octets)) {
             return Err(found);
         }
@@ -167,6 +214,34 @@ impl Reading<'_> {
         }
         self.before = Some(record);
         Ok(record)
+    }
+
+    /// Goes past records that are missing, and acknowledged as such, up to the one before `seq`.
+    fn past_missing(&mut self, seq: u64) {
+        let Some(past) = self.past else { return };
+        while let Some(before) = self.before
+            && before.seq + 1 < seq
+            && let Some(leaf) = past.leaves.get(&(before.seq + 1)).copied()
+        {
+            self.before = Some(Before { seq: before.seq + 1, hash: leaf, prev: before.hash });
+            if self.tied {
+                self.held.pass.advance(leaf, |_| {});
+            }
+        }
+    }
+
+    /// A record whose damage is acknowledged: its octets as they stand, and the hash that is recorded for it.
+    fn damaged(
+        &self,
+        line: &ExportLine,
+        hash: Digest,
+        manifest: Option<&ArchiveManifest>,
+    ) -> Result<(Before, Vec<u8>), Damage> {
+        let record = octets(line).map_err(|text| damage(Some(line.seq), "format", text))?;
+        let own = || serde_json::from_slice::<Tied>(&record).ok().map(|tied| tied.prev);
+        let prev = self.before.map(|before| before.hash);
+        let prev = prev.or(manifest.map(|manifest| manifest.prev_sha256)).or_else(own).unwrap_or(GENESIS);
+        Ok((Before { seq: line.seq, hash, prev }, record))
     }
 
     /// Takes up the tree of what stands before the first record, where a manifest states it.
@@ -224,7 +299,7 @@ impl Reading<'_> {
 }
 
 /// Reads a line with its end, as far as a line may go; false behind the last.
-fn next_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+pub(super) fn next_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     Ok(io::Read::take(&mut *file, MAX_LINE + 1).read_until(b'\n', line)? > 0)
 }
@@ -235,23 +310,31 @@ struct Tied {
     prev: Digest,
 }
 
-fn step(line: &[u8], before: Option<Before>) -> Result<(Before, Vec<u8>), Damage> {
+fn parse(line: &[u8], before: Option<Before>) -> Result<ExportLine, Damage> {
     let at = before.map(|before| before.seq + 1);
-    let line: ExportLine = serde_json::from_slice(line).map_err(|error| {
+    serde_json::from_slice(line).map_err(|error| {
         let text = Untrusted::new(error.to_string());
         damage(at, "format", format!("not a line of an export: {}", text.safe()))
-    })?;
+    })
+}
+
+/// The octets of the record that a line has.
+pub(crate) fn octets(line: &ExportLine) -> Result<Vec<u8>, String> {
+    match (&line.record, &line.record_base64) {
+        (Some(record), None) => Ok(record.as_bytes().to_vec()),
+        (None, Some(text)) => {
+            BASE64.decode(text.as_bytes()).map_err(|error| format!("record_base64 is not base 64: {error}"))
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            Err("exactly one of `record` and `record_base64` holds the octets".to_owned())
+        }
+    }
+}
+
+fn step(line: &ExportLine, before: Option<Before>) -> Result<(Before, Vec<u8>), Damage> {
     let seq = line.seq;
     let wrong = |rule: &str, text: String| damage(Some(seq), rule, text);
-    let record = match (&line.record, &line.record_base64) {
-        (Some(record), None) => record.as_bytes().to_vec(),
-        (None, Some(text)) => BASE64
-            .decode(text.as_bytes())
-            .map_err(|error| wrong("format", format!("record_base64 is not base 64: {error}")))?,
-        (Some(_), Some(_)) | (None, None) => {
-            return Err(wrong("format", "exactly one of `record` and `record_base64` holds the octets".to_owned()));
-        }
-    };
+    let record = octets(line).map_err(|text| wrong("format", text))?;
     let hash = leaf_hash(&record);
     if hash != line.record_sha256 {
         let text = format!("record_sha256 is {}, the octets of the record have {hash}", line.record_sha256);

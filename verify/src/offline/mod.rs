@@ -7,6 +7,7 @@ mod archive;
 mod database;
 mod export;
 mod pass;
+mod past;
 mod schema;
 mod signatures;
 mod wal;
@@ -16,14 +17,17 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use countersign_proof::anchor::{Anchor, Verdict};
-use countersign_proof::checkpoint::Log;
+use countersign_proof::checkpoint::{Log, SignedCheckpoint};
+use countersign_proof::note::VerifierKey;
 use countersign_proof::request::Continuation;
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::{Acknowledged, ArchiveManifest, Damage, ExportManifest};
 use serde::Serialize;
 
+pub(crate) use export::octets;
+
 pub use crate::Progress;
-use crate::evidence;
+use crate::{cosigned, damage, evidence};
 
 /// What a file is held against.
 #[derive(Debug, Default)]
@@ -32,11 +36,25 @@ pub struct Against {
     pub log: Option<Log>,
     /// Checkpoints from outside, each with the name that it is reported by.
     pub anchors: Vec<(String, Anchor)>,
+    /// Witnesses' keys, from outside. Each has to have cosigned one of the checkpoints: an anchor, one that a proof leads to, or
+    /// one of a bundle.
+    pub witnesses: Vec<VerifierKey>,
     /// What the daemon said of an export.
     pub manifest: Option<ExportManifest>,
     /// Proofs that the ledger went on from what is in the file, each with the name that it is reported by: they lead to anchors
     /// of more records. What they say is verified, and needs no trust.
     pub continuations: Vec<(String, Continuation)>,
+}
+
+impl Against {
+    /// Every checkpoint that came with the anchors and proofs, each with the name that it is reported by.
+    pub(crate) fn checkpoints(&self) -> Vec<(&str, &SignedCheckpoint)> {
+        let anchors = self.anchors.iter().filter_map(|(name, anchor)| match anchor {
+            Anchor::Note(signed) => Some((name.as_str(), signed)),
+            Anchor::Short(_) => None,
+        });
+        anchors.chain(self.continuations.iter().map(|(name, proof)| (name.as_str(), &proof.signed))).collect()
+    }
 }
 
 /// An archive, and what the daemon said of it.
@@ -166,10 +184,11 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
     } else if evidence::is_bundle(&begin) {
         return Ok(evidence::examine(begin.as_slice().chain(file), against)?.report);
     } else {
-        let part = export::Part { name: None, lines: lines(begin, file)?, octets: found.len(), manifest: None };
+        let lines = lines(begin, file)?;
+        let part = export::Part { name: None, path, lines, octets: found.len(), manifest: None };
         export::verify(Kind::Export, vec![part], None, against, progress)?
     };
-    Ok(concluded(report))
+    Ok(concluded(report, against))
 }
 
 /// Verifies archives one after the other, in the order of the ledger; beside a database, where one is named: each record is the
@@ -192,7 +211,7 @@ pub fn verify_archives(
     let live = database.map(|path| database::Live::open(path).map_err(named(path))).transpose()?;
     let first = files.first().map(|file| file.path.clone()).unwrap_or_default();
     let report = export::verify(Kind::Archive, parts, live.as_ref(), against, progress);
-    report.map(concluded).map_err(|error| (first, error))
+    report.map(|report| concluded(report, against)).map_err(|error| (first, error))
 }
 
 fn part(file: &ArchiveFile, several: bool) -> Result<export::Part<'_>, Unusable> {
@@ -202,6 +221,7 @@ fn part(file: &ArchiveFile, several: bool) -> Result<export::Part<'_>, Unusable>
     let opened = File::open(&file.path)?;
     Ok(export::Part {
         name: several.then(|| file.path.display().to_string()),
+        path: &file.path,
         octets: opened.metadata()?.len(),
         lines: lines(Vec::new(), opened)?,
         manifest: file.manifest.as_ref(),
@@ -222,9 +242,21 @@ fn lines(begin: Vec<u8>, mut file: File) -> Result<export::Lines, Unusable> {
     ))
 }
 
-fn concluded(mut report: Report) -> Report {
+fn concluded(mut report: Report, against: &Against) -> Report {
+    cosignatures(&mut report, against);
     report.intact = report.findings.is_empty() && report.anchors.iter().all(|anchored| anchored.verdict == "equal");
     report
+}
+
+/// Witnesses' lines under what came from outside: the file itself has none that are looked at.
+fn cosignatures(report: &mut Report, against: &Against) {
+    let checkpoints = against.checkpoints();
+    let log = against.log.as_ref().map(Log::keys).unwrap_or_default();
+    let found = cosigned::check(&checkpoints, cosigned::Keys { log, outside: &against.witnesses, named: &[] });
+    let wrong = found.wrong.iter().filter_map(|(at, why)| Some(format!("{}: {why}", checkpoints.get(*at)?.0)));
+    let missing = found.missing.iter().map(|witness| cosigned::not_cosigned(witness));
+    report.findings.extend(wrong.chain(missing).map(|text| damage(None, cosigned::RULE, text)));
+    report.notes.extend(found.notes);
 }
 
 fn word(verdict: &Verdict) -> &'static str {

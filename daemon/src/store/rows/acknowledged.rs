@@ -33,6 +33,18 @@ pub fn of_record(connection: &Connection, seq: u64) -> rusqlite::Result<Option<u
         .optional()
 }
 
+/// The leaf hash that is recorded for this record, where it is acknowledged that it is damaged.
+pub fn recorded(connection: &Connection, seq: u64) -> rusqlite::Result<Option<Digest>> {
+    let expected: Option<String> = connection
+        .prepare_cached(&format!(
+            "SELECT expected FROM acknowledged_damage WHERE seq = ?1 AND {OF_RECORDS} ORDER BY by_seq DESC LIMIT 1"
+        ))?
+        .query_row([seq], |row| row.get(0))
+        .optional()?
+        .flatten();
+    Ok(expected.and_then(|digest| digest.parse().ok()))
+}
+
 /// True where the anchor that this record brought is known to disagree.
 pub fn of_anchor(connection: &Connection, note_sha256: &Digest) -> rusqlite::Result<bool> {
     connection

@@ -4,15 +4,17 @@ use countersign_proof::tree::Frontier;
 use countersign_shared::digest::{Digest, Hasher};
 use countersign_shared::protocol::{ArchiveRow, Damage};
 use countersign_shared::time::Timestamp;
+use countersign_verify::acknowledged::Acknowledgements;
 use countersign_verify::damage;
 use countersign_verify::row::{self, Values};
+use countersign_verify::survey::digest_of_row;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::audit;
 use super::export::{self, line};
 use super::nodes::digest;
 use super::page::{Conditions, Window, cut};
 use super::parsed;
+use super::{acknowledged, audit};
 use crate::ledger::record::GENESIS;
 use crate::ledger::{Tail, leaf_hash};
 
@@ -115,9 +117,20 @@ pub fn first_at(connection: &Connection, begin: u64, until: Timestamp) -> rusqli
         .query_row(params![until.to_string(), begin], |row| row.get(0))
 }
 
-/// The hash of the record before `seq`.
+/// How many records from one number on and before another are there: all, but those of which it is acknowledged that they are
+/// missing.
+pub fn rows(connection: &Connection, from: u64, to: u64) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM audit_events WHERE seq >= ?1 AND seq < ?2")?
+        .query_row([from, to], |row| row.get(0))
+}
+
+/// The hash that is recorded for the record before `seq`.
 pub fn prev(connection: &Connection, seq: u64) -> rusqlite::Result<Digest> {
     let Some(before) = seq.checked_sub(1) else { return Ok(GENESIS) };
+    if let Some(recorded) = acknowledged::recorded(connection, before)? {
+        return Ok(recorded);
+    }
     let record = audit::record(connection, before)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     Ok(leaf_hash(&record))
 }
@@ -133,15 +146,24 @@ pub struct FileFacts {
     pub root: Digest,
 }
 
-/// Reads the records from the end of `tree` on and before `to` as lines, one at a time, and verifies each of them.
+/// Reads the records from the end of `tree` on and before `to` as lines, one at a time, and verifies each of them, or goes past
+/// damage that people acknowledged.
 pub fn facts(connection: &Connection, tree: Frontier, to: u64) -> rusqlite::Result<Result<FileFacts, Damage>> {
+    let known = Acknowledgements::read(connection)?;
     let mut tail = Tail::from_parts(prev(connection, tree.size())?, tree);
     let mut statement =
         connection.prepare_cached(&format!("{} WHERE seq >= ?1 AND seq < ?2 ORDER BY seq", export::COLUMNS))?;
     let mut rows = statement.query(params![tail.size(), to])?;
     let (mut hasher, mut octets, mut scratch) = (Hasher::default(), 0, Vec::new());
     while let Some(row) = rows.next()? {
-        match row::check(&Values::read(row)?, tail.size(), &tail.prev(), &mut scratch) {
+        let seq: u64 = row.get(0)?;
+        known.gone(tail.size(), seq).into_iter().flatten().for_each(|leaf| tail.advance(leaf, |_| {}));
+        let standing = if known.is_damaged(seq) { known.standing(seq, digest_of_row(row)?) } else { None };
+        let hash = match standing {
+            Some(leaf) => Ok(leaf),
+            None => row::check(&Values::read(row)?, tail.size(), &tail.prev(), &mut scratch),
+        };
+        match hash {
             Ok(hash) => tail.advance(hash, |_| {}),
             Err(damage) => return Ok(Err(damage)),
         }
@@ -150,6 +172,7 @@ pub fn facts(connection: &Connection, tree: Frontier, to: u64) -> rusqlite::Resu
         hasher.update(b"\n");
         octets += line.get().len() as u64 + 1;
     }
+    known.gone(tail.size(), to).into_iter().flatten().for_each(|leaf| tail.advance(leaf, |_| {}));
     if tail.size() != to {
         let text = format!("{to} records were committed, {} are there", tail.size());
         return Ok(Err(damage(Some(tail.size()), "missing", text)));

@@ -131,6 +131,8 @@ pub fn line(row: &Row<'_>) -> rusqlite::Result<Box<RawValue>> {
     let text = |index: usize| -> rusqlite::Result<String> {
         Ok(String::from_utf8_lossy(row.get_ref(index)?.as_bytes()?).into_owned())
     };
+    let columns = (1..=9).map(|index| Ok(row.get_ref(index)?.as_bytes()?)).collect::<rusqlite::Result<Vec<&[u8]>>>()?;
+    let told = columns.iter().all(|column| std::str::from_utf8(column).is_ok());
     let octets = row.get_ref(10)?.as_blob()?;
     let record = std::str::from_utf8(octets).ok();
     let line = ExportLine {
@@ -147,13 +149,16 @@ pub fn line(row: &Row<'_>) -> rusqlite::Result<Box<RawValue>> {
         record_sha256: leaf_hash(octets),
         record: record.map(str::to_owned),
         record_base64: record.is_none().then(|| BASE64.encode(octets)),
+        columns_base64: (!told).then(|| columns.iter().map(|column| BASE64.encode(column)).collect()),
     };
     serde_json::value::to_raw_value(&line).map_err(unwritable)
 }
 
 /// Canonical JSON as it stands; anything else, which only a damaged ledger has, as a string.
 fn json(details: String) -> serde_json::Result<Box<RawValue>> {
+    // White space behind it would not come over.
     if details.starts_with('{')
+        && details.ends_with('}')
         && !details.contains(|c: char| c.is_control())
         && let Ok(value) = RawValue::from_string(details.clone())
     {

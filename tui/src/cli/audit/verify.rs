@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use countersign_proof::anchor::Anchor;
 use countersign_proof::checkpoint::Log;
-use countersign_proof::note::VerifierKey;
+use countersign_proof::note::{Algorithm, VerifierKey};
 use countersign_proof::request::Continuation;
 use countersign_shared::protocol::method::{AuditVerify, DaemonStatus};
 use countersign_shared::protocol::{ARCHIVE_FORMAT, ArchiveManifest, ExportManifest, NoParams};
@@ -55,6 +55,10 @@ pub(super) struct Beside {
     /// The ledger's verifier key, or a file with it: from outside, not from the host. Several times after a rotation
     #[arg(long, value_name = "KEY")]
     key: Vec<String>,
+    /// The verifier key of a witness, or a file with it: from outside, not from the host. It has to have cosigned one of the
+    /// checkpoints; several times for several
+    #[arg(long, value_name = "KEY")]
+    witness: Vec<String>,
 }
 
 impl VerifyArgs {
@@ -64,7 +68,8 @@ impl VerifyArgs {
 
     /// Where the daemon's own ledger is verified, there is nothing that these could be held against.
     pub(super) fn needs_file(&self) -> bool {
-        self.files.is_empty() && !(self.beside.anchor.is_empty() && self.beside.key.is_empty())
+        self.files.is_empty()
+            && !(self.beside.anchor.is_empty() && self.beside.key.is_empty() && self.beside.witness.is_empty())
     }
 }
 
@@ -184,7 +189,17 @@ pub(super) fn read_against(args: &Beside) -> Result<Against, Failure> {
         Some(name) if keys.iter().all(|key| *key.name() == name) => Some(Log::new(name.as_str(), keys)),
         Some(_) => return Err(Failure::usage("the keys of --key have several names; a ledger has one")),
     };
-    Ok(Against { log, anchors, ..Against::default() })
+    let witnesses = args.witness.iter().map(|key| read_witness(key)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Against { log, anchors, witnesses, ..Against::default() })
+}
+
+/// A key that signs nothing but cosignatures.
+fn read_witness(raw: &str) -> Result<VerifierKey, Failure> {
+    let key = read_key(raw)?;
+    if key.algorithm() == Algorithm::CosignatureV1 {
+        return Ok(key);
+    }
+    Err(Failure::usage("the key of --witness is that of a ledger").hint("--key names those that sign checkpoints"))
 }
 
 /// Proofs that the ledger went on.

@@ -371,6 +371,9 @@ fn proof(bundle: &Bundle, blocks: &mut Vec<Block>) {
     for (_, part) in &bundle.parts {
         match part {
             EvidencePart::Key(key) => fields.push(("key", format!("{} (record {})", safe(&key.verifier_key), key.seq))),
+            EvidencePart::Witness(key) => {
+                fields.push(("witness", format!("{} (as the host has it set)", safe(&key.verifier_key))))
+            }
             EvidencePart::Policy(policy) => {
                 fields.push(("policy", format!("{} (record {})", policy.sha256, policy.seq)))
             }
