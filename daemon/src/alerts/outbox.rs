@@ -20,7 +20,7 @@ pub struct Claimed {
     pub severity: Severity,
     /// Attempts that failed.
     pub attempts: u32,
-    /// JSON, an array: the recipients whom the attempts before did not reach; all where there is none.
+    /// JSON: the recipients whom the attempts before did not reach; all where there is none.
     pub remaining: Option<String>,
 }
 
@@ -96,6 +96,21 @@ pub fn put_off(connection: &Connection, claimed: &Claimed, tick: i64) -> rusqlit
         .prepare_cached("UPDATE outbox SET next_tick = ?2, claimed_tick = NULL WHERE notification_id = ?1")?
         .execute(params![claimed.notification_id, tick])?;
     if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
+}
+
+/// Those that were put off before any attempt was made.
+const HELD: &str = "channel = ?1 AND claimed_tick IS NULL AND attempts = 0 AND next_tick > ?2";
+
+/// Whether messages of a channel wait that no attempt was made for.
+pub fn holds(connection: &Connection, channel: Channel, tick: i64) -> rusqlite::Result<bool> {
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM outbox WHERE {HELD})");
+    connection.prepare_cached(&sql)?.query_row(params![channel.as_str(), tick], |row| row.get(0))
+}
+
+/// Has them claimed at `tick`.
+pub fn hold_no_more(connection: &Connection, channel: Channel, tick: i64) -> rusqlite::Result<()> {
+    let sql = format!("UPDATE outbox SET next_tick = ?2 WHERE {HELD}");
+    connection.prepare_cached(&sql)?.execute(params![channel.as_str(), tick]).map(drop)
 }
 
 /// What has become of a notification.

@@ -51,6 +51,7 @@ mod quorum;
 mod quota;
 mod race;
 mod renewal;
+mod renewal_many;
 mod repair;
 mod review;
 mod revocation;
