@@ -142,7 +142,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
             for effect in effects {
                 metrics.apply(&effect);
                 match effect {
-                    Effect::Pending { .. } => {
+                    Effect::Pending | Effect::Timed => {
                         earlier.notify_one();
                         due.notify_one();
                     }
