@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => end(&error.to_string(), 1),
+        Err(error) => end(&error.to_string(), error.status()),
     }
 }
 
