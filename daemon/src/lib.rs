@@ -17,6 +17,7 @@ pub mod intake;
 pub mod inventory;
 pub mod ipc;
 pub mod issuer;
+pub mod journal;
 pub mod ledger;
 pub mod made_key;
 pub mod metrics;

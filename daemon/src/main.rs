@@ -4,8 +4,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use countersignd::boot;
 use countersignd::config::{Environment, Flags, Settings};
+use countersignd::{boot, journal};
 
 fn main() -> ExitCode {
     // Whatever is made is the daemon's alone; what others may read gets its mode by name.
@@ -14,12 +14,10 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return end(&error.to_string(), 2),
     };
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    // The journal has its own clock and no colours.
     let log =
         tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(settings.log_level.0).with_ansi(false);
-    if journal {
-        log.without_time().init()
+    if journal::is_stderr() {
+        log.event_format(journal::Prioritised::default()).init()
     } else {
         log.init()
     }
@@ -32,12 +30,16 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => end(&error.to_string(), 1),
+        Err(error) => end(&error.to_string(), error.status()),
     }
 }
 
 fn end(message: &str, code: u8) -> ExitCode {
+    let mut message = format!("countersignd: {message}");
+    if journal::is_stderr() {
+        message = journal::error(&message);
+    }
     // There may be nobody to read it.
-    let _ = writeln!(std::io::stderr(), "countersignd: {message}");
+    let _ = writeln!(std::io::stderr(), "{message}");
     ExitCode::from(code)
 }

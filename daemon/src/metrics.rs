@@ -171,7 +171,7 @@ impl Metrics {
     /// Counts what a commit made true.
     pub fn apply(&self, effect: &Effect) {
         match effect {
-            Effect::Pending { .. } => self.pending.inc(),
+            Effect::Pending => self.pending.inc(),
             Effect::Decided { outcome, profile_id, age_millis } => {
                 self.ended(*outcome, profile_id, *age_millis);
                 // What the bypass approves has never waited.
@@ -193,7 +193,8 @@ impl Metrics {
             Effect::Died => self.alerts.died(1),
             Effect::Refused { rule } => self.refused(rule, 1),
             Effect::AttemptsRepeated => self.alarmed(1),
-            Effect::JobReady
+            Effect::Timed
+            | Effect::JobReady
             | Effect::Moved(_)
             | Effect::Queued(_)
             | Effect::RenewalPlanned
@@ -302,7 +303,9 @@ mod tests {
     fn waiting_requests_are_counted_as_they_come_and_end() {
         let metrics = Metrics::new(["p-web"]).unwrap();
         metrics.waiting(2);
-        metrics.apply(&Effect::Pending { deadline_tick: 1 });
+        metrics.apply(&Effect::Pending);
+        // Whatever is due on a request besides, it is one that waits.
+        metrics.apply(&Effect::Timed);
         let ended = |outcome| Effect::Decided { outcome, profile_id: "p-web".into(), age_millis: 1 };
         for outcome in [Outcome::Approved, Outcome::Expired, Outcome::Bypassed] {
             metrics.apply(&ended(outcome));

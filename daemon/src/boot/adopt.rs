@@ -93,7 +93,7 @@ pub fn differs(file: Option<&PathBuf>, in_force: Digest) -> Result<bool, BootErr
 /// The document of the file, or of the demo.
 pub fn read(file: Option<&PathBuf>) -> Result<String, BootError> {
     let Some(path) = file else { return Ok(demo::POLICY.to_owned()) };
-    let refuse = |why: String| BootError(format!("the policy {}: {why}", path.display()));
+    let refuse = |why: String| BootError::Policy(format!("the policy {}: {why}", path.display()));
     let size = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
     if size > MAX_DOCUMENT as u64 {
         return Err(refuse(format!("{size} octets; at most {MAX_DOCUMENT} are allowed")));
@@ -104,7 +104,7 @@ pub fn read(file: Option<&PathBuf>) -> Result<String, BootError> {
 fn parse(document: &str, file: Option<&PathBuf>) -> Result<Policy, BootError> {
     let name = file.map_or_else(|| "of the demo".to_owned(), |path| path.display().to_string());
     let (policy, warnings) = Policy::parse(document)
-        .map_err(|errors| BootError(format!("the policy {name} is refused:\n  {}", errors.join("\n  "))))?;
+        .map_err(|errors| BootError::Policy(format!("the policy {name} is refused:\n  {}", errors.join("\n  "))))?;
     for warning in warnings {
         tracing::warn!("the policy {name}: {warning}");
     }

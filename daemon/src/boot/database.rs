@@ -74,7 +74,7 @@ pub fn open(path: &Path, demo: bool, health: &Health, clock: &dyn Clock) -> Resu
             Ok(Database { state, connection: None, readers, tail: integrity::unknown().tail, installation })
         }
         Err(Problem::Open(error)) => Err(during("opening the database")(error)),
-        Err(Problem::Gone(sentence) | Problem::Demo(sentence)) => Err(BootError(sentence)),
+        Err(Problem::Gone(sentence) | Problem::Demo(sentence)) => Err(BootError::Failed(sentence)),
     }
 }
 

@@ -33,13 +33,13 @@ pub fn begin(
     let directory = state.join(ISSUERS);
     match DirBuilder::new().mode(0o700).create(&directory) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            return Err(BootError(format!("{}: {error}", directory.display())));
+            return Err(BootError::Failed(format!("{}: {error}", directory.display())));
         }
         _ => {}
     }
     let origin = origin.to_owned();
     let opener = move |issuer: &policy::Issuer, now| open(issuer, &directory, &origin, now);
-    PolicyInForce::begin(policy, Arc::new(opener), now).map_err(BootError)
+    PolicyInForce::begin(policy, Arc::new(opener), now).map_err(BootError::Failed)
 }
 
 fn open(issuer: &policy::Issuer, directory: &Path, origin: &str, now: Timestamp) -> Result<Arc<dyn Issuer>, String> {

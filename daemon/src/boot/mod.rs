@@ -62,11 +62,27 @@ use vital::Vital;
 
 /// Why the daemon does not start. Damage of the ledger is not among the reasons: it starts, read-only.
 #[derive(Debug)]
-pub struct BootError(String);
+pub enum BootError {
+    /// The policy that is to be adopted: each start refuses it again, until somebody has edited it.
+    Policy(String),
+    /// Something else, which may be otherwise a moment later.
+    Failed(String),
+}
+
+impl BootError {
+    /// The exit status: 2, as for settings that cannot be meant, where starting again is of no use.
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Policy(_) => 2,
+            Self::Failed(_) => 1,
+        }
+    }
+}
 
 impl fmt::Display for BootError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let (Self::Policy(sentence) | Self::Failed(sentence)) = self;
+        f.write_str(sentence)
     }
 }
 
@@ -74,7 +90,7 @@ impl std::error::Error for BootError {}
 
 /// Says what was being done when an error came up.
 fn during<E: std::error::Error>(what: &'static str) -> impl Fn(E) -> BootError {
-    move |error| BootError(format!("{what}: {error}"))
+    move |error| BootError::Failed(format!("{what}: {error}"))
 }
 
 /// Where keys that were made for renewals stand in the state directory.
@@ -142,7 +158,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
             for effect in effects {
                 metrics.apply(&effect);
                 match effect {
-                    Effect::Pending { .. } => {
+                    Effect::Pending | Effect::Timed => {
                         earlier.notify_one();
                         due.notify_one();
                     }
@@ -360,7 +376,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     if settings.demo && fresh {
         demo::seed(answers.clone(), limits.clone(), state.path())
             .await
-            .map_err(|error| BootError(format!("preparing the demo: {error}")))?;
+            .map_err(|error| BootError::Failed(format!("preparing the demo: {error}")))?;
     }
     let signals = Signals::take().map_err(during("taking signals"))?;
     let listener = listen(&settings, directory.as_ref())?;
@@ -382,7 +398,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
         () = service.repair.again.notified() => again = true,
         what = vital.ended() => {
             tracing::error!("{what}: the daemon ends, to be started anew; what was answered is durable");
-            return Err(BootError(what));
+            return Err(BootError::Failed(what));
         }
     }
     if let Err(error) = systemd::stopping() {
@@ -407,7 +423,7 @@ pub async fn run(settings: Settings) -> Result<(), BootError> {
     }
     drop(state);
     if again {
-        return Err(BootError(
+        return Err(BootError::Failed(
             "damage was acknowledged: the daemon ends, to be started anew and to look at all of it".into(),
         ));
     }
@@ -422,7 +438,7 @@ fn listen(settings: &Settings, directory: &dyn Directory) -> Result<Listener, Bo
         None => None,
         Some(name) => {
             let gid = directory.gid_of(name).map_err(during("looking up the socket's group"))?;
-            Some(gid.ok_or_else(|| BootError(format!("there is no group {name} (socket_group)")))?)
+            Some(gid.ok_or_else(|| BootError::Failed(format!("there is no group {name} (socket_group)")))?)
         }
     };
     Listener::bind(&settings.socket, settings.socket_mode.bits(), group).map_err(during("opening the socket"))
@@ -435,7 +451,7 @@ fn open_keys(state: &Path, health: &Health, planned: Arc<Notify>) -> Result<Keys
         return Ok(Keys::at(directory, planned));
     }
     let shown = directory.display().to_string();
-    Keys::open(directory, planned).map_err(|error| BootError(format!("{shown}: {error}")))
+    Keys::open(directory, planned).map_err(|error| BootError::Failed(format!("{shown}: {error}")))
 }
 
 /// Of a damaged installation nothing is signed, and no key is looked for.
@@ -454,7 +470,7 @@ fn open_notary(
     }
     let recorded = checkpoints::keys(connection).map_err(during("reading the keys of checkpoints"))?;
     let notary = Notary::open(&settings.checkpoint, state, &recorded, installation)
-        .map_err(|error| BootError(format!("[checkpoint]: {error}")))?;
+        .map_err(|error| BootError::Failed(format!("[checkpoint]: {error}")))?;
     if let Some(newest) = checkpoints::newest(connection).map_err(during("reading the newest checkpoint"))? {
         if !notary.last_signed().is_known() {
             tracing::warn!(size = newest.size, "{} is missing and is made anew", SIGNED_FILE);
@@ -468,5 +484,5 @@ fn open_notary(
 }
 
 fn refused(what: &'static str) -> impl Fn(ApiError) -> BootError {
-    move |error| BootError(format!("{what}: {error}"))
+    move |error| BootError::Failed(format!("{what}: {error}"))
 }

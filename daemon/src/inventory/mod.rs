@@ -10,6 +10,7 @@
 //! - `chain`: leaves and what leads up from them; `scan`: all of it; `compare`: two of them
 //! - `register`: what a store has to do with a scan; `service::inventory::Book` is the one there is
 
+mod beneath;
 mod chain;
 mod compare;
 mod finding;

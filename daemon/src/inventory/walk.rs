@@ -5,18 +5,18 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read as _;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
+use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 
 use super::finding::Findings;
 use super::limits::{Budget, UsedUp};
-use super::{Place, Problem};
+use super::{Place, Problem, beneath};
 
 /// A file as it was read.
 pub(super) struct ReadFile {
@@ -131,7 +131,7 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
                         self.found(&entry, Problem::Limit { of: "directory levels", limit })
                     }
                     SFlag::S_IFDIR => self.directory(root, &entry, depth + 1),
-                    SFlag::S_IFLNK => self.link(root, handle.as_fd(), &name, (&entry, about.st_uid)),
+                    SFlag::S_IFLNK => self.link(root, &entry, about.st_uid),
                     special => self.found(&entry, Problem::Special(special_name(special))),
                 },
             };
@@ -190,34 +190,21 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
     /// A symlink is followed to a regular file inside the root. A directory inside the root is walked where it stands.
     ///
     /// The place belongs to whoever made the link, save that root's links are to what is of others.
-    fn link(&mut self, root: &Root, directory: BorrowedFd<'_>, name: &OsStr, (path, uid): (&Path, u32)) -> GoesOn {
+    fn link(&mut self, root: &Root, path: &Path, uid: u32) -> GoesOn {
         let below = path.strip_prefix(&root.path).unwrap_or(path);
-        let mut target = below.to_owned();
-        let mut opened = beneath(root, &target, OFlag::O_PATH);
-        if matches!(opened, Err(Errno::EXDEV)) {
-            // The kernel takes each absolute target for one outside.
-            let written = readlinkat(directory, name).map(PathBuf::from).unwrap_or_default();
-            let inside = [Some(&root.path), root.real.as_ref()]
-                .into_iter()
-                .flatten()
-                .find_map(|root| written.strip_prefix(root).ok());
-            if let Some(inside) = inside {
-                target = inside.to_owned();
-                opened = beneath(root, &target, OFlag::O_PATH);
-            }
-        }
-        let about = match opened.and_then(fstat) {
-            Ok(about) => about,
+        let names: Vec<&Path> = std::iter::once(root.path.as_path()).chain(root.real.as_deref()).collect();
+        let target = match beneath::follow(root.directory.as_fd(), &names, below) {
+            Ok(target) => target,
             Err(Errno::EXDEV) => return self.found(path, Problem::LeadsOut),
             Err(Errno::ENOENT | Errno::ELOOP | Errno::ENOTDIR) => return self.found(path, Problem::DeadLink),
             Err(error) => return self.failed(path, error),
         };
-        match kind(&about) {
+        match kind(&target.about) {
             SFlag::S_IFDIR => true,
             SFlag::S_IFREG => {
-                // Between the two calls it may have become something else; without O_NOFOLLOW it is a file or harmless.
-                match beneath(root, &target, READ.difference(OFlag::O_NOFOLLOW)) {
-                    Err(Errno::EXDEV | Errno::ENOENT | Errno::ELOOP) => self.found(path, Problem::Changed),
+                // Between the two calls it may have become something else.
+                match target.open(READ) {
+                    Err(Errno::ENOENT | Errno::ELOOP) => self.found(path, Problem::Changed),
                     Err(error) => self.failed(path, error),
                     Ok(file) => self.file(path, file, Some(uid).filter(|uid| *uid != 0), false),
                 }
@@ -279,14 +266,6 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
         self.findings.add(Place::File(path.to_owned()), problem);
         true
     }
-}
-
-fn beneath(root: &Root, below: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
-    let how = OpenHow::new()
-        .flags(flags | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
-    openat2(&root.directory, below, how)
 }
 
 fn kind(about: &FileStat) -> SFlag {

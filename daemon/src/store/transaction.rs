@@ -53,11 +53,10 @@ impl From<rusqlite::Error> for Failure {
 /// What has to happen once a command's changes are durable: wake-ups and counters, never state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// A request waits for people until `deadline_tick`.
-    Pending {
-        /// On the daemon's time line.
-        deadline_tick: i64,
-    },
+    /// One request more waits for people.
+    Pending,
+    /// Something is due on a request that waits, other than its end: when to look next may be sooner.
+    Timed,
     /// A request left `pending`.
     Decided {
         /// How.

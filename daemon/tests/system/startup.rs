@@ -173,7 +173,9 @@ fn a_bad_policy_is_refused_with_every_mistake_in_it() {
         .replace("role = \"auditor\"", "role = \"king\"")
         .replace("need = 1", "need = 9");
     let mut host = Host::prepared(&bad);
-    let refusal = host.refusal();
+    // 2, which the unit has in RestartPreventExitStatus=: no start is of use before somebody has edited it.
+    let (refusal, status) = host.refusal_and_status();
+    assert_eq!(status, 2, "{refusal}");
     for mistake in ["`nobody`", "p-web: max_validity", "`king`"] {
         assert!(refusal.contains(mistake), "{mistake}: {refusal}");
     }
@@ -181,7 +183,8 @@ fn a_bad_policy_is_refused_with_every_mistake_in_it() {
     assert!(host.refusal().contains("requires_aproval"));
     let mut host = Host::prepared(&policy());
     std::fs::remove_file(host.path("policy.toml")).unwrap();
-    assert!(host.refusal().contains("policy.toml"));
+    let (refusal, status) = host.refusal_and_status();
+    assert!(refusal.contains("policy.toml") && status == 2, "{status}: {refusal}");
 }
 
 #[test]

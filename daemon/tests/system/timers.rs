@@ -51,6 +51,7 @@ fn escalation_asks_further_groups_once_and_approves_nothing() {
     }
     let mut host = Host::serving(&escalating());
     let request = host.user(ALICE).request(&["a.night.example"]);
+    assert_eq!(host.user(ALICE).status().pending, 1, "an escalation to come is no request that waits");
     let early = host.user(ERIN).refused::<RequestApprove>(&on(&request), ErrorKind::Forbidden);
     assert_eq!(early.data.rule.as_deref(), Some("no_vote"));
     host.pass(Span::from_secs(3 * 3600));
@@ -67,6 +68,7 @@ fn escalation_asks_further_groups_once_and_approves_nothing() {
     host.pass(HOUR);
     assert_eq!(host.user(ERIN).call::<RequestApprove>(&on(&request)).state, RequestState::Approved);
     assert_eq!(host.user(ALICE).wait(&request.id).outcome, Outcome::Issued);
+    assert_eq!(host.user(ALICE).status().pending, 0);
     assert_eq!(host.value::<i64>("SELECT count(*) FROM audit_events WHERE action = 'approval_escalated'"), 1);
     host.stop();
     host.start();

@@ -126,7 +126,7 @@ impl Step<'_> {
         proposals::insert(connection, &id, proposal)?;
         terms::insert(connection, &id, &first_version(transaction, digest, asked, recorded))?;
         transaction.tell(AuditAction::PolicyProposed, id.as_str(), recorded)?;
-        transaction.after_commit(Effect::Pending { deadline_tick: deadline.tick });
+        transaction.after_commit(Effect::Pending);
         Ok(id)
     }
 }

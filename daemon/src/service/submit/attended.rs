@@ -50,7 +50,7 @@ pub fn make(transaction: &mut Transaction<'_>, stored: &Stored<'_>) -> Result<()
     if stored.facts.bypass {
         return bypass(transaction, stored, &id);
     }
-    transaction.after_commit(Effect::Pending { deadline_tick: deadline.tick });
+    transaction.after_commit(Effect::Pending);
     Ok(())
 }
 

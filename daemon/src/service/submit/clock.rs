@@ -116,7 +116,7 @@ pub fn set(transaction: &mut Transaction<'_>, id: &RequestId, timers: &[Due]) ->
             done_seq: None,
         };
         timers::insert(transaction.connection(), &row)?;
-        transaction.after_commit(Effect::Pending { deadline_tick: due.when.tick });
+        transaction.after_commit(Effect::Timed);
     }
     Ok(())
 }

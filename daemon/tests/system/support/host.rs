@@ -145,6 +145,11 @@ impl Host {
 
     /// Starts the daemon, which has to refuse; returns what it said, this time alone.
     pub fn refusal(&mut self) -> String {
+        self.refusal_and_status().0
+    }
+
+    /// Likewise, with the exit status.
+    pub fn refusal_and_status(&mut self) -> (String, i32) {
         let before = self.log().len();
         let mut child = self.spawn(self.open_log());
         let mut status = None;
@@ -157,8 +162,8 @@ impl Host {
             let _ = child.wait();
             panic!("it started: {}", &self.log()[before..]);
         };
-        assert!(status.code().is_some_and(|code| code != 0), "{status:?}");
-        self.log()[before..].to_owned()
+        let code = status.code().filter(|code| *code != 0);
+        (self.log()[before..].to_owned(), code.unwrap_or_else(|| panic!("{status:?}")))
     }
 
     /// `kill -9`.
