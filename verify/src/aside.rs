@@ -120,7 +120,12 @@ impl Batch {
             self.octets.extend_from_slice(octets);
             octets.len()
         };
-        Copied { seq: row.seq, columns: row.columns.map(|all| all.map(&mut copy)), record: row.record.map(copy), nodes: 0 }
+        Copied {
+            seq: row.seq,
+            columns: row.columns.map(|all| all.map(&mut copy)),
+            record: row.record.map(copy),
+            nodes: 0,
+        }
     }
 
     /// Has each row checked, up to the one that ends it.

@@ -341,7 +341,11 @@ fn a_signed_voice_is_an_anchor() {
     });
     host.start();
     let damage = host.oneself().status().damage.unwrap();
-    assert_eq!((damage.rule.as_str(), damage.text.contains("the voice in record")), ("signed_decision", true), "{damage:?}");
+    assert_eq!(
+        (damage.rule.as_str(), damage.text.contains("the voice in record")),
+        ("signed_decision", true),
+        "{damage:?}"
+    );
     host.stop();
     assert_eq!(offline_rules(&host), ["signed_decision"]);
 }

@@ -36,8 +36,17 @@ pub fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let state = State::new(now()?, width, height, colour);
     let parser = Parser::default();
-    let mut console =
-        Console { state, terminal, inbox, mailbox: mailbox.clone(), effects: None, parser, changed: true, to_sign: None, away: None };
+    let mut console = Console {
+        state,
+        terminal,
+        inbox,
+        mailbox: mailbox.clone(),
+        effects: None,
+        parser,
+        changed: true,
+        to_sign: None,
+        away: None,
+    };
     // The first frame does not wait for the daemon.
     console.draw()?;
     console.effects = Some(network::start(&options, mailbox)?);

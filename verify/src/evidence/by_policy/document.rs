@@ -15,6 +15,7 @@ pub(super) const ANYBODY: &str = "*";
 pub(super) struct Tables {
     pub(super) person: Vec<Person>,
     pub(super) group: Vec<Group>,
+    pub(super) role: Vec<Role>,
     pub(super) grant: Vec<Grant>,
     profile: Vec<Profile>,
     change_control: ChangeControl,
@@ -32,6 +33,13 @@ pub(super) struct Person {
 pub(super) struct Group {
     pub(super) name: String,
     pub(super) members: Vec<String>,
+}
+
+/// A role of the document's own.
+#[derive(Debug, Deserialize)]
+pub(super) struct Role {
+    pub(super) name: String,
+    pub(super) permissions: Vec<String>,
 }
 
 /// A role given to somebody.
@@ -129,8 +137,8 @@ impl Document {
     /// Reads it; an error where it is of a shape that this program does not know.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let tables: Tables = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        let Tables { person, group, grant, profile, change_control } = tables;
-        Ok(Self { profiles: profile, change_control, standing: Standing::of(&person, &group, grant)? })
+        let Tables { person, group, role, grant, profile, change_control } = tables;
+        Ok(Self { profiles: profile, change_control, standing: Standing::of(&person, &group, &role, grant)? })
     }
 
     /// One profile.

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_shared::time::Timestamp;
 
 use self::document::{ANYBODY, Document, Profile};
-use self::standing::{Account, Held};
+use self::standing::{Account, Held, Say};
 use super::bundle::{Bundle, Record};
 use super::quorum::{Human, Terms, tally};
 use super::{Findings, policies, shown, votes};
@@ -320,22 +320,22 @@ impl<'a> Derived<'a> {
     ) {
         let (standing, account) = (&policy.standing, Account::new(&whose.account, whose.uid));
         let (id, name) = (made.record.text("profile"), shown(&whose.account));
-        let admin = standing.has_role("admin", None, &account, at);
-        let may = match made.profile {
-            Some(_) => admin.or(|| standing.has_role("operator", Some(id), &account, at)),
-            None => Held::Yes,
-        };
-        let any_operator = match made.profile {
-            Some(_) => may,
-            None => admin.or(|| standing.has_role("operator", None, &account, at)),
+        let (may, any_operator) = match made.profile {
+            Some(_) => {
+                let may = standing.has(Say::Decide(id), &account, at);
+                (may, may)
+            }
+            None => (Held::Yes, standing.has(Say::AgreeToPolicy, &account, at)),
         };
         match may {
             Held::No => out.wrong.push(format!("{name} may not decide under profile {} by the policy", shown(id))),
             Held::HostAlone => out.taken.push(format!("that {name} may decide, as a member of a unix group")),
             Held::Yes => {}
         }
+        let every_group = standing.has(Say::EveryGroup, &account, at);
         let escalated = self.escalated(record, made, policy.profile(id));
-        let fills_any = escalated.iter().fold(admin, |held, group| held.or(|| standing.in_group(group, &account)));
+        let fills_any =
+            escalated.iter().fold(every_group, |held, group| held.or(|| standing.in_group(group, &account)));
         let Some(counts_for) = record.list("counts_for") else {
             return out.taken.push("what the vote counts for, from before records said it".to_owned());
         };

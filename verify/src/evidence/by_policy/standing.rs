@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign_shared::time::Timestamp;
 
-use super::document::{Grant, Group, Person};
+use super::document::{Grant, Group, Person, Role};
 
 /// Whether something holds, as far as a document says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,34 @@ impl<'a> Account<'a> {
     }
 }
 
+/// What a role lets somebody say, as a policy lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Say<'a> {
+    /// `request.approve`: decide under a profile.
+    Decide(&'a str),
+    /// `policy.approve`: agree to another policy where change control asks no group.
+    AgreeToPolicy,
+    /// `quorum.every_group`: count as a member of every group. An admin's alone.
+    EveryGroup,
+}
+
+impl Say<'_> {
+    /// Whether a role by this name has it, where the document's own roles are these.
+    fn is_given_by(self, role: &str, own: &BTreeMap<String, BTreeSet<String>>) -> bool {
+        match (role, self) {
+            ("admin", _) | ("operator", Self::Decide(_) | Self::AgreeToPolicy) => true,
+            ("operator" | "requester" | "auditor", _) | (_, Self::EveryGroup) => false,
+            (_, Self::Decide(_)) => own.get(role).is_some_and(|given| given.contains("request.approve")),
+            (_, Self::AgreeToPolicy) => own.get(role).is_some_and(|given| given.contains("policy.approve")),
+        }
+    }
+
+    /// Whether a grant that is for some profiles reaches it.
+    fn is_within(self, profiles: &[String]) -> bool {
+        matches!(self, Self::Decide(profile) if profiles.iter().any(|id| id == profile))
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Standing {
@@ -52,6 +80,8 @@ pub(super) struct Standing {
     owners: BTreeMap<String, String>,
     /// Every group with all that it contains at any depth; no member is a group.
     groups: BTreeMap<String, BTreeSet<String>>,
+    /// The permissions of each role of the document's own.
+    roles: BTreeMap<String, BTreeSet<String>>,
     grants: Vec<(Grant, Option<Timestamp>)>,
 }
 
@@ -60,7 +90,7 @@ const MAX_LOOKS: usize = 65_536;
 
 impl Standing {
     /// Of the tables of a document; an error where it is more than a policy can be.
-    pub(super) fn of(people: &[Person], groups: &[Group], grants: Vec<Grant>) -> Result<Self, String> {
+    pub(super) fn of(people: &[Person], groups: &[Group], roles: &[Role], grants: Vec<Grant>) -> Result<Self, String> {
         let accounts = |person: &Person| {
             let name = person.name.clone();
             person.accounts.clone().into_iter().map(move |account| (account, name.clone())).collect::<Vec<_>>()
@@ -83,7 +113,8 @@ impl Standing {
                 Err(_) => Err("`until` is no date-time with an offset".to_owned()),
             },
         });
-        Ok(Self { owners, groups: all, grants: dated.collect::<Result<_, String>>()? })
+        let roles = roles.iter().map(|role| (role.name.clone(), role.permissions.iter().cloned().collect())).collect();
+        Ok(Self { owners, groups: all, roles, grants: dated.collect::<Result<_, String>>()? })
     }
 
     /// The person of an account; none where it has none, or where its name is one person's and its number another's.
@@ -132,20 +163,16 @@ impl Standing {
         if by_host { Held::HostAlone } else { Held::No }
     }
 
-    /// Whether an account has a role at a time: for that profile, or, where none is named, for all of them.
-    pub(super) fn has_role(&self, role: &str, profile: Option<&str>, account: &Account<'_>, at: Timestamp) -> Held {
+    /// Whether an account has a say at a time, by any role.
+    pub(super) fn has(&self, say: Say<'_>, account: &Account<'_>, at: Timestamp) -> Held {
         if matches!(self.claims(account), (Some(one), Some(other)) if one != other) {
             return Held::No;
         }
-        let reaches = |grant: &Grant| match (&grant.profiles, profile) {
-            (None, _) => true,
-            (Some(profiles), Some(profile)) => profiles.iter().any(|id| id == profile),
-            (Some(_), None) => false,
+        let gives = |grant: &Grant| {
+            say.is_given_by(&grant.role, &self.roles)
+                && grant.profiles.as_ref().is_none_or(|profiles| say.is_within(profiles))
         };
-        let mine = self
-            .grants
-            .iter()
-            .filter(|(grant, until)| grant.role == role && reaches(grant) && until.is_none_or(|until| at < until));
+        let mine = self.grants.iter().filter(|(grant, until)| gives(grant) && until.is_none_or(|until| at < until));
         mine.fold(Held::No, |held, (grant, _)| held.or(|| self.is(&grant.to, account)))
     }
 }

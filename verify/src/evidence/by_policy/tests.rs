@@ -315,6 +315,40 @@ fn a_change_of_the_policy_is_asked_of_those_whom_change_control_names() {
     right("a group", &changed(control, "inner:1", "inner", ("bob", 2, "bob")));
     wrong("dave was not in it", &changed(control, "inner:1", "inner", ("dave", 4, "")));
     wrong("inner:1", &changed(control, "*:1", "*", ("carol", 3, "carol")));
+    let role = |permission: &str| {
+        format!(
+            "[[role]]\nname = \"rules\"\npermissions = [\"policy.read\", \"{permission}\"]\n\
+             [[grant]]\nrole = \"rules\"\nto = \"user:frank\"\n"
+        )
+    };
+    right("a role of its own", &changed(&role("policy.approve"), "*:1", "*", ("frank", 6, "")));
+    wrong("frank was not in it", &changed(&role("policy.propose"), "*:1", "*", ("frank", 6, "")));
+    wrong("inner, and frank was not in it", &{
+        let both = format!("{}{control}", role("policy.approve"));
+        changed(&both, "inner:1", "inner", ("frank", 6, ""))
+    });
+}
+
+#[test]
+fn a_role_of_the_documents_own_lets_decide_where_it_says_so_and_is_granted() {
+    let by = |permission: &str, profiles: &str| {
+        let tables = format!(
+            "version = 1\n[[role]]\nname = \"night-shift\"\npermissions = [\"request.read\", \"{permission}\"]\n\
+             [[grant]]\nrole = \"night-shift\"\nto = \"user:frank\"\nprofiles = [\"{profiles}\"]\n\
+             [[group]]\nname = \"franks\"\nmembers = [\"user:frank\"]\n"
+        );
+        let asked = "quorum = [{ group = \"franks\", need = 1 }]";
+        let told = [("version = 1\n", tables.as_str()), ("quorum = [{ group = \"pki\", need = 1 }]", asked)];
+        let story = Story::new().under(0, &told);
+        let story = story.with(0, json!({ "quorum": ["franks:1"] }));
+        story.with(
+            1,
+            json!({ "quorum": ["franks:1"], "counts_for": ["franks"], "actor": "frank", "uid": 6, "person": "" }),
+        )
+    };
+    right("the permission, for the profile", &by("request.approve", "p-web"));
+    wrong("frank may not decide", &by("request.void", "p-web"));
+    wrong("frank may not decide", &by("request.approve", "p-dev"));
 }
 
 #[test]
