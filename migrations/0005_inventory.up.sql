@@ -87,8 +87,18 @@ CREATE TABLE IF NOT EXISTS found_certificates (
     watched       INTEGER NOT NULL CHECK (watched = 0 OR watched = 1),
     -- The record that made it known.
     seq           INTEGER NOT NULL UNIQUE REFERENCES audit_events (seq),
+    -- The version of which an admin said after its end that nobody looks after it.
+    retired       INTEGER CHECK (retired <= version),
+    -- Whom somebody gave it to since, and the newest record of that. Whom it was found with stays as it was.
+    given_uid     INTEGER,
+    given_account TEXT,
+    given_person  TEXT,
+    given_seq     INTEGER UNIQUE REFERENCES audit_events (seq) CHECK (given_seq > seq),
     CHECK ((owner_uid IS NULL) = (owner_account IS NULL)),
-    CHECK (there = 1 OR watched = 0)
+    CHECK ((given_uid IS NULL) = (given_account IS NULL) AND (given_uid IS NULL) = (given_seq IS NULL)),
+    CHECK (given_person IS NULL OR given_seq IS NOT NULL),
+    CHECK (there = 1 OR watched = 0),
+    CHECK (watched = 0 OR retired IS NULL OR retired < version)
 ) STRICT;
 
 -- Pages, newest first, and those that end soon.
@@ -102,6 +112,9 @@ WHEN NEW.id <> OLD.id OR NEW.sha256 <> OLD.sha256 OR NEW.source <> OLD.source OR
   OR NEW.owner_uid IS NOT OLD.owner_uid OR NEW.owner_account IS NOT OLD.owner_account
   OR NEW.owner_person IS NOT OLD.owner_person OR NEW.seq <> OLD.seq OR NEW.version < OLD.version
   OR (NEW.usable_until <> OLD.usable_until) <> (NEW.version <> OLD.version)
+  OR coalesce(NEW.retired, 0) < coalesce(OLD.retired, 0) OR coalesce(NEW.given_seq, 0) < coalesce(OLD.given_seq, 0)
+  OR (NEW.given_seq IS OLD.given_seq AND (NEW.given_uid IS NOT OLD.given_uid OR NEW.given_account IS NOT OLD.given_account
+      OR NEW.given_person IS NOT OLD.given_person))
 BEGIN SELECT RAISE(ABORT, 'a found certificate stays the one that was found; another end is another version'); END;
 CREATE TRIGGER IF NOT EXISTS found_no_delete BEFORE DELETE ON found_certificates
 BEGIN SELECT RAISE(ABORT, 'what was found is kept'); END;

@@ -20,7 +20,7 @@ pub struct Claimed {
     pub severity: Severity,
     /// Attempts that failed.
     pub attempts: u32,
-    /// JSON, an array: the recipients whom the attempts before did not reach; all where there is none.
+    /// JSON: the recipients whom the attempts before did not reach; all where there is none.
     pub remaining: Option<String>,
 }
 

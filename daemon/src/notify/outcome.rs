@@ -64,7 +64,7 @@ pub struct Receipt {
 
 impl Receipt {
     /// A receipt for several recipients; for none of them, `channel` is refused.
-    pub(super) fn of(channel: &str, each: Vec<Reached>) -> Self {
+    pub(crate) fn of(channel: &str, each: Vec<Reached>) -> Self {
         if each.is_empty() { Self::whole(channel, Outcome::never("nobody to tell")) } else { Self { each } }
     }
 

@@ -1,7 +1,7 @@
 //! Looks at the certificates of this host: when it is time, once after any downtime, at once when there is something else
 //! to look at. Looking holds no transaction; what was seen is taken in a part at a time, so that decisions slip in between.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,12 +19,12 @@ use crate::inventory::listener::Target;
 use crate::inventory::{Place, Plan, Scan, scan, take_in};
 use crate::service::PolicyInForce;
 use crate::service::actor::account_name;
-use crate::service::inventory::{Book, Owners, Seer};
+use crate::service::inventory::{Book, Owners, Seer, rest};
 use crate::store::rows::inventory::{Scope, places_seen};
 use crate::store::rows::inventory_scans::{self, LastScan};
 use crate::store::{Readers, Transaction, Writer};
 
-/// Sightings that one transaction takes in, unless one place has more. Where it shares its commit with other commands it
+/// Sightings that one transaction takes in. Where it shares its commit with other commands it
 /// runs on a savepoint, and then SQLite goes through a list of all pages it has touched after each statement: the time
 /// grows with the square, and decisions wait for it.
 const PART: usize = 100;
@@ -159,7 +159,9 @@ impl Inventory {
             seen.into_iter().partition(|place| place.within_any(&found.covered));
         let sightings = found.sightings.len();
         let mut failed = None;
-        for mut part in parts(&mut found, covered) {
+        let mut waiting: VecDeque<(Scan, bool)> =
+            parts(&mut found, covered).into_iter().map(|part| (part, true)).collect();
+        while let Some((mut part, whole)) = waiting.pop_front() {
             if *stop.borrow() {
                 return Ok(false);
             }
@@ -168,13 +170,18 @@ impl Inventory {
                 .writer
                 .write(move |transaction| {
                     let mut book = Book::open(transaction, Seer::Scan(&owners), Scope::Everything, &named);
-                    let over = book.admit(&mut part)?;
+                    book.first = PART;
+                    // What is beyond has been admitted with the whole.
+                    let over = if whole { book.admit(&mut part)? } else { Vec::new() };
                     take_in(&mut book, &part)?;
-                    Ok(over)
+                    Ok((over, rest(&part, PART)))
                 })
                 .await;
             match taken {
-                Ok(over) => found.findings.extend(over),
+                Ok((over, rest)) => {
+                    found.findings.extend(over);
+                    rest.into_iter().rev().for_each(|part| waiting.push_front((part, false)));
+                }
                 Err(error) if error.kind == ErrorKind::ReadOnly => return Err(error),
                 // What somebody's file does to one part is no reason to leave the others out.
                 Err(error) => failed = failed.or(Some(error)),

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::end::Ending;
 use super::{
-    Service, alerts, amend, archive, audit, certificates, checkpoint, comment, daemon, decide, decide_many,
+    Service, alerts, amend, archive, assign, audit, certificates, checkpoint, comment, daemon, decide, decide_many,
     delegations, demo, detail, discover, end, erase, events, evidence, export, inventory, jobs, list, look_ups,
     policies, propose, renew, repair, retire, revoke, submit, wait,
 };
@@ -53,6 +53,7 @@ impl Answers {
             "request.wait" => reply(wait::wait(service, connection, params(raw)?).await),
             "certificate.list" => reply(certificates::list(service, connection, params(raw)?).await),
             "certificate.get" => reply(certificates::get(service, connection, params(raw)?).await),
+            "certificate.assign" => reply(assign::assign(service, connection, params(raw)?).await),
             "certificate.renew" => reply(renew::renew(service, connection, params(raw)?).await),
             "certificate.retire" => reply(retire::retire(service, connection, &params(raw)?).await),
             "certificate.revoke" => reply(revoke::revoke(service, connection, params(raw)?).await),

@@ -6,6 +6,7 @@ pub mod alerts;
 pub mod amend;
 pub mod answer;
 pub mod archive;
+pub mod assign;
 pub mod attempts;
 pub mod audit;
 pub mod certificates;

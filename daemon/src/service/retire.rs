@@ -90,7 +90,9 @@ fn carry_out(
         .text_if("profile", profile)
         .text("policy_sha256", rules.sha256());
     let recorded = transaction.record(draft)?;
-    rows::dealt_with(transaction.connection(), id.as_str())?;
+    if !found::retire(transaction.connection(), id)? {
+        rows::dealt_with(transaction.connection(), id.as_str())?;
+    }
     transaction.watch_ended();
     transaction.tell(AuditAction::CertificateRetired, id.as_str(), recorded)?;
     Ok(RetireResult {

@@ -77,10 +77,13 @@ impl Sight {
         let Self::Some { own, .. } = self else { return };
         let mut alternatives: Vec<(String, Box<dyn ToSql>)> = Vec::new();
         if let Some(own) = own {
-            let account = format!("(f.owner_uid = {} AND f.owner_account = ?)", own.uid);
-            alternatives.push((account, Box::new(own.account.clone())));
-            if let Some(person) = &own.person {
-                alternatives.push(("f.owner_person = ?".to_owned(), Box::new(person.clone())));
+            // Whoever gave it away sees it no more.
+            for (of, where_owner) in [("owner", "f.given_seq IS NULL AND "), ("given", "")] {
+                let account = format!("({where_owner}f.{of}_uid = {} AND f.{of}_account = ?)", own.uid);
+                alternatives.push((account, Box::new(own.account.clone())));
+                if let Some(person) = &own.person {
+                    alternatives.push((format!("({where_owner}f.{of}_person = ?)"), Box::new(person.clone())));
+                }
             }
         }
         conditions.any(alternatives);

@@ -1,12 +1,14 @@
 //! `certificate.import` and the command: by whom, of what, and what stays of it.
 
 use countersign_shared::error::ErrorKind;
-use countersign_shared::protocol::method::CertificateImport;
-use countersign_shared::protocol::{AuditAction, FoundBy, ImportItem, ImportParams, ImportResult};
+use countersign_shared::protocol::method::{AlertPlan_, CertificateAssign, CertificateGet, CertificateImport};
+use countersign_shared::protocol::{
+    AlertPlanParams, AssignParams, AuditAction, CertificateIdParams, FoundBy, ImportItem, ImportParams, ImportResult,
+};
 use data_encoding::BASE64;
 
 use crate::inventory::{Found, found, possible};
-use crate::support::{ALICE, BOB, CAROL, Caller, DAVE, MALLORY};
+use crate::support::{ALICE, BOB, CAROL, Caller, DAVE, MALLORY, policy};
 
 fn item(path: &str, octets: Option<&[u8]>) -> ImportItem {
     let octets = octets.map(|octets| BASE64.encode(octets));
@@ -113,4 +115,94 @@ fn all_of_a_call_or_nothing_and_no_word_about_what_others_have_imported() {
     // An admin can, when bob has left.
     assert_eq!(import(&mut carol, vec![item("/srv/web.pem", None)]).items[0].ended, 1);
     assert_eq!(found.watched(), 0);
+}
+
+#[test]
+fn a_found_certificate_is_given_away_by_its_owner_or_an_admin_and_what_was_issued_is_not() {
+    if !possible() {
+        return;
+    }
+    let mut found = Found::prepared("");
+    found.certificate("web", "web.corp.example", 20);
+    let pem = std::fs::read(found.path("web.pem")).unwrap();
+    std::fs::write(found.host.path("countersign.toml"), "").unwrap();
+    // Alice asks, and sees nothing but her own.
+    let operators = "role = \"operator\"\nto = ";
+    let policy = policy().replacen(&format!("{operators}\"group:pki\""), &format!("{operators}\"person:bob\""), 1);
+    std::fs::write(found.host.path("policy.toml"), crate::messages::addressed(&policy)).unwrap();
+    found.host.start();
+    let (mut alice, mut bob, mut carol) = (found.host.user(ALICE), found.host.user(BOB), found.host.user(CAROL));
+    let taken = import(&mut alice, vec![item("/srv/web.pem", Some(&pem))]);
+    let id = taken.items[0].certificates[0].id.clone().unwrap();
+    let to = |owner: &str| AssignParams { certificate_id: id.clone(), owner: owner.into() };
+    let of_bob = to(&format!("uid:{BOB}"));
+
+    bob.refused::<CertificateAssign>(&of_bob, ErrorKind::Forbidden);
+    found.host.user(MALLORY).refused::<CertificateAssign>(&of_bob, ErrorKind::Forbidden);
+    found.host.user(DAVE).refused::<CertificateAssign>(&of_bob, ErrorKind::Forbidden);
+    found.host.user(0).refused::<CertificateAssign>(&of_bob, ErrorKind::TwoPersonIntegrity);
+    // By `sudo -u`, from somebody else's session.
+    found.host.user_by(MALLORY, CAROL).refused::<CertificateAssign>(&of_bob, ErrorKind::TwoPersonIntegrity);
+    for nobody in ["no-such-account", "uid:4711", "", "uid:-1", "person:bob", "a\r\nb", "system-scheduler"] {
+        alice.refused::<CertificateAssign>(&to(nobody), ErrorKind::Invalid);
+    }
+    let person = carol.refused::<CertificateAssign>(&to("carol"), ErrorKind::Invalid);
+    assert!(person.data.hint.contains("one of their accounts"), "{person:?}");
+
+    let reaches = |caller: &mut Caller| format!("{:?}", caller.call::<AlertPlan_>(&AlertPlanParams::default()));
+    assert!(reaches(&mut carol).contains("alice@corp.example"));
+    let given = alice.call::<CertificateAssign>(&of_bob);
+    assert_eq!((given.owner.uid, given.owner.person.as_deref()), (BOB, Some("bob")));
+    assert_eq!(given.before.unwrap().uid, ALICE);
+    let plan = reaches(&mut carol);
+    assert!(plan.contains("bob@corp.example") && !plan.contains("alice@corp.example"), "{plan}");
+    // She sees it no more, and nobody learns by trying.
+    alice.refused::<CertificateGet>(&CertificateIdParams { id: id.clone() }, ErrorKind::NotFound);
+    alice.refused::<CertificateAssign>(&of_bob, ErrorKind::NotFound);
+    assert_eq!(self::found(&mut alice), []);
+    carol.refused::<CertificateAssign>(&of_bob, ErrorKind::Conflict);
+    let record = found.host.user(DAVE).records(&id).into_iter().find(|one| one.seq == given.seq).unwrap();
+    assert_eq!(
+        (record.action, record.details["to_uid"].as_u64()),
+        (AuditAction::CertificateAssigned, Some(BOB.into()))
+    );
+    assert_eq!(record.details["from_uid"].as_u64(), Some(ALICE.into()));
+    // Who brought it is who has it in their measure still.
+    let brought = "SELECT owner_uid FROM found_certificates";
+    assert_eq!(found.host.value::<i64>(brought), i64::from(ALICE));
+    import(&mut alice, vec![item("/srv/web.pem", Some(&pem))]);
+    carol.call::<CertificateAssign>(&to(&format!("uid:{ALICE}")));
+    assert_eq!(self::found(&mut alice)[0].owner.as_ref().unwrap().uid, ALICE);
+
+    // The owner of what was issued says who is asked.
+    let submitted = alice.submit(&["own.corp.example"]);
+    bob.approve(submitted.request.as_ref().unwrap());
+    alice.wait(&submitted.job.id);
+    let issued = AssignParams { certificate_id: submitted.certificate_id, owner: format!("uid:{BOB}").as_str().into() };
+    for caller in [&mut alice, &mut carol] {
+        caller.refused::<CertificateAssign>(&issued, ErrorKind::Conflict);
+    }
+    drop((alice, bob, carol));
+    found.host.stop();
+    found.host.start();
+    assert_eq!(found.host.oneself().status().damage, None);
+    for edited in [
+        "given_uid = 4711, given_account = 'mallory'",
+        "given_uid = NULL, given_account = NULL, given_person = NULL, given_seq = NULL",
+        "given_seq = (SELECT min(seq) FROM audit_events WHERE action = 'certificate_assigned')",
+    ] {
+        found.host.stop();
+        let copy = std::fs::read(found.host.database()).unwrap();
+        found.host.tamper(&format!("UPDATE found_certificates SET {edited}"));
+        found.host.start();
+        let damage = found.host.oneself().status().damage.expect("it is damage");
+        assert!(damage.text.contains("belongs to somebody else"), "{edited}: {damage:?}");
+        found.host.stop();
+        for journal in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{journal}", found.host.database().display()));
+        }
+        std::fs::write(found.host.database(), copy).unwrap();
+        found.host.start();
+        assert_eq!(found.host.oneself().status().damage, None);
+    }
 }

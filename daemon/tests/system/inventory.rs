@@ -429,3 +429,56 @@ fn what_was_found_is_named_in_messages_and_an_admin_retires_it_after_its_end() {
     assert_eq!(error.data.rule.as_deref(), Some("not_expired"));
     assert!(!error.data.hint.contains("revoke"), "what was not issued here is not revoked here: {error:?}");
 }
+
+#[test]
+fn what_was_found_and_has_ended_is_retired_for_good() {
+    if !possible() {
+        return;
+    }
+    let mut found = Found::prepared("");
+    ended(&found, "old", "old.corp.example");
+    found.certificate("web", "web.corp.example", 5);
+    found.host.start();
+    found.scanned(1);
+    assert_eq!(found.watched(), 2);
+    let of = |found: &Found, name: &str| {
+        let all = self::found(&mut found.host.user(CAROL));
+        all.into_iter().find(|found| found.primary_name.raw() == name).unwrap()
+    };
+    let old = of(&found, "old.corp.example");
+    assert!(old.watched && old.days_left < 0, "{old:?}");
+    let params = RetireParams { certificate_id: old.id.clone(), reason: RetireReason::Unused };
+    found.host.user(CAROL).call::<CertificateRetire>(&params);
+    assert!(!of(&found, "old.corp.example").watched);
+    found.host.user(CAROL).refused::<CertificateRetire>(&params, ErrorKind::Conflict);
+    found.host.stop();
+    found.host.start();
+    assert_eq!(found.host.oneself().status().damage, None);
+    // It still stands there, and nobody looks after it.
+    found.again(2);
+    let seen = of(&found, "old.corp.example");
+    assert!(seen.there && !seen.watched && found.watched() == 1, "{seen:?}");
+    // Gone and back again, it is the same that nobody looks after.
+    std::fs::rename(found.path("old.pem"), found.host.path("old.pem")).unwrap();
+    found.again(3);
+    std::fs::rename(found.host.path("old.pem"), found.path("old.pem")).unwrap();
+    found.again(4);
+    let seen = of(&found, "old.corp.example");
+    assert!(seen.there && !seen.watched && found.watched() == 1, "{seen:?}");
+    found.host.stop();
+    // Nobody takes a watch off by saying that it was retired.
+    found.host.tamper("UPDATE found_certificates SET watched = 0, retired = version; DELETE FROM expiry_watch");
+    found.host.start();
+    let damage = found.host.oneself().status().damage.expect("it is damage");
+    assert!(damage.text.contains("retired"), "{damage:?}");
+}
+
+/// Makes `NAME.pem` for a name that ended long ago.
+fn ended(found: &Found, name: &str, dns: &str) {
+    let mut params = rcgen::CertificateParams::new(vec![dns.to_owned()]).unwrap();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    params.distinguished_name.push(rcgen::DnType::CommonName, dns);
+    let key = rcgen::KeyPair::generate().unwrap();
+    std::fs::write(found.path(&format!("{name}.pem")), params.self_signed(&key).unwrap().pem()).unwrap();
+}

@@ -253,3 +253,48 @@ fn by_end_both_tables_come_as_one_and_nothing_is_lost_or_told_twice() {
         found.host.user(CAROL).refused::<CertificateList>(&params, ErrorKind::Invalid);
     }
 }
+
+#[test]
+fn a_place_with_many_certificates_is_taken_in_by_parts_and_decisions_slip_in_between() {
+    const MANY: i64 = 1000;
+    if !possible() {
+        return;
+    }
+    let key = rcgen::KeyPair::generate().unwrap();
+    let bundle = |year: i32| -> String {
+        let one = |at: i64| {
+            let mut params = rcgen::CertificateParams::new(vec![format!("c{at}.corp.example")]).unwrap();
+            params.not_before = rcgen::date_time_ymd(2026, 1, 1);
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+            params.self_signed(&key).unwrap().pem()
+        };
+        (0..MANY).map(one).collect()
+    };
+    let mut found = Found::prepared("");
+    std::fs::write(found.path("all.pem"), bundle(2040)).unwrap();
+    found.host.start();
+    let mut parts = std::collections::BTreeSet::new();
+    until("all are watched", || {
+        let watched = found.watched();
+        parts.insert(watched);
+        watched == MANY
+    });
+    parts.retain(|count| (1..MANY).contains(count));
+    assert!(!parts.is_empty(), "they came in one piece");
+    found.scanned(1);
+    let of = |state: &str| found.host.value::<i64>(&format!("SELECT count(*) FROM inventory WHERE state = '{state}'"));
+    assert_eq!((of("present"), found.host.value::<i64>("SELECT count(*) FROM found_certificates")), (MANY, MANY));
+    found.again(2);
+    assert_eq!((of("present"), of("gone"), of("succeeded")), (MANY, 0, 0), "nothing has changed");
+    // Each is succeeded by the one of its name.
+    std::fs::write(found.path("all.pem"), bundle(2041)).unwrap();
+    found.again(3);
+    assert_eq!((of("present"), of("gone"), of("succeeded"), found.watched()), (MANY, 0, MANY, MANY));
+    std::fs::write(
+        found.path("all.pem"),
+        bundle(2041).split_inclusive("-----END CERTIFICATE-----\n").take(1).collect::<String>(),
+    )
+    .unwrap();
+    found.again(4);
+    assert_eq!((of("present"), of("gone"), found.watched()), (1, MANY - 1, 1));
+}

@@ -50,6 +50,7 @@ mod quorum;
 mod quota;
 mod race;
 mod renewal;
+mod renewal_many;
 mod repair;
 mod review;
 mod revocation;

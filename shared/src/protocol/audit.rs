@@ -72,6 +72,8 @@ closed_set! {
         CertificateIssued = "certificate_issued",
         /// A certificate that was not issued here was found, or imported, for the first time.
         CertificateImported = "certificate_imported",
+        /// A certificate that was found was given to another owner.
+        CertificateAssigned = "certificate_assigned",
         /// A certificate was revoked.
         CertificateRevoked = "certificate_revoked",
         /// An expired certificate is looked after no more.

@@ -101,7 +101,7 @@ pub struct FoundCertificate {
     pub days_left: i64,
     /// How it became known.
     pub source: FoundBy,
-    /// Whom the file or socket belongs to, or who imported it.
+    /// Whom the file or socket belongs to, or who imported it; whom it was given to since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<PersonRef>,
     /// When it became known.
@@ -254,4 +254,31 @@ pub struct InventoryStatus {
     pub watched: u64,
     /// What was in the way of the last scan.
     pub problems: u64,
+}
+
+/// `certificate.assign`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssignParams {
+    /// `mc-…`, of a certificate that was found.
+    pub certificate_id: CertificateId,
+    /// An account of this host: its name, or `uid:N`.
+    pub owner: Untrusted,
+}
+
+/// The answer to `certificate.assign`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssignResult {
+    /// `mc-…`
+    pub certificate_id: CertificateId,
+    /// Whose it is now.
+    pub owner: PersonRef,
+    /// Whose it was, where that was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<PersonRef>,
+    /// The ledger record.
+    pub seq: u64,
+    /// Its leaf hash.
+    pub record_sha256: Digest,
 }

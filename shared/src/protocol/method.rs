@@ -69,6 +69,7 @@ methods! {
     CertificateList = "certificate.list": ListCertificatesParams => CertificatePage, "Certificates that were issued, and those that were found, newest first.";
     CertificateGet = "certificate.get": CertificateIdParams => CertificateDetail, "One certificate with its versions or places, and its chain.";
     CertificateImport = "certificate.import": ImportParams => ImportResult, "Make certificates known that the caller has read from files.";
+    CertificateAssign = "certificate.assign": AssignParams => AssignResult, "Give a certificate that was found to another owner.";
     CertificateRenew = "certificate.renew": RenewParams => SubmitResult, "Ask for a successor to a certificate, for the same names.";
     CertificateRetire = "certificate.retire": RetireParams => RetireResult, "Stop alerts of a certificate that has expired.";
     CertificateRevoke = "certificate.revoke": RevokeParams => RevokeResult, "Ask for the end of a certificate before its time.";

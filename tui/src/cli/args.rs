@@ -6,8 +6,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
 use super::{
-    alerts, amend, approve, audit, certs, comment, completions, delegation, import, job, ls, policy, profiles, renew,
-    request, revoke, show, void, wait, withdraw, witness,
+    alerts, amend, approve, assign, audit, certs, comment, completions, delegation, import, job, ls, policy, profiles,
+    renew, request, revoke, show, void, wait, withdraw, witness,
 };
 
 /// Where the daemon listens unless told otherwise.
@@ -82,6 +82,8 @@ pub(super) enum Command {
     Wait(wait::WaitArgs),
     /// List certificates, those that were issued and those that were found
     Certs(certs::CertsArgs),
+    /// Give a certificate that was found to another owner, who is told of its end
+    Assign(assign::AssignArgs),
     /// Ask for a successor to a certificate, for the same names
     Renew(renew::RenewArgs),
     /// Ask for the end of a certificate before its time
@@ -186,6 +188,8 @@ mod tests {
             "countersign renew ar-1",
             "countersign renew mc-1 --out f",
             "countersign retire mc-1",
+            "countersign assign mc-1",
+            "countersign assign ar-1 bob",
             "countersign retire mc-1 --reason tired",
             "countersign revoke mc-1",
             "countersign import",

@@ -9,6 +9,7 @@ mod amend;
 mod anchor;
 mod approve;
 mod args;
+mod assign;
 mod audit;
 mod batch;
 mod certs;
@@ -113,6 +114,7 @@ fn dispatch(command: &Command, context: &mut Context) -> Result<u8, Failure> {
         Command::Demo => Err(Failure::usage("`demo` stands alone")),
         Command::Renew(args) => renew::renew(args, context),
         Command::Revoke(args) => revoke::run(args, context),
+        Command::Assign(args) => assign::run(args, context),
         Command::Retire(args) => renew::retire(args, context),
         Command::Import(args) => import::run(args, context),
         Command::Witness(args) => witness::run(args, context),

@@ -18,7 +18,7 @@ pub fn mail(message: &Message, from: &Mailbox, to: &[Mailbox]) -> Result<Vec<u8>
         .from(from.clone())
         .date(SystemTime::from(message.at.datetime()))
         .message_id(Some(format!("<{}@{}>", message.id, from.email.domain())))
-        .subject(plain::title(message))
+        .subject(subject(message))
         .header(ContentType::TEXT_PLAIN);
     for address in to {
         builder = builder.to(address.clone());
@@ -30,6 +30,12 @@ pub fn mail(message: &Message, from: &Mailbox, to: &[Mailbox]) -> Result<Vec<u8>
         .raw_header(header(HeaderName::new_from_ascii_str("X-Countersign-Object"), message.about.as_str()));
     let mail = builder.body(plain::body(message)).map_err(|error| format!("the mail cannot be made: {error}"))?;
     Ok(mail.formatted())
+}
+
+/// What stands in it as it is must not be read as an encoded word (RFC 2047), which could hold what is made visible
+/// everywhere else.
+fn subject(message: &Message) -> String {
+    plain::title(message).replace("=?", "<U+003D>?")
 }
 
 fn header(name: HeaderName, value: &str) -> HeaderValue {

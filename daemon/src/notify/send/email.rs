@@ -9,7 +9,7 @@ use lettre::message::Mailbox;
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use rustls::ClientConfig;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -159,6 +159,8 @@ impl Email {
             }
         }
         if accepted.is_empty() {
+            // Nobody of these: the next ones are another mail (RFC 5321, 4.1.1.5).
+            server.command(Rset).await.map_err(|error| self.refused("RSET", &error))?;
             return Ok(());
         }
         server.command(Data).await.map_err(|error| self.refused("DATA", &error))?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::text::Untrusted;
 use countersign_shared::time::Span;
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use super::complete::{Ended, complete};
@@ -12,6 +13,7 @@ use super::{Office, RETRY_MILLIS};
 use crate::alerts::backoff::Refusal;
 use crate::alerts::kept;
 use crate::alerts::outbox::Claimed;
+use crate::notify::outcome::MAX_WHY;
 use crate::notify::{Audience, Outcome, Receipt};
 use crate::policy::Channel;
 use crate::store::Transaction;
@@ -64,7 +66,11 @@ pub(super) async fn write_down(office: &Office, channel: Channel, ended: Vec<(Cl
 
 async fn send(office: &Office, channel: Channel, claimed: &Claimed) -> Ended {
     match prepare(office, channel, claimed).await {
-        Ok(letter) => deliver(office, channel, &letter).await,
+        Ok(letter) => {
+            let before = claimed.remaining.as_deref().and_then(|text| Remaining::parse(text).ok());
+            let refused = before.map(|before| before.split(claimed.attempts).1).unwrap_or_default();
+            deliver(office, channel, &letter, refused).await
+        }
         Err(ended) => ended,
     }
 }
@@ -80,8 +86,8 @@ pub(super) async fn prepare(office: &Office, channel: Channel, claimed: &Claimed
     // The addresses of a team's own table get what is the team's.
     letter.audience.and_default |= office.switchboard.channels().is_own(channel, letter.team.as_deref());
     if let Some(remaining) = &claimed.remaining {
-        match serde_json::from_str::<Vec<Untrusted>>(remaining) {
-            Ok(remaining) => narrow(&mut letter.audience, channel, remaining),
+        match Remaining::parse(remaining) {
+            Ok(remaining) => narrow(&mut letter.audience, channel, remaining.split(claimed.attempts).0),
             Err(error) => return Err(Ended::later(&format!("its recipients cannot be read: {error}"))),
         }
         if is_nobody(&letter.audience, channel) {
@@ -91,12 +97,12 @@ pub(super) async fn prepare(office: &Office, channel: Channel, claimed: &Claimed
     Ok(letter)
 }
 
-/// Sends it.
-pub(super) async fn deliver(office: &Office, channel: Channel, letter: &Letter) -> Ended {
+/// Sends it. `refused` are those whom the attempts before found to be refused for good.
+pub(super) async fn deliver(office: &Office, channel: Channel, letter: &Letter, refused: Vec<Untrusted>) -> Ended {
     let Letter { message, audience, team } = letter;
     let channels = office.switchboard.channels();
     let receipt = channels.send(channel, team.as_deref(), message, audience, office.line.wall()).await;
-    judged(&receipt, channel)
+    judged(&receipt, channel, refused)
 }
 
 /// Composes it from one state of the database; none where it was taken back since it was claimed.
@@ -147,18 +153,62 @@ fn is_nobody(audience: &Audience, channel: Channel) -> bool {
     }
 }
 
-/// What is written down of a receipt.
-fn judged(receipt: &Receipt, channel: Channel) -> Ended {
+/// Who is still to be reached, as the outbox keeps it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Remaining {
+    /// Those whom an attempt did not reach.
+    All(Vec<Untrusted>),
+    /// Some were refused for good, and are left alone until the others have ended.
+    Apart { again: Vec<Untrusted>, refused: Vec<Untrusted> },
+}
+
+impl Remaining {
+    fn parse(text: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
+    }
+
+    /// Whom the next attempt goes to, and whom it leaves alone. The first one goes to all: somebody has queued it again.
+    fn split(self, attempts: u32) -> (Vec<Untrusted>, Vec<Untrusted>) {
+        match self {
+            Self::All(all) => (all, Vec::new()),
+            Self::Apart { again, refused } if attempts == 0 => (again.into_iter().chain(refused).collect(), Vec::new()),
+            Self::Apart { again, refused } => (again, refused),
+        }
+    }
+}
+
+/// What is written down of a receipt. It is accepted when everybody was reached who was to be, by this attempt or one
+/// before.
+fn judged(receipt: &Receipt, channel: Channel, mut refused: Vec<Untrusted>) -> Ended {
     match receipt.outcome() {
-        Outcome::Delivered => Ended::Accepted,
+        Outcome::Delivered if refused.is_empty() => Ended::Accepted,
+        Outcome::Delivered => {
+            let names: Vec<String> = refused.iter().map(|one| one.safe().to_string()).collect();
+            let why = format!("the others were reached; refused at an earlier attempt: {}", names.join(", "));
+            let why = why.chars().take(MAX_WHY).collect();
+            let remaining = serde_json::to_string(&refused).ok();
+            Ended::Failed { refusal: Refusal::Permanent, why, at_least: Span::from_millis(0), remaining }
+        }
         Outcome::Temporary { why, retry_after } => {
-            let remaining = narrower(receipt, channel, receipt.again().collect());
+            let again: Vec<Untrusted> = receipt.again().cloned().collect();
+            refused.extend(receipt.unreached().filter(|one| !again.contains(one)).cloned());
+            let remaining = if refused.is_empty() || !addresses_people(channel) {
+                narrower(receipt, channel, again.iter().collect())
+            } else {
+                serde_json::to_string(&Remaining::Apart { again, refused }).ok()
+            };
             let millis = retry_after.map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
             Ended::Failed { refusal: Refusal::Transient, why, at_least: Span::from_millis(millis), remaining }
         }
         Outcome::Permanent { why } => {
             // Queued again, by hand or a day later, it goes to nobody who has it.
-            let remaining = narrower(receipt, channel, receipt.unreached().collect());
+            let remaining = if refused.is_empty() {
+                narrower(receipt, channel, receipt.unreached().collect())
+            } else {
+                refused.extend(receipt.unreached().cloned());
+                serde_json::to_string(&refused).ok()
+            };
             Ended::Failed { refusal: Refusal::Permanent, why, at_least: Span::from_millis(0), remaining }
         }
     }
@@ -173,6 +223,7 @@ fn narrower(receipt: &Receipt, channel: Channel, those: Vec<&Untrusted>) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notify::outcome::Reached;
 
     fn names(names: &[&str]) -> Vec<Untrusted> {
         names.iter().map(|name| (*name).into()).collect()
@@ -195,5 +246,32 @@ mod tests {
         let mut audience = Audience { accounts: names(&["a", "b"]), ..Audience::default() };
         narrow(&mut audience, Channel::Wall, names(&["a"]));
         assert_eq!(audience.accounts, names(&["a"]));
+    }
+
+    #[test]
+    fn whoever_is_refused_for_good_is_not_forgotten_while_others_are_tried_again() {
+        let receipt = |each: &[(&str, Outcome)]| {
+            let each = each.iter().map(|(to, outcome)| Reached { to: (*to).into(), outcome: outcome.clone() });
+            Receipt::of("Email", each.collect())
+        };
+        let (done, later, never) = (Outcome::Delivered, Outcome::later("full"), Outcome::never("no such user"));
+        let first = receipt(&[("a", done.clone()), ("b", later.clone()), ("c", never.clone())]);
+        let Ended::Failed { refusal: Refusal::Transient, remaining: Some(kept), .. } =
+            judged(&first, Channel::Email, Vec::new())
+        else {
+            panic!("b is tried again")
+        };
+        let of = |attempts| Remaining::parse(&kept).unwrap().split(attempts);
+        assert_eq!(of(1), (names(&["b"]), names(&["c"])));
+        assert_eq!(of(0), (names(&["b", "c"]), vec![]), "queued again, it goes to both");
+        // b is reached: c was not.
+        let second = judged(&receipt(&[("b", done)]), Channel::Email, of(1).1);
+        let Ended::Failed { refusal: Refusal::Permanent, why, remaining, .. } = second else { panic!("{second:?}") };
+        assert_eq!((remaining.as_deref(), why.ends_with("attempt: c")), (Some("[\"c\"]"), true), "{why}");
+        // b is not: again, and at last refused as well.
+        let third = judged(&receipt(&[("b", later)]), Channel::Email, of(1).1);
+        assert!(matches!(third, Ended::Failed { remaining: Some(same), .. } if same == kept));
+        let fourth = judged(&receipt(&[("b", never)]), Channel::Email, of(1).1);
+        assert!(matches!(fourth, Ended::Failed { remaining: Some(both), .. } if both == "[\"c\",\"b\"]"));
     }
 }

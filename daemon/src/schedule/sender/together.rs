@@ -40,7 +40,7 @@ pub async fn make(office: Office, channel: Channel, claimed: Vec<Claimed>) {
         let outcome = match digest(&messages) {
             Ok(message) => {
                 let (office, letter) = (office.clone(), Letter { message, ..letter });
-                let sent = guarded(async move { deliver(&office, channel, &letter).await });
+                let sent = guarded(async move { deliver(&office, channel, &letter, Vec::new()).await });
                 sent.await.unwrap_or_else(|broken_off| broken_off)
             }
             Err(error) => Ended::later(&format!("the digest cannot be made: {}", error.message)),

@@ -40,6 +40,9 @@ pub struct Book<'b, 'a> {
     pub(super) most: Intake,
     /// Files that were named themselves: authorities in them are looked after as well.
     named: &'b BTreeSet<Place>,
+    /// How many sightings of a scan are stored, from the first; the others are in parts of their own, see
+    /// [`rest`].
+    pub first: usize,
     /// What nobody knew before.
     pub new: BTreeSet<Digest>,
     /// Sightings that ended.
@@ -61,6 +64,7 @@ impl<'b, 'a> Book<'b, 'a> {
             scope,
             most: super::intake::MOST,
             named,
+            first: usize::MAX,
             new: BTreeSet::new(),
             ended: 0,
             moved: false,
@@ -188,7 +192,8 @@ impl Register for Book<'_, '_> {
 
     fn record(&mut self, scan: &Scan, changes: &Changes) -> Result<(), Failure> {
         let now = self.transaction.now();
-        for certificate in scan.certificates.values() {
+        let stored = scan.sightings.get(..self.first).unwrap_or(&scan.sightings);
+        for certificate in needed(scan, stored, changes) {
             inventory::keep(self.transaction.connection(), certificate, now)?;
         }
         let alias = |sighting: &'_ Sighting| sighting.alias.clone();
@@ -225,7 +230,7 @@ impl Register for Book<'_, '_> {
             }
         }
         let mut seen: BTreeMap<Digest, &Sighting> = BTreeMap::new();
-        for sighting in &scan.sightings {
+        for sighting in stored {
             let counts = sighting.role == crate::inventory::Role::Leaf || self.named.contains(&sighting.place);
             let by = (self.scope.seen_by(), counts);
             inventory::sight(self.transaction.connection(), sighting, by, now)?;
@@ -236,6 +241,35 @@ impl Register for Book<'_, '_> {
         }
         self.settle(touched, &seen, Some(scan))
     }
+}
+
+/// The certificates of sightings, and those that took the place of others.
+fn needed<'s>(
+    scan: &'s Scan,
+    sightings: &[Sighting],
+    changes: &Changes,
+) -> impl Iterator<Item = &'s FoundCertificate> + use<'s> {
+    let seen = sightings.iter().flat_map(|sighting| sighting.chain.iter().chain([&sighting.sha256]));
+    let wanted: BTreeSet<Digest> = seen.copied().chain(changes.succeeded.iter().map(|change| change.to)).collect();
+    wanted.into_iter().filter_map(|sha256| scan.certificates.get(&sha256))
+}
+
+/// What a scan saw beyond its `first` sightings, in parts of so many. They are what is there, and say of nothing that it is
+/// not: that was compared with the whole.
+pub fn rest(scan: &Scan, first: usize) -> Vec<Scan> {
+    let beyond = scan.sightings.get(first..).unwrap_or_default();
+    let part = |sightings: &[Sighting]| Scan {
+        taken_at: scan.taken_at,
+        certificates: needed(scan, sightings, &Changes::default())
+            .map(|certificate| (certificate.sha256, certificate.clone()))
+            .collect(),
+        sightings: sightings.to_vec(),
+        findings: Vec::new(),
+        findings_left_out: 0,
+        covered: BTreeSet::new(),
+        unseen: BTreeSet::new(),
+    };
+    beyond.chunks(first.max(1)).map(part).collect()
 }
 
 fn owner(owners: &Owners, uid: u32) -> PersonRef {

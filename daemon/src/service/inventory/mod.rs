@@ -8,4 +8,4 @@ mod intake;
 #[cfg(test)]
 mod book_tests;
 
-pub use book::{Book, Owners, Seer};
+pub use book::{Book, Owners, Seer, rest};

@@ -9,7 +9,7 @@ use crate::store::open::OpenError;
 
 /// Rows that their record does not know, and records without their row. Records from before the first row are of an
 /// inventory that a step down of the schema has forgotten.
-const LOOKS: [(&str, &str); 4] = [
+const LOOKS: [(&str, &str); 6] = [
     (
         "SELECT f.id FROM found_certificates f LEFT JOIN audit_events a ON a.seq = f.seq
          WHERE a.action IS NOT 'certificate_imported' OR a.resource_id IS NOT f.id
@@ -30,6 +30,22 @@ const LOOKS: [(&str, &str); 4] = [
             OR f.usable_until > c.not_after
             OR (f.version = 1 AND a.details ->> '$.usable_until' IS NOT f.usable_until) LIMIT 1",
         "does not end, or belong, as was recorded when it was found",
+    ),
+    (
+        "SELECT f.id FROM found_certificates f LEFT JOIN audit_events a ON a.seq = f.given_seq
+         WHERE f.given_seq IS NOT NULL AND (a.action IS NOT 'certificate_assigned' OR a.resource_id IS NOT f.id
+            OR a.details ->> '$.to_uid' IS NOT f.given_uid OR a.details ->> '$.to_account' IS NOT f.given_account
+            OR a.details ->> '$.to_person' IS NOT f.given_person)
+         UNION ALL SELECT a.resource_id FROM audit_events a WHERE a.action = 'certificate_assigned'
+         AND a.seq > (SELECT min(seq) FROM found_certificates)
+         AND NOT EXISTS (SELECT 1 FROM found_certificates f WHERE f.id = a.resource_id AND f.given_seq >= a.seq) LIMIT 1",
+        "belongs to somebody else than was recorded",
+    ),
+    (
+        "SELECT f.id FROM found_certificates f WHERE f.retired IS NOT NULL AND NOT EXISTS (
+             SELECT 1 FROM audit_events a WHERE a.resource_id = f.id AND a.action = 'certificate_retired'
+             AND a.details ->> '$.version' = f.retired) LIMIT 1",
+        "is not watched any more, and nobody has retired it",
     ),
     (
         "SELECT f.id FROM found_certificates f LEFT JOIN expiry_watch w ON w.certificate_id = f.id

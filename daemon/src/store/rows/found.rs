@@ -30,6 +30,8 @@ pub struct Stored {
     pub usable_until: Timestamp,
     there: bool,
     watched: bool,
+    /// An admin said of this end that nobody looks after it.
+    retired: bool,
 }
 
 /// One that is stored now.
@@ -81,7 +83,10 @@ pub struct About {
 /// What is stored of a fingerprint.
 pub fn stored(connection: &Connection, sha256: &Digest) -> rusqlite::Result<Option<Stored>> {
     connection
-        .prepare_cached("SELECT id, version, usable_until, there, watched FROM found_certificates WHERE sha256 = ?1")?
+        .prepare_cached(
+            "SELECT id, version, usable_until, there, watched, retired IS version AS retired FROM found_certificates
+             WHERE sha256 = ?1",
+        )?
         .query_row([sha256.to_string()], |row| {
             Ok(Stored {
                 id: parsed(row, "id")?,
@@ -89,6 +94,7 @@ pub fn stored(connection: &Connection, sha256: &Digest) -> rusqlite::Result<Opti
                 usable_until: parsed(row, "usable_until")?,
                 there: row.get("there")?,
                 watched: row.get("watched")?,
+                retired: row.get("retired")?,
             })
         })
         .optional()
@@ -130,7 +136,8 @@ pub fn imported_by(connection: &Connection, uid: u32) -> rusqlite::Result<u64> {
 /// Brings one to how it stands now; true where its watch begins, ends or has another end.
 pub fn settle(connection: &Connection, stored: &Stored, standing: &Standing) -> rusqlite::Result<bool> {
     let end = standing.usable_until.unwrap_or(stored.usable_until);
-    let (watched, another) = (standing.usable_until.is_some(), end != stored.usable_until);
+    let another = end != stored.usable_until;
+    let watched = standing.usable_until.is_some() && (another || !stored.retired);
     let moves = watched != stored.watched || another;
     if !moves && standing.there == stored.there {
         return Ok(false);
@@ -142,6 +149,24 @@ pub fn settle(connection: &Connection, stored: &Stored, standing: &Standing) -> 
         .execute(params![stored.id.as_str(), standing.there, watched, end.to_string(), another])?;
     one(changed)?;
     Ok(moves)
+}
+
+/// Ends the watch of its end for good; true where `id` is of a found certificate. Another end of it is watched again.
+pub fn retire(connection: &Connection, id: &CertificateId) -> rusqlite::Result<bool> {
+    let mut retire =
+        connection.prepare_cached("UPDATE found_certificates SET watched = 0, retired = version WHERE id = ?1")?;
+    Ok(retire.execute([id.as_str()])? > 0)
+}
+
+/// Gives it to somebody, as the record `seq` says.
+pub fn give(connection: &Connection, id: &CertificateId, to: &PersonRef, seq: u64) -> rusqlite::Result<()> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE found_certificates SET given_uid = ?2, given_account = ?3, given_person = ?4, given_seq = ?5
+             WHERE id = ?1",
+        )?
+        .execute(params![id.as_str(), to.uid, to.account, to.person, seq])?;
+    one(changed)
 }
 
 /// What a message says of the found certificate `id`; nothing where there is none of that id.
@@ -309,8 +334,6 @@ pub(super) fn read(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<FoundCerti
     let mut names: Vec<Untrusted> = json(row, "names")?;
     names.truncate(TOLD_NAMES);
     let usable_until = parsed(row, "usable_until")?;
-    let (uid, account): (Option<u32>, Option<String>) = (row.get("owner_uid")?, row.get("owner_account")?);
-    let person = row.get("owner_person")?;
     Ok(FoundCertificate {
         id: parsed(row, "id")?,
         primary_name: row.get::<_, String>("primary_name")?.into(),
@@ -328,7 +351,7 @@ pub(super) fn read(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<FoundCerti
         usable_until,
         days_left: days_left(usable_until, now),
         source: parsed(row, "source")?,
-        owner: uid.zip(account).map(|(uid, account)| PersonRef { account, person, uid }),
+        owner: owner(row)?,
         created_at: parsed(row, "created_at")?,
         there: row.get("there")?,
         watched: row.get("watched")?,
@@ -337,4 +360,18 @@ pub(super) fn read(row: &Row<'_>, now: Timestamp) -> rusqlite::Result<FoundCerti
         issued_as: None,
         successor: None,
     })
+}
+
+/// Whom it was given to last; else whom it was found with.
+fn owner(row: &Row<'_>) -> rusqlite::Result<Option<PersonRef>> {
+    Ok(match person(row, ["given_uid", "given_account", "given_person"])? {
+        Some(given) => Some(given),
+        None => person(row, ["owner_uid", "owner_account", "owner_person"])?,
+    })
+}
+
+fn person(row: &Row<'_>, [uid, account, person]: [&str; 3]) -> rusqlite::Result<Option<PersonRef>> {
+    let (uid, account): (Option<u32>, Option<String>) = (row.get(uid)?, row.get(account)?);
+    let person = row.get(person)?;
+    Ok(uid.zip(account).map(|(uid, account)| PersonRef { account, person, uid }))
 }

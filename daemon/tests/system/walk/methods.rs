@@ -69,6 +69,8 @@ const WALK: &[Entry] = &[
     Entry { name: "job.get", answered: true, params: job },
     Entry { name: "job.list", answered: true, params: empty },
     Entry { name: "certificate.get", answered: true, params: certificate },
+    // What waits was not found.
+    Entry { name: "certificate.assign", answered: false, params: assign },
     // What waits has no version that could be renewed, or that could have expired.
     Entry { name: "certificate.renew", answered: false, params: renew },
     Entry { name: "certificate.retire", answered: false, params: retire },
@@ -212,6 +214,12 @@ fn renew(request: &RequestSummary) -> Vec<Value> {
         json!({ "certificate_id": id, "csr": csr(&[name]), "reason": "so" }),
         json!({ "certificate_id": id, "csr": csr(&["another.corp.example"]), "reason": "so", "profile": "p-dev" }),
     ]
+}
+
+/// The certificate that waits, whose owner says who has to agree.
+fn assign(request: &RequestSummary) -> Vec<Value> {
+    let to = |owner: &str| json!({ "certificate_id": request.certificate_id, "owner": owner });
+    vec![to(&format!("uid:{BOB}")), to(&format!("uid:{ALICE}")), to("uid:0"), to("root"), to("system-scheduler")]
 }
 
 fn retire(request: &RequestSummary) -> Vec<Value> {

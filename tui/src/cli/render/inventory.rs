@@ -1,6 +1,8 @@
 //! Certificates that were found, and what came of an import.
 
-use countersign_shared::protocol::{FoundCertificate, FoundPlace, ImportResult, InventoryStatus, PlaceState};
+use countersign_shared::protocol::{
+    AssignResult, FoundCertificate, FoundPlace, ImportResult, InventoryStatus, PlaceState,
+};
 use countersign_shared::text::Untrusted;
 
 use super::fields::Fields;
@@ -54,12 +56,23 @@ fn common_name(name: &Untrusted) -> String {
     part.map(str::to_owned).unwrap_or(shown)
 }
 
+/// A found certificate that was given to somebody.
+pub(in crate::cli) fn assigned(result: &AssignResult, view: View) -> String {
+    let mut fields = Fields::new(view.style);
+    fields
+        .add("certificate", result.certificate_id.as_str())
+        .add("owner", text::person(&result.owner))
+        .add("before", result.before.as_ref().map_or_else(|| "nobody known".to_owned(), text::person))
+        .add("record", format!("{} {}", result.seq, result.record_sha256));
+    fields.finish()
+}
+
 /// Everything that is known of a found certificate.
 pub(super) fn detail(found: &FoundCertificate, view: View) -> Fields {
     let mut fields = Fields::new(view.style);
     let standing = match (found.there, found.watched) {
         (true, true) => (Tone::Good, "found, and watched"),
-        (true, false) => (Tone::Faint, "found, and not watched: another is in use in its place"),
+        (true, false) => (Tone::Faint, "found, and not watched: another is in use in its place, or it was retired"),
         (false, _) => (Tone::Faint, "found, and there no longer"),
     };
     fields
