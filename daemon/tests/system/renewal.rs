@@ -386,6 +386,37 @@ fn a_key_outlives_a_kill_until_it_is_delivered_and_a_rejection_forgets_it() {
 }
 
 #[test]
+fn a_key_that_cannot_be_kept_is_in_the_way_of_no_other_certificate() {
+    if !can_be_people() {
+        return;
+    }
+    let mut host = with_new_keys(true, "[\"ecdsa-p256\"]");
+    let (web, dev) =
+        (issued(&host, "web1.corp.example").certificate_id, issued(&host, "a.dev.test.example").certificate_id);
+    host.stop();
+    let (from, to) = (time(now() - 90 * DAY), time(now() + DAY));
+    // That of the new key first; both when the daemon serves.
+    let (first, second) = (time(now() + 5000), time(now() + 5001));
+    for (id, at) in [(&web, first), (&dev, second)] {
+        host.tamper(&format!(
+            "UPDATE expiry_watch SET not_before = '{from}', not_after = '{to}', renew_at = '{at}' WHERE certificate_id = '{id}'"
+        ));
+    }
+    host.start();
+    fs::remove_dir_all(host.state.join("keys")).unwrap();
+    until("the other is renewed", || {
+        count(
+            &host,
+            &format!("certificate_versions WHERE certificate_id = '{dev}' AND version = 2 AND state = 'active'"),
+        ) == 1
+    });
+    assert!(host.log().contains("the new key cannot be kept"), "{}", host.log());
+    assert_eq!(count(&host, "approval_requests WHERE kind = 'cert_renewal'"), 0);
+    let planned: String = host.value(&format!("SELECT renew_at FROM expiry_watch WHERE certificate_id = '{web}'"));
+    assert!(planned > first.to_string(), "and it is tried again: {planned}");
+}
+
+#[test]
 fn nothing_is_issued_for_a_key_that_is_gone() {
     if !can_be_people() {
         return;

@@ -67,6 +67,17 @@ const HEADERS: [&str; 11] = [
     "MIME-Version",
 ];
 
+#[test]
+fn a_name_is_no_encoded_word_of_a_header() {
+    // RFC 2047: what a reader of mail would show in its place.
+    for name in ["=?utf-8?q?=E2=80=AEexample?=", "x =?utf-8?b?4oCuZXhhbXBsZQ==?= y", "=?=?utf-8?q?x?="] {
+        let mail = mail_of(&Message { names: vec![name.into()], ..alert(7) });
+        let subject = mail.split("\r\n").find(|line| line.starts_with("Subject: ")).unwrap();
+        assert!(!subject.contains("=?"), "{subject}");
+        assert!(subject.contains("<U+003D>?utf-8?"), "{subject}");
+    }
+}
+
 fn assert_mail(message: &Message) {
     let mail = mail_of(message);
     for name in header_names(&mail) {

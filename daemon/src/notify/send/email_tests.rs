@@ -212,3 +212,15 @@ async fn no_server_and_nobody_to_tell() {
     email.to.clear();
     assert!(never(&email.send(&alert(7), &Audience::default()).await).contains("nobody to tell"));
 }
+
+#[tokio::test]
+async fn a_hundred_who_are_refused_keep_nobody_else_from_the_mail() {
+    let mta = Mta { recipients: vec![("gone", "550 5.1.1 no such user")], ..good() };
+    let server = mail_server(mta).await;
+    let mut addresses: Vec<String> = (0..100).map(|i| format!("gone{i}@corp.example")).collect();
+    addresses.push("carol@corp.example".to_owned());
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let receipt = email(server.port, Protection::Plain).send(&alert(7), &to(&addresses)).await;
+    assert!(never(&receipt).starts_with("1 of 101 reached; gone0@corp.example: "), "{receipt:?}");
+    assert_eq!(server.kept.lock().unwrap()[0].to, ["carol@corp.example"]);
+}

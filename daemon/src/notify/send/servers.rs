@@ -160,6 +160,10 @@ async fn talk(tcp: TcpStream, mta: &Mta, keeps: &Mutex<Vec<Kept>>) -> std::io::R
             }
             "MAIL" => {
                 stall(mta, "MAIL", &mut talk).await?;
+                if !from.is_empty() {
+                    say(&mut talk, "503 5.5.1 nested MAIL\r\n").await?;
+                    continue;
+                }
                 (from, to) = (line.to_owned(), Vec::new());
                 say(&mut talk, "250 ok\r\n").await?;
             }
@@ -181,10 +185,16 @@ async fn talk(tcp: TcpStream, mta: &Mta, keeps: &Mutex<Vec<Kept>>) -> std::io::R
                 stall(mta, ".", &mut talk).await?;
                 let Some(answer) = mta.after_data else { return Ok(()) };
                 if answer.starts_with('2') {
-                    let kept = Kept { from: from.clone(), to: std::mem::take(&mut to), octets, login, tls };
+                    let kept =
+                        Kept { from: std::mem::take(&mut from), to: std::mem::take(&mut to), octets, login, tls };
                     keeps.lock().unwrap().push(kept);
                 }
+                from.clear();
                 say(&mut talk, &format!("{answer}\r\n")).await?;
+            }
+            "RSET" => {
+                from.clear();
+                say(&mut talk, "250 ok\r\n").await?;
             }
             "QUIT" => return say(&mut talk, "221 bye\r\n").await,
             other => panic!("{other:?} is not spoken"),

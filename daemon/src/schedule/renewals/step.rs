@@ -113,6 +113,15 @@ pub(super) fn batch(of: &Renewals, transaction: &mut Transaction<'_>, due: &[Pre
         if watched.as_ref() != Some(&prepared.watched) {
             continue;
         }
+        if let Some(Err(error)) = &prepared.source
+            && error.kind == ErrorKind::Unavailable
+        {
+            // A key that cannot be kept may be in the way of this one, and is of no other.
+            tracing::error!(certificate = id, "it could not be renewed, tried again: {error}");
+            let next = later(of, transaction, &prepared.watched)?;
+            rows::plan_renewal(transaction.connection(), id, next)?;
+            continue;
+        }
         let next = match transaction.attempt(|inner| one(of, inner, prepared)) {
             Ok(Done::Asked) => {
                 asked += 1;
@@ -205,8 +214,6 @@ fn not_asked(
 ) -> Result<Option<Timestamp>, Failure> {
     let id = &watched.certificate_id;
     let policy = transaction.rules(&of.policy);
-    let now = kept::now(transaction.connection(), &of.line)?.unix_millis();
-    let later = |millis: i64| Timestamp::from_unix_millis(now.saturating_add(millis));
     match failure {
         Failure::Api(error) if error.rule.is_some() => {
             tracing::warn!(certificate = id, "its renewal was refused: {error}");
@@ -221,13 +228,21 @@ fn not_asked(
         // Something else is under way: its revocation, for one.
         Failure::Api(error) if error.kind == ErrorKind::Conflict => {
             tracing::info!(certificate = id, "its renewal waits: {error}");
-            let interval = rules(&policy, &watched.profile_id).map_or(60, |(_, policy)| policy.retry_interval_seconds);
-            Ok(later(i64::from(interval) * 1000))
+            later(of, transaction, watched)
         }
         failure if of_the_row(&failure) => {
             tracing::error!(certificate = id, "it could not be renewed, tried again in an hour: {failure:?}");
-            Ok(later(ASIDE_MILLIS))
+            let now = kept::now(transaction.connection(), &of.line)?.unix_millis();
+            Ok(Timestamp::from_unix_millis(now.saturating_add(ASIDE_MILLIS)))
         }
         failure => Err(failure),
     }
+}
+
+/// One interval of the renewal policy from now.
+fn later(of: &Renewals, transaction: &mut Transaction<'_>, watched: &Watched) -> Result<Option<Timestamp>, Failure> {
+    let policy = transaction.rules(&of.policy);
+    let now = kept::now(transaction.connection(), &of.line)?.unix_millis();
+    let interval = rules(&policy, &watched.profile_id).map_or(60, |(_, policy)| policy.retry_interval_seconds);
+    Ok(Timestamp::from_unix_millis(now.saturating_add(i64::from(interval) * 1000)))
 }

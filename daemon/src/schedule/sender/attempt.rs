@@ -254,7 +254,8 @@ mod tests {
             let each = each.iter().map(|(to, outcome)| Reached { to: (*to).into(), outcome: outcome.clone() });
             Receipt::of("Email", each.collect())
         };
-        let (done, later, never) = (Outcome::Delivered, Outcome::later("full"), Outcome::never("no such user"));
+        let later = Outcome::Temporary { why: "full".to_owned(), retry_after: None };
+        let (done, never) = (Outcome::Delivered, Outcome::Permanent { why: "no such user".to_owned() });
         let first = receipt(&[("a", done.clone()), ("b", later.clone()), ("c", never.clone())]);
         let Ended::Failed { refusal: Refusal::Transient, remaining: Some(kept), .. } =
             judged(&first, Channel::Email, Vec::new())
