@@ -98,6 +98,21 @@ pub fn put_off(connection: &Connection, claimed: &Claimed, tick: i64) -> rusqlit
     if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
+/// Those that were put off before any attempt was made.
+const HELD: &str = "channel = ?1 AND claimed_tick IS NULL AND attempts = 0 AND next_tick > ?2";
+
+/// Whether messages of a channel wait that no attempt was made for.
+pub fn holds(connection: &Connection, channel: Channel, tick: i64) -> rusqlite::Result<bool> {
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM outbox WHERE {HELD})");
+    connection.prepare_cached(&sql)?.query_row(params![channel.as_str(), tick], |row| row.get(0))
+}
+
+/// Has them claimed at `tick`.
+pub fn hold_no_more(connection: &Connection, channel: Channel, tick: i64) -> rusqlite::Result<()> {
+    let sql = format!("UPDATE outbox SET next_tick = ?2 WHERE {HELD}");
+    connection.prepare_cached(&sql)?.execute(params![channel.as_str(), tick]).map(drop)
+}
+
 /// What has become of a notification.
 pub fn state(connection: &Connection, notification_id: i64) -> rusqlite::Result<State> {
     connection

@@ -7,7 +7,7 @@ use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{RenewParams, SubmitParams, SubmitResult};
 
 use super::actor::Actor;
-use super::decide::not_found;
+use super::inventory::not_issued;
 use super::submit::possession::{self, Source};
 use super::submit::renewing::Renewing;
 use super::submit::step::Step;
@@ -82,7 +82,9 @@ async fn find(service: &Service, actor: &Actor, params: &RenewParams, uid: u32) 
     let id = params.certificate_id.clone();
     let read = move |connection: &rusqlite::Connection| {
         let snapshot = connection.unchecked_transaction()?;
-        let certificate = certificates::get(&snapshot, &id, &sight)?.ok_or_else(|| not_found(&id))?;
+        let Some(certificate) = certificates::get(&snapshot, &id, &sight)? else {
+            return Err(not_issued(&snapshot, &id, &sight, "renewed")?.into());
+        };
         let current = certificate.current.ok_or_else(|| {
             ApiError::new(ErrorKind::Conflict, format!("{id} has no version in force that could be renewed"))
                 .hint("ask for a new one: countersign request")

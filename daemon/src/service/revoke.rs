@@ -8,6 +8,7 @@ use countersign_shared::text::Untrusted;
 
 use super::actor::Actor;
 use super::decide::not_found;
+use super::inventory::not_issued;
 use super::submit::content::{Reason, given};
 use super::submit::step::Stored;
 use super::submit::{attended, unattended};
@@ -105,7 +106,9 @@ impl Step<'_> {
         let (connection, params) = (transaction.connection(), self.params);
         let Some(serial) = &params.serial else {
             let id = params.certificate_id.as_ref().ok_or_else(|| ApiError::internal("nothing is named"))?;
-            let certificate = certificates::get(connection, id, sight)?.ok_or_else(|| not_found(id))?;
+            let Some(certificate) = certificates::get(connection, id, sight)? else {
+                return Err(not_issued(connection, id, sight, "revoked")?.into());
+            };
             let version = revocations::version_in_force(connection, id)?.ok_or_else(|| {
                 ApiError::new(ErrorKind::Conflict, format!("{id} has no version in force"))
                     .hint("name an earlier version by its serial number: countersign show lists them")

@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::sync::watch;
+
 use crate::in_force::PolicyInForce;
 use crate::notify::{Channels, NotifySettings, Problem};
 use crate::policy::Channel;
@@ -14,17 +16,24 @@ use crate::tell::routes;
 pub struct Switchboard {
     channels: Arc<RwLock<Arc<Channels>>>,
     routing: Routing,
+    /// Counts how often they were opened anew.
+    reopened: watch::Sender<u64>,
 }
 
 impl Switchboard {
     /// With the channels of a start. Nobody is told of anything until [`Switchboard::route`] says so.
     pub fn new(channels: Channels, routing: Routing) -> Self {
-        Self { channels: Arc::new(RwLock::new(Arc::new(channels))), routing }
+        Self { channels: Arc::new(RwLock::new(Arc::new(channels))), routing, reopened: watch::Sender::new(0) }
     }
 
     /// The channels of this moment.
     pub fn channels(&self) -> Arc<Channels> {
         self.channels.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes when the channels were opened anew.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.reopened.subscribe()
     }
 
     /// The routes, for the writer.
@@ -38,6 +47,7 @@ impl Switchboard {
         let (channels, problems) = Channels::reopen(settings, &self.channels());
         *self.channels.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(channels);
         self.route(policy);
+        self.reopened.send_modify(|count| *count += 1);
         problems
     }
 

@@ -1,10 +1,14 @@
 //! `certificate.import` and the command: by whom, of what, and what stays of it.
 
 use countersign_shared::error::ErrorKind;
-use countersign_shared::protocol::method::{AlertPlan_, CertificateAssign, CertificateGet, CertificateImport};
+use countersign_shared::protocol::method::{
+    AlertPlan_, CertificateAssign, CertificateGet, CertificateImport, CertificateRenew, CertificateRevoke,
+};
 use countersign_shared::protocol::{
     AlertPlanParams, AssignParams, AuditAction, CertificateIdParams, FoundBy, ImportItem, ImportParams, ImportResult,
+    RenewParams, RevokeParams,
 };
+use countersign_shared::revocation::RevocationReason;
 use data_encoding::BASE64;
 
 use crate::inventory::{Found, found, possible};
@@ -137,6 +141,21 @@ fn a_found_certificate_is_given_away_by_its_owner_or_an_admin_and_what_was_issue
     let to = |owner: &str| AssignParams { certificate_id: id.clone(), owner: owner.into() };
     let of_bob = to(&format!("uid:{BOB}"));
 
+    // Whoever sees it is not told that it is not there.
+    let renew = RenewParams { certificate_id: id.clone(), csr: None, reason: Some("so".into()), ticket: None };
+    let revoke = RevokeParams {
+        certificate_id: Some(id.clone()),
+        serial: None,
+        reason: RevocationReason::Superseded,
+        note: Some("so".into()),
+        ticket: None,
+    };
+    for caller in [&mut alice, &mut carol] {
+        let error = caller.refused::<CertificateRenew>(&renew, ErrorKind::Conflict);
+        assert!(error.message.contains("was found here and not issued"), "{error:?}");
+        caller.refused::<CertificateRevoke>(&revoke, ErrorKind::Conflict);
+    }
+
     bob.refused::<CertificateAssign>(&of_bob, ErrorKind::Forbidden);
     found.host.user(MALLORY).refused::<CertificateAssign>(&of_bob, ErrorKind::Forbidden);
     found.host.user(DAVE).refused::<CertificateAssign>(&of_bob, ErrorKind::Forbidden);
@@ -159,6 +178,7 @@ fn a_found_certificate_is_given_away_by_its_owner_or_an_admin_and_what_was_issue
     // She sees it no more, and nobody learns by trying.
     alice.refused::<CertificateGet>(&CertificateIdParams { id: id.clone() }, ErrorKind::NotFound);
     alice.refused::<CertificateAssign>(&of_bob, ErrorKind::NotFound);
+    alice.refused::<CertificateRenew>(&renew, ErrorKind::NotFound);
     assert_eq!(self::found(&mut alice), []);
     carol.refused::<CertificateAssign>(&of_bob, ErrorKind::Conflict);
     let record = found.host.user(DAVE).records(&id).into_iter().find(|one| one.seq == given.seq).unwrap();

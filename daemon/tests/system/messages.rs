@@ -182,3 +182,25 @@ fn a_channel_with_a_digest_sends_one_mail_for_many() {
     assert_eq!(mail.kept().len(), 1);
     assert_whole(&digest);
 }
+
+#[test]
+fn what_quiet_hours_held_goes_out_when_a_reload_takes_them_away() {
+    if !can_be_people() {
+        return;
+    }
+    let mail = MailServer::start();
+    // Quiet from this hour of the day on, for twenty-three hours.
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let hour = since / 3600 % 24;
+    let quiet =
+        format!("quiet_hours = {{ from = \"{hour:02}:00\", to = \"{:02}:00\", zone = \"UTC\" }}\n", (hour + 23) % 24);
+    let host = host(&policy_with(1, "", ""), &mail, &quiet);
+    submit(&host, ALICE, &["www.corp.example"]);
+    let waits = "SELECT count(*) FROM outbox WHERE channel = 'Email' AND attempts = 0 AND claimed_tick IS NULL
+                 AND next_tick > (SELECT min(created_tick) + 3600000 FROM approval_requests)";
+    until("it is held", || host.value::<i64>(waits) == 1);
+    assert_eq!(mail.kept().len(), 0);
+    std::fs::write(host.path("countersign.toml"), mail.table()).unwrap();
+    host.signal(nix::sys::signal::Signal::SIGHUP);
+    mail.wait_for("Approval needed: www.corp.example");
+}

@@ -94,7 +94,15 @@ impl Sender {
         let alarm = Alarm::new(self.office.line.clone())?;
         let mut claimed = VecDeque::new();
         let mut under_way = JoinSet::new();
+        let (mut channels, mut policies) = (self.office.switchboard.watch(), self.office.policy.watch());
+        // What is held back is judged anew at a start as well: it may have been held by another configuration.
+        let mut judge_anew = true;
         loop {
+            if std::mem::take(&mut judge_anew)
+                && let Err(error) = self.hold_no_more().await
+            {
+                tracing::error!(channel = self.channel.as_str(), "messages are held as they were: {error}");
+            }
             let next = match self.fill(&mut claimed, &mut under_way).await {
                 Ok(next) => next,
                 // Damage is final: what is under way ends, and nothing new is sent.
@@ -107,6 +115,8 @@ impl Sender {
             tokio::select! {
                 slept = alarm.until(next) => slept?,
                 () = self.queued.notified() => {}
+                Ok(()) = channels.changed() => judge_anew = true,
+                Ok(()) = policies.changed() => judge_anew = true,
                 Some(ended) = under_way.join_next() => ended.map_err(io::Error::other)?,
                 _ = stop.wait_for(|stop| *stop) => break,
             }
@@ -116,6 +126,20 @@ impl Sender {
             tracing::info!(channel = self.channel.as_str(), "attempts under way are made again at the next start");
         }
         Ok(())
+    }
+
+    /// Has what waits without an attempt looked at now: quiet hours, rates, digests and calendars may be others. What is
+    /// to wait still is put off again when it is claimed.
+    async fn hold_no_more(&self) -> Result<(), ApiError> {
+        let (channel, tick) = (self.channel, self.office.line.tick());
+        let held = self.office.readers.read(move |connection| Ok(outbox::holds(connection, channel, tick)?)).await?;
+        if !held {
+            return Ok(());
+        }
+        let release = move |transaction: &mut Transaction<'_>| {
+            Ok(outbox::hold_no_more(transaction.connection(), channel, transaction.tick())?)
+        };
+        self.office.writer.write(release).await
     }
 
     /// Begins as many attempts as may be under way; returns when to look again, which is when one has ended where there
