@@ -65,7 +65,8 @@ fn main() -> Result<()> {
     let of = |took: &[Took], part: fn(&Took) -> Duration| took.iter().map(part).collect::<Vec<_>>();
     let (busier, both, clock) = (of(&two, Took::busier), of(&two, |took| took.all), of(&two, |took| took.clock));
     let (one, one_clock) = (of(&one, |took| took.all), of(&one, |took| took.clock));
-    let (floor, wide, wide_clock) = (of(&floor, |took| took.all), of(&wide, |took| took.all), of(&wide, |took| took.clock));
+    let (floor, wide, wide_clock) =
+        (of(&floor, |took| took.all), of(&wide, |took| took.all), of(&wide, |took| took.clock));
     rates("verified on two threads, core time of the busier", rows, &busier);
     rates("verified on two threads, core time of both", rows, &both);
     rates("verified on one thread", rows, &one);

@@ -63,18 +63,8 @@ pub fn check(row: &Values<'_>, at: u64, prev: &Digest, scratch: &mut Vec<u8>) ->
     let [event_id, created_at, actor, actor_type, action, category, resource_type, resource_id, details] =
         *row.columns.as_ref().map_err(unreadable)?;
     let record = *row.record.as_ref().map_err(unreadable)?;
-    let columns = Columns {
-        seq,
-        event_id,
-        created_at,
-        actor,
-        actor_type,
-        action,
-        category,
-        resource_type,
-        resource_id,
-        details,
-    };
+    let columns =
+        Columns { seq, event_id, created_at, actor, actor_type, action, category, resource_type, resource_id, details };
     // Made behind the prefix of a leaf, and so hashed in one piece.
     scratch.clear();
     scratch.push(LEAF_PREFIX);
