@@ -1,7 +1,8 @@
 //! A long pass on two threads: rows are read on this one, and checked on another, in their order and by the same code as on one.
 //!
 //! A few batches of rows go round between the two, so that memory does not depend on how many records there are. Reading
-//! takes rather more than half of what a pass costs on one core, and all of it stays where the connection is.
+//! takes rather more than half of what a pass costs on one core, and all of it stays where the connection is. Copying rows
+//! and handing them over costs core time, so two threads pay only where each has a core: `docs/benchmarks.md` has figures.
 
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -19,10 +20,11 @@ const BATCH_OCTETS: usize = 256 * 1024;
 /// Rows of the shortest pass for which a second thread is made.
 const ENOUGH: u64 = 4096;
 
-/// How many threads a pass over so many rows is worth: a second needs a core of its own.
-pub(crate) fn worth(rows: u64) -> Threads {
+/// How many threads a pass over so many rows is worth, where `others` are kept busy beside it: a second needs a core of its
+/// own, or the two wait for each other.
+pub(crate) fn worth(rows: u64, others: usize) -> Threads {
     let cores = || thread::available_parallelism().map_or(1, |cores| cores.get());
-    if rows >= ENOUGH && cores() > 1 { Threads::Two } else { Threads::One }
+    if rows >= ENOUGH && cores() > 1 + others { Threads::Two } else { Threads::One }
 }
 
 /// Where rows come from.

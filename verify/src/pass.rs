@@ -45,6 +45,7 @@ pub struct Pass {
     wanted: Vec<u64>,
     roots: BTreeMap<u64, Digest>,
     damage: Option<Damage>,
+    beside: usize,
 }
 
 impl Pass {
@@ -53,9 +54,14 @@ impl Pass {
     pub fn begin(chain: Chain, wanted: impl IntoIterator<Item = u64>) -> Self {
         let mut wanted: Vec<u64> = wanted.into_iter().filter(|size| *size >= chain.size()).collect();
         wanted.sort_unstable_by(|a, b| b.cmp(a));
-        let mut pass = Self { chain, wanted, roots: BTreeMap::new(), damage: None };
+        let mut pass = Self { chain, wanted, roots: BTreeMap::new(), damage: None, beside: 0 };
         pass.keep();
         pass
+    }
+
+    /// So many other threads are kept busy meanwhile: a second one of this pass has to have a core besides.
+    pub fn beside(self, threads: usize) -> Self {
+        Self { beside: threads, ..self }
     }
 
     /// How far it came.
@@ -98,7 +104,7 @@ impl Pass {
         behind: Behind,
         progress: &mut Progress<'_>,
     ) -> rusqlite::Result<()> {
-        let threads = aside::worth(total(connection)?.saturating_sub(self.chain.size()));
+        let threads = aside::worth(total(connection)?.saturating_sub(self.chain.size()), self.beside);
         self.records_on(threads, connection, with_nodes, behind, progress)
     }
 

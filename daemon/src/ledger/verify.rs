@@ -47,7 +47,8 @@ pub fn verify_from(
 ) -> rusqlite::Result<Verified> {
     let snapshot = Snapshot::of(connection)?;
     let before = begin.size();
-    let mut pass = Pass::begin(begin.into(), wanted.iter().copied());
+    // SQLite's look at the file runs beside it, and decisions want a core as well.
+    let mut pass = Pass::begin(begin.into(), wanted.iter().copied()).beside(2);
     pass.records(connection, true, Behind::Left, progress)?;
     let (chain, mut damage, roots) = pass.into_parts();
     if damage.is_none() {

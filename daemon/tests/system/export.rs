@@ -154,8 +154,8 @@ fn peak_since(host: &Host) -> u64 {
     line.trim_end_matches("kB").trim().parse().unwrap()
 }
 
-/// The first pages cost memory that the allocator keeps for each thread that made one; after that, it does not matter how
-/// many rows there are. What is held of 80,000 rows would be some 50 MiB.
+/// The first pages cost memory that the allocator keeps for each thread that made one, and stack that it touched; after that,
+/// it does not matter how many rows there are. What is held of 80,000 rows would be some 50 MiB.
 #[test]
 fn an_export_of_many_rows_takes_no_more_memory_than_several_of_few() {
     if !can_be_people() {
@@ -170,7 +170,7 @@ fn an_export_of_many_rows_takes_no_more_memory_than_several_of_few() {
     };
     let few: Vec<u64> = (0..8).map(|_| peak(10_000)).collect();
     let many = peak(80_000);
-    assert!(many < few[7] + 8 * 1024, "KiB: {few:?}, then {many}");
+    assert!(many < few[7] + 4 * 1024, "KiB: {few:?}, then {many}");
 }
 
 #[test]

@@ -64,8 +64,9 @@ pub fn count(connection: &Connection, range: &Range, limit: usize) -> rusqlite::
     Ok(Counted { rows: kept.len() as u64, matching, ends })
 }
 
-/// Octets of lines that a page holds before it ends.
-pub const PAGE_OCTETS: usize = 640 * 1024;
+/// Octets of lines that a page holds before it ends. Each thread that ever made a page keeps the memory of one, and there are
+/// some fifteen of them: a small page, where a large one would hardly be quicker to send.
+pub const PAGE_OCTETS: usize = 160 * 1024;
 /// Records that a page looks at, at most.
 pub const PAGE_ROWS: u32 = 20_000;
 
