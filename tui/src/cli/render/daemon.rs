@@ -163,7 +163,10 @@ pub(in crate::cli) fn whoami(who: &WhoamiResult, view: View) -> String {
         fields.add("roles", "none");
     }
     fields.list("roles", who.roles.iter().map(|role| text::safe(role)));
-    fields.list("may", who.permissions.iter().map(|permission| text::safe(permission)));
+    if !who.permissions.is_empty() {
+        let permissions: Vec<String> = who.permissions.iter().map(|permission| text::safe(permission)).collect();
+        fields.add("may", permissions.join(", "));
+    }
     if let Some(why) = &who.cannot_decide {
         fields.toned("decides", Tone::Bad, format!("nothing: {}", text::safe(why)));
     }
