@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::decision_text::{Salt, Seen, Value};
 use crate::digest::Digest;
-use crate::protocol::{DamageFound, EraseResult, ErasableText, RepairResult, Signing};
+use crate::protocol::{DamageFound, ErasableText, EraseResult, RepairResult, Signing};
 use crate::text::Untrusted;
 
 /// The first line. Another format has another number.
@@ -158,8 +158,7 @@ mod tests {
         assert_eq!(erased, format!("{head}reason: \"article 17\\u{{a}}record: 18\"\n{tail}"));
         let damage = vec![format!("4 edited {} -", hex("05")), "- state - -".to_owned()];
         let act = Act::Acknowledge { damage_sha256: Digest::from_bytes([4; 32]), damage };
-        let lines =
-            format!("damaged: \"4 edited {} -\"\ndamaged: \"- state - -\"\ndamage: {}\n", hex("05"), hex("04"));
+        let lines = format!("damaged: \"4 edited {} -\"\ndamaged: \"- state - -\"\ndamage: {}\n", hex("05"), hex("04"));
         assert_eq!(text(act).to_string(), format!("countersign voice 1\nvoice: acknowledge\n{lines}{tail}"));
     }
 

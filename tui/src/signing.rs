@@ -127,8 +127,7 @@ impl ToSign {
         let dir = tempfile::tempdir()
             .map_err(|error| NotSigned::of(Fault::Internal, format!("no temporary directory: {error}")))?;
         let path = dir.path().join("decision");
-        let write =
-            |path: &Path, text: &str| std::fs::write(path, text).map_err(|error| file("write", path, &error));
+        let write = |path: &Path, text: &str| std::fs::write(path, text).map_err(|error| file("write", path, &error));
         write(&path, &self.text)?;
         let key = match by {
             By::File(key) => key.clone(),

@@ -103,7 +103,8 @@ struct Details {
     signatures: Vec<String>,
 }
 
-const QUERY: &str = "SELECT s.seq, s.idx, s.root, s.size, s.origin, s.salt, s.account, s.signature, s.key, s.key_fingerprint,
+const QUERY: &str =
+    "SELECT s.seq, s.idx, s.root, s.size, s.origin, s.salt, s.account, s.signature, s.key, s.key_fingerprint,
         a.record, e.reason
     FROM voice_signatures s
     LEFT JOIN audit_events a ON a.seq = s.seq

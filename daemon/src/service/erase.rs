@@ -2,11 +2,11 @@
 //! stays, and a record says who agreed. Each call is a voice on record; the one that completes the quorum erases, in the same
 //! transaction.
 
+use countersign_proof::tree::root_at;
 use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{AuditAction, Category, Damage, ErasableText, EraseParams, EraseResult, MAX_TEXT};
 use countersign_shared::voice_text::Act;
-use countersign_proof::tree::root_at;
 use rusqlite::Connection as Database;
 use serde::Deserialize;
 

@@ -426,7 +426,12 @@ pub const BINDINGS: &[Binding] = &[
         "sign it",
         "With a button in focus, sign exactly this text and send the decision: the terminal goes to ssh-keygen, which asks for a passphrase, a PIN or a touch; Ctrl-C there leads back to the review",
     ),
-    tell(&[PageDown, PageUp], Scope::Signing, "scroll", "Scroll the text; its end has to be seen before it can be signed"),
+    tell(
+        &[PageDown, PageUp],
+        Scope::Signing,
+        "scroll",
+        "Scroll the text; its end has to be seen before it can be signed",
+    ),
     tell(
         &[Char('j'), Char('k'), Ctrl('d'), Ctrl('u')],
         Scope::Signing,
@@ -435,7 +440,12 @@ pub const BINDINGS: &[Binding] = &[
     ),
     tell(&[Tab, Down], Scope::Signing, "next", "To the next field or button"),
     tell(&[BackTab, Up], Scope::Signing, "", "To the field or button before"),
-    tell(&[Enter], Scope::Signing, "", "Press the button in focus; in the name of the key, go on to the button that signs"),
+    tell(
+        &[Enter],
+        Scope::Signing,
+        "",
+        "Press the button in focus; in the name of the key, go on to the button that signs",
+    ),
     tell(&[Esc, Enter], Scope::Verification, "leave", "Leave it; it goes on, and what it finds is shown"),
     tell(&[Esc], Scope::Checkpoint, "close", "Close it"),
     tell(&[Tab], Scope::Checkpoint, "code or text", "The code, or the signed note with its key and short form as text"),
@@ -474,18 +484,16 @@ pub fn lookup(screen: Scope, key: Key) -> Option<Command> {
 /// True where a binding of `scope` holds on the screen named by `screen`.
 pub fn holds_on(scope: Scope, screen: Scope) -> bool {
     match scope {
-        Scope::Everywhere => {
-            !matches!(
-                screen,
-                Scope::Review
-                    | Scope::Deciding
-                    | Scope::Signing
-                    | Scope::Checkpoint
-                    | Scope::Proof
-                    | Scope::TakeBack
-                    | Scope::Verification
-            )
-        }
+        Scope::Everywhere => !matches!(
+            screen,
+            Scope::Review
+                | Scope::Deciding
+                | Scope::Signing
+                | Scope::Checkpoint
+                | Scope::Proof
+                | Scope::TakeBack
+                | Scope::Verification
+        ),
         Scope::Review => matches!(screen, Scope::Review | Scope::Deciding),
         Scope::Requests => matches!(screen, Scope::Queue | Scope::Detail),
         Scope::Managed => matches!(screen, Scope::Certificates | Scope::Certificate),

@@ -15,9 +15,9 @@ use nix::sys::termios::{FlushArg, SetArg, Termios, tcflush, tcgetattr, tcsetattr
 use ratatui::Terminal as Ratatui;
 use ratatui::backend::CrosstermBackend;
 
-use super::{ConsoleError, away};
 use super::state::State;
 use super::view;
+use super::{ConsoleError, away};
 
 /// A terminal in raw mode on its alternate screen; dropping it restores what was before.
 pub struct Terminal {

@@ -119,8 +119,32 @@ impl Terminal {
     /// Whether the terminal shows what is typed by itself, as it does in a shell.
     #[allow(dead_code, reason = "the tests of signing look")]
     pub fn echoes(&self) -> bool {
+        self.has("ECHO")
+    }
+
+    /// Waits until something asks on the terminal for what is not to be seen: a line, without echo.
+    #[allow(dead_code, reason = "the tests of signing wait for it")]
+    pub fn asks(&self) {
+        self.until_set("a question without echo", |terminal| !terminal.has("ECHO") && terminal.has("ICANON"));
+    }
+
+    /// Waits until the terminal is set as in a shell, where keys are lines and signals.
+    #[allow(dead_code, reason = "the tests of signing wait for it")]
+    pub fn is_given_back(&self) {
+        self.until_set("the settings of a shell", |terminal| terminal.has("ICANON"));
+    }
+
+    fn until_set(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !holds(self) {
+            assert!(Instant::now() < until, "waited for {what}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
         let flags = format!("{:?}", self.master.get_termios().unwrap().local_flags);
-        flags.split(|c: char| !c.is_ascii_uppercase()).any(|flag| flag == "ECHO")
+        flags.split(|c: char| !c.is_ascii_uppercase()).any(|flag| flag == name)
     }
 
     pub fn resize(&self, columns: u16, rows: u16) {

@@ -42,10 +42,7 @@ pub fn heads(connection: &Connection, acknowledged: &Acknowledgements, findings:
     }
 }
 
-fn read(
-    connection: &Connection,
-    acknowledged: &Acknowledgements,
-) -> rusqlite::Result<(Vec<Head>, Option<Damage>)> {
+fn read(connection: &Connection, acknowledged: &Acknowledgements) -> rusqlite::Result<(Vec<Head>, Option<Damage>)> {
     let missing = missing(connection, &OF_DECISIONS)?;
     let kept = if missing.is_none() { "(SELECT seq FROM main.decision_signatures)" } else { "()" };
     let told = "iif(json_valid(details), details ->> '$.signature_sha256', NULL) IS NOT NULL";
@@ -116,9 +113,8 @@ fn voices_wrong(connection: &Connection, acknowledged: &Acknowledgements) -> rus
         let mut statement = connection.prepare(sql)?;
         let told = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u64>>>()?;
         let told = told.into_iter().find(|seq| !acknowledged.is_damaged(*seq));
-        return Ok(told.map(|seq| {
-            damage(Some(seq), RULE, format!("a voice in record {seq} was signed; its signature is gone"))
-        }));
+        return Ok(told
+            .map(|seq| damage(Some(seq), RULE, format!("a voice in record {seq} was signed; its signature is gone"))));
     }
     let mut wrong = None;
     voices::each_wrong::<rusqlite::Error>(connection, |seq, why| {

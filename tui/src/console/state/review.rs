@@ -200,9 +200,11 @@ impl Review {
             None if seen.request.state != RequestState::Pending => {
                 Some(format!("{which} is {} already: nothing is left to decide.", seen.request.state))
             }
-            None => self.demands(seen).then(|| cannot_sign(seen)).flatten().map(|why| {
-                format!("{which} has to be signed, and cannot be: {why}")
-            }),
+            None => self
+                .demands(seen)
+                .then(|| cannot_sign(seen))
+                .flatten()
+                .map(|why| format!("{which} has to be signed, and cannot be: {why}")),
         }
     }
 
@@ -251,7 +253,8 @@ impl Review {
                     item.changed = changes(seen, now);
                     if self.signature.as_ref().is_some_and(|open| !open.away) && policy(seen) != before {
                         self.signature = None;
-                        self.unsigned = Some("The policy changed: what would have been signed named the old one.".into());
+                        self.unsigned =
+                            Some("The policy changed: what would have been signed named the old one.".into());
                     }
                 }
                 Some(_) => {}

@@ -125,7 +125,8 @@ mod tests {
         for room in [4, 20, 76, 96] {
             let rows = rows(&line, room);
             assert!(rows.iter().all(|row| row.chars().count() <= room), "{rows:?}");
-            let whole: String = rows.iter().enumerate().map(|(at, row)| if at == 0 { row } else { &row[2..] }).collect();
+            let whole: String =
+                rows.iter().enumerate().map(|(at, row)| if at == 0 { row } else { &row[2..] }).collect();
             assert_eq!(whole, line);
         }
     }
