@@ -122,16 +122,22 @@ impl Terminal {
         self.has("ECHO")
     }
 
-    /// Waits until something asks on the terminal for what is not to be seen: a line, without echo.
+    /// Waits until a program asks on the terminal for what is not to be seen, and sleeps over it.
     #[allow(dead_code, reason = "the tests of signing wait for it")]
-    pub fn asks(&self) {
-        self.until_set("a question without echo", |terminal| !terminal.has("ECHO") && terminal.has("ICANON"));
+    pub fn asks(&self, question: &str) {
+        self.until_set(question, |terminal| {
+            let screen = terminal.seen.0.lock().unwrap().parser.screen().contents();
+            let asked =
+                screen.lines().rfind(|line| !line.trim().is_empty()).is_some_and(|line| line.contains(question));
+            asked && !terminal.has("ECHO") && terminal.has("ICANON") && terminal.foreground_sleeps()
+        });
     }
 
-    /// Waits until the terminal is set as in a shell, where keys are lines and signals.
-    #[allow(dead_code, reason = "the tests of signing wait for it")]
-    pub fn is_given_back(&self) {
-        self.until_set("the settings of a shell", |terminal| terminal.has("ICANON"));
+    /// Whether the program in the foreground waits for something: behind a question, for the answer.
+    fn foreground_sleeps(&self) -> bool {
+        let leader = self.master.process_group_leader().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{leader}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('S'))
     }
 
     fn until_set(&self, what: &str, holds: impl Fn(&Self) -> bool) {
