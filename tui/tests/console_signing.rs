@@ -23,6 +23,8 @@ use nix::unistd::Pid;
 use terminal::Terminal;
 
 const PASSPHRASE: &str = "open sesame";
+/// Of `ssh-keygen`.
+const QUESTION: &str = "Enter passphrase";
 const NAME: &str = "mail.corp.example";
 
 /// A daemon of a demo whose policy demands that decisions on web servers are signed.
@@ -184,8 +186,7 @@ fn a_passphrase_is_asked_for_on_the_terminal_and_what_is_signed_is_what_was_show
         let id = demo.pending(NAME).unwrap().id;
         let mut terminal = demo.at_the_text("bob", size);
         terminal.send("y");
-        terminal.until("Enter passphrase");
-        assert!(!terminal.echoes());
+        terminal.asks(QUESTION);
         // What is typed behind a wrong passphrase is typed at nothing.
         terminal.send("wrong\ryyyy\r\r");
         terminal.until("NOT SENT");
@@ -193,15 +194,17 @@ fn a_passphrase_is_asked_for_on_the_terminal_and_what_is_signed_is_what_was_show
         demo.undecided(&id);
         show_text(&mut terminal);
         terminal.send("y");
-        terminal.until("Enter passphrase");
-        // Ctrl-C ends ssh-keygen, and not the console.
+        terminal.asks(QUESTION);
+        // Ctrl-C ends ssh-keygen, and not the console, which it can reach before ssh-keygen is in the foreground.
+        let console = Pid::from_raw(i32::try_from(terminal.process()).unwrap());
+        kill(console, Signal::SIGINT).unwrap();
         terminal.send("\x03");
         terminal.until("NOT SENT");
         terminal.until("was ended before it signed");
         demo.undecided(&id);
         show_text(&mut terminal);
         terminal.send("y");
-        terminal.until("Enter passphrase");
+        terminal.asks(QUESTION);
         terminal.resize(size.0 + 20, size.1 + 4);
         terminal.send(&format!("{PASSPHRASE}\r"));
         terminal.until("is approved (1 of 1 votes");
@@ -234,7 +237,7 @@ fn what_changes_while_it_is_signed_is_not_decided() {
     let request = demo.pending(NAME).unwrap();
     let mut terminal = demo.at_the_text("bob", (120, 40));
     terminal.send("y");
-    terminal.until("Enter passphrase");
+    terminal.asks(QUESTION);
     let mut alice = demo.client("alice").unwrap();
     let withdrawn = countersign_shared::protocol::EndParams { id: request.id.clone(), reason: None };
     alice.call::<countersign_shared::protocol::method::RequestWithdraw>(&withdrawn).unwrap();
@@ -252,7 +255,7 @@ fn a_console_that_is_ended_while_the_terminal_is_away_leaves_it_as_it_was() {
     let id = demo.pending(NAME).unwrap().id;
     let mut terminal = demo.at_the_text("bob", (80, 24));
     terminal.send("y");
-    terminal.until("Enter passphrase");
+    terminal.asks(QUESTION);
     let console = Pid::from_raw(i32::try_from(terminal.process()).unwrap());
     kill(console, Signal::SIGTERM).unwrap();
     assert!(terminal.ended_echoing());

@@ -5,13 +5,16 @@ use std::io::{self, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use countersign_shared::protocol::DecisionSignature;
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpgrp, tcsetpgrp};
+use signal_hook::{consts, flag};
 
 use super::action::{Action, Answer, Prepared};
 use super::mailbox::{Letter, Mailbox};
@@ -28,6 +31,39 @@ pub fn prepare(texts: usize) -> Result<Prepared, String> {
     Ok(Prepared { salts, key })
 }
 
+/// What the keyboard's signals do to the console itself. While the terminal is away, and its settings are those of a shell, a
+/// Ctrl-C can come before `ssh-keygen` is in the foreground: it must not end the console, and is not lost either.
+#[derive(Clone, Debug)]
+pub struct Ears {
+    /// True while the signals do what they do to any program.
+    ours: Arc<AtomicBool>,
+    /// True once one came.
+    heard: Arc<AtomicBool>,
+}
+
+impl Ears {
+    /// Handlers, which no program that is started inherits; a blocked or ignored signal it would.
+    pub fn new() -> io::Result<Self> {
+        let ears = Self { ours: Arc::new(AtomicBool::new(true)), heard: Arc::default() };
+        for signal in [consts::SIGINT, consts::SIGQUIT, consts::SIGTSTP] {
+            flag::register_conditional_default(signal, Arc::clone(&ears.ours))?;
+            flag::register(signal, Arc::clone(&ears.heard))?;
+        }
+        Ok(ears)
+    }
+
+    /// From here on the signals are for whoever signs.
+    pub fn lend(&self) {
+        self.heard.store(false, Ordering::SeqCst);
+        self.ours.store(false, Ordering::SeqCst);
+    }
+
+    /// The terminal is back, and no key of it is a signal.
+    pub fn take_back(&self) {
+        self.ours.store(true, Ordering::SeqCst);
+    }
+}
+
 /// A signing that goes on.
 #[derive(Debug)]
 pub struct Away {
@@ -42,12 +78,12 @@ struct Child {
 }
 
 /// Begins to sign, in a thread; its end comes as a letter. The terminal has been given back before.
-pub fn start(generation: u64, texts: Vec<ToSign>, key: &str, mailbox: Mailbox) -> io::Result<Away> {
+pub fn start((generation, texts, key): (u64, Vec<ToSign>, &str), ears: &Ears, mailbox: Mailbox) -> io::Result<Away> {
     let by = if key.is_empty() { By::Agent } else { By::File(at_home(key)) };
     let child = Arc::new(Mutex::new(Child::default()));
-    let shared = Arc::clone(&child);
+    let (shared, heard) = (Arc::clone(&child), Arc::clone(&ears.heard));
     let work = move || {
-        let answer = Answer::Signed(sign(&texts, &by, &shared));
+        let answer = Answer::Signed(sign(&texts, &by, &|command| run(command, &shared, &heard)));
         // The loop may have ended first; then nobody asks.
         let _ = mailbox.post(Letter::Action(Action::Answered { generation, answer }));
     };
@@ -75,8 +111,12 @@ impl Away {
     }
 }
 
-fn sign(texts: &[ToSign], by: &By, child: &Mutex<Child>) -> Result<Vec<DecisionSignature>, String> {
-    let mut run = |command: Command| run(command, child);
+fn sign(
+    texts: &[ToSign],
+    by: &By,
+    run: &dyn Fn(Command) -> io::Result<(End, String)>,
+) -> Result<Vec<DecisionSignature>, String> {
+    let mut run = |command: Command| run(command);
     let signed = texts.iter().map(|text| text.sign(by, &mut run));
     signed.collect::<Result<_, _>>().map_err(|not| match not.hint.as_str() {
         "" => not.message,
@@ -85,7 +125,7 @@ fn sign(texts: &[ToSign], by: &By, child: &Mutex<Child>) -> Result<Vec<DecisionS
 }
 
 /// In the foreground, in a group of its own.
-fn run(mut command: Command, shared: &Mutex<Child>) -> io::Result<(End, String)> {
+fn run(mut command: Command, shared: &Mutex<Child>, heard: &AtomicBool) -> io::Result<(End, String)> {
     let mut child = {
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         if shared.stopped {
@@ -103,6 +143,10 @@ fn run(mut command: Command, shared: &Mutex<Child>) -> io::Result<(End, String)>
         // It may have asked for the terminal before it was given to it.
         let _ = killpg(group, Signal::SIGCONT);
     }
+    // From here on Ctrl-C is for the program in the foreground. One that came before was meant for it.
+    if heard.load(Ordering::SeqCst) {
+        killpg(group, Signal::SIGKILL)?;
+    }
     let mut written = String::new();
     let read = match child.stdout.take() {
         Some(out) => out.take(MAX_LISTED).read_to_string(&mut written).map(drop),
@@ -115,17 +159,17 @@ fn run(mut command: Command, shared: &Mutex<Child>) -> io::Result<(End, String)>
 
 fn wait(group: Pid) -> io::Result<End> {
     loop {
-        match waitpid(group, Some(WaitPidFlag::WUNTRACED))? {
-            WaitStatus::Exited(_, 0) => return Ok(End::Well),
-            WaitStatus::Exited(_, status) => return Ok(End::Status(status)),
-            WaitStatus::Signaled(..) => return Ok(End::Ended),
-            WaitStatus::Stopped(_, Signal::SIGTTIN | Signal::SIGTTOU) => {
-                foreground(group)?;
+        match waitpid(group, Some(WaitPidFlag::WUNTRACED)) {
+            Ok(WaitStatus::Exited(_, 0)) => return Ok(End::Well),
+            Ok(WaitStatus::Exited(_, status)) => return Ok(End::Status(status)),
+            Ok(WaitStatus::Signaled(..)) => return Ok(End::Ended),
+            Ok(WaitStatus::Stopped(_, Signal::SIGTTIN | Signal::SIGTTOU)) if foreground(group).is_ok() => {
                 killpg(group, Signal::SIGCONT)?;
             }
             // Nobody could bring it back: there is no shell between.
-            WaitStatus::Stopped(..) => killpg(group, Signal::SIGKILL)?,
-            _ => {}
+            Ok(WaitStatus::Stopped(..)) => killpg(group, Signal::SIGKILL)?,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
         }
     }
 }

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::action::{Action, Answer, Effect};
-use super::away::{self, Away};
+use super::away::{self, Away, Ears};
 use super::input::{Input, Parser};
 use super::key::Key;
 use super::mailbox::{Inbox, Letter, Mailbox, mailbox};
@@ -31,6 +31,7 @@ const DRAINS: usize = 16;
 pub fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
     let (mailbox, inbox) = mailbox()?;
     let _signals = Signals::take(mailbox.clone())?;
+    let ears = Ears::new()?;
     let terminal = Terminal::take()?;
     let (width, height) = Terminal::size()?;
     let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -44,6 +45,7 @@ pub fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
         effects: None,
         parser,
         changed: true,
+        ears,
         to_sign: None,
         away: None,
     };
@@ -61,6 +63,8 @@ struct Console {
     effects: Option<Sender<Effect>>,
     parser: Parser,
     changed: bool,
+    /// Who hears Ctrl-C.
+    ears: Ears,
     /// What the terminal is to be given back for.
     to_sign: Option<Effect>,
     /// Who has the terminal meanwhile.
@@ -157,6 +161,7 @@ impl Console {
         let Some(away) = self.away.take() else { return Ok(()) };
         away.finish();
         self.terminal.retake()?;
+        self.ears.take_back();
         self.parser = Parser::default();
         let resized = self.resized()?;
         // A change of size asks for nothing.
@@ -173,11 +178,13 @@ impl Console {
             file => Untrusted::from(file).safe().to_string(),
         };
         let line = format!("countersign: signing {what} with {by}; Ctrl-C leads back to the console.");
+        self.ears.lend();
         self.terminal.give_back(&line)?;
-        match away::start(generation, texts, &key, self.mailbox.clone()) {
+        match away::start((generation, texts, &key), &self.ears, self.mailbox.clone()) {
             Ok(away) => self.away = Some(away),
             Err(error) => {
                 self.terminal.retake()?;
+                self.ears.take_back();
                 let answer = Answer::Signed(Err(format!("nothing can be signed: {error}")));
                 // The mailbox is this loop's own.
                 let _ = self.mailbox.post(Letter::Action(Action::Answered { generation, answer }));

@@ -119,8 +119,38 @@ impl Terminal {
     /// Whether the terminal shows what is typed by itself, as it does in a shell.
     #[allow(dead_code, reason = "the tests of signing look")]
     pub fn echoes(&self) -> bool {
+        self.has("ECHO")
+    }
+
+    /// Waits until a program asks on the terminal for what is not to be seen, and sleeps over it.
+    #[allow(dead_code, reason = "the tests of signing wait for it")]
+    pub fn asks(&self, question: &str) {
+        self.until_set(question, |terminal| {
+            let screen = terminal.seen.0.lock().unwrap().parser.screen().contents();
+            let asked =
+                screen.lines().rfind(|line| !line.trim().is_empty()).is_some_and(|line| line.contains(question));
+            asked && !terminal.has("ECHO") && terminal.has("ICANON") && terminal.foreground_sleeps()
+        });
+    }
+
+    /// Whether the program in the foreground waits for something: behind a question, for the answer.
+    fn foreground_sleeps(&self) -> bool {
+        let leader = self.master.process_group_leader().unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{leader}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('S'))
+    }
+
+    fn until_set(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !holds(self) {
+            assert!(Instant::now() < until, "waited for {what}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
         let flags = format!("{:?}", self.master.get_termios().unwrap().local_flags);
-        flags.split(|c: char| !c.is_ascii_uppercase()).any(|flag| flag == "ECHO")
+        flags.split(|c: char| !c.is_ascii_uppercase()).any(|flag| flag == name)
     }
 
     pub fn resize(&self, columns: u16, rows: u16) {
