@@ -238,6 +238,11 @@ impl Reading<'_> {
         manifest: Option<&ArchiveManifest>,
     ) -> Result<(Before, Vec<u8>), Damage> {
         let record = octets(line).map_err(|text| damage(Some(line.seq), "format", text))?;
+        let stands = leaf_hash(&record);
+        if stands != line.record_sha256 {
+            let text = format!("record_sha256 is {}, the octets of the record have {stands}", line.record_sha256);
+            return Err(damage(Some(line.seq), "edited", text));
+        }
         let own = || serde_json::from_slice::<Tied>(&record).ok().map(|tied| tied.prev);
         let prev = self.before.map(|before| before.hash);
         let prev = prev.or(manifest.map(|manifest| manifest.prev_sha256)).or_else(own).unwrap_or(GENESIS);
