@@ -52,6 +52,9 @@ pub struct Part<'a> {
     pub manifest: Option<&'a ArchiveManifest>,
 }
 
+/// A part without its lines: name, path, octets, manifest.
+type Place<'a> = (Option<String>, &'a Path, u64, Option<&'a ArchiveManifest>);
+
 /// What was read so far, over all parts.
 struct Reading<'a> {
     against: &'a Against,
@@ -77,7 +80,7 @@ pub fn verify(
     against: &Against,
     progress: &mut Progress<'_>,
 ) -> Result<Report, Unusable> {
-    let again: Vec<(Option<String>, &Path, u64, Option<&ArchiveManifest>)> =
+    let again: Vec<Place<'_>> =
         parts.iter().map(|part| (part.name.clone(), part.path, part.octets, part.manifest)).collect();
     let report = read(kind, parts, (live, against, None), progress)?;
     if report.findings.is_empty() && report.gaps == 0 {
