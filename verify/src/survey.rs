@@ -202,31 +202,29 @@ impl Owned {
     /// Of a line of an export, which has the row as it stood; none where it does not.
     pub(crate) fn of_line(line: &ExportLine) -> Option<Self> {
         let record = octets(line).ok()?;
+        let details = line.details.get();
+        // What is no object stands as text.
+        let details =
+            if details.starts_with('{') { details.to_owned() } else { serde_json::from_str::<String>(details).ok()? };
+        let told = [
+            &line.event_id,
+            &line.created_at,
+            &line.actor,
+            &line.actor_type,
+            &line.action,
+            &line.category,
+            &line.resource_type,
+            &line.resource_id,
+            &details,
+        ];
         let columns = match &line.columns_base64 {
+            None => told.map(|text| text.clone().into_bytes()),
             Some(all) => {
                 let all: Option<Vec<Vec<u8>>> = all.iter().map(|text| BASE64.decode(text.as_bytes()).ok()).collect();
-                all?.try_into().ok()?
-            }
-            None => {
-                let details = line.details.get();
-                // What is no object stands as text.
-                let details = if details.starts_with('{') {
-                    details.to_owned()
-                } else {
-                    serde_json::from_str::<String>(details).ok()?
-                };
-                let text = |text: &String| text.clone().into_bytes();
-                [
-                    text(&line.event_id),
-                    text(&line.created_at),
-                    text(&line.actor),
-                    text(&line.actor_type),
-                    text(&line.action),
-                    text(&line.category),
-                    text(&line.resource_type),
-                    text(&line.resource_id),
-                    details.into_bytes(),
-                ]
+                let all: [Vec<u8>; 9] = all?.try_into().ok()?;
+                // What people read says the same.
+                let same = all.iter().zip(told).all(|(column, text)| String::from_utf8_lossy(column) == text.as_str());
+                same.then_some(all)?
             }
         };
         Some(Self { seq: line.seq, columns, record })

@@ -52,6 +52,9 @@ pub struct Part<'a> {
     pub manifest: Option<&'a ArchiveManifest>,
 }
 
+/// A part without its lines: name, path, octets, manifest.
+type Place<'a> = (Option<String>, &'a Path, u64, Option<&'a ArchiveManifest>);
+
 /// What was read so far, over all parts.
 struct Reading<'a> {
     against: &'a Against,
@@ -77,7 +80,7 @@ pub fn verify(
     against: &Against,
     progress: &mut Progress<'_>,
 ) -> Result<Report, Unusable> {
-    let again: Vec<(Option<String>, &Path, u64, Option<&ArchiveManifest>)> =
+    let again: Vec<Place<'_>> =
         parts.iter().map(|part| (part.name.clone(), part.path, part.octets, part.manifest)).collect();
     let report = read(kind, parts, (live, against, None), progress)?;
     if report.findings.is_empty() && report.gaps == 0 {
@@ -238,6 +241,11 @@ impl Reading<'_> {
         manifest: Option<&ArchiveManifest>,
     ) -> Result<(Before, Vec<u8>), Damage> {
         let record = octets(line).map_err(|text| damage(Some(line.seq), "format", text))?;
+        let stands = leaf_hash(&record);
+        if stands != line.record_sha256 {
+            let text = format!("record_sha256 is {}, the octets of the record have {stands}", line.record_sha256);
+            return Err(damage(Some(line.seq), "edited", text));
+        }
         let own = || serde_json::from_slice::<Tied>(&record).ok().map(|tied| tied.prev);
         let prev = self.before.map(|before| before.hash);
         let prev = prev.or(manifest.map(|manifest| manifest.prev_sha256)).or_else(own).unwrap_or(GENESIS);
