@@ -147,7 +147,7 @@ pub(super) fn run(verb: &AuditVerb, context: &mut Context) -> Result<u8, Failure
             Ok(0)
         }
         AuditVerb::Verify(args) if args.needs_file() => {
-            Err(Failure::usage("--anchor and --key need a FILE that they are held against"))
+            Err(Failure::usage("--anchor, --key and --witness need a FILE that they are held against"))
         }
         AuditVerb::Verify(args) if args.is_offline() => verify::run(args, context),
         AuditVerb::Verify(_) => verify::by_daemon(context),
