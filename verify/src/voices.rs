@@ -261,8 +261,8 @@ impl Record {
         let act = Act::Acknowledge { damage_sha256: self.details.damage_sha256?, damage: self.details.damage };
         let voice = self.details.voices.get(usize::try_from(index).ok()?)?;
         let person = voice.splitn(3, ' ').nth(2)?.to_owned();
-        let listed = self.details.signatures.iter().filter_map(|listed| Listed::parse(listed));
-        let mine = listed.into_iter().find(|listed| listed.index == index);
+        let mut listed = self.details.signatures.iter().filter_map(|listed| Listed::parse(listed));
+        let mine = listed.find(|listed| listed.index == index);
         Some(Said { act, person, account: None, policy, signed: mine.map_or(Told::Nothing, Told::InAList) })
     }
 }

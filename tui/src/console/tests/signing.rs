@@ -185,7 +185,8 @@ fn another_policy_makes_another_text() {
 
 #[test]
 fn who_has_no_key_is_told_so_and_signs_nothing() {
-    let edits: [(fn(&mut Signing), &str); 2] = [
+    type Edit = fn(&mut Signing);
+    let edits: [(Edit, &str); 2] = [
         (|one| one.keys.clear(), "no key of yours that is enough (fido2)"),
         (|one| one.person = None, "bob is no person of the policy"),
     ];
