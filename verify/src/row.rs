@@ -55,14 +55,14 @@ fn octets<'a>(values: &[ValueRef<'a>; 9], record: ValueRef<'_>) -> Result<[&'a [
 /// Checks that a row is the record number `at`, that its columns make its bytes, and that it follows the record with the
 /// hash `prev`. Returns its own hash. `scratch` is any buffer; one for all rows saves making it each time.
 pub fn check(row: &Values<'_>, at: u64, prev: &Digest, scratch: &mut Vec<u8>) -> Result<Digest, Damage> {
-    let unreadable = |error: &Box<Error>| damage(Some(at), "columns", format!("unreadable: {error}"));
-    let seq = *row.seq.as_ref().map_err(unreadable)?;
+    let unreadable = |error: &Error| damage(Some(at), "columns", format!("unreadable: {error}"));
+    let seq = *row.seq.as_ref().map_err(|error| unreadable(error))?;
     if seq != at {
         return Err(damage(Some(at), "missing", format!("the next record in order is {seq}")));
     }
     let [event_id, created_at, actor, actor_type, action, category, resource_type, resource_id, details] =
-        *row.columns.as_ref().map_err(unreadable)?;
-    let record = *row.record.as_ref().map_err(unreadable)?;
+        *row.columns.as_ref().map_err(|error| unreadable(error))?;
+    let record = *row.record.as_ref().map_err(|error| unreadable(error))?;
     let columns =
         Columns { seq, event_id, created_at, actor, actor_type, action, category, resource_type, resource_id, details };
     // Made behind the prefix of a leaf, and so hashed in one piece.
