@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use countersign_shared::error::ApiError;
+use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{MAX_EVIDENCE_ATTEMPTS, MAX_EVIDENCE_RECORDS, MAX_EVIDENCE_REQUESTS};
 use countersign_shared::time::Timestamp;
+use countersign_verify::acknowledged::Acknowledgements;
 use rusqlite::{Connection, params};
 use serde::Deserialize;
 
@@ -40,6 +41,8 @@ pub(super) struct Gathered<'c> {
     connection: &'c Connection,
     /// Only records below this number count.
     below: u64,
+    /// Damage that people acknowledged: what rests on it is not proved.
+    acknowledged: Acknowledgements,
     pub(super) records: BTreeMap<u64, Fact>,
     pub(super) requests: BTreeSet<String>,
     pub(super) delegations: BTreeSet<String>,
@@ -51,17 +54,18 @@ pub(super) struct Gathered<'c> {
 }
 
 impl<'c> Gathered<'c> {
-    pub(super) fn new(connection: &'c Connection, below: u64) -> Self {
-        Self {
+    pub(super) fn new(connection: &'c Connection, below: u64) -> rusqlite::Result<Self> {
+        Ok(Self {
             connection,
             below,
+            acknowledged: Acknowledgements::read(connection)?,
             records: BTreeMap::new(),
             requests: BTreeSet::new(),
             delegations: BTreeSet::new(),
             jobs: BTreeSet::new(),
             flooded: BTreeSet::new(),
             open: Vec::new(),
-        }
+        })
     }
 
     /// A record, and whatever it names.
@@ -76,6 +80,9 @@ impl<'c> Gathered<'c> {
     pub(super) fn support(&mut self, seq: u64) -> Result<bool, Failure> {
         if seq >= self.below || self.records.contains_key(&seq) {
             return Ok(false);
+        }
+        if self.acknowledged.is_damaged(seq) {
+            return Err(damaged(seq).into());
         }
         let Some(octets) = audit::record(self.connection, seq)? else { return Ok(false) };
         let fact = serde_json::from_slice(&octets)
@@ -230,6 +237,14 @@ impl<'c> Gathered<'c> {
 fn texts(connection: &Connection, sql: &str, id: &str) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare_cached(sql)?;
     statement.query_map([id], |row| row.get(0))?.collect()
+}
+
+fn damaged(seq: u64) -> ApiError {
+    ApiError::new(
+        ErrorKind::Conflict,
+        format!("record {seq} is damaged, which people acknowledged: it cannot be proved"),
+    )
+    .hint("ask for periods before and after it; audit.export takes it out as it stands, with the acknowledgement")
 }
 
 fn too_many(most: usize, what: &str) -> ApiError {

@@ -95,9 +95,10 @@ impl Listing {
 /// Lists the parts of the evidence of a subject, as the ledger was when it had `below` records.
 ///
 /// # Errors
-/// `not_found` where there is no such request or certificate, `invalid` where there is more than a bundle holds.
+/// `not_found` where there is no such request or certificate, `invalid` where there is more than a bundle holds, `conflict` where
+/// it rests on a record whose damage people acknowledged.
 pub fn list(connection: &Connection, subject: &Subject, below: u64) -> Result<Listing, Failure> {
-    let mut gathered = Gathered::new(connection, below);
+    let mut gathered = Gathered::new(connection, below)?;
     match subject {
         Subject::Request(id) => {
             exists(

@@ -8,7 +8,7 @@ use countersign_proof::request::Continuation;
 use countersign_shared::digest::Digest;
 use countersign_shared::error::ErrorKind;
 use countersign_shared::protocol::method::{
-    AuditAnchor, AuditCheckpoint, AuditProof, AuditRepair, AuditVerify, RequestApprove,
+    AuditAnchor, AuditCheckpoint, AuditEvidence, AuditProof, AuditRepair, AuditVerify, RequestApprove,
 };
 use countersign_shared::protocol::{
     Acknowledged, AnchorParams, AnchorVerdict, ArchiveManifest, ExportParams, NoParams, Outcome, ProofParams,
@@ -115,6 +115,11 @@ fn damage_in_the_middle_is_acknowledged_and_gone_past_but_never_undone() {
         );
         assert!(refused.message.contains("damaged"), "{what}: {refused:?}");
         host.user(DAVE).call::<AuditProof>(&ProofParams { from: Some(damaged), ..ProofParams::default() });
+        // What is acknowledged stops nobody: whoever asks for evidence of it is told, and the daemon goes on.
+        if rule != "missing" {
+            let refused = host.user(DAVE).refused::<AuditEvidence>(&today(), ErrorKind::Conflict);
+            assert!(refused.message.contains(&format!("record {damaged} is damaged")), "{what}: {refused:?}");
+        }
         assert!(!host.oneself().status().read_only, "{what}");
         let files = Files::taken(&host);
         host.stop();
