@@ -57,6 +57,11 @@ impl Signature {
         !self.texts.is_empty() && !self.away && (!self.armed || (self.at_end && !self.read))
     }
 
+    /// True until the text was drawn for the first time: whatever is typed before is thrown away.
+    pub fn awaits_first_sight(&self) -> bool {
+        !self.texts.is_empty() && !self.away && !self.armed
+    }
+
     /// What is still missing before it can be signed; `None` where nothing is.
     pub fn missing(&self) -> Option<&'static str> {
         if self.texts.is_empty() {

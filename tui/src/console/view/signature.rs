@@ -104,10 +104,11 @@ fn below(state: &State, review: &Review, signature: &Signature, ink: Ink, room: 
     text.push(controls::typed(ink, "key", halves, focused, empty, room));
     let missing = state.decisions_stopped().or_else(|| signature.missing().map(str::to_owned));
     let usable = missing.is_none() && signature.armed;
+    // As in the review, said once the keys count.
     let said = match missing {
-        Some(missing) => missing,
+        Some(missing) if !signature.awaits_first_sight() => missing,
         None if usable && signature.hold != Hold::Key => format!("y signs and {}", review.act.does()),
-        None => String::new(),
+        _ => String::new(),
     };
     let name = format!("Sign and {}", review.act.name().to_lowercase());
     let (cancel, commit) = (signature.hold == Hold::Cancel, signature.hold == Hold::Commit);
