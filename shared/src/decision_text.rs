@@ -164,7 +164,8 @@ impl fmt::Display for DecisionText {
 }
 
 /// A value as its line has it.
-pub(crate) struct Value<'a>(pub(crate) &'a str);
+#[derive(Clone, Copy, Debug)]
+pub struct Value<'a>(pub &'a str);
 
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -48,8 +48,13 @@ impl Entry {
 
     /// Whether it is about the octets or columns of a record.
     pub fn is_of_record(&self) -> bool {
-        matches!(self.rule.as_str(), "edited" | "columns" | "missing" | "reordered")
+        is_rule_of_record(&self.rule)
     }
+}
+
+/// Whether a rule is about the octets or columns of a record.
+pub fn is_rule_of_record(rule: &str) -> bool {
+    matches!(rule, "edited" | "columns" | "missing" | "reordered")
 }
 
 impl std::fmt::Display for Entry {

@@ -17,6 +17,8 @@ use crate::row::Values;
 const BATCHES: usize = 3;
 /// Octets at which a batch ends; it has one row more at most, and no row is longer than a value may be for SQLite.
 const BATCH_OCTETS: usize = 256 * 1024;
+/// Rows at which one ends: those of a file that somebody made can have no octets at all.
+const BATCH_ROWS: usize = 4096;
 /// Rows of the shortest pass for which a second thread is made.
 const ENOUGH: u64 = 4096;
 
@@ -104,7 +106,7 @@ impl Batch {
         (self.begin, self.looked_at) = (source.begin, 0);
         self.octets.clear();
         self.octets.shrink_to(2 * BATCH_OCTETS);
-        while self.octets.len() < BATCH_OCTETS {
+        while self.octets.len() < BATCH_OCTETS && self.rows.len() < BATCH_ROWS {
             let Some(row) = source.rows.next()? else { return Ok(false) };
             let mut copied = self.copy(Values::read(row)?);
             source.begin += 1;

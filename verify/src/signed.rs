@@ -8,7 +8,7 @@ use countersign_shared::content::CertificateContent;
 use countersign_shared::decision_text::{DecisionText, NAMESPACE, Salt, Seen, Subject};
 use countersign_shared::digest::Digest;
 use countersign_shared::lifecycle::{RequestKind, Verdict};
-use countersign_shared::protocol::{Damage, Signed};
+use countersign_shared::protocol::{Damage, SignatureDemand, Signed};
 use countersign_shared::revocation::Revocation;
 use countersign_shared::text::Untrusted;
 use rusqlite::types::Type;
@@ -298,4 +298,12 @@ pub(crate) fn root(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
 
 pub(crate) fn wrong(what: String) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Text, what.into())
+}
+/// Whether a signature that was made with that presence is what is demanded.
+pub fn satisfies(demand: SignatureDemand, presence: Presence) -> bool {
+    match demand {
+        SignatureDemand::Ssh => true,
+        SignatureDemand::Fido2 => matches!(presence, Presence::Touched | Presence::Verified),
+        SignatureDemand::Fido2Verified => presence == Presence::Verified,
+    }
 }

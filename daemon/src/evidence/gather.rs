@@ -68,6 +68,11 @@ impl<'c> Gathered<'c> {
         })
     }
 
+    /// Whether it is acknowledged that a record is damaged.
+    pub(super) fn is_damaged(&self, seq: u64) -> bool {
+        self.acknowledged.is_damaged(seq)
+    }
+
     /// A record, and whatever it names.
     pub(super) fn record(&mut self, seq: u64) -> Result<(), Failure> {
         if self.support(seq)? {
@@ -81,7 +86,7 @@ impl<'c> Gathered<'c> {
         if seq >= self.below || self.records.contains_key(&seq) {
             return Ok(false);
         }
-        if self.acknowledged.is_damaged(seq) {
+        if self.is_damaged(seq) {
             return Err(damaged(seq).into());
         }
         let Some(octets) = audit::record(self.connection, seq)? else { return Ok(false) };

@@ -137,9 +137,12 @@ fn exists(connection: &Connection, sql: &str, id: &str, below: u64) -> Result<()
     if found { Ok(()) } else { Err(ApiError::new(ErrorKind::NotFound, format!("there is no {id}")).into()) }
 }
 
+/// Every key that there was. One whose record is damaged cannot be shown to be the ledger's: it is left out, and whoever has it
+/// from outside can name it.
 fn keys(connection: &Connection, gathered: &mut Gathered<'_>, below: u64) -> Result<Vec<Item>, Failure> {
     let mut statement = connection.prepare_cached("SELECT seq FROM checkpoint_keys WHERE seq < ?1 ORDER BY id")?;
-    let numbers = statement.query_map([below], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u64>>>()?;
+    let mut numbers = statement.query_map([below], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u64>>>()?;
+    numbers.retain(|seq| !gathered.is_damaged(*seq));
     for seq in &numbers {
         gathered.support(*seq)?;
     }

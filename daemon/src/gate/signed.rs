@@ -1,9 +1,10 @@
 //! Votes where signed decisions are demanded: one counts when its signature is, now and by what is stored, the signature of
 //! exactly that vote, by a key that the person had then and has now.
 
-use countersign_proof::sshsig::{Presence, PublicKey};
+use countersign_proof::sshsig::PublicKey;
 use countersign_shared::lifecycle::Verdict;
 use countersign_shared::protocol::SignatureDemand;
+pub use countersign_verify::signed::satisfies;
 use countersign_verify::{signed, voices};
 use rusqlite::Connection;
 
@@ -18,15 +19,6 @@ pub fn demanded(policy: &Policy, made_under: Option<&Profile>, request: &Request
     match made_under {
         Some(profile) => of(profile).max(policy.profile(&request.profile_id).and_then(of)),
         None => policy.change_control().decision_signature,
-    }
-}
-
-/// Whether a signature by that key, with that presence, is what is demanded.
-pub fn satisfies(demand: SignatureDemand, presence: Presence) -> bool {
-    match demand {
-        SignatureDemand::Ssh => true,
-        SignatureDemand::Fido2 => matches!(presence, Presence::Touched | Presence::Verified),
-        SignatureDemand::Fido2Verified => presence == Presence::Verified,
     }
 }
 

@@ -7,6 +7,7 @@ use countersign_shared::digest::Digest;
 use countersign_shared::error::{ApiError, ErrorKind};
 use countersign_shared::protocol::{AuditAction, Category, Damage, ErasableText, EraseParams, EraseResult, MAX_TEXT};
 use countersign_shared::voice_text::Act;
+use countersign_verify::acknowledged::Acknowledgements;
 use rusqlite::Connection as Database;
 use serde::Deserialize;
 
@@ -187,7 +188,7 @@ fn apply(
     Ok(recorded.seq)
 }
 
-/// Voices that count: not older than a proposal may become, and signed where that is demanded. Whoever spoke without can
+/// Voices that count: in records that are not damaged, not older than a proposal may become, and signed where that is demanded. Whoever spoke without can
 /// speak again.
 fn spoken(transaction: &Transaction<'_>, rules: &Policy, about: &str) -> Result<Vec<Cast>, Failure> {
     let oldest = i64::try_from(rules.change_control().approval_timeout.millis()).unwrap_or(i64::MAX);
@@ -196,8 +197,9 @@ fn spoken(transaction: &Transaction<'_>, rules: &Policy, about: &str) -> Result<
     let records = audit::records_about(transaction.connection(), about, action)?;
     let voices = records.iter().filter_map(|record| recorded_voice(record, action.as_str()));
     let demand = rules.change_control().decision_signature;
+    let acknowledged = Acknowledgements::read(transaction.connection())?;
     let mut count = Vec::new();
-    for (_, voice) in voices.filter(|(tick, _)| *tick > oldest) {
+    for (_, voice) in voices.filter(|(tick, voice)| *tick > oldest && !acknowledged.is_damaged(voice.seq)) {
         match voice_stands(transaction.connection(), rules, demand, &voice)? {
             Ok(true) => count.push(voice),
             Ok(false) => {}

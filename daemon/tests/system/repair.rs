@@ -343,6 +343,40 @@ fn an_anchor_that_disagrees_stays_named_and_is_gone_past_once_it_is_acknowledged
     assert!(report.intact && report.acknowledged.iter().any(|one| one.rule == "anchor"), "{report:?}");
 }
 
+/// Whoever owns the host can append a record that acknowledges anything, and the tree over the records before it stays as it was.
+#[test]
+fn an_acknowledgement_that_no_anchor_covers_excuses_nothing_that_one_covers() {
+    if !can_be_people() {
+        return;
+    }
+    let mut host = Host::serving(&two_of_the_group());
+    let asked = host.user(ALICE).request(&["web1.corp.example"]);
+    host.user(BOB).approve(&asked);
+    let before = host.user(DAVE).call::<AuditCheckpoint>(&NoParams {});
+    host.stop();
+    let damaged: u64 = host.value("SELECT seq FROM audit_events WHERE action = 'approval_approved'");
+    host.tamper("UPDATE audit_events SET record = x'0000' WHERE action = 'approval_approved'");
+    host.start();
+    let by = acknowledged(&mut host);
+    let after = host.user(DAVE).call::<AuditCheckpoint>(&NoParams {});
+    host.stop();
+    let log = Log::of_key(before.verifier_key.parse().unwrap());
+    let looked_at = |notes: &[&str]| {
+        let anchors = notes.iter().map(|note| ("kept".to_owned(), Anchor::parse(note.as_bytes()).unwrap())).collect();
+        let against = Against { log: Some(log.clone()), anchors, ..Against::default() };
+        offline::verify(&host.database(), &against, &mut |_, _| ()).unwrap()
+    };
+    let report = looked_at(&[&before.note]);
+    assert!(!report.intact && report.anchors[0].verdict == "equal", "{report:#?}");
+    let found = &report.findings[0];
+    assert_eq!(found.seq, Some(damaged));
+    assert!(found.text.contains(&format!("record {by}, which no anchor covers")), "{found:?}");
+    for notes in [&[][..], &[&*after.note], &[&*before.note, &*after.note]] {
+        let report = looked_at(notes);
+        assert!(report.intact && !report.acknowledged.is_empty(), "{report:#?}");
+    }
+}
+
 #[test]
 fn a_damaged_record_of_a_signed_decision_is_acknowledged_with_its_signature() {
     if !can_be_people() {

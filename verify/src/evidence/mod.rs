@@ -122,7 +122,7 @@ pub fn examine(file: impl Read, against: &Against) -> Result<Examined, Unusable>
     let mut notes = Vec::new();
     let bundle = bundle::read(file, &mut findings)?;
     let anchors = ledger::check(&bundle, against, &mut findings, &mut notes);
-    witnesses::check(&bundle, against, &mut findings, &mut notes);
+    witnesses::check(&bundle, (against, &anchors), &mut findings, &mut notes);
     policies::check(&bundle, &mut findings);
     content::check(&bundle, &mut findings);
     votes::check(&bundle, &mut findings, &mut notes);
@@ -144,6 +144,7 @@ pub fn examine(file: impl Read, against: &Against) -> Result<Examined, Unusable>
         acknowledged: Vec::new(),
         anchors,
         covered,
+        followed: Vec::new(),
         notes,
     };
     Ok(Examined { bundle, report })

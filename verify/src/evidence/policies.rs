@@ -1,6 +1,6 @@
 //! Policy documents: each is the one that a record names, and each that a record of people's acts names is there.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::{EvidencePart, EvidencePolicy};
@@ -23,7 +23,8 @@ const UNDER: [&str; 9] = [
 ];
 
 pub(super) fn check(bundle: &Bundle, findings: &mut Findings) {
-    let mut there = BTreeSet::new();
+    // The record by which each took force; none where it was only proposed.
+    let mut there: BTreeMap<String, Option<u64>> = BTreeMap::new();
     for (line, part) in &bundle.parts {
         let EvidencePart::Policy(part) = part else { continue };
         let place = (*line, "policy", Some(part.seq));
@@ -44,14 +45,22 @@ pub(super) fn check(bundle: &Bundle, findings: &mut Findings) {
             None => findings.add(*line, "policy", Some(part.seq), "missing", "the record by which it took force"),
             Some(named) => findings.differ(place, ("policy", "the policy of its record"), named, part.sha256),
         }
-        there.insert(part.sha256.to_string());
+        let took_force = record.is_some_and(|record| record.action() != "policy_proposed").then_some(part.seq);
+        let known = there.entry(part.sha256.to_string()).or_default();
+        *known = [*known, took_force].into_iter().flatten().min();
     }
     for (seq, record) in &bundle.records {
         let named = record.text("policy_sha256");
-        if UNDER.contains(&record.action()) && !named.is_empty() && !there.contains(named) {
-            let text = format!("the policy {} that it stands under is not in the bundle", super::shown(named));
-            findings.add(record.line, "record", Some(*seq), "missing", text);
+        if !UNDER.contains(&record.action()) || named.is_empty() {
+            continue;
         }
+        let (rule, what) = match there.get(named) {
+            None => ("missing", "is not in the bundle"),
+            Some(Some(since)) if since < seq => continue,
+            Some(_) => ("policy", "was not in force then"),
+        };
+        let text = format!("the policy {} that it stands under {what}", super::shown(named));
+        findings.add(record.line, "record", Some(*seq), rule, text);
     }
 }
 

@@ -2,9 +2,10 @@
 //! decided.
 
 use countersign_proof::sshsig::{Hashes, SshSig};
-use countersign_shared::decision_text::NAMESPACE;
+use countersign_shared::decision_text::{NAMESPACE, Value};
 use countersign_shared::digest::Digest;
 use countersign_shared::protocol::{EvidenceDecision, EvidencePart, EvidenceSignature, EvidenceVoice};
+use serde::Deserialize;
 
 use super::bundle::{Bundle, Record};
 use super::{Findings, policies, shown};
@@ -27,7 +28,8 @@ pub(super) fn check(bundle: &Bundle, line: u64, part: &EvidenceDecision, record:
     let Some(hashes) = Hashes::from_hex(record.text("signed_sha256"), record.text("signed_sha512")) else {
         return wrong("its record names no digests of a signed text".to_owned());
     };
-    if !is_of(bundle, (&signature.sshsig, &hashes), (record.text("signed_key"), record), &mut wrong) {
+    let (key, person) = (record.text("signed_key"), record.text("person"));
+    if !is_of(bundle, (&signature.sshsig, &hashes), (key, person, record), &mut wrong) {
         return;
     }
     match (&signature.text, part.said.text.is_some()) {
@@ -74,10 +76,16 @@ fn voice(bundle: &Bundle, part: &EvidenceVoice, record: &Record, wrong: &mut imp
     if Digest::of(&[sshsig.as_bytes()]) != told.signature_sha256 || hashes.sha256 != told.signed_sha256 {
         return wrong("the signature or its text is not the recorded one".to_owned());
     }
-    if !is_of(bundle, (sshsig, &hashes), (&told.key, record), wrong) {
+    let person = speaker(part, record);
+    if !is_of(bundle, (sshsig, &hashes), (&told.key, person, record), wrong) {
         return;
     }
+    if record.action() == "erasure_asked" && part.account != record.member("actor") {
+        wrong("its account is not the one of its record".to_owned());
+    }
     let mut said = vec![
+        ("spoken-by", Value(person).to_string()),
+        ("account", Value(&part.account).to_string()),
         ("policy", record.text("policy_sha256").to_owned()),
         ("ledger-size", told.size.to_string()),
         ("ledger-root", told.root.to_string()),
@@ -96,6 +104,18 @@ fn voice(bundle: &Bundle, part: &EvidenceVoice, record: &Record, wrong: &mut imp
         }
     }
     says(text, &said, wrong);
+}
+
+/// The person whose voice it is, as the record says.
+fn speaker<'a>(part: &EvidenceVoice, record: &'a Record) -> &'a str {
+    match record.action() {
+        "erasure_asked" => record.text("person"),
+        _ => {
+            let all = record.list("voices").unwrap_or_default();
+            let mine = usize::try_from(part.index).ok().and_then(|index| all.get(index).copied());
+            mine.and_then(|voice| voice.splitn(3, ' ').nth(2)).unwrap_or_default()
+        }
+    }
 }
 
 /// What a record says of signatures of its voices.
@@ -119,11 +139,11 @@ pub fn told(record: &Record) -> Vec<Listed> {
     listed.into_iter().filter_map(Listed::parse).collect()
 }
 
-/// Whether a signature is one of a text, by the key that is recorded, which the policy that was in force names.
+/// Whether a signature is one of a text, by the key that is recorded, which the policy that was in force says is this person's.
 fn is_of(
     bundle: &Bundle,
     (sshsig, hashes): (&str, &Hashes),
-    (recorded, record): (&str, &Record),
+    (recorded, person, record): (&str, &str, &Record),
     wrong: &mut impl FnMut(String),
 ) -> bool {
     let signature = match SshSig::parse(sshsig) {
@@ -143,12 +163,33 @@ fn is_of(
     if fingerprint != recorded {
         wrong(format!("by the key {fingerprint}, recorded was {}", shown(recorded)));
     }
-    // Whose key it is, the document says beside it.
-    let octets = key.split(' ').next_back().unwrap_or_default();
-    if !policies::document(bundle, record.text("policy_sha256")).is_some_and(|document| document.contains(octets)) {
-        wrong(format!("the key {fingerprint} is not in the policy that was in force"));
+    if !policies::document(bundle, record.text("policy_sha256"))
+        .is_some_and(|document| has_key(&document, person, &key))
+    {
+        wrong(format!("the key {fingerprint} is none of {} in the policy that was in force", shown(person)));
     }
     true
+}
+
+/// Whether a policy says that a person has a key.
+fn has_key(document: &str, person: &str, key: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Document {
+        #[serde(default)]
+        person: Vec<Person>,
+    }
+    #[derive(Deserialize)]
+    struct Person {
+        name: String,
+        #[serde(default)]
+        keys: Vec<String>,
+    }
+    // Beside the type and the octets a policy may have a comment.
+    let octets = key.split(' ').nth(1).unwrap_or_default();
+    let has = |one: &Person| {
+        one.name == person && one.keys.iter().any(|known| known.split_whitespace().nth(1) == Some(octets))
+    };
+    toml::from_str::<Document>(document).is_ok_and(|document| document.person.iter().any(has))
 }
 
 /// Whether a text has each of these lines.
@@ -160,13 +201,15 @@ fn says(text: &str, lines: &[(&'static str, String)], wrong: &mut impl FnMut(Str
     }
 }
 
-/// Lines of the text that its record determines, none of which is ever quoted.
+/// Lines of the text that its record determines.
 fn said(part: &EvidenceDecision, record: &Record) -> Vec<(&'static str, String)> {
     vec![
         ("verdict", part.verdict.as_str().to_owned()),
         ("request", part.object.clone()),
         ("version", part.version.to_string()),
         ("content", part.digest.to_string()),
+        ("decided-by", Value(record.text("person")).to_string()),
+        ("account", Value(record.member("actor")).to_string()),
         ("policy", record.text("policy_sha256").to_owned()),
         ("ledger-size", record.number("signed_size").unwrap_or_default().to_string()),
         ("ledger-root", record.text("signed_root_sha256").to_owned()),

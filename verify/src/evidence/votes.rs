@@ -107,6 +107,13 @@ fn agreement(bundle: &Bundle, seq: u64, record: &Record, findings: &mut Findings
         "approval_bypassed" => {
             return notes.push(format!("{}: nobody agreed, the bypass was on (record {seq})", shown(object)));
         }
+        "issuance_requested" | "revocation_requested" if !record.text("request").is_empty() => {
+            let text = format!(
+                "it is about {}, and what was asked for is allowed by who agreed",
+                shown(record.text("request"))
+            );
+            return wrong("quorum", text);
+        }
         "issuance_requested" | "revocation_requested" => {
             return notes.push(format!("{}: its profile asked for nobody's approval (record {seq})", shown(object)));
         }

@@ -7,9 +7,14 @@ use countersign_shared::protocol::EvidencePart;
 use super::Findings;
 use super::bundle::Bundle;
 use crate::cosigned::{self, Keys, RULE};
-use crate::offline::Against;
+use crate::offline::{Against, Anchored};
 
-pub(super) fn check(bundle: &Bundle, against: &Against, findings: &mut Findings, notes: &mut Vec<String>) {
+pub(super) fn check(
+    bundle: &Bundle,
+    (against, anchors): (&Against, &[Anchored]),
+    findings: &mut Findings,
+    notes: &mut Vec<String>,
+) {
     let named = named(bundle, findings);
     // What cannot be read was told where it was read first.
     let own: Vec<(u64, &str, SignedCheckpoint)> = bundle
@@ -23,7 +28,8 @@ pub(super) fn check(bundle: &Bundle, against: &Against, findings: &mut Findings,
         .filter_map(|(line, part, note)| Some((line, part, SignedCheckpoint::parse(note.as_bytes()).ok()?)))
         .collect();
     let mut checkpoints: Vec<(&str, &SignedCheckpoint)> = own.iter().map(|(_, part, signed)| (*part, signed)).collect();
-    checkpoints.extend(against.checkpoints());
+    // A proof leads on from records, and a bundle has only some.
+    checkpoints.extend(against.checkpoints(anchors, &[]));
     let log = against.log.as_ref().map_or_else(|| keys(bundle), |log| log.keys().to_vec());
     let found = cosigned::check(&checkpoints, Keys { log: &log, outside: &against.witnesses, named: &named });
     for (at, why) in found.wrong {

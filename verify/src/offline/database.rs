@@ -94,6 +94,7 @@ pub fn verify(path: &Path, against: &Against, progress: &mut Progress<'_>) -> Re
         acknowledged: acknowledged.to_report(),
         anchors,
         covered,
+        followed: Vec::new(),
         notes: Vec::new(),
     })
 }
@@ -198,6 +199,7 @@ fn without_records(against: &Against, found: Damage) -> Report {
         acknowledged: Vec::new(),
         anchors,
         covered,
+        followed: Vec::new(),
         notes: Vec::new(),
     }
 }

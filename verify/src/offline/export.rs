@@ -273,11 +273,16 @@ impl Reading<'_> {
         if let Some(manifest) = self.against.manifest.as_ref().filter(|_| self.findings.is_empty()) {
             self.findings.extend(compare_manifest(manifest, self.rows, self.first, last));
         }
+        let mut followed = Vec::new();
         if self.tied {
             for (name, continuation) in continuations {
-                if let Some(Err(why)) = self.held.follow(continuation) {
-                    let text = format!("{name} does not show that the ledger goes on from these records: {why}");
-                    self.findings.push(damage(None, "proof", text));
+                match self.held.follow(continuation) {
+                    None => {}
+                    Some(Ok(())) => followed.push(name.clone()),
+                    Some(Err(why)) => {
+                        let text = format!("{name} does not show that the ledger goes on from these records: {why}");
+                        self.findings.push(damage(None, "proof", text));
+                    }
                 }
             }
         }
@@ -301,6 +306,7 @@ impl Reading<'_> {
             acknowledged: Vec::new(),
             anchors,
             covered,
+            followed,
             notes: Vec::new(),
         }
     }
@@ -343,6 +349,10 @@ fn step(line: &ExportLine, before: Option<Before>) -> Result<(Before, Vec<u8>), 
     let seq = line.seq;
     let wrong = |rule: &str, text: String| damage(Some(seq), rule, text);
     let record = octets(line).map_err(|text| wrong("format", text))?;
+    if line.columns_base64.is_some() {
+        let text = "`columns_base64` is of a record that is damaged, and this one is said not to be".to_owned();
+        return Err(wrong("format", text));
+    }
     let hash = leaf_hash(&record);
     if hash != line.record_sha256 {
         let text = format!("record_sha256 is {}, the octets of the record have {hash}", line.record_sha256);

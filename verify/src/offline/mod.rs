@@ -27,7 +27,7 @@ use serde::Serialize;
 pub(crate) use export::octets;
 
 pub use crate::Progress;
-use crate::{cosigned, damage, evidence};
+use crate::{acknowledged, cosigned, damage, evidence};
 
 /// What a file is held against.
 #[derive(Debug, Default)]
@@ -47,13 +47,16 @@ pub struct Against {
 }
 
 impl Against {
-    /// Every checkpoint that came with the anchors and proofs, each with the name that it is reported by.
-    pub(crate) fn checkpoints(&self) -> Vec<(&str, &SignedCheckpoint)> {
-        let anchors = self.anchors.iter().filter_map(|(name, anchor)| match anchor {
+    /// The checkpoints that came with the anchors which agree, and with proofs that lead on from the records, each with the name
+    /// that it is reported by. What was signed of another ledger says nothing of this one. `anchors` says what came of each.
+    pub(crate) fn checkpoints(&self, anchors: &[Anchored], followed: &[String]) -> Vec<(&str, &SignedCheckpoint)> {
+        let equal = self.anchors.iter().zip(anchors).filter(|(_, anchored)| anchored.verdict == "equal");
+        let notes = equal.filter_map(|((name, anchor), _)| match anchor {
             Anchor::Note(signed) => Some((name.as_str(), signed)),
             Anchor::Short(_) => None,
         });
-        anchors.chain(self.continuations.iter().map(|(name, proof)| (name.as_str(), &proof.signed))).collect()
+        let led_to = self.continuations.iter().filter(|(name, _)| followed.contains(name));
+        notes.chain(led_to.map(|(name, proof)| (name.as_str(), &proof.signed))).collect()
     }
 }
 
@@ -112,6 +115,9 @@ pub struct Report {
     /// The records that an anchor shows to be those that there were: those before this one, from the first of the file on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub covered: Option<u64>,
+    /// The proofs that lead on from the records, by their names.
+    #[serde(skip)]
+    pub followed: Vec<String>,
     /// What a reader of evidence has to know, and is not wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -244,19 +250,39 @@ fn lines(begin: Vec<u8>, mut file: File) -> Result<export::Lines, Unusable> {
 
 fn concluded(mut report: Report, against: &Against) -> Report {
     cosignatures(&mut report, against);
+    unanchored(&mut report);
     report.intact = report.findings.is_empty() && report.anchors.iter().all(|anchored| anchored.verdict == "equal");
     report
 }
 
 /// Witnesses' lines under what came from outside: the file itself has none that are looked at.
 fn cosignatures(report: &mut Report, against: &Against) {
-    let checkpoints = against.checkpoints();
+    let checkpoints = against.checkpoints(&report.anchors, &report.followed);
     let log = against.log.as_ref().map(Log::keys).unwrap_or_default();
     let found = cosigned::check(&checkpoints, cosigned::Keys { log, outside: &against.witnesses, named: &[] });
     let wrong = found.wrong.iter().filter_map(|(at, why)| Some(format!("{}: {why}", checkpoints.get(*at)?.0)));
     let missing = found.missing.iter().map(|witness| cosigned::not_cosigned(witness));
     report.findings.extend(wrong.chain(missing).map(|text| damage(None, cosigned::RULE, text)));
     report.notes.extend(found.notes);
+}
+
+/// Damage among records that an anchor covers is excused by a record that an anchor covers as well, and by no other: whoever owns
+/// the host can append one that says anything, and it leaves the tree as it was.
+fn unanchored(report: &mut Report) {
+    let Some(covered) = report.covered else { return };
+    let excused = |one: &&Acknowledged| one.seq.is_some_and(|seq| seq < covered) && one.by_seq >= covered;
+    let damaged = report.acknowledged.iter().filter(excused).filter(|one| acknowledged::is_rule_of_record(&one.rule));
+    let found: Vec<Damage> = damaged
+        .map(|one| {
+            let text = format!(
+                "it is acknowledged by record {}, which no anchor covers: anybody who owns the host can have written that. An \
+                 anchor of more records than {} shows whether it was there",
+                one.by_seq, one.by_seq
+            );
+            damage(one.seq, &one.rule, text)
+        })
+        .collect();
+    report.findings.extend(found);
 }
 
 fn word(verdict: &Verdict) -> &'static str {

@@ -75,11 +75,11 @@ fn leaves(mut rows: Rows, acknowledged: &Acknowledgements) -> io::Result<Option<
         let (mut leaf, found) = judge(&row, &prev, recorded, genuine);
         if let Some(found) = found {
             let Some(expected) = acknowledged.as_recorded(&found, recorded) else { return Ok(None) };
-            if leaves.len() == MAX_FOUND {
-                return Ok(None);
-            }
             leaf = expected;
             leaves.insert(row.seq, leaf);
+        }
+        if leaves.len() > MAX_FOUND {
+            return Ok(None);
         }
         before = Some((row.seq, leaf));
     }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::super::quorum::Terms;
 use super::standing::{Account, Held, Standing};
+use countersign_shared::protocol::SignatureDemand;
 use countersign_shared::time::Span;
 
 /// Stands in the place of a group's name: any operator of the profile.
@@ -70,6 +71,7 @@ pub(super) struct Profile {
     #[serde(default)]
     pub(super) escalate: Vec<Escalation>,
     pub(super) auto_approve_after: Option<Span>,
+    decision_signature: Option<SignatureDemand>,
     #[serde(default = "yes")]
     pub(super) allow_delegation: bool,
 }
@@ -108,11 +110,12 @@ struct ChangeControl {
     quorum: Vec<Step>,
     quorum_order: Order,
     reject_threshold: usize,
+    decision_signature: Option<SignatureDemand>,
 }
 
 impl Default for ChangeControl {
     fn default() -> Self {
-        Self { quorum: Vec::new(), quorum_order: Order::default(), reject_threshold: one() }
+        Self { quorum: Vec::new(), quorum_order: Order::default(), reject_threshold: one(), decision_signature: None }
     }
 }
 
@@ -144,6 +147,13 @@ impl Document {
     /// One profile.
     pub(super) fn profile(&self, id: &str) -> Option<&Profile> {
         self.profiles.iter().find(|profile| profile.id == id)
+    }
+
+    /// What is demanded of decisions: under the profile that a version was made under, and under the same one here, whichever is
+    /// more; on a change of the policy what this one demands.
+    pub(super) fn signatures(&self, made_under: Option<&Profile>) -> Option<SignatureDemand> {
+        let Some(profile) = made_under else { return self.change_control.decision_signature };
+        profile.decision_signature.max(self.profile(&profile.id).and_then(|now| now.decision_signature))
     }
 
     /// What a change of the policy asks for.

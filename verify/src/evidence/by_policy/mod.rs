@@ -11,6 +11,9 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use countersign_proof::sshsig::{Hashes, SshSig};
+use countersign_shared::decision_text::NAMESPACE;
+use countersign_shared::protocol::{EvidencePart, SignatureDemand};
 use countersign_shared::time::Timestamp;
 
 use self::document::{ANYBODY, Document, Profile};
@@ -18,6 +21,7 @@ use self::standing::{Account, Held, Say};
 use super::bundle::{Bundle, Record};
 use super::quorum::{Human, Terms, tally};
 use super::{Findings, policies, shown, votes};
+use crate::signed::satisfies;
 
 /// The rule of every finding here.
 const RULE: &str = "by_policy";
@@ -192,12 +196,24 @@ impl<'a> Derived<'a> {
         let id = record.text("profile");
         match policy.profile(id).map(|profile| profile.requires_approval) {
             None => self.wrong(seq, record, format!("profile {} is not in its policy", shown(id))),
+            // A retry under a policy that has come to demand approval is written down, and the gate carries it out for nobody.
+            Some(true) if !record.text("retry_of").is_empty() && !self.allowed_something(seq) => {
+                self.taken(
+                    seq,
+                    format_args!("that nothing came of a retry, for which profile {} demands approval", shown(id)),
+                );
+            }
             Some(true) => {
                 let text = format!("nobody was asked, and profile {} demands approval in its policy", shown(id));
                 self.wrong(seq, record, text);
             }
             Some(false) => self.unattended += 1,
         }
+    }
+
+    /// Whether something was carried out by this record's leave.
+    fn allowed_something(&self, seq: u64) -> bool {
+        self.bundle.records.values().any(|other| other.seq("allowed_by_seq") == Some(seq))
     }
 
     /// Nobody agreed; the policy says who would have had to.
@@ -362,6 +378,20 @@ impl<'a> Derived<'a> {
         }
     }
 
+    /// Whether there is a signature of that vote as it is demanded; whose it is was looked at with the signature.
+    fn is_signed(&self, seq: u64, demand: SignatureDemand) -> bool {
+        let mut decisions = self.bundle.parts.iter().filter_map(|(_, part)| match part {
+            EvidencePart::Decision(part) if part.seq == seq => part.signature.as_ref(),
+            _ => None,
+        });
+        let record = self.bundle.records.get(&seq);
+        let hashes =
+            record.and_then(|record| Hashes::from_hex(record.text("signed_sha256"), record.text("signed_sha512")));
+        let (Some(signature), Some(hashes)) = (decisions.next(), hashes) else { return false };
+        let presence = SshSig::parse(&signature.sshsig).and_then(|parsed| parsed.verify(NAMESPACE, &hashes));
+        presence.is_ok_and(|presence| satisfies(demand, presence))
+    }
+
     /// Groups that were asked besides by then, and still are.
     fn escalated(&self, record: &Record, made: &Made<'_>, in_force: Option<&Profile>) -> Vec<String> {
         let Some(rules) = made.profile else { return Vec::new() };
@@ -391,6 +421,11 @@ impl<'a> Derived<'a> {
                     human.person = document.standing.person_of(&account).unwrap_or_default().to_owned();
                 };
                 let mut votes = votes::votes(self.bundle, record, seq, judged);
+                // An approval that is not signed as demanded fills no place, as in the gate; a rejection opens nothing.
+                if let Some(demand) = policy.signatures(made.profile) {
+                    let unsigned = votes.iter_mut().filter(|vote| vote.approves && !self.is_signed(vote.seq, demand));
+                    unsigned.for_each(|vote| vote.counts_for.clear());
+                }
                 votes.iter_mut().for_each(|vote| {
                     person(&mut vote.by);
                     vote.giver.iter_mut().for_each(person);

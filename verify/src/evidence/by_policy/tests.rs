@@ -330,6 +330,15 @@ fn a_change_of_the_policy_is_asked_of_those_whom_change_control_names() {
 }
 
 #[test]
+fn an_approval_that_is_not_signed_as_demanded_fills_no_place() {
+    let demanded = [("requires_approval = true\n", "requires_approval = true\ndecision_signature = \"ssh\"\n")];
+    wrong("different people by the policy: expected 1, found 0", &Story::new().under(0, &demanded));
+    wrong("different people by the policy: expected 1, found 0", &Story::new().under(1, &demanded));
+    let control = [("version = 1\n", "version = 1\n[change_control]\ndecision_signature = \"fido2\"\n")];
+    right("what is demanded of changes alone", &Story::new().under(0, &control));
+}
+
+#[test]
 fn a_role_of_the_documents_own_lets_decide_where_it_says_so_and_is_granted() {
     let by = |permission: &str, profiles: &str| {
         let tables = format!(
