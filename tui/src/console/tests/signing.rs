@@ -56,6 +56,15 @@ fn signature(sshsig: &str) -> DecisionSignature {
     DecisionSignature { sshsig: sshsig.into(), salt: SALT, size: signing.size, root_sha256: signing.root_sha256 }
 }
 
+/// Answers every read; nothing is drawn yet.
+fn answer(bench: &mut Bench) {
+    while let Some(at) = bench.open.iter().position(|effect| bench.answer(effect).is_some()) {
+        let effect = bench.open.remove(at);
+        let answer = bench.answer(&effect).unwrap();
+        bench.act(answer);
+    }
+}
+
 fn come_back(bench: &mut Bench, generation: u64, signed: Result<Vec<DecisionSignature>, &str>) {
     let answer = Answer::Signed(signed.map_err(str::to_owned));
     bench.act(Action::Answered { generation, answer });
@@ -181,6 +190,52 @@ fn another_policy_makes_another_text() {
     let (_, texts, _) = sent(&mut bench).unwrap();
     let policy = countersign_shared::digest::Digest::of(&[b"new"]);
     assert!(texts[0].contains(&format!("policy: {policy}")));
+}
+
+#[test]
+fn what_is_typed_at_a_text_that_is_gone_decides_nothing_without_a_signature() {
+    type Edit = fn(&mut RequestDetail);
+    let other = |one: &mut RequestDetail| {
+        one.signing.as_mut().unwrap().policy_sha256 = countersign_shared::digest::Digest::of(&[b"new"]);
+    };
+    let dropped: Edit = |one| {
+        let signing = one.signing.as_mut().unwrap();
+        (signing.policy_sha256, signing.demand) = (countersign_shared::digest::Digest::of(&[b"new"]), None);
+    };
+    let cases: [(Option<SignatureDemand>, Key, Edit); 2] =
+        [(None, Key::Char('s'), other), (Some(SignatureDemand::Ssh), Key::Char('y'), dropped)];
+    for (demand, opens, edit) in cases {
+        let mut bench = bench(queue(), demand, (200, 60));
+        press(&mut bench, &[Key::Char('a'), Key::Tab, opens]);
+        assert!(bench.review().signature.is_some());
+        edit(&mut bench.requests[0]);
+        bench.event(0);
+        answer(&mut bench);
+        assert!(bench.review().signature.is_none() && !bench.review().armed);
+        assert_eq!(bench.review().focus, Focus::Cancel);
+        bench.text("~/.ssh/my_key");
+        bench.keys(&[Key::Enter, Key::Char('y'), Key::Enter]);
+        assert!(bench.deeds().is_empty() && bench.review().signature.is_none(), "nothing counts before it is seen");
+        bench.settle();
+        assert!(picture(&bench).contains("y shows what has to be signed"));
+        bench.text("y");
+        assert!(bench.deeds().is_empty() && bench.review().signature.is_some());
+    }
+}
+
+#[test]
+fn whoever_began_to_sign_does_not_decide_without_until_the_review_is_closed() {
+    let mut bench = bench(queue(), None, (200, 60));
+    press(&mut bench, &[Key::Char('a'), Key::Char('s'), Key::Char('y')]);
+    let (generation, ..) = sent(&mut bench).unwrap();
+    come_back(&mut bench, generation, Err("ssh-keygen was ended"));
+    bench.settle();
+    press(&mut bench, &[Key::Char('y')]);
+    assert!(bench.deeds().is_empty() && bench.review().signature.is_some(), "a late y leads to the text again");
+    press(&mut bench, &[Key::Esc, Key::Tab, Key::Enter]);
+    assert!(bench.deeds().is_empty() && bench.review().signature.is_some(), "and so does the button");
+    press(&mut bench, &[Key::Esc, Key::Esc, Key::Char('a'), Key::Char('y')]);
+    assert!(matches!(&bench.deeds()[..], [Deed::Decide(_, params)] if params.signature.is_none()));
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub fn begin(state: &mut State, mut review: Box<Review>) -> Vec<Effect> {
         return Vec::new();
     }
     let texts = review.sendable().count();
-    (review.signature, review.unsigned) = (Some(Box::default()), None);
+    (review.signature, review.to_be_signed, review.unsigned) = (Some(Box::default()), true, None);
     state.dialog = Some(Dialog::Review(review));
     vec![Effect::Prepare { generation: state.calls.begin(Slot::Sign), texts }]
 }
@@ -192,8 +192,8 @@ pub fn signed(state: &mut State, signed: Result<Vec<DecisionSignature>, String>)
     Vec::new()
 }
 
-/// Back at the review, which says why; what was typed meanwhile was typed at something else.
+/// Back at the review, which says why.
 fn not_sent(review: &mut Review, why: String) {
-    (review.armed, review.scroll, review.focus) = (false, 0, Focus::Cancel);
+    review.disarm();
     review.unsigned = Some(why);
 }
