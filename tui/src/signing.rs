@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use countersign_proof::sshsig::{Hashes, MAX_ARMORED, PublicKey, SshSig};
 use countersign_shared::decision_text::{DecisionText, NAMESPACE, Salt, Seen};
+use countersign_shared::digest::Digest;
 use countersign_shared::protocol::DecisionSignature;
 use countersign_shared::text::Untrusted;
 use countersign_shared::voice_text::VoiceText;
@@ -35,6 +36,7 @@ pub fn by_variable() -> Option<By> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToSign {
     text: String,
+    policy: Digest,
     salt: Salt,
     seen: Seen,
     keys: Vec<String>,
@@ -89,17 +91,34 @@ impl NotSigned {
 impl ToSign {
     /// A decision, which one of these keys may sign.
     pub fn decision(text: &DecisionText, keys: &[String]) -> Self {
-        Self { text: text.to_string(), salt: text.salt, seen: text.seen.clone(), keys: keys.to_vec() }
+        Self {
+            text: text.to_string(),
+            policy: text.policy,
+            salt: text.salt,
+            seen: text.seen.clone(),
+            keys: keys.to_vec(),
+        }
     }
 
     /// A voice.
     pub fn voice(text: &VoiceText, keys: &[String]) -> Self {
-        Self { text: text.to_string(), salt: text.salt, seen: text.seen.clone(), keys: keys.to_vec() }
+        Self {
+            text: text.to_string(),
+            policy: text.policy,
+            salt: text.salt,
+            seen: text.seen.clone(),
+            keys: keys.to_vec(),
+        }
     }
 
     /// Exactly what is signed.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The policy that it names: under any other the daemon refuses what is signed.
+    pub fn policy(&self) -> Digest {
+        self.policy
     }
 
     /// Has it signed, and looks at what came back.

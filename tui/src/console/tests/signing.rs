@@ -193,6 +193,28 @@ fn another_policy_makes_another_text() {
 }
 
 #[test]
+fn what_names_a_policy_that_is_old_when_it_comes_back_is_not_sent() {
+    let edits: [(fn(&mut Signing), bool); 3] = [
+        (|_| (), true),
+        (|now| (now.size, now.root_sha256) = (8, countersign_shared::digest::Digest::of(&[b"grown"])), true),
+        (|now| now.policy_sha256 = countersign_shared::digest::Digest::of(&[b"new"]), false),
+    ];
+    for (edit, is_sent) in edits {
+        let mut bench = usual();
+        press(&mut bench, &[Key::Char('a'), Key::Char('y'), Key::Char('y')]);
+        let (generation, ..) = sent(&mut bench).unwrap();
+        edit(bench.requests[0].signing.as_mut().unwrap());
+        bench.event(0);
+        bench.settle();
+        assert!(bench.review().signature.is_some(), "it goes on while the terminal is away");
+        come_back(&mut bench, generation, Ok(vec![signature("armored")]));
+        assert_eq!(!bench.deeds().is_empty(), is_sent);
+        let why = bench.review().unsigned.clone();
+        assert_eq!(why.is_some_and(|why| why.contains("The policy changed")), !is_sent);
+    }
+}
+
+#[test]
 fn what_is_typed_at_a_text_that_is_gone_decides_nothing_without_a_signature() {
     type Edit = fn(&mut RequestDetail);
     let other = |one: &mut RequestDetail| {
