@@ -64,11 +64,11 @@ impl Ears {
     }
 }
 
-/// A signing that goes on.
+/// A signing that goes on. Dropping it ends whatever runs, and waits until it has ended.
 #[derive(Debug)]
 pub struct Away {
     child: Arc<Mutex<Child>>,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -87,12 +87,11 @@ pub fn start((generation, texts, key): (u64, Vec<ToSign>, &str), ears: &Ears, ma
         // The loop may have ended first; then nobody asks.
         let _ = mailbox.post(Letter::Action(Action::Answered { generation, answer }));
     };
-    Ok(Away { child, thread: thread::Builder::new().name("signing".into()).spawn(work)? })
+    Ok(Away { child, thread: Some(thread::Builder::new().name("signing".into()).spawn(work)?) })
 }
 
-impl Away {
-    /// Ends whatever runs, and returns when it has ended.
-    pub fn stop(self) {
+impl Drop for Away {
+    fn drop(&mut self) {
         {
             let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
             child.stopped = true;
@@ -101,13 +100,10 @@ impl Away {
                 let _ = killpg(group, Signal::SIGKILL);
             }
         }
-        // A thread that panicked has ended as well.
-        let _ = self.thread.join();
-    }
-
-    /// Waits for the thread, which has said its last.
-    pub fn finish(self) {
-        let _ = self.thread.join();
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has ended as well.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -197,5 +193,53 @@ fn at_home(raw: &str) -> PathBuf {
     match raw.strip_prefix("~/").zip(home()) {
         Some((rest, home)) => home.join(rest),
         None => PathBuf::from(raw),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use countersign_shared::decision_text::{DecisionText, Salt};
+    use countersign_shared::lifecycle::Verdict;
+    use nix::sys::signal::kill;
+
+    use super::super::mailbox::mailbox;
+    use super::super::tests::signing::sample;
+    use super::*;
+
+    /// How long anything may take on a busy machine.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn until<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = found() {
+                return found;
+            }
+            assert!(Instant::now() < until, "waited for {what}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn whoever_signs_ends_with_the_console_however_it_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        // A key that never comes: `ssh-keygen` waits for somebody to write it.
+        let key = directory.path().join("key");
+        nix::unistd::mkfifo(&key, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let detail = sample();
+        let text = DecisionText::of(&detail, Verdict::Approve, "".into(), Salt::from_bytes([7; 16])).unwrap();
+        let texts = vec![ToSign::decision(&text, &[])];
+        let (mailbox, inbox) = mailbox().unwrap();
+        let ears = Ears { ours: Arc::new(AtomicBool::new(true)), heard: Arc::default() };
+        let away = start((1, texts, key.to_str().unwrap()), &ears, mailbox).unwrap();
+        let group = until("ssh-keygen", || away.child.lock().unwrap().running);
+        assert!(kill(group, None).is_ok());
+        // As an error, a panic and a person who leaves do.
+        drop(away);
+        reclaim();
+        assert_eq!(kill(group, None), Err(Errno::ESRCH), "it is left running");
+        assert_eq!(inbox.take().unwrap().len(), 1, "its thread has said its last");
     }
 }

@@ -24,6 +24,13 @@ fn signing(demand: Option<SignatureDemand>) -> Signing {
     }
 }
 
+/// A request with what is needed to sign a decision on it.
+pub fn sample() -> RequestDetail {
+    let mut detail = super::samples::detail(queue().remove(0));
+    detail.signing = Some(signing(None));
+    detail
+}
+
 /// A queue on which decisions are signed as demanded.
 fn bench(requests: Vec<RequestSummary>, demand: Option<SignatureDemand>, size: (u16, u16)) -> Bench {
     let mut bench = Bench::with(requests, size.0, size.1);
