@@ -4,7 +4,7 @@
 use std::io::{self, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{ChildStdout, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -143,14 +143,26 @@ fn run(mut command: Command, shared: &Mutex<Child>, heard: &AtomicBool) -> io::R
     if heard.load(Ordering::SeqCst) {
         killpg(group, Signal::SIGKILL)?;
     }
-    let mut written = String::new();
-    let read = match child.stdout.take() {
-        Some(out) => out.take(MAX_LISTED).read_to_string(&mut written).map(drop),
-        None => Ok(()),
-    };
-    let end = wait(group);
+    let out = child.stdout.take();
+    let (end, written) = thread::scope(|scope| {
+        // A program that is stopped keeps its pipe open: whoever reads to the end does not see that it has to be ended.
+        let reader = out.map(|out| thread::Builder::new().name("listing".into()).spawn_scoped(scope, || read(out)));
+        let end = wait(group);
+        let written = match reader.transpose() {
+            Ok(Some(reader)) => reader.join().unwrap_or_else(|_| Err(io::Error::other("what it wrote was not read"))),
+            Ok(None) => Ok(String::new()),
+            Err(error) => Err(error),
+        };
+        (end, written)
+    });
     shared.lock().unwrap_or_else(PoisonError::into_inner).running = None;
-    read.and(end).map(|end| (end, written))
+    Ok((end?, written?))
+}
+
+fn read(out: ChildStdout) -> io::Result<String> {
+    let mut written = String::new();
+    out.take(MAX_LISTED).read_to_string(&mut written)?;
+    Ok(written)
 }
 
 fn wait(group: Pid) -> io::Result<End> {
@@ -198,6 +210,8 @@ fn at_home(raw: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+    use std::sync::mpsc;
     use std::time::{Duration, Instant};
 
     use countersign_shared::decision_text::{DecisionText, Salt};
@@ -220,6 +234,29 @@ mod tests {
             assert!(Instant::now() < until, "waited for {what}");
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    #[test]
+    fn a_program_that_is_stopped_while_it_lists_is_ended() {
+        let (sender, ended) = mpsc::channel();
+        thread::spawn(move || {
+            let mut command = Command::new("sh");
+            command.args(["-c", "echo listed; kill -STOP $$; echo more"]).stdout(Stdio::piped());
+            let end = run(command, &Mutex::default(), &AtomicBool::new(false));
+            reclaim();
+            sender.send(end.unwrap()).unwrap();
+        });
+        assert_eq!(ended.recv_timeout(PATIENCE).unwrap(), (End::Ended, "listed\n".to_owned()));
+    }
+
+    #[test]
+    fn what_a_program_lists_is_read_while_it_is_waited_for() {
+        let mut command = Command::new("sh");
+        // More than a pipe holds.
+        command.args(["-c", "head -c 300000 /dev/zero; exit 3"]).stdout(Stdio::piped());
+        let (end, written) = run(command, &Mutex::default(), &AtomicBool::new(false)).unwrap();
+        reclaim();
+        assert_eq!((end, written.len()), (End::Status(3), 300_000));
     }
 
     #[test]
