@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use countersign_proof::sshsig::{Hashes, MAX_ARMORED, PublicKey, SshSig};
 use countersign_shared::decision_text::{DecisionText, NAMESPACE, Salt, Seen};
+use countersign_shared::digest::Digest;
 use countersign_shared::protocol::DecisionSignature;
 use countersign_shared::text::Untrusted;
 use countersign_shared::voice_text::VoiceText;
@@ -35,6 +36,7 @@ pub fn by_variable() -> Option<By> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToSign {
     text: String,
+    policy: Digest,
     salt: Salt,
     seen: Seen,
     keys: Vec<String>,
@@ -89,17 +91,34 @@ impl NotSigned {
 impl ToSign {
     /// A decision, which one of these keys may sign.
     pub fn decision(text: &DecisionText, keys: &[String]) -> Self {
-        Self { text: text.to_string(), salt: text.salt, seen: text.seen.clone(), keys: keys.to_vec() }
+        Self {
+            text: text.to_string(),
+            policy: text.policy,
+            salt: text.salt,
+            seen: text.seen.clone(),
+            keys: keys.to_vec(),
+        }
     }
 
     /// A voice.
     pub fn voice(text: &VoiceText, keys: &[String]) -> Self {
-        Self { text: text.to_string(), salt: text.salt, seen: text.seen.clone(), keys: keys.to_vec() }
+        Self {
+            text: text.to_string(),
+            policy: text.policy,
+            salt: text.salt,
+            seen: text.seen.clone(),
+            keys: keys.to_vec(),
+        }
     }
 
     /// Exactly what is signed.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The policy that it names: under any other the daemon refuses what is signed.
+    pub fn policy(&self) -> Digest {
+        self.policy
     }
 
     /// Has it signed, and looks at what came back.
@@ -165,8 +184,12 @@ impl ToSign {
     fn in_agent(&self, run: Run<'_>) -> Result<PublicKey, NotSigned> {
         let mut command = Command::new("ssh-add");
         command.arg("-L").stdin(Stdio::null()).stdout(Stdio::piped());
-        let (_, listing) =
+        let (end, listing) =
             run(command).map_err(|error| NotSigned::of(Fault::Internal, format!("cannot run ssh-add: {error}")))?;
+        if end == End::Ended {
+            let message = "ssh-add was ended before it listed the keys of the agent: nothing was decided";
+            return Err(NotSigned::of(Fault::Refused, message));
+        }
         let mut held = listing.lines().filter_map(|line| PublicKey::parse(line).ok());
         held.find(|key| self.keys.contains(&key.fingerprint())).ok_or_else(|| {
             NotSigned::of(Fault::Refused, "the SSH agent holds no key of yours that the policy takes here")
@@ -194,4 +217,34 @@ fn file(doing: &str, path: &Path, error: &io::Error) -> NotSigned {
 
 fn shown(path: &Path) -> String {
     Untrusted::new(path.to_string_lossy()).safe().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_that_was_ended_is_not_one_without_a_key() {
+        let seen = Seen { origin: "ca.example/ledger".into(), size: 7, root: Digest::of(&[b"root"]) };
+        let policy = Digest::of(&[b"policy"]);
+        let salt = Salt::from_bytes([7; 16]);
+        let text = ToSign { text: "text".into(), policy, salt, seen, keys: vec!["SHA256:bob".into()] };
+        let said = |end: End| {
+            let mut programs = Vec::new();
+            let mut run = |command: Command| {
+                programs.push(command.get_program().to_owned());
+                Ok((end, String::new()))
+            };
+            let why = text.sign(&By::Agent, &mut run).unwrap_err();
+            assert_eq!(programs, ["ssh-add"], "nothing is signed after it");
+            (why.fault, why.message)
+        };
+        let (fault, message) = said(End::Ended);
+        assert!(fault == Fault::Refused && message.contains("ssh-add was ended"), "{message}");
+        // An agent without keys, and one that is not there, end with a status.
+        for end in [End::Well, End::Status(1), End::Status(2)] {
+            let (fault, message) = said(end);
+            assert!(fault == Fault::Refused && message.contains("holds no key of yours"), "{message}");
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use std::io::{self, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{ChildStdout, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -64,11 +64,11 @@ impl Ears {
     }
 }
 
-/// A signing that goes on.
+/// A signing that goes on. Dropping it ends whatever runs, and waits until it has ended.
 #[derive(Debug)]
 pub struct Away {
     child: Arc<Mutex<Child>>,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -87,12 +87,11 @@ pub fn start((generation, texts, key): (u64, Vec<ToSign>, &str), ears: &Ears, ma
         // The loop may have ended first; then nobody asks.
         let _ = mailbox.post(Letter::Action(Action::Answered { generation, answer }));
     };
-    Ok(Away { child, thread: thread::Builder::new().name("signing".into()).spawn(work)? })
+    Ok(Away { child, thread: Some(thread::Builder::new().name("signing".into()).spawn(work)?) })
 }
 
-impl Away {
-    /// Ends whatever runs, and returns when it has ended.
-    pub fn stop(self) {
+impl Drop for Away {
+    fn drop(&mut self) {
         {
             let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
             child.stopped = true;
@@ -101,13 +100,10 @@ impl Away {
                 let _ = killpg(group, Signal::SIGKILL);
             }
         }
-        // A thread that panicked has ended as well.
-        let _ = self.thread.join();
-    }
-
-    /// Waits for the thread, which has said its last.
-    pub fn finish(self) {
-        let _ = self.thread.join();
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has ended as well.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -147,14 +143,26 @@ fn run(mut command: Command, shared: &Mutex<Child>, heard: &AtomicBool) -> io::R
     if heard.load(Ordering::SeqCst) {
         killpg(group, Signal::SIGKILL)?;
     }
-    let mut written = String::new();
-    let read = match child.stdout.take() {
-        Some(out) => out.take(MAX_LISTED).read_to_string(&mut written).map(drop),
-        None => Ok(()),
-    };
-    let end = wait(group);
+    let out = child.stdout.take();
+    let (end, written) = thread::scope(|scope| {
+        // A program that is stopped keeps its pipe open: whoever reads to the end does not see that it has to be ended.
+        let reader = out.map(|out| thread::Builder::new().name("listing".into()).spawn_scoped(scope, || read(out)));
+        let end = wait(group);
+        let written = match reader.transpose() {
+            Ok(Some(reader)) => reader.join().unwrap_or_else(|_| Err(io::Error::other("what it wrote was not read"))),
+            Ok(None) => Ok(String::new()),
+            Err(error) => Err(error),
+        };
+        (end, written)
+    });
     shared.lock().unwrap_or_else(PoisonError::into_inner).running = None;
-    read.and(end).map(|end| (end, written))
+    Ok((end?, written?))
+}
+
+fn read(out: ChildStdout) -> io::Result<String> {
+    let mut written = String::new();
+    out.take(MAX_LISTED).read_to_string(&mut written)?;
+    Ok(written)
 }
 
 fn wait(group: Pid) -> io::Result<End> {
@@ -197,5 +205,78 @@ fn at_home(raw: &str) -> PathBuf {
     match raw.strip_prefix("~/").zip(home()) {
         Some((rest, home)) => home.join(rest),
         None => PathBuf::from(raw),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Stdio;
+    use std::sync::mpsc;
+    use std::time::{Duration, Instant};
+
+    use countersign_shared::decision_text::{DecisionText, Salt};
+    use countersign_shared::lifecycle::Verdict;
+    use nix::sys::signal::kill;
+
+    use super::super::mailbox::mailbox;
+    use super::super::tests::signing::sample;
+    use super::*;
+
+    /// How long anything may take on a busy machine.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn until<T>(what: &str, found: impl Fn() -> Option<T>) -> T {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = found() {
+                return found;
+            }
+            assert!(Instant::now() < until, "waited for {what}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_stopped_while_it_lists_is_ended() {
+        let (sender, ended) = mpsc::channel();
+        thread::spawn(move || {
+            let mut command = Command::new("sh");
+            command.args(["-c", "echo listed; kill -STOP $$; echo more"]).stdout(Stdio::piped());
+            let end = run(command, &Mutex::default(), &AtomicBool::new(false));
+            reclaim();
+            sender.send(end.unwrap()).unwrap();
+        });
+        assert_eq!(ended.recv_timeout(PATIENCE).unwrap(), (End::Ended, "listed\n".to_owned()));
+    }
+
+    #[test]
+    fn what_a_program_lists_is_read_while_it_is_waited_for() {
+        let mut command = Command::new("sh");
+        // More than a pipe holds.
+        command.args(["-c", "head -c 300000 /dev/zero; exit 3"]).stdout(Stdio::piped());
+        let (end, written) = run(command, &Mutex::default(), &AtomicBool::new(false)).unwrap();
+        reclaim();
+        assert_eq!((end, written.len()), (End::Status(3), 300_000));
+    }
+
+    #[test]
+    fn whoever_signs_ends_with_the_console_however_it_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        // A key that never comes: `ssh-keygen` waits for somebody to write it.
+        let key = directory.path().join("key");
+        nix::unistd::mkfifo(&key, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let detail = sample();
+        let text = DecisionText::of(&detail, Verdict::Approve, "".into(), Salt::from_bytes([7; 16])).unwrap();
+        let texts = vec![ToSign::decision(&text, &[])];
+        let (mailbox, inbox) = mailbox().unwrap();
+        let ears = Ears { ours: Arc::new(AtomicBool::new(true)), heard: Arc::default() };
+        let away = start((1, texts, key.to_str().unwrap()), &ears, mailbox).unwrap();
+        let group = until("ssh-keygen", || away.child.lock().unwrap().running);
+        assert!(kill(group, None).is_ok());
+        // As an error, a panic and a person who leaves do.
+        drop(away);
+        reclaim();
+        assert_eq!(kill(group, None), Err(Errno::ESRCH), "it is left running");
+        assert_eq!(inbox.take().unwrap().len(), 1, "its thread has said its last");
     }
 }

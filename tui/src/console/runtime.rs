@@ -57,6 +57,9 @@ pub fn run(options: ConsoleOptions) -> Result<(), ConsoleError> {
 
 struct Console {
     state: State,
+    /// Who has the terminal meanwhile. However the console ends, they end first: this is dropped before the terminal, which
+    /// then puts itself back.
+    away: Option<Away>,
     terminal: Terminal,
     inbox: Inbox,
     mailbox: Mailbox,
@@ -67,8 +70,6 @@ struct Console {
     ears: Ears,
     /// What the terminal is to be given back for.
     to_sign: Option<Effect>,
-    /// Who has the terminal meanwhile.
-    away: Option<Away>,
 }
 
 /// The person leaves.
@@ -128,12 +129,8 @@ impl Console {
                     action
                 }
                 Letter::Resized => self.resized()?,
-                Letter::Stop => {
-                    self.stop_signing();
-                    return Ok(Err(Leave));
-                }
+                Letter::Stop => return Ok(Err(Leave)),
                 Letter::Fatal(refusal) => {
-                    self.stop_signing();
                     return Err(ConsoleError::Refused { message: refusal.message, hint: refusal.hint });
                 }
             };
@@ -149,17 +146,11 @@ impl Console {
         Ok(Action::Resize { width, height })
     }
 
-    fn stop_signing(&mut self) {
-        if let Some(away) = self.away.take() {
-            away.stop();
-        }
-    }
-
     /// The terminal is the console's again. What was typed meanwhile was typed at something else, and of a new size only the
     /// group in the foreground was told.
     fn come_back(&mut self) -> Result<(), ConsoleError> {
         let Some(away) = self.away.take() else { return Ok(()) };
-        away.finish();
+        drop(away);
         self.terminal.retake()?;
         self.ears.take_back();
         self.parser = Parser::default();

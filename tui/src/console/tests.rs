@@ -15,7 +15,7 @@ mod listed;
 mod managed;
 mod never;
 mod pictures;
-mod signing;
+pub mod signing;
 
 use countersign_shared::error::ErrorKind;
 use countersign_shared::id::RequestId;

@@ -68,6 +68,8 @@ pub struct Review {
     pub sending: bool,
     /// The text that is about to be signed, over this review.
     pub signature: Option<Box<Signature>>,
+    /// True once the text was opened to sign it: until the review is closed nothing is decided without a signature.
+    pub to_be_signed: bool,
     /// Why nothing was signed, or what was signed was not sent.
     pub unsigned: Option<String>,
 }
@@ -90,8 +92,15 @@ impl Review {
             scroll: 0,
             sending: false,
             signature: None,
+            to_be_signed: false,
             unsigned: None,
         }
+    }
+
+    /// Back at the review, which is to be drawn and seen before a key counts: whatever is typed meanwhile was typed at
+    /// something else.
+    pub fn disarm(&mut self) {
+        (self.armed, self.scroll, self.focus) = (false, 0, Focus::Cancel);
     }
 
     /// The only request, where there is one only.
@@ -212,9 +221,10 @@ impl Review {
         matches!(self.act, Act::Decide(_)) && seen.signing.as_ref().is_some_and(|signing| signing.demand.is_some())
     }
 
-    /// True where the decision, or one of them, has to be signed.
+    /// True where the decision, or one of them, has to be signed, or whoever decides has begun to sign it: what they
+    /// type at the text must not decide without a signature once the text is gone.
     pub fn has_to_be_signed(&self) -> bool {
-        self.sendable().any(|seen| self.demands(seen))
+        self.to_be_signed || self.sendable().any(|seen| self.demands(seen))
     }
 
     /// Why it cannot be signed; `None` where it can.
@@ -242,6 +252,7 @@ impl Review {
     /// it.
     pub fn take(&mut self, id: &RequestId, result: Result<Box<RequestDetail>, Refusal>) {
         let bound = self.act.is_bound();
+        let at_text = self.signature.as_ref().is_some_and(|open| !open.away);
         let Some(item) = self.items.iter_mut().find(|item| item.id == *id) else { return };
         match result {
             Ok(now) if now.request.id != *id => {}
@@ -251,7 +262,7 @@ impl Review {
                     let policy = |one: &RequestDetail| one.signing.as_ref().map(|signing| signing.policy_sha256);
                     let before = policy(seen);
                     item.changed = changes(seen, now);
-                    if self.signature.as_ref().is_some_and(|open| !open.away) && policy(seen) != before {
+                    if at_text && policy(seen) != before {
                         self.signature = None;
                         self.unsigned =
                             Some("The policy changed: what would have been signed named the old one.".into());
@@ -277,9 +288,12 @@ impl Review {
         if !item.changed.is_empty() {
             // What changed stands at the top. What was signed of it meanwhile is not sent when it comes back.
             (self.focus, self.scroll) = (Focus::Cancel, 0);
-            if self.signature.as_ref().is_some_and(|open| !open.away) {
+            if at_text {
                 self.signature = None;
             }
+        }
+        if at_text && self.signature.is_none() {
+            self.disarm();
         }
     }
 }

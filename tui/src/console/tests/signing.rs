@@ -24,6 +24,13 @@ fn signing(demand: Option<SignatureDemand>) -> Signing {
     }
 }
 
+/// A request with what is needed to sign a decision on it.
+pub fn sample() -> RequestDetail {
+    let mut detail = super::samples::detail(queue().remove(0));
+    detail.signing = Some(signing(None));
+    detail
+}
+
 /// A queue on which decisions are signed as demanded.
 fn bench(requests: Vec<RequestSummary>, demand: Option<SignatureDemand>, size: (u16, u16)) -> Bench {
     let mut bench = Bench::with(requests, size.0, size.1);
@@ -54,6 +61,15 @@ fn sent(bench: &mut Bench) -> Option<(u64, Vec<String>, String)> {
 fn signature(sshsig: &str) -> DecisionSignature {
     let signing = signing(None);
     DecisionSignature { sshsig: sshsig.into(), salt: SALT, size: signing.size, root_sha256: signing.root_sha256 }
+}
+
+/// Answers every read; nothing is drawn yet.
+fn answer(bench: &mut Bench) {
+    while let Some(at) = bench.open.iter().position(|effect| bench.answer(effect).is_some()) {
+        let effect = bench.open.remove(at);
+        let answer = bench.answer(&effect).unwrap();
+        bench.act(answer);
+    }
 }
 
 fn come_back(bench: &mut Bench, generation: u64, signed: Result<Vec<DecisionSignature>, &str>) {
@@ -181,6 +197,74 @@ fn another_policy_makes_another_text() {
     let (_, texts, _) = sent(&mut bench).unwrap();
     let policy = countersign_shared::digest::Digest::of(&[b"new"]);
     assert!(texts[0].contains(&format!("policy: {policy}")));
+}
+
+#[test]
+fn what_names_a_policy_that_is_old_when_it_comes_back_is_not_sent() {
+    let edits: [(fn(&mut Signing), bool); 3] = [
+        (|_| (), true),
+        (|now| (now.size, now.root_sha256) = (8, countersign_shared::digest::Digest::of(&[b"grown"])), true),
+        (|now| now.policy_sha256 = countersign_shared::digest::Digest::of(&[b"new"]), false),
+    ];
+    for (edit, is_sent) in edits {
+        let mut bench = usual();
+        press(&mut bench, &[Key::Char('a'), Key::Char('y'), Key::Char('y')]);
+        let (generation, ..) = sent(&mut bench).unwrap();
+        edit(bench.requests[0].signing.as_mut().unwrap());
+        bench.event(0);
+        bench.settle();
+        assert!(bench.review().signature.is_some(), "it goes on while the terminal is away");
+        come_back(&mut bench, generation, Ok(vec![signature("armored")]));
+        assert_eq!(!bench.deeds().is_empty(), is_sent);
+        let why = bench.review().unsigned.clone();
+        assert_eq!(why.is_some_and(|why| why.contains("The policy changed")), !is_sent);
+    }
+}
+
+#[test]
+fn what_is_typed_at_a_text_that_is_gone_decides_nothing_without_a_signature() {
+    type Edit = fn(&mut RequestDetail);
+    let other = |one: &mut RequestDetail| {
+        one.signing.as_mut().unwrap().policy_sha256 = countersign_shared::digest::Digest::of(&[b"new"]);
+    };
+    let dropped: Edit = |one| {
+        let signing = one.signing.as_mut().unwrap();
+        (signing.policy_sha256, signing.demand) = (countersign_shared::digest::Digest::of(&[b"new"]), None);
+    };
+    let cases: [(Option<SignatureDemand>, Key, Edit); 2] =
+        [(None, Key::Char('s'), other), (Some(SignatureDemand::Ssh), Key::Char('y'), dropped)];
+    for (demand, opens, edit) in cases {
+        let mut bench = bench(queue(), demand, (200, 60));
+        press(&mut bench, &[Key::Char('a'), Key::Tab, opens]);
+        assert!(bench.review().signature.is_some());
+        edit(&mut bench.requests[0]);
+        bench.event(0);
+        answer(&mut bench);
+        assert!(bench.review().signature.is_none() && !bench.review().armed);
+        assert_eq!(bench.review().focus, Focus::Cancel);
+        bench.text("~/.ssh/my_key");
+        bench.keys(&[Key::Enter, Key::Char('y'), Key::Enter]);
+        assert!(bench.deeds().is_empty() && bench.review().signature.is_none(), "nothing counts before it is seen");
+        bench.settle();
+        assert!(picture(&bench).contains("y shows what has to be signed"));
+        bench.text("y");
+        assert!(bench.deeds().is_empty() && bench.review().signature.is_some());
+    }
+}
+
+#[test]
+fn whoever_began_to_sign_does_not_decide_without_until_the_review_is_closed() {
+    let mut bench = bench(queue(), None, (200, 60));
+    press(&mut bench, &[Key::Char('a'), Key::Char('s'), Key::Char('y')]);
+    let (generation, ..) = sent(&mut bench).unwrap();
+    come_back(&mut bench, generation, Err("ssh-keygen was ended"));
+    bench.settle();
+    press(&mut bench, &[Key::Char('y')]);
+    assert!(bench.deeds().is_empty() && bench.review().signature.is_some(), "a late y leads to the text again");
+    press(&mut bench, &[Key::Esc, Key::Tab, Key::Enter]);
+    assert!(bench.deeds().is_empty() && bench.review().signature.is_some(), "and so does the button");
+    press(&mut bench, &[Key::Esc, Key::Esc, Key::Char('a'), Key::Char('y')]);
+    assert!(matches!(&bench.deeds()[..], [Deed::Decide(_, params)] if params.signature.is_none()));
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub fn begin(state: &mut State, mut review: Box<Review>) -> Vec<Effect> {
         return Vec::new();
     }
     let texts = review.sendable().count();
-    (review.signature, review.unsigned) = (Some(Box::default()), None);
+    (review.signature, review.to_be_signed, review.unsigned) = (Some(Box::default()), true, None);
     state.dialog = Some(Dialog::Review(review));
     vec![Effect::Prepare { generation: state.calls.begin(Slot::Sign), texts }]
 }
@@ -181,7 +181,7 @@ pub fn signed(state: &mut State, signed: Result<Vec<DecisionSignature>, String>)
     let why = match signed {
         Err(why) => why,
         Ok(made) if made.len() != signature.texts.len() => "not every text was signed".to_owned(),
-        Ok(made) => match stopped.or_else(|| review.missing()) {
+        Ok(made) => match stopped.or_else(|| review.missing()).or_else(|| outdated(review, &signature)) {
             Some(why) => format!("It was signed, and nothing was sent. {why}"),
             None => return deeds::send(state, &made),
         },
@@ -192,8 +192,16 @@ pub fn signed(state: &mut State, signed: Result<Vec<DecisionSignature>, String>)
     Vec::new()
 }
 
-/// Back at the review, which says why; what was typed meanwhile was typed at something else.
+/// Why the daemon would refuse what was signed, though the requests are what they were. That the ledger has grown meanwhile is
+/// no reason.
+fn outdated(review: &Review, signature: &Signature) -> Option<String> {
+    let now = review.sendable().map(|seen| seen.signing.as_ref().map(|signing| signing.policy_sha256));
+    let named = signature.texts.iter().map(|text| Some(text.policy()));
+    now.ne(named).then(|| "The policy changed: what was signed names the old one.".to_owned())
+}
+
+/// Back at the review, which says why.
 fn not_sent(review: &mut Review, why: String) {
-    (review.armed, review.scroll, review.focus) = (false, 0, Focus::Cancel);
+    review.disarm();
     review.unsigned = Some(why);
 }
