@@ -107,10 +107,13 @@ pub fn holds(connection: &Connection, channel: Channel, tick: i64) -> rusqlite::
     connection.prepare_cached(&sql)?.query_row(params![channel.as_str(), tick], |row| row.get(0))
 }
 
-/// Has them claimed at `tick`.
-pub fn hold_no_more(connection: &Connection, channel: Channel, tick: i64) -> rusqlite::Result<()> {
-    let sql = format!("UPDATE outbox SET next_tick = ?2 WHERE {HELD}");
-    connection.prepare_cached(&sql)?.execute(params![channel.as_str(), tick]).map(drop)
+/// Has at most `limit` of them claimed at `tick`; returns how many.
+pub fn hold_no_more(connection: &Connection, channel: Channel, tick: i64, limit: usize) -> rusqlite::Result<usize> {
+    let sql = format!(
+        "UPDATE outbox SET next_tick = ?2
+         WHERE notification_id IN (SELECT notification_id FROM outbox WHERE {HELD} LIMIT ?3)"
+    );
+    connection.prepare_cached(&sql)?.execute(params![channel.as_str(), tick, limit])
 }
 
 /// What has become of a notification.

@@ -388,6 +388,27 @@ fn what_is_most_urgent_is_claimed_first_and_then_what_waits_longest() {
 }
 
 #[test]
+fn what_is_held_back_is_let_go_in_parts_and_what_has_failed_waits() {
+    let mut house = House::new(plan(""));
+    for id in ["mc-1", "mc-2", "mc-3", "mc-4"] {
+        house.watch(id, 1, END);
+    }
+    house.pass(time(END));
+    let (connection, later) = (&house.connection, END + 3_600_000);
+    let claim = |tick| outbox::claim(connection, Channel::Email, tick, 9).unwrap();
+    let claimed = claim(END);
+    assert_eq!(claimed.len(), 4);
+    outbox::failed(connection, &claimed[0], refused(Refusal::Transient), END, None).unwrap();
+    claimed[1..].iter().for_each(|held| outbox::put_off(connection, held, later).unwrap());
+    let holds = || outbox::holds(connection, Channel::Email, END).unwrap();
+    let let_go = || outbox::hold_no_more(connection, Channel::Email, END, 2).unwrap();
+    assert_eq!((holds(), let_go(), holds(), let_go(), holds(), let_go()), (true, 2, true, 1, false, 0));
+    let free: Vec<i64> = claim(END).iter().map(|one| one.notification_id).collect();
+    assert_eq!(free.len(), 3);
+    assert!(!free.contains(&claimed[0].notification_id), "an attempt was made for it");
+}
+
+#[test]
 fn what_died_for_some_is_raised_again_for_them_alone() {
     let mut house = House::new(plan(""));
     house.watch("mc-1", 1, END);

@@ -60,17 +60,29 @@ pub struct Reached {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     each: Vec<Reached>,
+    /// False where the only one of `each` is the channel by its name.
+    addressed: bool,
 }
 
 impl Receipt {
     /// A receipt for several recipients; for none of them, `channel` is refused.
     pub(crate) fn of(channel: &str, each: Vec<Reached>) -> Self {
-        if each.is_empty() { Self::whole(channel, Outcome::never("nobody to tell")) } else { Self { each } }
+        if each.is_empty() {
+            Self::whole(channel, Outcome::never("nobody to tell"))
+        } else {
+            Self { each, addressed: true }
+        }
     }
 
     /// A receipt of a channel that addresses nobody in particular.
     pub(super) fn whole(channel: &str, outcome: Outcome) -> Self {
-        Self { each: vec![Reached { to: channel.into(), outcome }] }
+        Self { each: vec![Reached { to: channel.into(), outcome }], addressed: false }
+    }
+
+    /// Whether it says of each recipient what came of it. Not so where the channel addresses nobody in particular, and
+    /// where it could not be used at all: such a receipt says nothing of who is still to be reached.
+    pub const fn is_addressed(&self) -> bool {
+        self.addressed
     }
 
     /// Each recipient, in the order of the audience.

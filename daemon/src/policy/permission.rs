@@ -112,17 +112,18 @@ impl<'a> Permission<'a> {
         matches!(self, Self::EveryGroup)
     }
 
-    /// What a role has to list beside it: nobody does well what they cannot see.
-    pub(super) const fn needs(self) -> Option<Permission<'static>> {
+    /// What a role has to list beside it: nobody does well what they cannot see, or takes back what is not in their sight.
+    pub(super) const fn needs(self) -> &'static [Permission<'static>] {
         match self {
-            Self::Submit(_) | Self::ImportCertificates => Some(Permission::ReadOwnRequests),
-            Self::Decide(_) | Self::Void(_) | Self::RevokeCertificates(_) | Self::RetireCertificates(_) => {
-                Some(Permission::ReadAllRequests(""))
-            }
-            Self::ManageAlerts(_) => Some(Permission::ReadAllRequests("")),
-            Self::ManageFound => Some(Permission::ReadAllRequests("")),
-            Self::ExportLedger => Some(Permission::ReadLedger),
-            Self::ProposePolicy => Some(Permission::ReadPolicy),
+            Self::Submit(_) | Self::ImportCertificates => &[Permission::ReadOwnRequests],
+            Self::Decide(_)
+            | Self::Void(_)
+            | Self::RevokeCertificates(_)
+            | Self::RetireCertificates(_)
+            | Self::ManageAlerts(_)
+            | Self::ManageFound => &[Permission::ReadAllRequests("")],
+            Self::ExportLedger => &[Permission::ReadLedger],
+            Self::ProposePolicy => &[Permission::ReadPolicy, Permission::ReadOwnRequests],
             Self::ReadOwnRequests
             | Self::ReadAllRequests(_)
             | Self::ReceiveAlarms
@@ -131,7 +132,7 @@ impl<'a> Permission<'a> {
             | Self::ReadPolicy
             | Self::AgreeToPolicy
             | Self::EndDelegations
-            | Self::EveryGroup => None,
+            | Self::EveryGroup => &[],
         }
     }
 

@@ -207,7 +207,7 @@ fn permissions(table: &RoleTable, place: &Place, reading: Reading, report: &mut 
     // A role of a document in force may come from a program that knew more, and asked for less.
     if reading == Reading::Strict {
         for permission in set.iter() {
-            if let Some(needed) = permission.needs().filter(|needed| !sees(set, *needed)) {
+            for needed in permission.needs().iter().filter(|needed| !sees(set, **needed)) {
                 let (name, needed) = (permission.as_str(), needed.as_str());
                 error(format!("{name} without {needed}: nobody acts on what they cannot see; add {needed}"));
             }

@@ -93,7 +93,8 @@ fn mistakes_are_refused_with_their_place_and_what_to_do() {
         (night("\"request.submit\""), "request.submit without request.read_own"),
         (night("\"certificate.import\""), "certificate.import without request.read_own"),
         (night("\"ledger.export\""), "ledger.export without ledger.read"),
-        (night("\"policy.propose\""), "policy.propose without policy.read"),
+        (night("\"policy.propose\", \"request.read_own\""), "policy.propose without policy.read"),
+        (night("\"policy.propose\", \"policy.read\""), "policy.propose without request.read_own"),
         (night("1"), "permissions: invalid type: integer"),
         ("[[role]]\nname = \"x\"".to_owned(), "[[role]] x: missing field `permissions`"),
         ("[[role]]\npermissions = [\"request.read\"]".to_owned(), "[[role]] number 1: missing field `name`"),
@@ -253,7 +254,7 @@ proptest! {
     fn a_role_gives_what_its_list_names_and_nothing_else(chosen in proptest::bits::u32::between(0, 18), narrowed: bool) {
         let mut chosen: Vec<Permission<'_>> =
             Permission::ALL.into_iter().enumerate().filter(|(at, _)| chosen >> at & 1 == 1).map(|(_, one)| one).collect();
-        let needed: Vec<Permission<'_>> = chosen.iter().filter_map(|one| one.needs()).collect();
+        let needed: Vec<Permission<'_>> = chosen.iter().flat_map(|one| one.needs()).copied().collect();
         needed.into_iter().for_each(|one| if !chosen.contains(&one) { chosen.push(one) });
         let names: Vec<String> = chosen.iter().map(|one| format!("\"{}\"", one.as_str())).collect();
         let scope = if narrowed { "profiles = [\"p-web\"]" } else { "" };

@@ -28,32 +28,44 @@ pub async fn assign(
     let actor = service.actor_with_patience(connection)?;
     service.health.check()?;
     service.quota.admit_record(service, &actor)?;
-    let (directory, policy) = (service.directory.clone(), service.policy.clone());
-    let named = tokio::task::spawn_blocking(move || account_of(directory.as_ref(), &to)).await;
-    let named =
-        named.map_err(|_| ApiError::internal("a fault of the daemon ended the thread that looked a name up"))?;
-    let named = named.map_err(|error| {
-        let message = format!("the account {} cannot be looked up: {error}", shown(&params.owner));
-        ApiError::new(ErrorKind::Unavailable, message)
-    })?;
+    // The name service is asked for nobody who may see no certificate.
+    let named = match may_look(service, &actor) {
+        Ok(()) => Ok(service.look_ups.run(|| account_of(service.directory.as_ref(), &to, &params.owner)).await?),
+        Err(refused) => Err(refused),
+    };
+    let policy = service.policy.clone();
     service
         .writer
         .write(move |transaction| {
             let resource = ("certificate", params.certificate_id.as_str());
             refusal::or_record(transaction, &actor, "certificate.assign", resource, |transaction| {
-                carry_out(transaction, &policy, &actor, (&params, named.as_ref()))
+                carry_out(transaction, &policy, &actor, (&params, named?.as_ref()))
             })
         })
         .await?
 }
 
+/// The first of what [`carry_out`] asks of a caller, which it asks again in the transaction.
+fn may_look(service: &Service, actor: &Actor) -> Result<(), ApiError> {
+    let rules = service.policy.now();
+    let actor = &*actor.under(&rules, service.line.wall());
+    own_session(&actor.party)?;
+    sight::of(actor, &rules).map(drop)
+}
+
 /// The account as the host knows it; nothing for a name that it does not know. Of a number it may know no name. Blocks.
-fn account_of(directory: &dyn Directory, name: &AccountName) -> io::Result<Option<Account>> {
-    let uid = match name {
-        AccountName::Uid(uid) => Some(*uid),
-        AccountName::Name(name) => directory.uid_of(name)?,
+fn account_of(directory: &dyn Directory, name: &AccountName, owner: &Untrusted) -> Result<Option<Account>, ApiError> {
+    let known = || -> io::Result<Option<Account>> {
+        let uid = match name {
+            AccountName::Uid(uid) => Some(*uid),
+            AccountName::Name(name) => directory.uid_of(name)?,
+        };
+        uid.map(|uid| directory.account(uid, false)).transpose()
     };
-    uid.map(|uid| directory.account(uid, false)).transpose()
+    known().map_err(|error| {
+        let message = format!("the account {} cannot be looked up: {error}", shown(owner));
+        ApiError::new(ErrorKind::Unavailable, message)
+    })
 }
 
 fn carry_out(

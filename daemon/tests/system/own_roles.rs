@@ -246,7 +246,7 @@ const ROWS: &[(&str, &[&str])] = &[
     ("ledger.read", &["audit.list", "audit.verify"]),
     ("ledger.export", &["audit.list", "audit.verify", "audit.export"]),
     ("policy.read", &["policy.get"]),
-    ("policy.propose", &["policy.get", "policy.propose"]),
+    ("policy.propose", &["request.list", "certificate.list", "policy.get", "policy.propose"]),
     // Where change control asks no group, proposals are in sight.
     ("policy.approve", &["request.list", "certificate.list"]),
     ("delegation.revoke", &["delegation.revoke"]),
@@ -261,7 +261,7 @@ fn listed_with(permission: &str) -> Vec<&str> {
         "request.approve" | "request.void" | "certificate.revoke" | "certificate.retire" | "inventory.manage"
         | "alert.manage" => "request.read",
         "ledger.export" => "ledger.read",
-        "policy.propose" => "policy.read",
+        "policy.propose" => return vec![permission, "policy.read", "request.read_own"],
         _ => return vec![permission],
     };
     vec![permission, beside]

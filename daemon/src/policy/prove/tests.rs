@@ -253,7 +253,7 @@ fn duties_that_one_role_of_the_policy_joins_are_named() {
         "request.read request.approve request.void certificate.revoke ledger.read",
         "request.submit request.read_own ledger.read",
         "ledger.read ledger.export policy.read profile.read alarm.receive",
-        "policy.read policy.propose",
+        "request.read_own policy.read policy.propose",
         "request.read request.approve policy.approve",
     ] {
         assert_eq!(apart(fine), [""; 0], "{fine}");
@@ -265,7 +265,7 @@ fn duties_that_one_role_of_the_policy_joins_are_named() {
             "request.approve and policy.propose: whoever decides",
         ),
         (
-            "policy.read policy.propose policy.approve",
+            "request.read_own policy.read policy.propose policy.approve",
             "policy.propose and policy.approve: two who have it change every rule",
         ),
         (
@@ -302,7 +302,7 @@ fn a_role_of_the_policy_counts_by_its_permissions() {
     assert!(stuck[0].starts_with("error satisfiable: nobody besides the proposer"), "{stuck:#?}");
     let agreeing = said("request.read policy.approve", "change_control");
     assert!(agreeing.iter().any(|line| line.contains("2 humans together (such as carol, bob) can change every rule")));
-    let proposing = said("policy.read policy.propose", "change_control");
+    let proposing = said("request.read_own policy.read policy.propose", "change_control");
     assert!(proposing.iter().any(|line| line.contains("(such as bob, carol) can change every rule")), "{proposing:#?}");
 }
 

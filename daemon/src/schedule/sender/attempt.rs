@@ -193,7 +193,7 @@ fn judged(receipt: &Receipt, channel: Channel, mut refused: Vec<Untrusted>) -> E
         Outcome::Temporary { why, retry_after } => {
             let again: Vec<Untrusted> = receipt.again().cloned().collect();
             refused.extend(receipt.unreached().filter(|one| !again.contains(one)).cloned());
-            let remaining = if refused.is_empty() || !addresses_people(channel) {
+            let remaining = if refused.is_empty() || !names_people(receipt, channel) {
                 narrower(receipt, channel, again.iter().collect())
             } else {
                 serde_json::to_string(&Remaining::Apart { again, refused }).ok()
@@ -203,7 +203,7 @@ fn judged(receipt: &Receipt, channel: Channel, mut refused: Vec<Untrusted>) -> E
         }
         Outcome::Permanent { why } => {
             // Queued again, by hand or a day later, it goes to nobody who has it.
-            let remaining = if refused.is_empty() {
+            let remaining = if refused.is_empty() || !names_people(receipt, channel) {
                 narrower(receipt, channel, receipt.unreached().collect())
             } else {
                 refused.extend(receipt.unreached().cloned());
@@ -214,16 +214,24 @@ fn judged(receipt: &Receipt, channel: Channel, mut refused: Vec<Untrusted>) -> E
     }
 }
 
-/// JSON: those for whom it is still meant, where that is not everybody.
+/// Whether recipients are known one by one by it. A channel that could not be used stands in a receipt by its own name,
+/// which must not take the place of those whom the outbox has.
+const fn names_people(receipt: &Receipt, channel: Channel) -> bool {
+    addresses_people(channel) && receipt.is_addressed()
+}
+
+/// JSON: those for whom it is still meant, where that is not everybody; `None` leaves what the outbox has.
 fn narrower(receipt: &Receipt, channel: Channel, those: Vec<&Untrusted>) -> Option<String> {
-    let narrower = addresses_people(channel) && those.len() < receipt.each().len();
+    let narrower = names_people(receipt, channel) && those.len() < receipt.each().len();
     narrower.then(|| serde_json::to_string(&those).ok()).flatten()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::notify::Channels;
     use crate::notify::outcome::Reached;
+    use crate::notify::testing::alert;
 
     fn names(names: &[&str]) -> Vec<Untrusted> {
         names.iter().map(|name| (*name).into()).collect()
@@ -274,5 +282,40 @@ mod tests {
         assert!(matches!(third, Ended::Failed { remaining: Some(same), .. } if same == kept));
         let fourth = judged(&receipt(&[("b", never)]), Channel::Email, of(1).1);
         assert!(matches!(fourth, Ended::Failed { remaining: Some(both), .. } if both == "[\"c\",\"b\"]"));
+    }
+
+    #[tokio::test]
+    async fn a_channel_that_cannot_be_used_for_a_while_forgets_nobody() {
+        let later = Outcome::Temporary { why: "451".to_owned(), retry_after: None };
+        let never = Outcome::Permanent { why: "550".to_owned() };
+        let each = [("a", Outcome::Delivered), ("b", later), ("c", never)];
+        let each = each.into_iter().map(|(to, outcome)| Reached { to: to.into(), outcome });
+        let first = judged(&Receipt::of("Email", each.collect()), Channel::Email, Vec::new());
+        let Ended::Failed { remaining: Some(kept), .. } = first else { panic!("{first:?}") };
+        let of = |attempts| Remaining::parse(&kept).unwrap().split(attempts);
+        // Its secret cannot be read after a restart, or its table has gone.
+        let place = tempfile::tempdir().unwrap();
+        let secret = format!("file:{}", place.path().join("absent").display());
+        let text = format!(
+            "[email]\nhost = \"mail.example\"\nfrom = \"cs@x.example\"\nto = [\"ops@x.example\"]\ntls = \"starttls\"\n\
+             username = \"cs\"\npassword = {secret:?}"
+        );
+        let (unreadable, problems) = Channels::open(&toml::from_str(&text).unwrap());
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let audience = Audience { mail: names(&["b"]), ..Audience::default() };
+        let message = alert(7);
+        for (channels, expected) in [(unreadable, Refusal::Transient), (Channels::default(), Refusal::Permanent)] {
+            let receipt = channels.send(Channel::Email, None, &message, &audience, message.at).await;
+            let Ended::Failed { refusal, remaining, .. } = judged(&receipt, Channel::Email, of(1).1) else {
+                panic!("{receipt:?}")
+            };
+            assert_eq!((refusal, remaining), (expected, None), "what the outbox has stays: {kept}");
+        }
+        // Mended: b is told by the next attempt, both where it is queued again.
+        for (attempts, expected) in [(2, &["b"][..]), (0, &["b", "c"])] {
+            let mut audience = Audience { mail: names(&["a", "b", "c"]), ..Audience::default() };
+            narrow(&mut audience, Channel::Email, of(attempts).0);
+            assert_eq!(audience.mail, names(expected));
+        }
     }
 }

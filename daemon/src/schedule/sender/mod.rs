@@ -37,6 +37,8 @@ use crate::tell::Switchboard;
 const CLAIM: u32 = 32;
 /// The same where a channel collects them.
 const CLAIM_TOGETHER: u32 = 256;
+/// Messages that one transaction no longer holds back: others have to write as well.
+const RELEASE: usize = 1_000;
 /// Messages of one network channel that are under way at a time.
 const ABREAST: usize = 8;
 /// How long to leave a database alone that does not answer.
@@ -96,12 +98,20 @@ impl Sender {
         let mut under_way = JoinSet::new();
         let (mut channels, mut policies) = (self.office.switchboard.watch(), self.office.policy.watch());
         // What is held back is judged anew at a start as well: it may have been held by another configuration.
-        let mut judge_anew = true;
+        let mut judge_at = Some(i64::MIN);
         loop {
-            if std::mem::take(&mut judge_anew)
-                && let Err(error) = self.hold_no_more().await
-            {
-                tracing::error!(channel = self.channel.as_str(), "messages are held as they were: {error}");
+            let tick = self.office.line.tick();
+            if judge_at.is_some_and(|at| at <= tick) {
+                judge_at = match self.hold_no_more().await {
+                    Ok(()) => None,
+                    // Damage is final.
+                    Err(error) if error.kind == ErrorKind::ReadOnly => None,
+                    Err(error) => {
+                        let channel = self.channel.as_str();
+                        tracing::error!(channel, "messages are held as they were, looked at again soon: {error}");
+                        Some(tick + RETRY_MILLIS)
+                    }
+                };
             }
             let next = match self.fill(&mut claimed, &mut under_way).await {
                 Ok(next) => next,
@@ -113,10 +123,10 @@ impl Sender {
                 }
             };
             tokio::select! {
-                slept = alarm.until(next) => slept?,
+                slept = alarm.until([next, judge_at].into_iter().flatten().min()) => slept?,
                 () = self.queued.notified() => {}
-                Ok(()) = channels.changed() => judge_anew = true,
-                Ok(()) = policies.changed() => judge_anew = true,
+                Ok(()) = channels.changed() => judge_at = Some(i64::MIN),
+                Ok(()) = policies.changed() => judge_at = Some(i64::MIN),
                 Some(ended) = under_way.join_next() => ended.map_err(io::Error::other)?,
                 _ = stop.wait_for(|stop| *stop) => break,
             }
@@ -132,14 +142,19 @@ impl Sender {
     /// to wait still is put off again when it is claimed.
     async fn hold_no_more(&self) -> Result<(), ApiError> {
         let (channel, tick) = (self.channel, self.office.line.tick());
-        let held = self.office.readers.read(move |connection| Ok(outbox::holds(connection, channel, tick)?)).await?;
-        if !held {
-            return Ok(());
+        loop {
+            let held =
+                self.office.readers.read(move |connection| Ok(outbox::holds(connection, channel, tick)?)).await?;
+            if !held {
+                return Ok(());
+            }
+            let release = move |transaction: &mut Transaction<'_>| {
+                Ok(outbox::hold_no_more(transaction.connection(), channel, tick, RELEASE)?)
+            };
+            if self.office.writer.write(release).await? < RELEASE {
+                return Ok(());
+            }
         }
-        let release = move |transaction: &mut Transaction<'_>| {
-            Ok(outbox::hold_no_more(transaction.connection(), channel, transaction.tick())?)
-        };
-        self.office.writer.write(release).await
     }
 
     /// Begins as many attempts as may be under way; returns when to look again, which is when one has ended where there
