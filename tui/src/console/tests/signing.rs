@@ -201,7 +201,8 @@ fn another_policy_makes_another_text() {
 
 #[test]
 fn what_names_a_policy_that_is_old_when_it_comes_back_is_not_sent() {
-    let edits: [(fn(&mut Signing), bool); 3] = [
+    type Edit = fn(&mut Signing);
+    let edits: [(Edit, bool); 3] = [
         (|_| (), true),
         (|now| (now.size, now.root_sha256) = (8, countersign_shared::digest::Digest::of(&[b"grown"])), true),
         (|now| now.policy_sha256 = countersign_shared::digest::Digest::of(&[b"new"]), false),
