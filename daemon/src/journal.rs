@@ -24,7 +24,13 @@ fn names(described: Option<OsString>, device: u64, inode: u64) -> bool {
 
 /// A message of several lines, each at the priority of an error.
 pub fn error(message: &str) -> String {
-    let lines: Vec<String> = message.lines().map(|line| format!("<{}>{line}", priority(Level::ERROR))).collect();
+    prefixed(Level::ERROR, message)
+}
+
+/// Each line at the same priority, whatever priority a line gives itself. A NUL ends a line of the journal too.
+fn prefixed(level: Level, text: &str) -> String {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let lines: Vec<String> = text.split(['\n', '\0']).map(|line| format!("<{}>{line}", priority(level))).collect();
     lines.join("\n")
 }
 
@@ -38,7 +44,7 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-/// The plain format behind the priority.
+/// The plain format, with the priority before each line.
 pub struct Prioritised(Format<Full, ()>);
 
 impl Default for Prioritised {
@@ -53,8 +59,9 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        write!(line, "<{}>", priority(*event.metadata().level()))?;
-        self.0.format_event(context, line, event)
+        let mut text = String::new();
+        self.0.format_event(context, Writer::new(&mut text), event)?;
+        writeln!(line, "{}", prefixed(*event.metadata().level(), &text))
     }
 }
 
@@ -77,8 +84,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn each_line_has_its_priority() {
+    fn log(events: impl FnOnce()) -> String {
         let written = Written::default();
         let writer = written.clone();
         let log = tracing_subscriber::fmt()
@@ -86,18 +92,39 @@ mod tests {
             .with_writer(move || writer.clone())
             .event_format(Prioritised::default())
             .finish();
-        tracing::subscriber::with_default(log, || {
+        tracing::subscriber::with_default(log, events);
+        String::from_utf8(written.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn each_line_has_its_priority() {
+        let written = log(|| {
             tracing::error!(where_ = "here", "damage");
             tracing::warn!("dead");
             tracing::info!("serving");
             tracing::debug!("looked");
             tracing::trace!("stepped");
         });
-        let written = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         let begin: Vec<&str> = written.lines().map(|line| line.get(..9).unwrap()).collect();
         assert_eq!(begin, ["<3>ERROR ", "<4> WARN ", "<6> INFO ", "<7>DEBUG ", "<7>TRACE "]);
         assert!(written.contains("damage where_=\"here\""), "{written}");
         assert!(!written.contains('\u{1b}'), "{written:?}");
+    }
+
+    #[test]
+    fn a_message_of_several_lines_has_one_priority() {
+        let written = log(|| tracing::error!("the policy is refused:\n  line 3\n  line 9"));
+        let lines: Vec<&str> = written.lines().collect();
+        let [first, rest @ ..] = &lines[..] else { panic!("{written}") };
+        assert!(first.starts_with("<3>ERROR ") && first.ends_with("the policy is refused:"), "{written}");
+        assert_eq!(rest, ["<3>  line 3", "<3>  line 9"]);
+        // None that was logged by the way sets its own.
+        for text in ["x\n<0>x", "x\0<0>x", "x\n\n<0>x\n", "<0>x"] {
+            let written = log(|| tracing::info!("{text}"));
+            assert!(written.split(['\n', '\0']).all(|line| line.is_empty() || line.starts_with("<6>")), "{written:?}");
+            let written = log(|| tracing::info!(field = text, "said"));
+            assert!(written.split(['\n', '\0']).all(|line| line.is_empty() || line.starts_with("<6>")), "{written:?}");
+        }
     }
 
     #[test]

@@ -37,8 +37,8 @@ impl Default for InventorySettings {
 impl InventorySettings {
     /// True where there is nothing to look at.
     pub fn is_empty(&self) -> bool {
-        let Plan { roots, listeners, discover_except, .. } = &self.plan;
-        roots.is_empty() && listeners.is_empty() && discover_except.is_none()
+        let Plan { roots, passwords, listeners, discover_except, .. } = &self.plan;
+        roots.is_empty() && passwords.0.is_empty() && listeners.is_empty() && discover_except.is_none()
     }
 
     /// Tells one plan from another.
@@ -87,20 +87,15 @@ impl TryFrom<InventoryTable> for InventorySettings {
         if table.keystore.len() > MAX_LIST {
             return Err(format!("inventory.keystore: at most {MAX_LIST} are allowed"));
         }
-        let mut roots = table.paths;
         let mut passwords = BTreeMap::new();
         for KeystoreTable { path, password_file } in table.keystore {
             let shown = Untrusted::new(path.to_string_lossy()).safe().to_string();
-            // Whoever gives a password means that the keystore is looked at, whether `paths` leads to it or not.
-            if !roots.iter().any(|root| path.starts_with(root)) {
-                roots.push(path.clone());
-            }
             if passwords.insert(path, password_file).is_some() {
                 return Err(format!("inventory.keystore: `{shown}` is there twice"));
             }
         }
         let plan = Plan {
-            roots,
+            roots: table.paths,
             listeners: table.listeners,
             discover_except: table.discover_listeners.then_some(table.except_ports),
             passwords: PasswordFiles(passwords),
@@ -212,7 +207,7 @@ mod tests {
              [[keystore]]\npath = \"/srv/k.p12\"\npassword_file = \"/run/k\"",
         )
         .unwrap();
-        assert_eq!(whole.plan.roots, ["/etc/ssl/corp", "/srv/x.pem", "/srv/k.p12"].map(PathBuf::from));
+        assert_eq!(whole.plan.roots, ["/etc/ssl/corp", "/srv/x.pem"].map(PathBuf::from));
         let places: Vec<String> = whole.plan.listeners.iter().map(|target| target.place().to_string()).collect();
         assert_eq!(places, ["tls:192.0.2.7:443", "tls:[::1]:8443 www.corp.example"]);
         assert_eq!(whole.plan.discover_except, Some(vec![22]));
@@ -222,14 +217,13 @@ mod tests {
     }
 
     #[test]
-    fn a_keystore_is_looked_at_once_wherever_it_is() {
+    fn a_keystore_is_no_root_that_is_walked() {
+        let alone = read("[[keystore]]\npath = \"/srv/k.p12\"\npassword_file = \"/p\"").unwrap();
+        assert!(alone.plan.roots.is_empty());
+        assert!(!alone.is_empty());
         let below = read("paths = [\"/srv\"]\n[[keystore]]\npath = \"/srv/k.p12\"\npassword_file = \"/p\"").unwrap();
         assert_eq!(below.plan.roots, [PathBuf::from("/srv")]);
-        let alone = read("[[keystore]]\npath = \"/srv/k.p12\"\npassword_file = \"/p\"").unwrap();
-        assert_eq!(alone.plan.roots, [PathBuf::from("/srv/k.p12")]);
-        assert!(!alone.is_empty());
-        let alike = read("paths = [\"/srv/k\"]\n[[keystore]]\npath = \"/srv/k.p12\"\npassword_file = \"/p\"").unwrap();
-        assert_eq!(alike.plan.roots.len(), 2);
+        assert_eq!(below.plan.passwords, alone.plan.passwords);
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub enum Problem {
     LeadsOut,
     /// A symlink to nothing, or round in circles.
     DeadLink,
-    /// A socket, a pipe or a device (which).
+    /// A socket, a pipe or a device, or a directory where a keystore was named (which).
     Special(&'static str),
     /// A listener that is not on a loopback address and is not listed; it was not connected to.
     NotListed,

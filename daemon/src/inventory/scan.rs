@@ -32,7 +32,7 @@ pub struct Plan {
     pub listeners: Vec<Target>,
     /// Where set, listeners that loopback reaches are looked for too, save on these ports.
     pub discover_except: Option<Vec<u16>>,
-    /// Passwords of keystores.
+    /// Keystores with their passwords; each is looked at by itself where no root leads to it.
     pub passwords: PasswordFiles,
     /// Bounds.
     pub limits: Limits,
@@ -94,7 +94,11 @@ pub fn scan(plan: &Plan, taken_at: Timestamp, stop: &AtomicBool) -> Scan {
     if !plan.listeners.is_empty() || plan.discover_except.is_some() {
         budget.until = until.checked_sub(plan.limits.time / 4).unwrap_or(until);
     }
+    let keystores = plan.passwords.0.keys();
     let mut covered: BTreeSet<Place> = plan.roots.iter().cloned().map(Place::File).collect();
+    // What stands below a root is covered by it, and is not what was named itself.
+    let alone = keystores.clone().filter(|path| !plan.roots.iter().any(|root| path.starts_with(root)));
+    covered.extend(alone.cloned().map(Place::File));
     let mut walk = Walk {
         budget: &mut budget,
         findings: &mut findings,
@@ -103,17 +107,24 @@ pub fn scan(plan: &Plan, taken_at: Timestamp, stop: &AtomicBool) -> Scan {
             read_file(&plan.passwords, plan.limits, &file, findings, &mut seen)
         },
     };
-    let mut roots = plan.roots.iter();
-    for root in roots.by_ref() {
-        if !walk.budget.goes_on() {
-            walk.findings.add(Place::File(root.clone()), Problem::OutOfTime);
-        } else if !walk.root(root) {
+    // Roots first: what they lead to is not looked at again.
+    let named = plan.roots.iter().map(|root| (root, false)).chain(keystores.map(|path| (path, true)));
+    let mut ended = false;
+    for (path, is_keystore) in named {
+        if is_keystore && walk.visited.contains(path) {
+            continue;
+        }
+        if ended || !walk.budget.goes_on() {
+            walk.findings.add(Place::File(path.clone()), Problem::OutOfTime);
+            continue;
+        }
+        let goes_on = if is_keystore { walk.keystore(path) } else { walk.root(path) };
+        if !goes_on {
             // What ended it holds for the whole root, and for those after it.
-            walk.findings.unseen.insert(Place::File(root.clone()));
-            break;
+            walk.findings.unseen.insert(Place::File(path.clone()));
+            ended = true;
         }
     }
-    roots.for_each(|root| findings.add(Place::File(root.clone()), Problem::OutOfTime));
     budget.until = until;
     listeners(plan, &budget, &mut findings, &mut seen, &mut covered);
     Scan {

@@ -239,6 +239,97 @@ fn keystores_and_their_password_files() {
     assert_eq!(import.sightings.len(), 1);
 }
 
+/// Keystores with one password file, and what is walked besides.
+fn with_keystores(pki: &Pki, roots: &[&str], keystores: &[&str]) -> Plan {
+    let passwords = keystores.iter().map(|name| (pki.path(name), pki.path("password"))).collect();
+    let roots = roots.iter().map(|name| pki.path(name)).collect();
+    Plan { roots, passwords: PasswordFiles(passwords), ..Plan::default() }
+}
+
+fn pki_with_keystore() -> Pki {
+    let pki = Pki::new();
+    pki.openssl("pkcs12 -export -in bundle.pem -inkey leaf.key -name web -out x.p12 -passout pass:s3cret");
+    pki.write("password", "s3cret\n");
+    std::fs::set_permissions(pki.path("password"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    pki
+}
+
+fn places(scan: &Scan) -> Vec<String> {
+    scan.sightings.iter().map(|sighting| sighting.place.to_string()).collect()
+}
+
+#[test]
+fn a_keystore_is_a_regular_file_or_a_finding() {
+    let pki = pki_with_keystore();
+    std::fs::create_dir(pki.path("tree")).unwrap();
+    pki.write("tree/leaf.pem", pki.text("leaf.pem"));
+    symlink("tree", pki.path("to-directory.p12")).unwrap();
+    symlink("x.p12", pki.path("to-file.p12")).unwrap();
+    symlink("nowhere", pki.path("to-nothing.p12")).unwrap();
+    nix::unistd::mkfifo(&pki.path("pipe.p12"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(pki.path("socket.p12")).unwrap();
+    let others = ["to-directory.p12", "to-file.p12", "to-nothing.p12", "tree", "pipe.p12", "socket.p12", "missing.p12"];
+    let plan = with_keystores(&pki, &[], &[&others[..], &["x.p12"]].concat());
+    let scan = look(&plan);
+    let root = pki.directory.path();
+    assert_eq!(places(&scan), [place(root, "x.p12")]);
+    assert_eq!(
+        kinds(&scan),
+        [
+            ("to-directory.p12", "failed"),
+            ("to-file.p12", "failed"),
+            ("to-nothing.p12", "failed"),
+            ("tree", "special"),
+            ("pipe.p12", "special"),
+            ("socket.p12", "special"),
+            ("missing.p12", "missing"),
+        ]
+        .map(|(name, kind)| (place(root, name), kind))
+        .into()
+    );
+    let said = |name: &str| {
+        let place = Place::File(pki.path(name));
+        scan.findings.iter().find(|finding| finding.place == place).unwrap().problem.to_string()
+    };
+    assert!(said("to-directory.p12").contains("name the real path"), "{}", said("to-directory.p12"));
+    assert_eq!(said("tree"), "it is a directory; it was not opened");
+    // What stood there before the link came is unknown, and not gone; each is covered all the same.
+    assert!(scan.unseen.contains(&Place::File(pki.path("to-file.p12"))));
+    assert_eq!(scan.covered, plan.passwords.0.keys().cloned().map(Place::File).collect());
+}
+
+#[test]
+fn a_keystore_is_looked_at_once_wherever_it_is() {
+    let pki = pki_with_keystore();
+    for directory in ["root", "root/deep", "root/deep/er", "outside"] {
+        std::fs::create_dir(pki.path(directory)).unwrap();
+    }
+    for name in ["root/here.p12", "root/deep/er/down.p12", "outside/away.p12", "root/bad.p12"] {
+        pki.write(name, pki.bytes("x.p12"));
+    }
+    pki.write("root/bad.p12", "nothing");
+    symlink("../outside", pki.path("root/out")).unwrap();
+    symlink("here.p12", pki.path("root/inside.p12")).unwrap();
+    let keystores = ["root/here.p12", "root/inside.p12", "root/deep/er/down.p12", "root/out/away.p12", "root/bad.p12"];
+    let limits = Limits { depth: 1, ..Limits::default() };
+    let scan = look(&Plan { limits, ..with_keystores(&pki, &["root"], &keystores) });
+    let root = pki.path("root");
+    // By the walk, and then those it does not come to.
+    let expected = ["here.p12", "inside.p12", "deep/er/down.p12", "out/away.p12"].map(|name| place(&root, name));
+    assert_eq!(places(&scan), expected);
+    let found: Vec<_> =
+        scan.findings.iter().map(|finding| (finding.place.to_string(), finding.problem.kind())).collect();
+    let expected = [("bad.p12", "no_certificate"), ("deep/er", "limit"), ("out", "leads_out")];
+    assert_eq!(found, expected.map(|(name, kind)| (place(&root, name), kind)));
+    assert_eq!(scan.covered, BTreeSet::from([Place::File(root)]));
+
+    // Where the time is over, what was not looked at is said of each.
+    let limits = Limits { time: Duration::ZERO, ..Limits::default() };
+    let late = look(&Plan { limits, ..with_keystores(&pki, &["root"], &["x.p12"]) });
+    assert_eq!(kinds(&late).len(), 2);
+    assert!(late.findings.iter().all(|finding| finding.problem == Problem::OutOfTime), "{:?}", late.findings);
+}
+
 #[test]
 fn a_certificate_replaced_on_disk() {
     let pki = Pki::new();

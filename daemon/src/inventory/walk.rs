@@ -24,7 +24,7 @@ pub(super) struct ReadFile {
     pub octets: Vec<u8>,
     /// Whom it belongs to.
     pub owner_uid: u32,
-    /// True for a root that is itself a file.
+    /// True for a root that is itself a file, and for a keystore that is looked at by itself.
     pub named: bool,
 }
 
@@ -80,6 +80,30 @@ impl<F: FnMut(ReadFile, &mut Findings) -> GoesOn> Walk<'_, '_, F> {
                     Ok(file) => self.file(path, file, None, true),
                 }
             }
+            Ok(special) => self.found(path, Problem::Special(special_name(special))),
+        }
+    }
+
+    /// Reads a keystore that is named for its password.
+    ///
+    /// Whoever owns its directory decides what stands there, so that no link is followed from it and nothing is walked.
+    pub fn keystore(&mut self, path: &Path) -> GoesOn {
+        if !path.is_absolute() {
+            return self.found(path, Problem::Failed("the path of a keystore begins with /".to_owned()));
+        }
+        let probe = nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty());
+        match probe.and_then(fstat).map(|about| kind(&about)) {
+            Err(error) => self.failed(path, error),
+            Ok(SFlag::S_IFREG) => match nix::fcntl::open(path, READ, Mode::empty()) {
+                Err(Errno::ELOOP | Errno::ENOENT) => self.found(path, Problem::Changed),
+                Err(error) => self.failed(path, error),
+                Ok(file) => self.file(path, file, None, true),
+            },
+            Ok(SFlag::S_IFLNK) => {
+                let why = "it is a symlink, which is not followed from a keystore; name the real path instead";
+                self.found(path, Problem::Failed(why.to_owned()))
+            }
+            Ok(SFlag::S_IFDIR) => self.found(path, Problem::Special("directory")),
             Ok(special) => self.found(path, Problem::Special(special_name(special))),
         }
     }
