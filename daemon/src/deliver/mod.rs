@@ -211,6 +211,14 @@ pub fn open_directory(directory: &Path) -> Result<(), DeliverError> {
     }
 }
 
+/// Removes what a crash left half written in a directory of the daemon's own, if there is one.
+pub fn remove_left_behind(directory: &Path) -> Result<(), DeliverError> {
+    match std::fs::symlink_metadata(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        _ => place::remove_left_behind(&directory::own(directory)?, directory),
+    }
+}
+
 /// Writes a file (mode 0644) into a directory of the daemon's own, whole or not at all, unless it stands there already.
 pub fn place_in(directory: &Path, name: &str, contents: &[u8]) -> Result<(), DeliverError> {
     let path = directory.join(name);

@@ -14,6 +14,8 @@ use super::directory::Owner;
 use super::{DeliverError, shown};
 use crate::issuer::Serial;
 
+/// What the name of a file begins with that is not in its place yet, and what it ends with.
+const BESIDE: (&str, &str) = (".countersign-", ".tmp");
 /// What the name of a key begins with that is not in its place yet, or no longer.
 const KEY_BESIDE: &str = ".countersign-key-";
 
@@ -84,8 +86,9 @@ impl Place<'_> {
     fn name_beside(&self) -> Result<String, DeliverError> {
         let random =
             Serial::random().map_err(|_| self.failed("name a temporary file for", "the system has no randomness"))?;
-        let prefix = if self.is_key { KEY_BESIDE } else { ".countersign-" };
-        Ok(format!("{prefix}{random}.tmp"))
+        let (prefix, suffix) = BESIDE;
+        let prefix = if self.is_key { KEY_BESIDE } else { prefix };
+        Ok(format!("{prefix}{random}{suffix}"))
     }
 
     /// Removes what a crash left beside the key. Deliveries with a key come one after the other.
@@ -161,6 +164,28 @@ impl<'a> Beside<'a> {
         unlinkat(self.place.directory, self.place.name, UnlinkatFlags::NoRemoveDir)
             .map_err(|error| self.place.failed("remove", error.desc()))
     }
+}
+
+/// Removes the temporary files that a crash left in a directory of the daemon's own, in which nobody writes meanwhile.
+pub(super) fn remove_left_behind(directory: &OwnedFd, path: &Path) -> Result<(), DeliverError> {
+    let failed = |what: &str, why: &str| DeliverError::Failed(format!("cannot {what} {}: {why}", shown(path)));
+    let (prefix, suffix) = BESIDE;
+    for entry in std::fs::read_dir(path).map_err(|error| failed("read", &error.to_string()))? {
+        let name = entry.map_err(|error| failed("read", &error.to_string()))?.file_name();
+        if !name.to_str().is_some_and(|name| name.starts_with(prefix) && name.ends_with(suffix)) {
+            continue;
+        }
+        let is_file = match fstatat(directory, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(found) => SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG,
+            Err(Errno::ENOENT) => false,
+            Err(error) => return Err(failed("look at what was left behind in", error.desc())),
+        };
+        if is_file {
+            unlinkat(directory, name.as_os_str(), UnlinkatFlags::NoRemoveDir)
+                .map_err(|error| failed("remove what was left behind in", error.desc()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes, hands over, opens up and syncs, in this order: nobody else can read half a file.

@@ -151,6 +151,27 @@ fn a_failure_half_way_leaves_nothing_behind() {
 }
 
 #[test]
+fn what_a_crash_left_in_a_directory_of_the_daemon_is_removed() {
+    let bench = Bench::new();
+    assert_eq!(remove_left_behind(&bench.path("none")), Ok(()));
+    let own = bench.path("ssl");
+    for name in [".countersign-17.tmp", "web.crl", ".countersign-17", "countersign-17.tmp", ".other.tmp"] {
+        fs::write(own.join(name), "x").unwrap();
+    }
+    fs::create_dir(own.join(".countersign-directory.tmp")).unwrap();
+    std::os::unix::fs::symlink("web.crl", own.join(".countersign-link.tmp")).unwrap();
+    assert_eq!(remove_left_behind(&own), Ok(()));
+    let mut entries = bench.entries();
+    entries.sort();
+    let kept = [".countersign-17", ".countersign-directory.tmp", ".countersign-link.tmp", ".other.tmp"];
+    assert_eq!(entries, [&kept[..], &["countersign-17.tmp", "web.crl"]].concat());
+    std::os::unix::fs::symlink("ssl", bench.path("link")).unwrap();
+    fs::write(own.join(".countersign-18.tmp"), "x").unwrap();
+    assert!(remove_left_behind(&bench.path("link")).is_err());
+    assert!(own.join(".countersign-18.tmp").exists());
+}
+
+#[test]
 fn wrong_rules_are_told_by_the_policy_check() {
     for (path, mode, word) in [
         ("web.pem", None, "not absolute"),

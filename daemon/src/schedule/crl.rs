@@ -57,6 +57,12 @@ impl CrlPublisher {
     /// Runs until `stop` turns true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> io::Result<()> {
         let alarm = Alarm::new(self.line.clone())?;
+        let directory = self.directory.clone();
+        match tokio::task::spawn_blocking(move || deliver::remove_left_behind(&directory)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("half a list may be left from before: {error}"),
+            Err(_) => tracing::warn!("half a list may be left from before: a fault of the daemon ended the thread"),
+        }
         let mut changes = self.policy.watch();
         loop {
             let next = self.publish_all().await;

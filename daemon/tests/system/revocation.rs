@@ -160,10 +160,13 @@ fn a_quorum_ends_a_certificate_and_openssl_refuses_it() {
     assert_eq!(told, ["certificate_issued", "certificate_revoked"]);
     assert_eq!(records[1].details["serial"], *version.serial);
     std::fs::remove_file(&crl).unwrap();
+    let half = host.state.join("crl/.countersign-17.tmp");
+    std::fs::write(&half, "half a list").unwrap();
     host.kill();
     host.start();
     assert_eq!(host.oneself().status().damage, None);
     assert_eq!(list(&host, 1), text, "the same list, written again");
+    assert!(!half.exists());
     crate::evidence::everything_verifies(&host);
 }
 
