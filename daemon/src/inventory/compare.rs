@@ -131,7 +131,7 @@ pub struct Later<'a> {
 
 /// Compares what was known with what a scan saw.
 ///
-/// A certificate succeeds another at the same place alone, and only where names or key say so; each succeeds one and is
+/// A certificate succeeds another (never itself, under another alias) at the same place alone, and only where names or key say so; each succeeds one and is
 /// succeeded by one. A place that could not be read wholly loses nothing, but what was replaced there is seen.
 pub fn compare(before: &[Seen], after: Later<'_>) -> Changes {
     let known: std::collections::HashSet<_> = before.iter().map(Seen::same_sighting).collect();
@@ -151,16 +151,22 @@ pub fn compare(before: &[Seen], after: Later<'_>) -> Changes {
     let mut changes = Changes::default();
     for (place, mut gone) in removed {
         let mut new = added.remove(place).unwrap_or_default();
-        for (old, new, by) in pairs(&mut gone, &mut new) {
+        for (old, successor, by) in pairs(&mut gone, &mut new) {
+            // It has another alias: nothing succeeds itself.
+            if old.sha256 == successor.sha256 {
+                gone.push(old);
+                new.push(successor);
+                continue;
+            }
             let mut still_at: Vec<Place> = places.get(&old.sha256).into_iter().flatten().copied().cloned().collect();
             still_at.sort();
             still_at.dedup();
             changes.succeeded.push(Succession {
                 place: place.clone(),
                 from: old.sha256,
-                to: new.sha256,
+                to: successor.sha256,
                 by,
-                goes_back: new.not_after < old.not_after,
+                goes_back: successor.not_after < old.not_after,
                 still_at,
             });
         }

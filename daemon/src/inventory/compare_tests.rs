@@ -57,6 +57,20 @@ fn what_makes_a_successor() {
 }
 
 #[test]
+fn under_another_alias_nothing_succeeds_itself() {
+    let under = |alias: &str, id: &str| Seen { alias: Some(alias.into()), ..seen(A, id, "k", "w", 10) };
+    let (early, late) = (under("early", "one"), under("late", "one"));
+    let before = std::slice::from_ref(&early);
+    let moved = changes(before, std::slice::from_ref(&late), &[A], &[]);
+    assert_eq!(moved, Changes { appeared: vec![late.clone()], gone: vec![early.clone()], ..Changes::default() });
+    // Its successor has the alias that it had.
+    let renewed = under("early", "two");
+    let found = changes(before, &[late.clone(), renewed.clone()], &[A], &[]);
+    assert_eq!((found.succeeded[0].from, found.succeeded[0].to), (early.sha256, renewed.sha256));
+    assert_eq!((found.appeared, found.gone), (vec![late], vec![]));
+}
+
+#[test]
 fn a_listener_that_was_not_told() {
     let served = "tls:127.0.0.1:443";
     let before = [seen(A, "old", "k", "w", 10), seen(served, "old", "k", "w", 10)];

@@ -239,6 +239,10 @@ impl Register for Book<'_, '_> {
             }
             touched.insert(sighting.sha256);
         }
+        // What is there under an alias of a later part is settled by that: until then it would seem to be gone.
+        for sighting in scan.sightings.get(self.first..).unwrap_or_default() {
+            touched.remove(&sighting.sha256);
+        }
         self.settle(touched, &seen, Some(scan))
     }
 }

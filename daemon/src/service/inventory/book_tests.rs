@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use std::collections::BTreeSet;
 
-use super::{Book, Owners, Seer};
+use super::{Book, Owners, Seer, rest};
 use crate::clock::{SystemClock, TimeLine};
 use crate::inventory::testing::Pki;
 use crate::inventory::{Place, Plan, Scan, scan, take_in};
@@ -135,6 +135,50 @@ async fn a_copy_of_what_was_succeeded_is_not_watched_and_one_that_comes_back_is(
     host.look(&both).await;
     assert_eq!(host.rows("SELECT there || watched FROM found_certificates ORDER BY row"), ["11", "00"]);
     assert_eq!(host.watched(), ["www.corp.example 1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_moves_to_an_alias_of_a_later_part_is_watched_all_the_time() {
+    let host = Host::new();
+    host.pki.leaf("other", "other.corp.example", 200);
+    let octets = |name: &str| host.pki.bytes(&format!("{name}.pem"));
+    let path = host.pki.path("store.jks");
+    let whole = [octets("leaf"), octets("other")].concat();
+    let whole = crate::inventory::scan_octets(&path, whole, None, 0, Default::default(), now());
+    let sightings = |aliases: &[(&str, usize)]| Scan {
+        sightings: aliases
+            .iter()
+            .map(|(alias, which)| crate::inventory::Sighting {
+                alias: Some((*alias).into()),
+                ..whole.sightings[*which].clone()
+            })
+            .collect(),
+        ..whole.clone()
+    };
+    // As many sightings in a part as are given.
+    let take = async |scan: Scan, first: usize| {
+        let taken = host.writer.write(move |transaction| {
+            let (owners, named) = (Owners::new(), BTreeSet::new());
+            let mut book = Book::open(transaction, Seer::Scan(&owners), Scope::Everything, &named);
+            book.first = first;
+            take_in(&mut book, &scan)?;
+            Ok((book.ended, rest(&scan, first)))
+        });
+        taken.await.unwrap()
+    };
+    let both = ["www.corp.example 1", "other.corp.example 1"];
+    take(sightings(&[("early", 0), ("b", 1)]), 9).await;
+    assert_eq!(host.watched(), both);
+    let (ended, parts) = take(sightings(&[("b", 1), ("late", 0)]), 1).await;
+    assert_eq!((ended, parts.len()), (1, 1));
+    assert_eq!(host.watched(), both, "between the parts");
+    for part in parts {
+        take(part, 1).await;
+    }
+    assert_eq!(host.watched(), both);
+    // It is gone where no part has it.
+    take(sightings(&[("b", 1), ("c", 1)]), 1).await;
+    assert_eq!(host.watched(), both[1..]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
