@@ -209,6 +209,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn nobody_is_let_in_before_the_mode_is_set() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let socket = bound(&path).unwrap();
+        assert_eq!(StdStream::connect(&path).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        listen(&socket, Backlog::MAXCONN).unwrap();
+        assert!(StdStream::connect(&path).is_ok());
+    }
+
     #[tokio::test]
     async fn what_is_in_the_way_is_refused_by_name_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
